@@ -1,1 +1,22 @@
-//! Placeholder.
+//! The HTTP contract: requests into calls of the domain, its answers into responses. Knows no SDK and no store.
+//!
+//! [`respond`] does what is the same for every request. What a component serves is its handler: [`orders::handle`],
+//! [`inventory::handle`] or [`payments::handle`]. Which paths and methods there are is said once, in [`Resource`].
+
+mod body;
+mod config;
+pub mod inventory;
+pub mod orders;
+pub mod payments;
+mod problem;
+mod reply;
+mod request;
+mod resource;
+mod respond;
+
+pub use config::{Config, ConfigError};
+pub use problem::Problem;
+pub use reply::Reply;
+pub use request::{Body, Call, MOST_BODY_BYTES, wants_body};
+pub use resource::{Resource, Verb};
+pub use respond::{Response, respond};

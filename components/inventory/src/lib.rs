@@ -1,8 +1,9 @@
-//! Placeholder.
+//! The inventory component. Shows and adjusts stock; health, readiness, and the 404 for unknown paths.
+
 use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::http_service;
 
 #[http_service]
-async fn handle(_request: Request) -> impl IntoResponse {
-    "placeholder"
+async fn serve(request: Request) -> impl IntoResponse {
+    spin_shell::serve(request, api::inventory::handle).await
 }

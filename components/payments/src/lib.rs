@@ -1,8 +1,9 @@
-//! Placeholder.
+//! The payments component. Takes payment.
+
 use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::http_service;
 
 #[http_service]
-async fn handle(_request: Request) -> impl IntoResponse {
-    "placeholder"
+async fn serve(request: Request) -> impl IntoResponse {
+    spin_shell::serve(request, api::payments::handle).await
 }

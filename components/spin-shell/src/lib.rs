@@ -1,1 +1,108 @@
-//! Placeholder.
+//! Everything that knows the Spin SDK: requests, responses, variables, time and chance under WASI 0.3.
+
+use std::pin::pin;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use api::{Body, Call, Config, Problem, Reply};
+use bytes::Bytes;
+use domain::{Environment, Error, Shop, Timestamp};
+use futures::future::{Either, select};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use keyvalue_store::KeyValue;
+use spin_sdk::http::{IntoResponse, Request};
+use spin_sdk::variables;
+use spin_sdk::wasip3::clocks::{monotonic_clock, system_clock};
+use spin_sdk::wasip3::random::random::get_random_bytes;
+
+/// The key-value store that all components share.
+const STORE: &str = "default";
+
+/// How long a client may take to send a body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The shop as a component has it.
+pub type SpinShop = Shop<KeyValue, Wasi>;
+
+/// Answers a request with a component's handler, one of [`api::orders::handle`], [`api::inventory::handle`] and
+/// [`api::payments::handle`].
+pub async fn serve(
+    request: Request,
+    handle: impl AsyncFnOnce(&Call<'_>, &SpinShop) -> Result<Reply, Problem>,
+) -> impl IntoResponse {
+    let (parts, body) = request.into_parts();
+    let body = if api::wants_body(&parts.method) { read(body).await } else { Body::Whole(Vec::new()) };
+    let response = api::respond(http::Request::from_parts(parts, body), &Wasi, open, handle).await;
+    if let Some(line) = response.log {
+        eprintln!("{line}");
+    }
+    response.http.map(|body| Full::new(Bytes::from(body)))
+}
+
+async fn open() -> Result<(Config, SpinShop), Problem> {
+    let config = config().await?;
+    let store = KeyValue::open(STORE, fill_random).map_err(|error| Problem::from(Error::from(error)))?;
+    let shop = Shop::new(store, Wasi, config.settings.clone());
+    Ok((config.clone(), shop))
+}
+
+/// The variables, read once an instance: it lives for at most 128 requests.
+async fn config() -> Result<&'static Config, Problem> {
+    static CONFIG: OnceLock<Config> = OnceLock::new();
+    if let Some(config) = CONFIG.get() {
+        return Ok(config);
+    }
+    let variable = async |name| variables::get(name).await.map_err(|error| Problem::misconfigured(&error));
+    let operator_token = variable("operator_token").await?;
+    let payment_window_seconds = variable("payment_window_seconds").await?;
+    let currency = variable("currency").await?;
+    let config = Config::new(operator_token, &payment_window_seconds, currency);
+    let config = config.map_err(|error| Problem::misconfigured(&error))?;
+    Ok(CONFIG.get_or_init(|| config))
+}
+
+/// Reads a body, as far as it is worth reading.
+async fn read(body: impl http_body_util::BodyExt<Data = Bytes, Error: Into<BoxError>>) -> Body {
+    let whole = pin!(Limited::new(body, api::MOST_BODY_BYTES).collect());
+    match select(whole, pin!(Wasi.pause(BODY_TIMEOUT))).await {
+        Either::Left((Ok(whole), _)) => Body::Whole(whole.to_bytes().into()),
+        Either::Left((Err(error), _)) if error.is::<LengthLimitError>() => Body::TooLarge,
+        Either::Left((Err(_), _)) => Body::Incomplete,
+        Either::Right(_) => Body::Late,
+    }
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Time and chance as the host gives them.
+#[derive(Debug, Clone, Copy)]
+pub struct Wasi;
+
+impl Environment for Wasi {
+    fn now(&self) -> Timestamp {
+        let now = system_clock::now();
+        let seconds = u64::try_from(now.seconds).unwrap_or(0);
+        let millis = u64::from(now.nanoseconds).checked_div(1_000_000).unwrap_or(0);
+        seconds.saturating_mul(1000).saturating_add(millis).into()
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        fill_random(bytes);
+    }
+
+    async fn pause(&self, duration: Duration) {
+        monotonic_clock::wait_for(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)).await;
+    }
+}
+
+fn fill_random(bytes: &mut [u8]) {
+    let mut rest = bytes;
+    // The host may give fewer bytes than asked for.
+    while !rest.is_empty() {
+        let random = get_random_bytes(u64::try_from(rest.len()).unwrap_or(u64::MAX));
+        let count = random.len().min(rest.len());
+        let (filled, unfilled) = rest.split_at_mut(count);
+        filled.copy_from_slice(random.get(..count).unwrap_or_default());
+        rest = unfilled;
+    }
+}

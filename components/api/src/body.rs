@@ -1,0 +1,186 @@
+//! Bodies of requests into what the domain takes. Each mistake is named with the place where it was made.
+
+use domain::order::{Lines, LinesError, MOST_LINES, NewOrder};
+use domain::{CustomerId, Delta, InvalidDelta, ItemId, Method, Money, Quantity, Stock};
+use serde_json::{Map, Value};
+
+use crate::problem::{Invalid, Problem};
+
+/// The longest reason for an adjustment, in characters.
+const LONGEST_REASON: usize = 256;
+
+/// `{"method":"card","amount":2000}`, both optional.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Payment {
+    pub(crate) method: Option<Method>,
+    pub(crate) amount: Option<Money>,
+}
+
+/// `{"unit_price":1000,"on_hand":50}`, the latter optional.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NewItem {
+    pub(crate) unit_price: Money,
+    pub(crate) on_hand: Option<Stock>,
+}
+
+/// `{"delta":-3,"reason":"damaged"}`, the latter optional.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Adjustment {
+    pub(crate) delta: Delta,
+    pub(crate) reason: String,
+}
+
+/// An order: `{"items":[{"item_id":"item1","quantity":2}],"customer_id":"…"}`, or short, with one line, directly
+/// `{"item_id":"item1","quantity":2}`.
+pub(crate) fn order(json: &[u8]) -> Result<NewOrder, Problem> {
+    read(json, |object| {
+        let short = !object.has("items");
+        let known: &[_] = if short { &["item_id", "quantity", "customer_id"] } else { &["items", "customer_id"] };
+        object.refuse_others(known);
+        let lines = if short { object.line().map(|line| vec![line]) } else { object.items() };
+        let customer_id = object.optional("customer_id", text::<CustomerId>);
+        let lines = Lines::new(lines?).map_err(|error| {
+            let pointer = match error {
+                LinesError::Empty | LinesError::TooMany => "/items".to_owned(),
+                LinesError::TooMuch { line } => format!("/items/{line}/quantity"),
+            };
+            object.mistakes.push(Invalid::body(pointer, error));
+        });
+        Some(NewOrder { lines: lines.ok()?, customer_id: customer_id? })
+    })
+}
+
+/// How an order is paid.
+pub(crate) fn payment(json: &[u8]) -> Result<Payment, Problem> {
+    read(json, |object| {
+        object.refuse_others(&["method", "amount"]);
+        let method = object.optional("method", text::<Method>);
+        let amount = object.optional("amount", whole::<Money>);
+        Some(Payment { method: method?, amount: amount? })
+    })
+}
+
+/// A new item, or a price.
+pub(crate) fn item(json: &[u8]) -> Result<NewItem, Problem> {
+    read(json, |object| {
+        object.refuse_others(&["unit_price", "on_hand"]);
+        let unit_price = object.required("unit_price", whole::<Money>);
+        let on_hand = object.optional("on_hand", whole::<Stock>);
+        Some(NewItem { unit_price: unit_price?, on_hand: on_hand? })
+    })
+}
+
+/// An adjustment of stock.
+pub(crate) fn adjustment(json: &[u8]) -> Result<Adjustment, Problem> {
+    read(json, |object| {
+        object.refuse_others(&["delta", "reason"]);
+        let delta = object.required("delta", |value| {
+            value.as_i64().ok_or(InvalidDelta).and_then(Delta::try_from).map_err(|error| error.to_string())
+        });
+        let reason = object.optional("reason", |value| {
+            let reason = value.as_str().filter(|reason| reason.chars().count() <= LONGEST_REASON);
+            reason.map(str::to_owned).ok_or_else(|| format!("must be a text of at most {LONGEST_REASON} characters"))
+        });
+        Some(Adjustment { delta: delta?, reason: reason?.unwrap_or_default() })
+    })
+}
+
+/// Reads an object with `fields`, which answers nothing exactly if it named a mistake.
+fn read<T>(json: &[u8], fields: impl FnOnce(&mut Object<'_>) -> Option<T>) -> Result<T, Problem> {
+    let value: Value = serde_json::from_slice(json).map_err(|error| Problem::malformed_json(&error))?;
+    let Some(object) = value.as_object() else {
+        return Err(Problem::invalid(vec![Invalid::body(String::new(), "must be an object")]));
+    };
+    let mut mistakes = Vec::new();
+    let result = fields(&mut Object { object, pointer: String::new(), mistakes: &mut mistakes });
+    match result {
+        Some(result) if mistakes.is_empty() => Ok(result),
+        _ => Err(Problem::invalid(mistakes)),
+    }
+}
+
+/// An object of the body, where it is, and the mistakes found so far.
+struct Object<'a> {
+    object: &'a Map<String, Value>,
+    pointer: String,
+    mistakes: &'a mut Vec<Invalid>,
+}
+
+impl Object<'_> {
+    fn has(&self, name: &str) -> bool {
+        self.object.contains_key(name)
+    }
+
+    fn mistake(&mut self, name: &str, detail: impl ToString) {
+        let name = name.replace('~', "~0").replace('/', "~1");
+        self.mistakes.push(Invalid::body(format!("{}/{name}", self.pointer), detail));
+    }
+
+    fn refuse_others(&mut self, known: &[&str]) {
+        for name in self.object.keys().filter(|name| !known.contains(&name.as_str())) {
+            self.mistake(name, "is not a field of this request");
+        }
+    }
+
+    /// A field that has to be there; none if a mistake was named.
+    fn required<T>(&mut self, name: &str, take: impl FnOnce(&Value) -> Result<T, String>) -> Option<T> {
+        match self.object.get(name) {
+            Some(value) => take(value).map_err(|detail| self.mistake(name, detail)).ok(),
+            None => {
+                self.mistake(name, "is missing");
+                None
+            }
+        }
+    }
+
+    /// A field that may be left out; none if a mistake was named.
+    fn optional<T>(&mut self, name: &str, take: impl FnOnce(&Value) -> Result<T, String>) -> Option<Option<T>> {
+        if self.has(name) { self.required(name, take).map(Some) } else { Some(None) }
+    }
+
+    fn line(&mut self) -> Option<(ItemId, Quantity)> {
+        let item_id = self.required("item_id", text::<ItemId>);
+        let quantity = self.required("quantity", whole::<Quantity>);
+        Some((item_id?, quantity?))
+    }
+
+    fn items(&mut self) -> Option<Vec<(ItemId, Quantity)>> {
+        let Some(items) = self.object.get("items").and_then(Value::as_array) else {
+            self.mistake("items", "must be a list");
+            return None;
+        };
+        let mut lines = Some(Vec::with_capacity(items.len().min(MOST_LINES)));
+        // One more than there may be, so that `Lines` sees that they are too many.
+        for (index, item) in items.iter().enumerate().take(MOST_LINES.saturating_add(1)) {
+            let pointer = format!("/items/{index}");
+            let line = match item.as_object() {
+                Some(object) => {
+                    let mut line = Object { object, pointer, mistakes: self.mistakes };
+                    line.refuse_others(&["item_id", "quantity"]);
+                    line.line()
+                }
+                None => {
+                    self.mistakes.push(Invalid::body(pointer, "must be an object"));
+                    None
+                }
+            };
+            lines = lines.zip(line).map(|(mut lines, line)| {
+                lines.push(line);
+                lines
+            });
+        }
+        lines
+    }
+}
+
+/// A text that is what `T` takes.
+fn text<T: TryFrom<String, Error: ToString>>(value: &Value) -> Result<T, String> {
+    let text = value.as_str().ok_or("must be a text")?;
+    T::try_from(text.to_owned()).map_err(|error| error.to_string())
+}
+
+/// A whole number in the range of `T`.
+fn whole<T: TryFrom<u64, Error: ToString>>(value: &Value) -> Result<T, String> {
+    // Whatever is no u64 is out of every range here, as the largest u64 is.
+    T::try_from(value.as_u64().unwrap_or(u64::MAX)).map_err(|error| error.to_string())
+}

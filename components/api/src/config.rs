@@ -1,0 +1,67 @@
+//! The variables that the owner of the shop sets.
+
+use std::time::Duration;
+
+use domain::{Currency, Settings};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+/// The longest time that an unpaid order may hold stock: a year.
+const LONGEST_WINDOW_SECONDS: u64 = 31_536_000;
+
+/// What the variables say.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// For the domain.
+    pub settings: Settings,
+    operator_token: String,
+}
+
+/// A variable that does not say what it should.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the variable {variable} {reason}")]
+pub struct ConfigError {
+    variable: &'static str,
+    reason: String,
+}
+
+/// Whether somebody is the operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operator {
+    /// Yes.
+    Known,
+    /// No: no token, or not the right one.
+    Unknown,
+    /// There is none in this shop.
+    Disabled,
+}
+
+impl Config {
+    /// Reads the variables `operator_token` (empty: none), `payment_window_seconds` and `currency`.
+    pub fn new(operator_token: String, payment_window_seconds: &str, currency: String) -> Result<Self, ConfigError> {
+        let invalid = |variable, reason: String| ConfigError { variable, reason };
+        let seconds = payment_window_seconds.parse().ok().filter(|s| (1..=LONGEST_WINDOW_SECONDS).contains(s));
+        let seconds = seconds.ok_or_else(|| {
+            invalid("payment_window_seconds", format!("must be a whole number from 1 to {LONGEST_WINDOW_SECONDS}"))
+        })?;
+        let currency = Currency::try_from(currency).map_err(|error| invalid("currency", error.to_string()))?;
+        Ok(Self { settings: Settings { payment_window: Duration::from_secs(seconds), currency }, operator_token })
+    }
+
+    /// Whether the value of an `authorization` header is the operator's.
+    pub(crate) fn operator(&self, authorization: Option<&[u8]>) -> Operator {
+        if self.operator_token.is_empty() {
+            return Operator::Disabled;
+        }
+        let token = authorization.and_then(bearer_token).unwrap_or_default();
+        // Digests are of one length, so that the time taken tells nothing about the token, not even how long it is.
+        let equal = Sha256::digest(token).ct_eq(&Sha256::digest(&self.operator_token));
+        if bool::from(equal) { Operator::Known } else { Operator::Unknown }
+    }
+}
+
+/// The token of a header `Bearer <token>`; the scheme's name is not case-sensitive (RFC 9110, 11.1).
+fn bearer_token(authorization: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = authorization.split_at_checked(b"Bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token.trim_ascii())
+}

@@ -1,0 +1,88 @@
+//! The orders component's part: place, show and cancel orders.
+
+use domain::order::Line;
+use domain::{Currency, CustomerId, Environment, Error, Method, Money, OrderId, OrderView, Shop, Status, Store};
+use http::{HeaderName, StatusCode, header};
+use serde::Serialize;
+
+use crate::body;
+use crate::problem::Problem;
+use crate::reply::Reply;
+use crate::request::Call;
+use crate::resource::{Resource, Verb};
+
+/// Says of a response that it is about work that an earlier request with the same key did.
+pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// Answers what the orders component serves.
+pub async fn handle<S: Store, E: Environment>(call: &Call<'_>, shop: &Shop<S, E>) -> Result<Reply, Problem> {
+    match (call.resource, call.verb) {
+        (Resource::Orders, Verb::Post) => place(call, shop).await,
+        (Resource::Order(id), Verb::Get) => {
+            let view = shop.show_order(order_id(id)?).await?;
+            Ok(Reply::tagged(&OrderJson::from(&view)))
+        }
+        (Resource::Cancel(id), Verb::Post) => {
+            let view = shop.cancel(order_id(id)?).await?;
+            Ok(Reply::json(StatusCode::OK, &OrderJson::from(&view)))
+        }
+        _ => Err(Problem::not_found()),
+    }
+}
+
+async fn place<S: Store, E: Environment>(call: &Call<'_>, shop: &Shop<S, E>) -> Result<Reply, Problem> {
+    let request = body::order(call.json()?)?;
+    let key = call.idempotency_key("orders")?;
+    let placed = shop.place(&request, key.as_ref()).await?;
+    let location = format!("/orders/{}", placed.view.order.order_id);
+    let reply = Reply::json(StatusCode::CREATED, &OrderJson::from(&placed.view)).with(header::LOCATION, &location);
+    Ok(if placed.replayed { reply.with(REPLAYED, "true") } else { reply })
+}
+
+/// The order id in a path. What is no id names no order.
+pub(crate) fn order_id(text: &str) -> Result<OrderId, Problem> {
+    text.parse().map_err(|_| Error::OrderNotFound.into())
+}
+
+/// An order as JSON.
+#[derive(Serialize)]
+pub(crate) struct OrderJson<'a> {
+    order_id: OrderId,
+    status: Status,
+    items: &'a [Line],
+    total: Money,
+    currency: &'a Currency,
+    customer_id: Option<&'a CustomerId>,
+    placed_at: String,
+    expires_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment: Option<PaymentJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct PaymentJson<'a> {
+    amount: Money,
+    method: &'a Method,
+    paid_at: String,
+}
+
+impl<'a> From<&'a OrderView> for OrderJson<'a> {
+    fn from(OrderView { order, status, paid }: &'a OrderView) -> Self {
+        let payment = paid.as_ref().map(|paid| PaymentJson {
+            amount: paid.amount,
+            method: &paid.method,
+            paid_at: paid.paid_at.to_string(),
+        });
+        Self {
+            order_id: order.order_id,
+            status: *status,
+            items: &order.lines,
+            total: order.total,
+            currency: &order.currency,
+            customer_id: order.customer_id.as_ref(),
+            placed_at: order.placed_at.to_string(),
+            expires_at: order.expires_at.to_string(),
+            payment,
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! An answer, before what every response carries is added.
+
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+/// Status, headers and body of an answer.
+#[derive(Debug)]
+pub struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Reply {
+    /// An answer without a body.
+    pub(crate) fn empty(status: StatusCode) -> Self {
+        Self { status, headers: Vec::new(), body: Vec::new() }
+    }
+
+    /// An answer in JSON.
+    pub(crate) fn json(status: StatusCode, content: &impl Serialize) -> Self {
+        // What is sent is made of strings and numbers: serde_json has nothing to refuse.
+        let body = serde_json::to_vec(content).unwrap_or_default();
+        Self { status, headers: Vec::new(), body }.with(header::CONTENT_TYPE, "application/json")
+    }
+
+    /// An answer in JSON with a tag that changes whenever its content does.
+    pub(crate) fn tagged(content: &impl Serialize) -> Self {
+        let reply = Self::json(StatusCode::OK, content);
+        let digest = Sha256::digest(&reply.body);
+        let digest: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        reply.with(header::ETAG, &format!("\"{digest}\""))
+    }
+
+    /// With a header; replaces one of the same name. A value that no header can have is left out.
+    pub(crate) fn with(self, name: HeaderName, value: &str) -> Self {
+        match HeaderValue::from_str(value) {
+            Ok(value) => self.with_value(name, value),
+            Err(_) => self,
+        }
+    }
+
+    pub(crate) fn with_value(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.retain(|(other, _)| *other != name);
+        self.headers.push((name, value));
+        self
+    }
+
+    pub(crate) fn header(&self, name: &HeaderName) -> Option<&HeaderValue> {
+        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value)
+    }
+}

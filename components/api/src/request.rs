@@ -1,0 +1,117 @@
+//! What a handler is given of a request, and how it reads the headers.
+
+use domain::KeyDigest;
+use http::{HeaderMap, Method, header};
+
+use crate::config::{Config, Operator};
+use crate::problem::{Invalid, Problem};
+use crate::resource::{Resource, Verb};
+
+/// The largest body of a request, in bytes.
+pub const MOST_BODY_BYTES: usize = 64 * 1024;
+
+/// The longest idempotency key, in characters.
+const LONGEST_KEY: usize = 255;
+
+/// The body of a request, as far as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// All of it.
+    Whole(Vec<u8>),
+    /// More than [`MOST_BODY_BYTES`]; the rest was not read.
+    TooLarge,
+    /// The client stopped sending before the end.
+    Incomplete,
+    /// The client took too long to send it.
+    Late,
+}
+
+/// Whether the body of a request with this method is worth reading.
+pub fn wants_body(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT)
+}
+
+/// A request that has passed what every request must pass.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// What it is about.
+    pub resource: Resource<'a>,
+    /// What is wanted of it.
+    pub verb: Verb,
+    pub(crate) config: &'a Config,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) body: &'a Body,
+}
+
+impl<'a> Call<'a> {
+    /// Passes the operator, and nobody else.
+    pub(crate) fn require_operator(&self) -> Result<(), Problem> {
+        let authorization = self.headers.get(header::AUTHORIZATION).map(|value| value.as_bytes());
+        match self.config.operator(authorization) {
+            Operator::Known => Ok(()),
+            Operator::Unknown => Err(Problem::unauthorized()),
+            Operator::Disabled => Err(Problem::operator_disabled()),
+        }
+    }
+
+    /// The body, which has to be JSON.
+    pub(crate) fn json(&self) -> Result<&'a [u8], Problem> {
+        let bytes = self.bytes()?;
+        let content_type = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let media_type = content_type.and_then(|value| value.split(';').next()).unwrap_or_default();
+        if media_type.trim().eq_ignore_ascii_case("application/json") {
+            Ok(bytes)
+        } else {
+            Err(Problem::unsupported_media_type())
+        }
+    }
+
+    /// The body, which has to be JSON or empty.
+    pub(crate) fn json_or_nothing(&self) -> Result<Option<&'a [u8]>, Problem> {
+        if self.bytes()?.is_empty() { Ok(None) } else { self.json().map(Some) }
+    }
+
+    fn bytes(&self) -> Result<&'a [u8], Problem> {
+        match self.body {
+            Body::Whole(bytes) => Ok(bytes),
+            Body::TooLarge => Err(Problem::body_too_large()),
+            Body::Incomplete => Err(Problem::body_incomplete()),
+            Body::Late => Err(Problem::body_late()),
+        }
+    }
+
+    /// The digest of the `Idempotency-Key`, if there is one. `scope` keeps the keys of different requests apart.
+    pub(crate) fn idempotency_key(&self, scope: &str) -> Result<Option<KeyDigest>, Problem> {
+        let mut values = self.headers.get_all("idempotency-key").iter();
+        let key = match (values.next(), values.next()) {
+            (None, _) => return Ok(None),
+            (Some(value), None) => value.to_str().ok().and_then(idempotency_key),
+            (Some(_), Some(_)) => None,
+        };
+        let key = key.ok_or_else(|| {
+            let reason = format!("must be sent once, with 1 to {LONGEST_KEY} visible characters, bare or quoted");
+            Problem::invalid(vec![Invalid::header("idempotency-key", reason)])
+        })?;
+        Ok(Some(KeyDigest::new(scope, &key)))
+    }
+}
+
+/// The key itself, out of the structured-field string of the IETF draft (`"…"`, with `\"` and `\\`) or bare.
+fn idempotency_key(value: &str) -> Option<String> {
+    let mut key = String::new();
+    match value.strip_prefix('"') {
+        None => key.push_str(value),
+        Some(quoted) => {
+            let mut characters = quoted.strip_suffix('"')?.chars();
+            while let Some(character) = characters.next() {
+                key.push(match character {
+                    '\\' => characters.next().filter(|escaped| matches!(escaped, '"' | '\\'))?,
+                    '"' => return None,
+                    plain => plain,
+                });
+            }
+        }
+    }
+    let visible = key.chars().all(|character| character.is_ascii_graphic());
+    (visible && (1..=LONGEST_KEY).contains(&key.len())).then_some(key)
+}

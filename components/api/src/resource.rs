@@ -1,0 +1,78 @@
+//! Which paths there are, and what can be done with each.
+
+use http::Method;
+
+/// What a path names. Path parameters are as the client wrote them: not decoded, and not ids yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resource<'a> {
+    /// `/orders`
+    Orders,
+    /// `/orders/{order_id}`
+    Order(&'a str),
+    /// `/orders/{order_id}/pay`
+    Pay(&'a str),
+    /// `/orders/{order_id}/cancel`
+    Cancel(&'a str),
+    /// `/inventory`
+    Items,
+    /// `/inventory/{item_id}`
+    Item(&'a str),
+    /// `/inventory/{item_id}/adjustments`
+    Adjustments(&'a str),
+    /// `/health`
+    Health,
+    /// `/ready`
+    Ready,
+}
+
+/// What a client wants of a resource. `HEAD` is a [`Verb::Get`]: the server leaves out the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// `GET` and `HEAD`
+    Get,
+    /// `POST`
+    Post,
+    /// `PUT`
+    Put,
+}
+
+impl<'a> Resource<'a> {
+    /// What `path` names, if anything. Slashes at both ends do not count, as in Spin's router.
+    pub fn at(path: &'a str) -> Option<Self> {
+        let mut segments = path.trim_matches('/').split('/');
+        let path = (segments.next()?, segments.next(), segments.next(), segments.next());
+        Some(match path {
+            ("orders", None, None, None) => Self::Orders,
+            ("orders", Some(id), None, None) => Self::Order(id),
+            ("orders", Some(id), Some("pay"), None) => Self::Pay(id),
+            ("orders", Some(id), Some("cancel"), None) => Self::Cancel(id),
+            ("inventory", None, None, None) => Self::Items,
+            ("inventory", Some(id), None, None) => Self::Item(id),
+            ("inventory", Some(id), Some("adjustments"), None) => Self::Adjustments(id),
+            ("health", None, None, None) => Self::Health,
+            ("ready", None, None, None) => Self::Ready,
+            _ => return None,
+        })
+    }
+
+    /// The value of `allow`: what can be done with it.
+    pub fn allow(self) -> &'static str {
+        match self {
+            Self::Order(_) | Self::Items | Self::Health | Self::Ready => "GET, HEAD, OPTIONS",
+            Self::Item(_) => "GET, HEAD, PUT, OPTIONS",
+            Self::Orders | Self::Pay(_) | Self::Cancel(_) | Self::Adjustments(_) => "POST, OPTIONS",
+        }
+    }
+
+    /// What the client wants of it; none where that cannot be done.
+    pub fn verb(self, method: &Method) -> Option<Verb> {
+        let allowed = self.allow().split(", ").any(|allowed| allowed == method.as_str());
+        match *method {
+            Method::GET | Method::HEAD => Some(Verb::Get),
+            Method::POST => Some(Verb::Post),
+            Method::PUT => Some(Verb::Put),
+            _ => None,
+        }
+        .filter(|_| allowed)
+    }
+}

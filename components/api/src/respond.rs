@@ -1,0 +1,106 @@
+//! What is the same for every request and every response.
+
+use domain::{Environment, Shop, Store};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use serde_json::json;
+
+use crate::config::Config;
+use crate::problem::Problem;
+use crate::reply::Reply;
+use crate::request::{Body, Call};
+use crate::resource::{Resource, Verb};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The longest request id that is taken from a client.
+const LONGEST_REQUEST_ID: usize = 128;
+
+/// A response, and what the owner should know about it.
+#[derive(Debug)]
+pub struct Response {
+    /// What the client is sent. For `HEAD` it has the body of a `GET`: the server leaves that out, and its length is
+    /// what `content-length` has to say.
+    pub http: http::Response<Vec<u8>>,
+    /// A line for the log, where something is wrong with the shop and not with the request.
+    pub log: Option<String>,
+}
+
+/// Answers a request. `handle` is a component's part of it; `open` gives it the shop, once the request is known to
+/// need one.
+pub async fn respond<S: Store, E: Environment>(
+    request: Request<Body>,
+    environment: &E,
+    open: impl AsyncFnOnce() -> Result<(Config, Shop<S, E>), Problem>,
+    handle: impl AsyncFnOnce(&Call<'_>, &Shop<S, E>) -> Result<Reply, Problem>,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let request_id = request_id(&parts.headers).unwrap_or_else(|| random_id(environment));
+    let (reply, log) = match answer(&parts, &body, open, handle).await {
+        Ok(reply) => (reply, None),
+        Err(problem) => {
+            let log = problem.log_line().map(|line| format!("{request_id} {line}"));
+            (problem.into_reply(), log)
+        }
+    };
+    Response { http: finish(reply, &request_id), log }
+}
+
+async fn answer<S: Store, E: Environment>(
+    request: &Parts,
+    body: &Body,
+    open: impl AsyncFnOnce() -> Result<(Config, Shop<S, E>), Problem>,
+    handle: impl AsyncFnOnce(&Call<'_>, &Shop<S, E>) -> Result<Reply, Problem>,
+) -> Result<Reply, Problem> {
+    let resource = Resource::at(request.uri.path()).ok_or_else(Problem::not_found)?;
+    if request.method == Method::OPTIONS {
+        return Ok(Reply::empty(StatusCode::NO_CONTENT).with(header::ALLOW, resource.allow()));
+    }
+    let verb = resource.verb(&request.method).ok_or_else(|| Problem::method_not_allowed(resource.allow()))?;
+    if resource == Resource::Health {
+        return Ok(Reply::json(StatusCode::OK, &json!({ "status": "ok" })));
+    }
+    let (config, shop) = open().await?;
+    let call = Call { resource, verb, config: &config, headers: &request.headers, body };
+    let reply = handle(&call, &shop).await?;
+    Ok(if verb == Verb::Get { unless_known(&request.headers, reply) } else { reply })
+}
+
+/// Adds what every response carries.
+fn finish(reply: Reply, request_id: &str) -> http::Response<Vec<u8>> {
+    let mut reply = reply.with(header::CACHE_CONTROL, "no-store").with(REQUEST_ID, request_id);
+    // These two have no body and, by RFC 9110, no length of one.
+    if !matches!(reply.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        let length = reply.body.len();
+        reply = reply.with_value(header::CONTENT_LENGTH, length.into());
+    }
+    let mut response = http::Response::new(reply.body);
+    *response.status_mut() = reply.status;
+    response.headers_mut().extend(reply.headers);
+    response
+}
+
+/// 304 in place of a reply that the client has already.
+fn unless_known(headers: &HeaderMap, reply: Reply) -> Reply {
+    let Some(tag) = reply.header(&header::ETAG).filter(|_| reply.status == StatusCode::OK) else { return reply };
+    // A weak comparison, as RFC 9110 (13.1.2) wants here.
+    let same = |known: &str| known == "*" || known.strip_prefix("W/").unwrap_or(known).as_bytes() == tag.as_bytes();
+    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    if known.flat_map(|value| value.split(',')).any(|known| same(known.trim())) {
+        Reply::empty(StatusCode::NOT_MODIFIED).with_value(header::ETAG, tag.clone())
+    } else {
+        reply
+    }
+}
+
+/// The client's request id, if it sent one that is fit for a header and a log.
+fn request_id(headers: &HeaderMap) -> Option<String> {
+    let id = headers.get(REQUEST_ID).map(HeaderValue::as_bytes)?;
+    let sane = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    let sane = (1..=LONGEST_REQUEST_ID).contains(&id.len()) && id.iter().all(sane);
+    sane.then(|| String::from_utf8_lossy(id).into_owned())
+}
+
+fn random_id(environment: &impl Environment) -> String {
+    environment.random_id().iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,74 @@
+//! Why a request was not done.
+
+use crate::amounts::Money;
+use crate::ids::{ItemId, OrderId};
+use crate::status::Status;
+use crate::store::StoreError;
+
+/// Why a request was not done. Whatever the reason, nothing of it remains that later requests do not clear away.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// There is no such item.
+    #[error("there is no item {0}")]
+    ItemNotFound(ItemId),
+    /// There is no such order.
+    #[error("there is no such order")]
+    OrderNotFound,
+    /// There is too little of an item.
+    #[error("{available} of {item_id} are available, {requested} were requested")]
+    InsufficientStock {
+        /// Which item.
+        item_id: ItemId,
+        /// What there is for newcomers.
+        available: u64,
+        /// What was wanted.
+        requested: u64,
+    },
+    /// The total of the order is more than 64 bits can hold.
+    #[error("the total is more than can be paid")]
+    TotalTooLarge,
+    /// More would be on hand than an item may have.
+    #[error("more would be on hand than an item may have")]
+    TooMuchStock,
+    /// The idempotency key was used before, for something else.
+    #[error("the idempotency key was used for another request")]
+    IdempotencyKeyReused,
+    /// Only a pending order can be paid.
+    #[error("the order is {0}; only a pending order can be paid")]
+    OrderNotPayable(Status),
+    /// Only an order that is neither paid nor void can be cancelled.
+    #[error("the order is {0}; it can no longer be cancelled")]
+    OrderNotCancellable(Status),
+    /// The amount given is not the total of the order.
+    #[error("the total is {total}, the amount given is {given}")]
+    AmountMismatch {
+        /// What the order costs.
+        total: Money,
+        /// What was given.
+        given: Money,
+    },
+    /// The item that was to be created is there already.
+    #[error("the item {0} exists already")]
+    ItemExists(ItemId),
+    /// Too many others wanted the same at once, or a record is as large as a record may be.
+    #[error("too many requests for the same item or order at once")]
+    Busy,
+    /// A record is not what this version of the program writes. It is left as it is.
+    #[error("the record {key} cannot be read: {reason}")]
+    Unreadable {
+        /// Which record.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Error {
+    /// An order without the record that belongs to it.
+    pub(crate) fn half_an_order(order: OrderId) -> Self {
+        Self::Unreadable { key: format!("order:{order}"), reason: "half of the order is missing".to_owned() }
+    }
+}

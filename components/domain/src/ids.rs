@@ -1,0 +1,196 @@
+//! Names of things: items, orders, customers, means of payment, and the digest of an idempotency key.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// A text that is not the id it was taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be {expected}")]
+pub struct InvalidId {
+    expected: &'static str,
+}
+
+/// Makes a newtype over `String` readable from and writable to a record, through its own check.
+macro_rules! text_id {
+    ($name:ident) => {
+        impl $name {
+            /// The id as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+
+            fn try_from(text: String) -> Result<Self, InvalidId> {
+                Self::check(&text)?;
+                Ok(Self(text))
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                text.to_owned().try_into()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> String {
+                id.0
+            }
+        }
+    };
+}
+
+/// The name of an item: 1 to 64 of `A-Z a-z 0-9 . _ -`, so that it is the same in a URL, a key and JSON.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ItemId(String);
+text_id!(ItemId);
+
+impl ItemId {
+    fn check(text: &str) -> Result<(), InvalidId> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+        if (1..=64).contains(&text.len()) && text.bytes().all(plain) {
+            Ok(())
+        } else {
+            Err(InvalidId { expected: "1 to 64 of the characters A-Z a-z 0-9 . _ -" })
+        }
+    }
+}
+
+/// Who orders, in the caller's own terms: 1 to 128 characters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct CustomerId(String);
+text_id!(CustomerId);
+
+impl CustomerId {
+    fn check(text: &str) -> Result<(), InvalidId> {
+        if (1..=128).contains(&text.chars().count()) {
+            Ok(())
+        } else {
+            Err(InvalidId { expected: "1 to 128 characters" })
+        }
+    }
+}
+
+/// By which means an order is paid: 1 to 32 of `a-z 0-9 _ -`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Method(String);
+text_id!(Method);
+
+impl Method {
+    /// What a payment says whose request named no method.
+    pub fn unspecified() -> Self {
+        Self("unspecified".to_owned())
+    }
+
+    fn check(text: &str) -> Result<(), InvalidId> {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-');
+        if (1..=32).contains(&text.len()) && text.bytes().all(plain) {
+            Ok(())
+        } else {
+            Err(InvalidId { expected: "1 to 32 of the characters a-z 0-9 _ -" })
+        }
+    }
+}
+
+/// The name of an order: a version 4 UUID, lower case. Its 122 random bits are the only thing that guards the order:
+/// who knows the id may read, pay and cancel it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct OrderId(Uuid);
+
+impl OrderId {
+    /// The id made of these random bytes.
+    pub fn from_random(bytes: [u8; 16]) -> Self {
+        Self(uuid::Builder::from_random_bytes(bytes).into_uuid())
+    }
+}
+
+impl fmt::Display for OrderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_hyphenated().fmt(f)
+    }
+}
+
+impl FromStr for OrderId {
+    type Err = InvalidId;
+
+    /// Takes the form that `Display` writes, and no other: one order has one name.
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        Uuid::try_parse(text)
+            .ok()
+            .map(Self)
+            .filter(|id| id.to_string() == text)
+            .ok_or(InvalidId { expected: "an order id" })
+    }
+}
+
+impl TryFrom<String> for OrderId {
+    type Error = InvalidId;
+
+    fn try_from(text: String) -> Result<Self, InvalidId> {
+        text.parse()
+    }
+}
+
+impl From<OrderId> for String {
+    fn from(id: OrderId) -> String {
+        id.to_string()
+    }
+}
+
+/// What is kept of an idempotency key: the first 128 bits of SHA-256 over its scope and the key. The client's own
+/// text is never stored, and a key of any length costs a record the same.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct KeyDigest(String);
+
+impl KeyDigest {
+    /// The digest of `key`, which a client sent for requests of the kind `scope`.
+    pub fn new(scope: &str, key: &str) -> Self {
+        Self(digest([scope, key], 16))
+    }
+
+    /// A digest that no client's key has: marks one request as itself when its client sent no key.
+    pub fn from_random(bytes: [u8; 16]) -> Self {
+        Self(hex(&bytes))
+    }
+}
+
+impl fmt::Display for KeyDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The first `bytes` bytes of SHA-256 over `parts`, in hexadecimal. A zero byte stands between the parts, so that
+/// `("a", "bc")` and `("ab", "c")` differ.
+pub(crate) fn digest<'a>(parts: impl IntoIterator<Item = &'a str>, bytes: usize) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    hex(hash.finalize().get(..bytes).unwrap_or_default())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

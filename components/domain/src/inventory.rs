@@ -1,0 +1,237 @@
+//! Requests about items: show, list, create, price, adjust.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::amounts::{Delta, Money, Stock};
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::ids::{ItemId, KeyDigest};
+use crate::item::{AdjustError, Adjustment, Item};
+use crate::settlement::{Change, MOST_BYTES};
+use crate::shop::{Read, Shop, decode, encode};
+use crate::store::{Creation, Key, Store, Swap};
+
+/// What a new shop has: item, stock, price.
+pub const PRESET: [(&str, u64, u64); 3] = [("item1", 100, 1000), ("item2", 50, 2000), ("item3", 75, 1500)];
+
+/// How many items are read in one call when all are listed.
+const ITEMS_A_CALL: usize = 256;
+
+/// An item as a client sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemView {
+    /// Which item.
+    pub item_id: ItemId,
+    /// What is there, promised goods included.
+    pub on_hand: u64,
+    /// What is promised to orders.
+    pub reserved: u64,
+    /// What a newcomer can have.
+    pub available: u64,
+    /// The price of one.
+    pub unit_price: Money,
+}
+
+/// What became of a request to put an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PutItem {
+    /// The item is new.
+    Created,
+    /// The item was there and has the price now.
+    Priced,
+}
+
+/// What became of an adjustment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adjusted {
+    /// The item as it is now.
+    pub view: ItemView,
+    /// Whether the adjustment had been made before, under the same key.
+    pub replayed: bool,
+}
+
+/// All items. An item is entered here before it is created, so that no item is missing from the list.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Catalog {
+    items: BTreeSet<ItemId>,
+}
+
+impl<S: Store, E: Environment> Shop<S, E> {
+    /// Shows an item.
+    pub async fn show_item(&self, item_id: &ItemId) -> Result<ItemView, Error> {
+        let item = self.item(item_id).await?.record;
+        self.view_item(item_id, item).await
+    }
+
+    /// Shows all items, in the order of their ids.
+    pub async fn list_items(&self) -> Result<Vec<ItemView>, Error> {
+        let ids: Vec<_> = self.catalog().await?.record.items.into_iter().collect();
+        let mut views = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(ITEMS_A_CALL) {
+            for (item_id, item) in ids.iter().zip(self.find_items(ids).await?) {
+                // Listed, but not there: its creation was cut short.
+                let Some(item) = item else { continue };
+                views.push(self.view_item(item_id, item.record).await?);
+            }
+        }
+        Ok(views)
+    }
+
+    /// Creates an item, or changes the price of one that is there. `on_hand` is for a new item only.
+    pub async fn put_item(
+        &self,
+        item_id: &ItemId,
+        unit_price: Money,
+        on_hand: Option<Stock>,
+    ) -> Result<(ItemView, PutItem), Error> {
+        let new = Item::new(on_hand.unwrap_or(Stock::ZERO), unit_price);
+        if self.find_item(item_id).await?.is_none() {
+            self.enter(item_id).await?;
+            let view = view(item_id, &new);
+            match self.store.create(&Key::Item(item_id.clone()), encode(&new)?).await? {
+                Creation::Created => return Ok((view, PutItem::Created)),
+                Creation::Exists => {}
+            }
+        }
+        if on_hand.is_some() {
+            return Err(Error::ItemExists(item_id.clone()));
+        }
+        let item = self
+            .update_item(item_id, async |item| {
+                if item.unit_price == unit_price {
+                    return Ok(Change::Leave(item.clone()));
+                }
+                item.unit_price = unit_price;
+                Ok(Change::Write(item.clone()))
+            })
+            .await?;
+        Ok((self.view_item(item_id, item).await?, PutItem::Priced))
+    }
+
+    /// Adds to what is on hand, or takes from it. A repeat with the same `key` does nothing, while the item remembers
+    /// it ([`crate::item::REMEMBERED_ADJUSTMENTS`]).
+    pub async fn adjust_item(
+        &self,
+        item_id: &ItemId,
+        delta: Delta,
+        reason: &str,
+        key: Option<KeyDigest>,
+    ) -> Result<Adjusted, Error> {
+        let keyed = key.is_some();
+        // Without a key it gets one all the same: if the swap's answer is lost, it tells whether it was made.
+        let key = key.unwrap_or_else(|| KeyDigest::from_random(self.environment.random_id()));
+        let adjustment = Adjustment::new(key, delta, reason);
+        let (item, made_before) = self
+            .update_item(item_id, async |item| {
+                match item.adjustment(&adjustment.key) {
+                    Some(made) if *made == adjustment => return Ok(Change::Leave((item.clone(), true))),
+                    Some(_) => return Err(Error::IdempotencyKeyReused),
+                    None => {}
+                }
+                item.adjust(adjustment.clone(), delta).map_err(|error| match error {
+                    AdjustError::TooMuch => Error::TooMuchStock,
+                    AdjustError::Shortage(shortage) => Error::InsufficientStock {
+                        item_id: item_id.clone(),
+                        available: shortage.available,
+                        requested: delta.get().unsigned_abs(),
+                    },
+                })?;
+                Ok(Change::Write((item.clone(), false)))
+            })
+            .await?;
+        Ok(Adjusted { view: self.view_item(item_id, item).await?, replayed: keyed && made_before })
+    }
+
+    /// An item that has to be there.
+    pub(crate) async fn item(&self, item_id: &ItemId) -> Result<Read<Item>, Error> {
+        self.find_item(item_id).await?.ok_or_else(|| Error::ItemNotFound(item_id.clone()))
+    }
+
+    async fn find_item(&self, item_id: &ItemId) -> Result<Option<Read<Item>>, Error> {
+        Ok(self.find_items(std::slice::from_ref(item_id)).await?.into_iter().next().flatten())
+    }
+
+    /// Reads items: one answer an id. Brings in the preset ones when one of them is asked for and not there yet.
+    pub(crate) async fn find_items(&self, ids: &[ItemId]) -> Result<Vec<Option<Read<Item>>>, Error> {
+        let keys: Vec<_> = ids.iter().cloned().map(Key::Item).collect();
+        let mut found = self.store.get(&keys).await?;
+        let preset = |id: &ItemId| PRESET.iter().any(|(preset, ..)| id.as_str() == *preset);
+        if ids.iter().zip(&found).any(|(id, entry)| entry.is_none() && preset(id)) {
+            self.bring_in_preset().await?;
+            found = self.store.get(&keys).await?;
+        }
+        found.into_iter().map(|entry| entry.map(decode_item).transpose()).collect()
+    }
+
+    /// Makes the preset items and then the catalog that lists them. Of several at once each item is created once; and
+    /// since items are never removed, one that was there keeps what has become of it.
+    async fn bring_in_preset(&self) -> Result<(), Error> {
+        let mut catalog = Catalog::default();
+        for (id, on_hand, unit_price) in PRESET {
+            let (Ok(id), Ok(on_hand), Ok(unit_price)) = (id.parse(), on_hand.try_into(), unit_price.try_into()) else {
+                continue;
+            };
+            let item = encode(&Item::new(on_hand, unit_price))?;
+            let _ = self.store.create(&Key::Item(ItemId::clone(&id)), item).await?;
+            catalog.items.insert(id);
+        }
+        let _ = self.store.create(&Key::Catalog, encode(&catalog)?).await?;
+        Ok(())
+    }
+
+    async fn catalog(&self) -> Result<Read<Catalog>, Error> {
+        if let Some(entry) = self.store.get(&[Key::Catalog]).await?.into_iter().next().flatten() {
+            return decode(entry);
+        }
+        self.bring_in_preset().await?;
+        let entry = self.store.get(&[Key::Catalog]).await?.into_iter().next().flatten();
+        decode(entry.ok_or(Error::Busy)?)
+    }
+
+    /// Enters an item in the catalog.
+    async fn enter(&self, item_id: &ItemId) -> Result<(), Error> {
+        let mut attempts = self.attempts();
+        loop {
+            let Read { entry, record: mut catalog } = self.catalog().await?;
+            if !catalog.items.insert(item_id.clone()) {
+                return Ok(());
+            }
+            let value = encode(&catalog)?;
+            if value.len() > MOST_BYTES {
+                return Err(Error::Busy);
+            }
+            match self.store.swap(&entry, value).await {
+                Ok(Swap::Swapped) => return Ok(()),
+                outcome => attempts.again(outcome).await?,
+            }
+        }
+    }
+
+    async fn view_item(&self, item_id: &ItemId, mut item: Item) -> Result<ItemView, Error> {
+        self.preview(&mut item, self.environment.now()).await?;
+        Ok(view(item_id, &item))
+    }
+}
+
+fn view(item_id: &ItemId, item: &Item) -> ItemView {
+    ItemView {
+        item_id: item_id.clone(),
+        on_hand: item.on_hand.get(),
+        reserved: item.reserved(),
+        available: item.available(),
+        unit_price: item.unit_price,
+    }
+}
+
+/// An item out of its bytes; one that promises more than it has is not believed.
+fn decode_item(entry: crate::store::Entry) -> Result<Read<Item>, Error> {
+    let read: Read<Item> = decode(entry)?;
+    if read.record.reserved() > read.record.on_hand.get() {
+        let reason = "more is reserved than on hand".to_owned();
+        return Err(Error::Unreadable { key: read.entry.location, reason });
+    }
+    Ok(read)
+}

@@ -1,0 +1,194 @@
+//! The record of an item, and everything that can happen to it. Pure: what is decided here is written elsewhere.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use crate::amounts::{Delta, Money, Quantity, Stock};
+use crate::environment::Timestamp;
+use crate::ids::{KeyDigest, OrderId, digest};
+
+/// How many adjustments an item remembers, so that repeating one of them is seen to be a repeat.
+pub const REMEMBERED_ADJUSTMENTS: usize = 64;
+
+/// How many keys of settled orders an item carries before their mappings are written, all in one call.
+pub const MAPPINGS_A_CALL: usize = 16;
+
+/// Expired holds that a swap of the item settles besides its own purpose: enough that they cannot pile up, few
+/// enough that nobody waits long for the sake of others.
+pub const EXPIRED_A_SWAP: usize = 8;
+
+/// Expired holds that are settled before anybody is told that there is too little.
+pub const EXPIRED_WHEN_SHORT: usize = 64;
+
+/// Other holds that a swap looks at, to settle what was paid or cancelled. With two, settling outruns placing.
+const OTHERS_A_SWAP: usize = 2;
+
+/// Stock, price and holds of one item: the record that decides who gets the last unit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Item {
+    /// Grows with every swap, so that no two states of an item have the same bytes. Without it a restock can bring
+    /// back the bytes that a slow writer read before a settlement, and its swap would undo that settlement.
+    pub version: u64,
+    /// What is there, holds included.
+    pub on_hand: Stock,
+    /// The price of one.
+    pub unit_price: Money,
+    /// Stock that is promised to orders. A hold leaves only when it is settled, never by its expiry alone: an
+    /// expired hold may belong to a paid order whose goods still count as on hand.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub holds: BTreeMap<OrderId, Hold>,
+    /// Orders that were settled here and whose idempotency key has no mapping yet.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settled_keys: BTreeMap<KeyDigest, OrderId>,
+    /// The latest adjustments, oldest first.
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    pub adjustments: VecDeque<Adjustment>,
+}
+
+/// Stock promised to one order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hold {
+    /// How much.
+    pub quantity: Quantity,
+    /// When an unpaid order loses it.
+    pub expires_at: Timestamp,
+    /// The idempotency key that the order was placed with; only on the first line of an order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<KeyDigest>,
+}
+
+/// An adjustment that was made, as far as it is needed to know it again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Adjustment {
+    /// Its idempotency key, the client's or one made up for it.
+    pub key: KeyDigest,
+    /// Digest of what was asked for.
+    pub request: String,
+}
+
+impl Adjustment {
+    /// The adjustment by `delta` for `reason` under `key`.
+    pub fn new(key: KeyDigest, delta: Delta, reason: &str) -> Self {
+        let request = digest([delta.get().to_string().as_str(), reason], 8);
+        Self { key, request }
+    }
+}
+
+/// What a settled hold turns into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settlement {
+    /// The order was paid: the goods leave.
+    Sold,
+    /// The order came to nothing: the goods are free again.
+    Released,
+    /// The order was refused: the goods are free again, and its key may be used anew.
+    Forgotten,
+}
+
+/// There is less than is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shortage {
+    /// What there is for newcomers.
+    pub available: u64,
+}
+
+impl Item {
+    /// A new item without holds.
+    pub fn new(on_hand: Stock, unit_price: Money) -> Self {
+        Self {
+            version: 0,
+            on_hand,
+            unit_price,
+            holds: BTreeMap::new(),
+            settled_keys: BTreeMap::new(),
+            adjustments: VecDeque::new(),
+        }
+    }
+
+    /// What is promised to orders.
+    pub fn reserved(&self) -> u64 {
+        self.holds.values().fold(0, |sum, hold| sum.saturating_add(hold.quantity.get()))
+    }
+
+    /// What a newcomer can have.
+    pub fn available(&self) -> u64 {
+        self.on_hand.get().saturating_sub(self.reserved())
+    }
+
+    /// Promises stock to an order.
+    pub fn hold(&mut self, order: OrderId, hold: Hold) -> Result<(), Shortage> {
+        let available = self.available();
+        if hold.quantity.get() > available {
+            return Err(Shortage { available });
+        }
+        self.holds.insert(order, hold);
+        Ok(())
+    }
+
+    /// Ends the hold of an order whose fate is decided. Does nothing where it has none.
+    pub fn settle(&mut self, order: OrderId, settlement: Settlement) {
+        let Some(hold) = self.holds.remove(&order) else { return };
+        if settlement == Settlement::Sold {
+            // Never less than nothing: what is held is on hand (checked when a record is read and in `hold`).
+            self.on_hand = self.on_hand.checked_sub(hold.quantity.get()).unwrap_or(self.on_hand);
+        }
+        if let (Some(key), Settlement::Sold | Settlement::Released) = (hold.key, settlement) {
+            self.settled_keys.insert(key, order);
+        }
+    }
+
+    /// The order that `key` was used for, as far as this record knows.
+    pub fn order_of(&self, key: &KeyDigest) -> Option<OrderId> {
+        let held = self.holds.iter().find(|(_, hold)| hold.key.as_ref() == Some(key)).map(|(order, _)| *order);
+        held.or_else(|| self.settled_keys.get(key).copied())
+    }
+
+    /// The holds that the next swap of this record should try to settle: up to `expired` of those past their expiry,
+    /// and two others. Which two follows from the version, so that every hold has its turn.
+    pub fn due(&self, now: Timestamp, expired: usize) -> Vec<OrderId> {
+        let past = |hold: &Hold| hold.expires_at <= now;
+        let expired = self.holds.iter().filter(|(_, hold)| past(hold)).take(expired);
+        let others = self.holds.iter().filter(|(_, hold)| !past(hold));
+        let count = u64::try_from(others.clone().count()).unwrap_or(u64::MAX);
+        let turn = self.version.wrapping_mul(OTHERS_A_SWAP as u64).checked_rem(count).unwrap_or(0);
+        let others = others.cycle().skip(usize::try_from(turn).unwrap_or(0));
+        let others = others.take(OTHERS_A_SWAP.min(usize::try_from(count).unwrap_or(0)));
+        expired.chain(others).map(|(order, _)| *order).collect()
+    }
+
+    /// Changes what is on hand, unless less than what is promised would be left or more than an item may have.
+    pub fn adjust(&mut self, adjustment: Adjustment, delta: Delta) -> Result<(), AdjustError> {
+        let shortage = AdjustError::Shortage(Shortage { available: self.available() });
+        let on_hand = self.on_hand.adjusted(delta).ok_or(match delta.get() {
+            ..0 => shortage,
+            _ => AdjustError::TooMuch,
+        })?;
+        if on_hand.get() < self.reserved() {
+            return Err(shortage);
+        }
+        self.on_hand = on_hand;
+        self.adjustments.push_back(adjustment);
+        while self.adjustments.len() > REMEMBERED_ADJUSTMENTS {
+            self.adjustments.pop_front();
+        }
+        Ok(())
+    }
+
+    /// The adjustment that was made under `key`, while it is remembered.
+    pub fn adjustment(&self, key: &KeyDigest) -> Option<&Adjustment> {
+        self.adjustments.iter().find(|adjustment| adjustment.key == *key)
+    }
+}
+
+/// Why an adjustment is not possible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AdjustError {
+    /// Less than what is promised would be left.
+    Shortage(Shortage),
+    /// More than [`Stock::MOST`] would be on hand.
+    TooMuch,
+}

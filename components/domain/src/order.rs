@@ -1,0 +1,105 @@
+//! The record of an order: what was asked for, at which prices. It never changes; its fate is its payment's record.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::amounts::{Currency, Money, Quantity};
+use crate::environment::Timestamp;
+use crate::ids::{CustomerId, ItemId, OrderId};
+
+/// The most lines that a request may have.
+pub const MOST_LINES: usize = 50;
+
+/// What a customer asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewOrder {
+    /// Which items, and how many of each.
+    pub lines: Lines,
+    /// Who asks.
+    pub customer_id: Option<CustomerId>,
+}
+
+/// Items and quantities: at least one, each item once, in the order of their ids. All executors of all orders go
+/// through the items in this one order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lines(BTreeMap<ItemId, Quantity>);
+
+/// Lines that no order can have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LinesError {
+    /// No line at all.
+    #[error("must have at least one line")]
+    Empty,
+    /// More than [`MOST_LINES`].
+    #[error("must have at most {MOST_LINES} lines")]
+    TooMany,
+    /// The lines of one item add up to more than a quantity can be.
+    #[error("the lines of this item add up to more than {most}", most = Quantity::MOST)]
+    TooMuch {
+        /// The line that was too much, counted from 0.
+        line: usize,
+    },
+}
+
+impl Lines {
+    /// Adds up the lines of the same item and sorts them.
+    pub fn new(lines: impl IntoIterator<Item = (ItemId, Quantity)>) -> Result<Self, LinesError> {
+        let mut sum = BTreeMap::<ItemId, Quantity>::new();
+        for (line, (item, quantity)) in lines.into_iter().enumerate() {
+            if line >= MOST_LINES {
+                return Err(LinesError::TooMany);
+            }
+            let before = sum.get(&item);
+            let total = before.map_or(Some(quantity), |before| before.checked_add(quantity));
+            sum.insert(item, total.ok_or(LinesError::TooMuch { line })?);
+        }
+        if sum.is_empty() { Err(LinesError::Empty) } else { Ok(Self(sum)) }
+    }
+
+    /// The lines, in the order of their items.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&ItemId, Quantity)> + Clone {
+        self.0.iter().map(|(item, quantity)| (item, *quantity))
+    }
+}
+
+/// An order as it was placed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Order {
+    /// Its name.
+    pub order_id: OrderId,
+    /// What was ordered, in the order of the items.
+    pub lines: Vec<Line>,
+    /// The sum of quantity times price.
+    pub total: Money,
+    /// The currency of every price in it.
+    pub currency: Currency,
+    /// Who ordered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<CustomerId>,
+    /// When it was placed.
+    pub placed_at: Timestamp,
+    /// Until when it can be paid.
+    pub expires_at: Timestamp,
+}
+
+/// One item of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Line {
+    /// Which item.
+    pub item_id: ItemId,
+    /// How many.
+    pub quantity: Quantity,
+    /// What one cost when the order was placed.
+    pub unit_price: Money,
+}
+
+impl Order {
+    /// Whether `request` asks for what this order was placed for: what an idempotency key stands for.
+    pub fn answers(&self, request: &NewOrder) -> bool {
+        let lines = self.lines.iter().map(|line| (&line.item_id, line.quantity));
+        self.customer_id == request.customer_id && lines.eq(request.lines.iter())
+    }
+}

@@ -1,0 +1,123 @@
+//! The shop: a store, an environment and settings, and how records are read and attempts are counted.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::amounts::Currency;
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::ids::OrderId;
+use crate::order::Order;
+use crate::payment::Payment;
+use crate::store::{Entry, Key, Store, StoreError, Swap};
+
+/// What the owner of the shop decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// How long an unpaid order holds its stock.
+    pub payment_window: Duration,
+    /// The currency of every price.
+    pub currency: Currency,
+}
+
+/// Takes orders, holds stock and takes payment, on a store.
+#[derive(Debug)]
+pub struct Shop<S, E> {
+    pub(crate) store: S,
+    pub(crate) environment: E,
+    pub(crate) settings: Settings,
+}
+
+/// A record together with the bytes that it was read from.
+pub(crate) struct Read<T> {
+    pub(crate) entry: Entry,
+    pub(crate) record: T,
+}
+
+impl<S: Store, E: Environment> Shop<S, E> {
+    /// A shop. It keeps nothing of its own: any number of them may share a store.
+    pub fn new(store: S, environment: E, settings: Settings) -> Self {
+        Self { store, environment, settings }
+    }
+
+    /// The currency of every price.
+    pub fn currency(&self) -> &Currency {
+        &self.settings.currency
+    }
+
+    /// Tries on scratch records whether the store is there and really is atomic.
+    pub async fn probe(&self) -> Result<(), Error> {
+        Ok(self.store.probe().await?)
+    }
+
+    /// The order and its payment; none if there is no such order.
+    pub(crate) async fn read_order(&self, id: OrderId) -> Result<Option<(Order, Read<Payment>)>, Error> {
+        let keys = [Key::Order(id), Key::Payment(id)];
+        let mut found = self.store.get(&keys).await?.into_iter();
+        match (found.next().flatten(), found.next().flatten()) {
+            (None, None) => Ok(None),
+            (Some(order), Some(payment)) => Ok(Some((decode(order)?.record, decode(payment)?))),
+            _ => Err(Error::half_an_order(id)),
+        }
+    }
+
+    /// The payment of an order that is known to exist.
+    pub(crate) async fn read_payment(&self, id: OrderId) -> Result<Read<Payment>, Error> {
+        let found = self.store.get(&[Key::Payment(id)]).await?.into_iter().next().flatten();
+        decode(found.ok_or_else(|| Error::half_an_order(id))?)
+    }
+
+    /// Starts to count attempts.
+    pub(crate) fn attempts(&self) -> Attempts<'_, E> {
+        Attempts { environment: &self.environment, made: 0 }
+    }
+}
+
+/// A record out of its bytes.
+pub(crate) fn decode<T: DeserializeOwned>(entry: Entry) -> Result<Read<T>, Error> {
+    match serde_json::from_slice(&entry.value) {
+        Ok(record) => Ok(Read { entry, record }),
+        Err(error) => Err(Error::Unreadable { key: entry.location, reason: error.to_string() }),
+    }
+}
+
+/// The bytes of a record: JSON, so that a person can read it.
+pub(crate) fn encode(record: &impl Serialize) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(record)
+        .map_err(|error| Error::Unreadable { key: "(to be written)".to_owned(), reason: error.to_string() })
+}
+
+/// Counts the attempts of a request at one swap, and spaces them out. Bounded: a store whose swaps never succeed
+/// must not be asked for ever.
+pub(crate) struct Attempts<'a, E> {
+    environment: &'a E,
+    made: u32,
+}
+
+impl<E: Environment> Attempts<'_, E> {
+    /// With pauses of 0 to 64 ms, a request gives up after about a second of bad luck.
+    const MOST: u32 = 40;
+    /// The longest pause is this power of two, in milliseconds.
+    const LONGEST_PAUSE: u32 = 6;
+
+    /// Waits before the next attempt, after a swap that was not made or whose outcome is unknown. In either case the
+    /// caller reads again what is there. Gives up with [`Error::Busy`], or with the store's own error.
+    pub(crate) async fn again(&mut self, outcome: Result<Swap, StoreError>) -> Result<(), Error> {
+        self.made = self.made.saturating_add(1);
+        match outcome {
+            Err(error @ StoreError::Unsuitable(_)) => return Err(error.into()),
+            Err(error) if self.made >= Self::MOST => return Err(error.into()),
+            Ok(_) if self.made >= Self::MOST => return Err(Error::Busy),
+            Ok(_) | Err(_) => {}
+        }
+        // Full jitter: those who collided once do not collide again in step.
+        let longest = 1000_u32 << self.made.min(Self::LONGEST_PAUSE);
+        let mut random = [0; 4];
+        self.environment.random(&mut random);
+        let pause = u32::from_le_bytes(random).checked_rem(longest).unwrap_or(0);
+        self.environment.pause(Duration::from_micros(pause.into())).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,107 @@
+//! What the domain needs from a store. Everything that is known about a particular store lives behind this trait.
+
+use std::fmt;
+
+use crate::ids::{ItemId, KeyDigest, OrderId};
+
+/// The name of a record.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// The list of all items.
+    Catalog,
+    /// An item: its stock, price and holds.
+    Item(ItemId),
+    /// What was ordered. Never changes.
+    Order(OrderId),
+    /// The fate of an order.
+    Payment(OrderId),
+    /// Which order an idempotency key stands for. Never changes.
+    Idempotency(KeyDigest),
+}
+
+impl Key {
+    /// Whether records of this kind come into being through [`Store::create`]. The others are written under a name
+    /// that is fresh, or with a value that is the same whoever writes it.
+    pub fn is_created(&self) -> bool {
+        matches!(self, Key::Catalog | Key::Item(_))
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Key::Catalog => f.write_str("catalog"),
+            Key::Item(id) => write!(f, "inventory:{id}"),
+            Key::Order(id) => write!(f, "order:{id}"),
+            Key::Payment(id) => write!(f, "payment:{id}"),
+            Key::Idempotency(digest) => write!(f, "idempotency:{digest}"),
+        }
+    }
+}
+
+/// A record as it was read, and the only thing that can be swapped: what was never seen cannot be replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Where the store keeps the record; of no meaning outside it.
+    pub location: String,
+    /// The bytes of the record.
+    pub value: Vec<u8>,
+}
+
+/// How a [`Store::swap`] ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Swap {
+    /// The new value is in place.
+    Swapped,
+    /// The record was no longer what had been read; nothing was written.
+    Conflict,
+}
+
+/// How a [`Store::create`] ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Creation {
+    /// The record is there now, with this value.
+    Created,
+    /// It was there already; nothing was written.
+    Exists,
+}
+
+/// A store that did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// It did not answer, or answered with an error. Whether a write took place is unknown.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// It answers, but is not what it says: selling from it could sell twice.
+    #[error("the store cannot be used: {0}")]
+    Unsuitable(String),
+}
+
+/// A durable store of records with an atomic create and an atomic compare-and-swap.
+#[allow(async_fn_in_trait, reason = "a component has one thread, so the futures need not be Send")]
+pub trait Store {
+    /// Reads records: one answer a key, in the order of `keys`. A key's answer may be older than the next key's, but
+    /// none is older than the call.
+    async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StoreError>;
+
+    /// Writes records under names that nobody else can know yet, all or none where the store can.
+    /// Answers with the entries, as if they had been read.
+    async fn insert(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Entry>, StoreError>;
+
+    /// Removes what [`Store::insert`] wrote and nobody else has seen.
+    async fn remove(&self, keys: &[Key]) -> Result<(), StoreError>;
+
+    /// Writes records whose value is the same whoever writes them, so that it does not matter who is last.
+    async fn put(&self, records: Vec<(Key, Vec<u8>)>) -> Result<(), StoreError>;
+
+    /// Writes a record unless it exists; of several at once exactly one creates it.
+    async fn create(&self, key: &Key, value: Vec<u8>) -> Result<Creation, StoreError>;
+
+    /// Replaces the record that was read, if it still has the same bytes. After an error the swap may have been made.
+    async fn swap(&self, read: &Entry, value: Vec<u8>) -> Result<Swap, StoreError>;
+
+    /// Tries on scratch records whether the store is there and really is atomic.
+    async fn probe(&self) -> Result<(), StoreError>;
+}
