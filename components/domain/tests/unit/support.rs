@@ -1,0 +1,261 @@
+//! A shop in memory whose store, clock and chance a test has in its hands.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use domain::order::{Lines, NewOrder};
+use domain::{
+    Creation, CustomerId, Entry, Environment, Error, ItemId, Key, KeyDigest, Method, OrderView, Placed, Settings, Shop,
+    Store, StoreError, Swap, Timestamp,
+};
+
+/// How long an order can be paid in these tests.
+pub const WINDOW: Duration = Duration::from_secs(900);
+
+/// Runs a future that never waits, as all do on a store in memory.
+pub fn run<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => panic!("a store in memory has nothing to wait for"),
+    }
+}
+
+/// What happens at a swap instead of just the swap.
+pub enum AtSwap {
+    /// Somebody else does this first.
+    Meanwhile(Box<dyn FnOnce()>),
+    /// The swap is made, but its answer is lost.
+    LoseAnswer,
+    /// Nothing out of the ordinary.
+    Nothing,
+}
+
+#[derive(Default)]
+pub struct Memory {
+    pub records: RefCell<BTreeMap<String, Vec<u8>>>,
+    pub writes: Cell<usize>,
+    pub at_swaps: RefCell<VecDeque<AtSwap>>,
+    /// After so many more writes the store is gone, and with it whoever uses it: a crash.
+    pub writes_left: Cell<Option<usize>>,
+    pub always_conflict: Cell<bool>,
+    pub always_fail: Cell<bool>,
+}
+
+impl Memory {
+    fn write(&self) -> Result<(), StoreError> {
+        match self.writes_left.get() {
+            Some(0) => return Err(StoreError::Unavailable("gone".to_owned())),
+            Some(left) => self.writes_left.set(Some(left - 1)),
+            None => {}
+        }
+        self.writes.set(self.writes.get() + 1);
+        Ok(())
+    }
+}
+
+/// The store, shared by all shops on it.
+#[derive(Clone, Default)]
+pub struct MemoryStore(pub Rc<Memory>);
+
+impl Store for MemoryStore {
+    async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StoreError> {
+        if self.0.always_fail.get() {
+            return Err(StoreError::Unavailable("down".to_owned()));
+        }
+        let records = self.0.records.borrow();
+        let entry = |key: &Key| {
+            let location = key.to_string();
+            records.get(&location).map(|value| Entry { value: value.clone(), location })
+        };
+        Ok(keys.iter().map(entry).collect())
+    }
+
+    async fn insert(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Entry>, StoreError> {
+        self.0.write()?;
+        let entries: Vec<_> =
+            records.into_iter().map(|(key, value)| Entry { location: key.to_string(), value }).collect();
+        for entry in entries.clone() {
+            let before = self.0.records.borrow_mut().insert(entry.location.clone(), entry.value);
+            assert_eq!(before, None, "{} was not fresh", entry.location);
+        }
+        Ok(entries)
+    }
+
+    async fn remove(&self, keys: &[Key]) -> Result<(), StoreError> {
+        self.0.write()?;
+        self.0.records.borrow_mut().retain(|name, _| !keys.iter().any(|key| key.to_string() == *name));
+        Ok(())
+    }
+
+    async fn put(&self, records: Vec<(Key, Vec<u8>)>) -> Result<(), StoreError> {
+        self.0.write()?;
+        self.0.records.borrow_mut().extend(records.into_iter().map(|(key, value)| (key.to_string(), value)));
+        Ok(())
+    }
+
+    async fn create(&self, key: &Key, value: Vec<u8>) -> Result<Creation, StoreError> {
+        if self.0.records.borrow().contains_key(&key.to_string()) {
+            return Ok(Creation::Exists);
+        }
+        self.0.write()?;
+        self.0.records.borrow_mut().insert(key.to_string(), value);
+        Ok(Creation::Created)
+    }
+
+    async fn swap(&self, read: &Entry, value: Vec<u8>) -> Result<Swap, StoreError> {
+        let at_swap = self.0.at_swaps.borrow_mut().pop_front().unwrap_or(AtSwap::Nothing);
+        let lost = matches!(at_swap, AtSwap::LoseAnswer);
+        if let AtSwap::Meanwhile(other) = at_swap {
+            other();
+        }
+        if self.0.always_conflict.get() || self.0.records.borrow().get(&read.location) != Some(&read.value) {
+            return Ok(Swap::Conflict);
+        }
+        self.0.write()?;
+        self.0.records.borrow_mut().insert(read.location.clone(), value);
+        if lost { Err(StoreError::Unavailable("the answer was lost".to_owned())) } else { Ok(Swap::Swapped) }
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// A clock that stands still until it is set, and numbers in place of chance.
+#[derive(Clone)]
+pub struct Fixed {
+    pub now: Rc<Cell<u64>>,
+    count: Rc<Cell<u64>>,
+}
+
+impl Environment for Fixed {
+    fn now(&self) -> Timestamp {
+        self.now.get().into()
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        self.count.set(self.count.get() + 1);
+        let count = self.count.get().to_be_bytes();
+        bytes.iter_mut().rev().zip(count.iter().rev().chain(std::iter::repeat(&7))).for_each(|(to, from)| *to = *from);
+    }
+
+    async fn pause(&self, _: Duration) {}
+}
+
+pub type TestShop = Shop<MemoryStore, Fixed>;
+
+/// Shops on one store, at one time.
+#[derive(Clone)]
+pub struct World {
+    pub store: MemoryStore,
+    pub environment: Fixed,
+}
+
+impl World {
+    /// A shop that already has the preset items: what the tests count starts here.
+    pub fn new() -> Self {
+        let world = Self::empty();
+        run(world.shop().list_items()).unwrap();
+        world.store.0.writes.set(0);
+        world
+    }
+
+    /// A shop whose store is empty.
+    pub fn empty() -> Self {
+        let now = Rc::new(Cell::new(1_700_000_000_000));
+        Self { store: MemoryStore::default(), environment: Fixed { now, count: Rc::default() } }
+    }
+
+    pub fn shop(&self) -> TestShop {
+        let currency = "CNY".to_owned().try_into().unwrap();
+        Shop::new(self.store.clone(), self.environment.clone(), Settings { payment_window: WINDOW, currency })
+    }
+
+    /// Lets so many seconds pass.
+    pub fn wait(&self, seconds: u64) {
+        self.environment.now.set(self.environment.now.get() + seconds * 1000);
+    }
+
+    /// The writes that `request` makes.
+    pub fn writes<T>(&self, request: impl FnOnce() -> T) -> (T, usize) {
+        let before = self.store.0.writes.get();
+        let result = request();
+        (result, self.store.0.writes.get() - before)
+    }
+
+    pub fn at_next_swap(&self, at_swap: AtSwap) {
+        self.store.0.at_swaps.borrow_mut().push_back(at_swap);
+    }
+
+    /// Does `other` between the next request's read and its swap.
+    pub fn meanwhile(&self, other: impl FnOnce(&World) + 'static) {
+        let world = self.clone();
+        self.at_next_swap(AtSwap::Meanwhile(Box::new(move || other(&world))));
+    }
+
+    pub fn place(&self, lines: &[(&str, u64)]) -> Result<Placed, Error> {
+        run(self.shop().place(&order(lines), None))
+    }
+
+    pub fn place_with_key(&self, lines: &[(&str, u64)], key: &str) -> Result<Placed, Error> {
+        run(self.shop().place(&order(lines), Some(&KeyDigest::new("orders", key))))
+    }
+
+    /// Places an order, with a key, and is gone after so many writes.
+    pub fn crash_while_placing(&self, lines: &[(&str, u64)], key: &str, writes: usize) {
+        self.store.0.writes_left.set(Some(writes));
+        assert!(self.place_with_key(lines, key).is_err());
+        self.store.0.writes_left.set(None);
+    }
+
+    pub fn pay(&self, placed: &Placed) -> Result<OrderView, Error> {
+        run(self.shop().pay(placed.view.order.order_id, &Method::unspecified(), None))
+    }
+
+    pub fn cancel(&self, placed: &Placed) -> Result<OrderView, Error> {
+        run(self.shop().cancel(placed.view.order.order_id))
+    }
+
+    pub fn show(&self, placed: &Placed) -> OrderView {
+        run(self.shop().show_order(placed.view.order.order_id)).unwrap()
+    }
+
+    pub fn adjust(&self, item: &str, delta: i64) -> Result<(), Error> {
+        run(self.shop().adjust_item(&id(item), delta.try_into().unwrap(), "", None)).map(drop)
+    }
+
+    /// (on hand, reserved, available) as a client is shown them.
+    pub fn stock(&self, item: &str) -> (u64, u64, u64) {
+        let view = run(self.shop().show_item(&id(item))).unwrap();
+        (view.on_hand, view.reserved, view.available)
+    }
+
+    /// The record under `key`, as JSON.
+    pub fn record(&self, key: &str) -> serde_json::Value {
+        serde_json::from_slice(&self.store.0.records.borrow()[key]).unwrap()
+    }
+
+    /// How many holds the record of an item carries.
+    pub fn holds(&self, item: &str) -> usize {
+        self.record(&format!("inventory:{item}"))["holds"].as_object().map_or(0, |holds| holds.len())
+    }
+
+    /// How many orders are in the store.
+    pub fn orders(&self) -> usize {
+        self.store.0.records.borrow().keys().filter(|key| key.starts_with("order:")).count()
+    }
+}
+
+pub fn id(item: &str) -> ItemId {
+    item.parse().unwrap()
+}
+
+pub fn order(lines: &[(&str, u64)]) -> NewOrder {
+    let lines = lines.iter().map(|(item, quantity)| (id(item), (*quantity).try_into().unwrap()));
+    let customer_id: Option<CustomerId> = Some("anna".parse().unwrap());
+    NewOrder { lines: Lines::new(lines).unwrap(), customer_id }
+}
