@@ -2,6 +2,7 @@
 
 use domain::{Error, StoreError};
 use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::reply::Reply;
@@ -155,15 +156,24 @@ impl Problem {
     }
 
     pub(crate) fn into_reply(self) -> Reply {
-        let Content { status, code, title, detail, more: mut problem, header, .. } = *self.0;
-        problem.insert("type".to_owned(), format!("urn:problem-type:{code}").into());
-        problem.insert("title".to_owned(), title.into());
-        problem.insert("status".to_owned(), status.as_u16().into());
-        problem.insert("detail".to_owned(), detail.into());
-        problem.insert("code".to_owned(), code.into());
+        let Content { status, code, title, detail, more, header, .. } = *self.0;
+        let kind = format!("urn:problem-type:{code}");
+        let problem = ProblemJson { kind, title, status: status.as_u16(), detail, code, more };
         let reply = Reply::json(status, &problem).with(header::CONTENT_TYPE, "application/problem+json");
         header.into_iter().fold(reply, |reply, (name, value)| reply.with_value(name, value))
     }
+}
+
+#[derive(Serialize)]
+struct ProblemJson {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    code: &'static str,
+    #[serde(flatten)]
+    more: Map<String, Value>,
 }
 
 impl From<Error> for Problem {
