@@ -1,1 +1,198 @@
-//! Placeholder.
+//! Serves a Spin application over HTTP on one machine: a small stand-in for `spin up --build`, for a developer and for
+//! tests, not for production.
+//!
+//! It embeds the WebAssembly runtime that Spin 4.1 embeds, in the same version and with the same settings, and behaves
+//! as Spin does for what it covers: HTTP triggers, WASI 0.3 components, the default key-value store in SQLite, and
+//! variables. Spin's faults are kept on purpose, so that an application which holds here holds there. What a manifest
+//! asks for beyond that is refused with one clear line. TLS, outgoing requests, other triggers and other stores are left
+//! to Spin.
+#![deny(missing_docs)]
+
+mod bindings;
+mod build;
+mod error;
+mod guest;
+mod keyvalue;
+mod manifest;
+mod routes;
+mod runtime;
+mod server;
+mod stats;
+mod variables;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::runtime::{Handle, Runtime};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use wasmtime_wasi_http::handler::ProxyHandler;
+
+use crate::guest::Grants;
+use crate::keyvalue::Database;
+use crate::manifest::Manifest;
+use crate::routes::Router;
+use crate::runtime::Workers;
+use crate::server::Application;
+use crate::stats::Counters;
+
+pub use crate::error::Error;
+pub use crate::stats::{Calls, ComponentStats, Operation, Stats};
+
+/// How long tasks may take to end once the server has stopped and the requests' time is over.
+const LAST_TASKS: Duration = Duration::from_secs(1);
+
+/// What to serve, and how.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The manifest, or the directory that holds it as `spin.toml`.
+    pub manifest: PathBuf,
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where the key-value store lies. None: `.spin` beside the manifest, as Spin has it.
+    pub state_dir: Option<PathBuf>,
+    /// Values of application variables. They come before `SPIN_VARIABLE_NAME` in the environment and the manifest's
+    /// defaults. Names that the manifest does not have are passed over, as Spin does.
+    pub variables: BTreeMap<String, String>,
+    /// Drop what components print.
+    pub quiet: bool,
+    /// Run the components' build commands first.
+    pub build: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            manifest: "spin.toml".into(),
+            listen: (Ipv4Addr::LOCALHOST, 3000).into(),
+            state_dir: None,
+            variables: BTreeMap::new(),
+            quiet: false,
+            build: true,
+        }
+    }
+}
+
+/// A running server. It has threads of its own, so it runs on whichever runtime it was started from, and dropping it
+/// ends it at once, as a crash would: requests are cut off.
+pub struct Server {
+    // First, so that a dropped server is gone before it could hear of its stop.
+    threads: Threads,
+    application: Arc<Application>,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+/// Builds (if told to) and loads the application, and serves it. Several servers may run in one process.
+///
+/// # Errors
+/// Says in one line why the application cannot be served.
+pub async fn start(options: Options) -> Result<Server, Error> {
+    let threads = Threads::new()?;
+    let (application, listener) =
+        threads.handle.spawn(load(options, threads.stopping.clone())).await.map_err(Error::runtime)??;
+    let application = Arc::new(application);
+    let (stop, stopped) = oneshot::channel();
+    let serving = threads.handle.spawn(server::serve(application.clone(), listener, stopped));
+    Ok(Server { threads, application, stop, serving })
+}
+
+async fn load(options: Options, stopping: Arc<AtomicBool>) -> Result<(Application, TcpListener), Error> {
+    let manifest = Manifest::read(&options.manifest)?;
+    let warn = |warning: String| eprintln!("warning: {warning}");
+    manifest.warnings.iter().cloned().for_each(warn);
+    let router = Router::new(&manifest.triggers, warn).map_err(|reason| Error::manifest(&manifest.path, reason))?;
+    let mut variables = variables::resolve(&manifest, &options.variables, |name| std::env::var(name).ok())?;
+    // What can fail at once fails before the build, which may take minutes.
+    let refused = |error: std::io::Error| Error::Listen { address: options.listen, reason: error.to_string() };
+    let listener = TcpListener::bind(options.listen).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    let state_dir = options.state_dir.unwrap_or_else(|| manifest.root.join(".spin"));
+    let database = Arc::new(Database::open(&state_dir.join(keyvalue::FILE_NAME))?);
+    if options.build {
+        tokio::task::block_in_place(|| build::build(&manifest))?;
+    }
+    let mut components = BTreeMap::new();
+    for (id, component) in &manifest.components {
+        let grants = Arc::new(Grants {
+            component: id.clone(),
+            stores: component.stores.clone(),
+            variables: variables.remove(id).unwrap_or_default(),
+            environment: component.environment.clone(),
+            quiet: options.quiet,
+            database: database.clone(),
+            counters: Counters::default(),
+        });
+        let workers = tokio::task::block_in_place(|| Workers::load(&component.source, grants, stopping.clone()))?;
+        components.insert(id.clone(), ProxyHandler::new(workers));
+    }
+    let banner = server::banner(address, &router, &manifest, database.path());
+    let info = server::info(&manifest);
+    Ok((Application { address, router, components, info, banner, stopping }, listener))
+}
+
+impl Server {
+    /// Where the server listens.
+    pub fn address(&self) -> SocketAddr {
+        self.application.address
+    }
+
+    /// What `spin up` prints when it is ready: where the data is, where it serves, and which routes.
+    pub fn banner(&self) -> &str {
+        &self.application.banner
+    }
+
+    /// What the server has done so far. A request's calls are in it before the client has the answer.
+    pub fn stats(&self) -> Stats {
+        let components = self.application.components.iter();
+        Stats {
+            components: components
+                .map(|(id, handler)| (id.clone(), handler.state().grants().counters.snapshot()))
+                .collect(),
+        }
+    }
+
+    /// Stops accepting connections, gives running requests a few seconds to finish, and ends.
+    pub async fn shutdown(self) {
+        _ = self.stop.send(());
+        _ = self.serving.await;
+        // Waits for tasks that still run, which no async code may do.
+        _ = tokio::task::spawn_blocking(|| self.threads.end()).await;
+    }
+}
+
+/// The threads of a server. When they are dropped, tasks that wait are gone at once and components that loop are told
+/// to end.
+struct Threads {
+    handle: Handle,
+    runtime: Option<Runtime>,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Threads {
+    fn new() -> Result<Self, Error> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::runtime)?;
+        Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime), stopping: Arc::default() })
+    }
+
+    /// Ends as dropping does, and waits for it, for [`LAST_TASKS`] at most. Blocks.
+    fn end(mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(LAST_TASKS);
+        }
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

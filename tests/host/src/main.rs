@@ -1,1 +1,111 @@
-fn main() {}
+//! The command line of the host: `cargo run` at the root of the application.
+
+use std::error::Error;
+use std::io::Write;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use host::Options;
+
+/// Builds the components of a Spin application and serves them, as `spin up --build` does.
+///
+/// This is for one developer's machine and for tests: no TLS, no outgoing requests, no other triggers than HTTP, and no
+/// other key-value store than the default one. In production use Spin itself, which reads the same spin.toml and can
+/// take over the same state directory.
+///
+/// Application variables are looked up in --variable, then in the environment as SPIN_VARIABLE_NAME, then in spin.toml.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// The manifest, or the directory that holds it as spin.toml
+    #[arg(short, long, value_name = "FILE", default_value = "spin.toml")]
+    from: PathBuf,
+
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000", value_parser = listen_address)]
+    listen: SocketAddr,
+
+    /// Where to keep the key-value store [default: .spin beside the manifest]
+    #[arg(long, value_name = "DIRECTORY")]
+    state_dir: Option<PathBuf>,
+
+    /// The value of an application variable, or @ and the file that holds it; may be given several times
+    #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = variable)]
+    variables: Vec<(String, String)>,
+
+    /// Drop what components print
+    #[arg(short, long)]
+    quiet: bool,
+
+    /// Serve what was built before
+    #[arg(long)]
+    no_build: bool,
+}
+
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let addresses: Vec<_> = text.to_socket_addrs().map_err(|error| error.to_string())?.collect();
+    // `localhost` may be an IPv6 address first; the one that people expect is 127.0.0.1.
+    let first = addresses.iter().find(|address| address.is_ipv4()).or(addresses.first());
+    first.copied().ok_or_else(|| "no such address".to_owned())
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("must be NAME=VALUE or NAME=@FILE")?;
+    let value = match value.strip_prefix('@') {
+        Some(file) => std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?,
+        None => value.to_owned(),
+    };
+    Ok((name.to_owned(), value))
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let options = Options {
+        manifest: arguments.from,
+        listen: arguments.listen,
+        state_dir: arguments.state_dir,
+        variables: arguments.variables.into_iter().collect(),
+        quiet: arguments.quiet,
+        build: !arguments.no_build,
+    };
+    match serve(options).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
+    let server = host::start(options).await?;
+    let interrupted = interrupt()?;
+    // Whoever has closed our output does not want to read it.
+    _ = std::io::stdout().write_all(server.banner().as_bytes());
+    interrupted.await;
+    server.shutdown().await;
+    Ok(())
+}
+
+/// Takes over Ctrl-C and SIGTERM at once, and waits for one of them.
+#[cfg(unix)]
+fn interrupt() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Takes over Ctrl-C at once, and waits for it.
+#[cfg(windows)]
+fn interrupt() -> std::io::Result<impl Future<Output = ()>> {
+    let mut interrupt = tokio::signal::windows::ctrl_c()?;
+    Ok(async move { _ = interrupt.recv().await })
+}

@@ -1,0 +1,195 @@
+//! Compiles components and keeps instances of them, with the settings and limits of Spin 4.1.
+
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use wasmtime::component::{Component, GuestTaskId, Linker};
+use wasmtime::{Cache, CacheConfig, Config, Engine, PoolingAllocationConfig, Store, StoreContextMut, UpdateDeadline};
+use wasmtime_wasi_http::handler::{
+    HandlerState, Instance, Proxy, ShouldAccept, ViewFn, WorkerExpiration, WorkerState, WorkerStatus,
+};
+use wasmtime_wasi_http::p3::WasiHttpView;
+use wasmtime_wasi_http::p3::bindings::ServicePre;
+
+use crate::bindings::Imports;
+use crate::error::Error;
+use crate::guest::{Grants, Guest};
+
+/// Requests that one instance serves at the same time.
+const MAX_CONCURRENT_REQUESTS: usize = 16;
+/// Requests that one instance serves before it is replaced.
+const MAX_REQUESTS: usize = 128;
+/// How long an instance without a request is kept.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often running code looks whether it has to stop.
+const EPOCH: Duration = Duration::from_millis(10);
+
+/// One for the process: it reserves address space for 1,000 instances, which several servers would run out of.
+static ENGINE: LazyLock<Result<Engine, String>> = LazyLock::new(|| {
+    // Machines with little address space (39 bits on some) cannot have the pool; Spin does without it there too.
+    let engine = engine(true).or_else(|_| engine(false)).map_err(|error| format!("{error:#}"))?;
+    let ticked = engine.clone();
+    std::thread::spawn(move || {
+        loop {
+            std::thread::sleep(EPOCH);
+            ticked.increment_epoch();
+        }
+    });
+    Ok(engine)
+});
+
+fn engine(pooling: bool) -> wasmtime::Result<Engine> {
+    let mut config = Config::new();
+    config.wasm_component_model_async(true);
+    config.epoch_interruption(true);
+    // Without a place for the cache (no home directory, say) every start compiles anew.
+    config.cache(Cache::new(CacheConfig::new()).ok());
+    if pooling {
+        let mut pool = PoolingAllocationConfig::default();
+        pool.total_component_instances(1_000)
+            .total_memories(1_000)
+            .total_tables(2_000)
+            .total_stacks(1_000)
+            .total_core_instances(4_000)
+            .table_elements(100_000)
+            .max_component_instance_size(10 << 20)
+            .max_core_instance_size(10 << 20)
+            .max_core_instances_per_component(200)
+            .max_tables_per_component(64)
+            .max_memories_per_component(32)
+            .max_tables_per_module(2)
+            .max_memories_per_module(2)
+            .max_memory_size(4 << 30)
+            .linear_memory_keep_resident(2 << 20)
+            .table_keep_resident(1 << 19);
+        config.allocation_strategy(pool);
+    }
+    Engine::new(&config)
+}
+
+/// Held while a component is compiled: of servers that start at the same time one compiles it, and the others find it in
+/// the cache.
+static COMPILING: Mutex<()> = Mutex::new(());
+
+/// Makes instances of one component for `ProxyHandler`, which decides when.
+pub(crate) struct Workers {
+    service: ServicePre<Guest>,
+    grants: Arc<Grants>,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Workers {
+    /// Compiles the component in the file `source`. Its instances end soon after `stopping` is set.
+    pub(crate) fn load(source: &Path, grants: Arc<Grants>, stopping: Arc<AtomicBool>) -> Result<Self, Error> {
+        let engine = ENGINE.as_ref().map_err(Error::runtime)?;
+        let failed = |reason: String| Error::component(&grants.component, source, reason);
+        let bytes = std::fs::read(source).map_err(|error| failed(format!("cannot be read, was it built? {error}")))?;
+        let compiling = COMPILING.lock().unwrap_or_else(PoisonError::into_inner);
+        let component = Component::new(engine, &bytes)
+            .map_err(|error| failed(format!("this file is no WebAssembly component: {error:#}")))?;
+        drop(compiling);
+        let mut linker = Linker::new(engine);
+        let service =
+            link(&mut linker).and_then(|()| ServicePre::new(linker.instantiate_pre(&component)?)).map_err(|error| {
+                failed(format!("this host serves WASI 0.3 HTTP components, and not this one: {error:#}"))
+            })?;
+        Ok(Self { service, grants, stopping })
+    }
+
+    pub(crate) fn grants(&self) -> &Grants {
+        &self.grants
+    }
+}
+
+fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    wasmtime_wasi::p3::add_to_linker(linker)?;
+    wasmtime_wasi_http::p3::add_to_linker(linker)?;
+    Imports::add_to_linker::<_, Guest>(linker, |guest| guest)
+}
+
+impl HandlerState for Workers {
+    type StoreData = Guest;
+    type WorkerExpiration = Expiration;
+    type WorkerState = Worker;
+
+    async fn instantiate(&self) -> wasmtime::Result<Instance<Guest, Expiration, Worker>> {
+        let mut store = Store::new(self.service.engine(), Guest::new(self.grants.clone()));
+        store.limiter(|guest| guest);
+        let stopping = self.stopping.clone();
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(move |_| {
+            if stopping.load(Ordering::Relaxed) {
+                return Err(wasmtime::Error::msg("the host is stopping"));
+            }
+            Ok(UpdateDeadline::Continue(1))
+        });
+        let service = self.service.instantiate_async(&mut store).await?;
+        self.grants.counters.instances.fetch_add(1, Ordering::Relaxed);
+        Ok(Instance {
+            store,
+            proxy: Proxy::P3(service),
+            view: ViewFn::P3(Guest::http),
+            expiration: Expiration(Box::pin(tokio::time::sleep(IDLE_TIMEOUT))),
+            state: Worker { stopping: self.stopping.clone() },
+        })
+    }
+}
+
+/// Ends an instance that has been idle for [`IDLE_TIMEOUT`]. Requests may take as long as they like, as in Spin.
+pub(crate) struct Expiration(Pin<Box<tokio::time::Sleep>>);
+
+impl WorkerExpiration for Expiration {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>, status: WorkerStatus, start: Instant) -> Poll<()> {
+        if status != WorkerStatus::Idle {
+            return Poll::Pending;
+        }
+        let deadline = (start + IDLE_TIMEOUT).into();
+        if self.0.deadline() != deadline {
+            self.0.as_mut().reset(deadline);
+        }
+        self.0.as_mut().poll(context)
+    }
+}
+
+/// One instance at work.
+pub(crate) struct Worker {
+    stopping: Arc<AtomicBool>,
+}
+
+impl WorkerState for Worker {
+    type StoreData = Guest;
+    type RequestId = ();
+
+    fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
+        if total >= MAX_REQUESTS {
+            ShouldAccept::Never
+        } else if concurrent >= MAX_CONCURRENT_REQUESTS {
+            ShouldAccept::No
+        } else {
+            ShouldAccept::Yes
+        }
+    }
+
+    fn on_request_start(
+        &self,
+        _: StoreContextMut<'_, Guest>,
+        (): (),
+        _: GuestTaskId,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn drop(&self, store: Store<Guest>, result: wasmtime::Result<()>) {
+        if let Err(error) = result
+            && !self.stopping.load(Ordering::Relaxed)
+        {
+            eprintln!("worker failed: {error:?}");
+        }
+        drop(store);
+    }
+}

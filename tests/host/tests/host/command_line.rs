@@ -1,0 +1,141 @@
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::manifest;
+
+const NOTHING: &str = "trigger = {}";
+const ONE_COMPONENT: &str = "trigger = { http = [{ route = '/...', component = 'web' }] }\n\
+                             [component.web]\nsource = 'web.wasm'\n";
+
+fn host(manifest: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_host"));
+    command.args(["--listen", "127.0.0.1:0", "--from"]).arg(manifest);
+    command
+}
+
+/// Runs the host, which must fail with one line, and returns that line without its `error: `.
+fn error(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    stderr.trim_end().strip_prefix("error: ").unwrap_or_else(|| panic!("{stderr}")).to_owned()
+}
+
+#[test]
+fn a_manifest_that_is_not_there_is_one_line() {
+    let line = error(&mut host(Path::new("no/such/spin.toml")));
+    assert!(line.starts_with("no/such/spin.toml: No such file"), "{line}");
+}
+
+#[test]
+fn a_broken_manifest_is_one_line() {
+    let (_directory, path) = manifest("[component.web\n");
+    let line = error(&mut host(&path));
+    assert!(line.contains("spin.toml: line 3: unclosed table"), "{line}");
+}
+
+#[test]
+fn a_missing_required_variable_is_one_line() {
+    let (_directory, path) = manifest("trigger = {}\n[variables]\ntoken = { required = true }\n");
+    let line = error(&mut host(&path));
+    assert!(line.starts_with("no value for required variable(s) token"), "{line}");
+}
+
+#[test]
+fn a_component_that_was_not_built_is_one_line() {
+    let (directory, path) = manifest(ONE_COMPONENT);
+    let line = error(&mut host(&path));
+    let file = directory.path().join("web.wasm");
+    assert!(line.starts_with(&format!("component web: {}: cannot be read", file.display())), "{line}");
+}
+
+#[test]
+fn a_file_that_is_no_component_is_one_line() {
+    for (bytes, reason) in [
+        (b"text".as_slice(), "this file is no WebAssembly component"),
+        (b"\0asm\x01\0\0\0", "this file is no WebAssembly component"),
+        (b"\0asm\x0d\0\x01\0", "this host serves WASI 0.3 HTTP components, and not this one"),
+    ] {
+        let (directory, path) = manifest(ONE_COMPONENT);
+        std::fs::write(directory.path().join("web.wasm"), bytes).unwrap();
+        let line = error(&mut host(&path));
+        assert!(line.contains(reason), "{line}");
+    }
+}
+
+#[test]
+fn a_port_in_use_is_one_line() {
+    let (_directory, path) = manifest(NOTHING);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let line = error(Command::new(env!("CARGO_BIN_EXE_host")).args(["--listen", &address, "--from"]).arg(&path));
+    assert!(line.starts_with(&format!("cannot listen on {address}: Address already in use")), "{line}");
+}
+
+#[test]
+fn a_store_that_is_no_database_is_one_line() {
+    let (directory, path) = manifest(NOTHING);
+    let store = directory.path().join("sqlite_key_value.db");
+    std::fs::write(&store, "This is text, and so it has never been a database. ".repeat(20)).unwrap();
+    let line = error(host(&path).arg("--state-dir").arg(directory.path()));
+    assert_eq!(line, format!("key-value store {}: this file is no SQLite database", store.display()));
+}
+
+#[test]
+fn a_store_that_is_a_directory_is_one_line() {
+    let (directory, path) = manifest(NOTHING);
+    std::fs::create_dir(directory.path().join("sqlite_key_value.db")).unwrap();
+    let line = error(host(&path).arg("--state-dir").arg(directory.path()));
+    assert!(line.contains("unable to open database file"), "{line}");
+}
+
+#[test]
+fn a_state_directory_that_is_a_file_is_one_line() {
+    let (_directory, path) = manifest(NOTHING);
+    let line = error(host(&path).arg("--state-dir").arg(&path));
+    assert!(line.starts_with("key-value store "), "{line}");
+}
+
+#[test]
+fn a_failing_build_ends_in_a_line_and_no_build_leaves_it_out() {
+    let (_directory, path) = manifest("trigger = {}\n[component.web]\nsource = 'web.wasm'\nbuild.command = 'exit 7'\n");
+    let output = host(&path).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let last = stderr.lines().last().unwrap();
+    assert_eq!(last, "error: the build command of component web failed with exit status: 7");
+    let line = error(host(&path).arg("--no-build"));
+    assert!(line.contains("cannot be read"), "{line}");
+}
+
+#[test]
+fn a_target_that_cannot_be_installed_ends_in_a_line_that_says_what_to_run() {
+    let build = "build.command = 'cargo build --target wasm32-there-is-no-such'";
+    let (_directory, path) = manifest(&format!("trigger = {{}}\n[component.web]\nsource = 'web.wasm'\n{build}\n"));
+    let output = host(&path).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let last = stderr.lines().last().unwrap();
+    assert!(last.starts_with("error: target wasm32-there-is-no-such is not installed"), "{stderr}");
+    assert!(last.ends_with("run `rustup target add wasm32-there-is-no-such`"), "{stderr}");
+}
+
+#[test]
+#[cfg(unix)]
+fn an_interrupt_ends_the_host_with_success() {
+    for signal in ["INT", "TERM"] {
+        let (directory, path) = manifest(NOTHING);
+        let mut child = host(&path).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let lines: Vec<_> = lines.map(Result::unwrap).take_while(|line| line != "Available Routes:").collect();
+        let store = directory.path().canonicalize().unwrap().join(".spin/sqlite_key_value.db");
+        assert_eq!(lines[0], format!("Storing default key-value data to {store:?}."));
+        assert!(lines[2].starts_with("Serving http://127.0.0.1:"), "{lines:?}");
+        let sent = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        assert!(child.wait().unwrap().success(), "{signal}");
+    }
+}
