@@ -1,10 +1,10 @@
 //! Runs the build commands of the manifest as `spin build` does.
 
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::error::Error;
 use crate::manifest::Manifest;
+use crate::toolchain::{by_hand, ensure_target};
 
 /// Builds every component that has a build command, one after the other. Output goes where this process's goes. Blocks.
 pub(crate) fn build(manifest: &Manifest) -> Result<(), Error> {
@@ -16,7 +16,7 @@ pub(crate) fn build(manifest: &Manifest) -> Result<(), Error> {
             }
             eprintln!("Building component {id} with `{command}`");
             let failed = |reason: String| Error::Build { component: id.clone(), reason };
-            let status = plain(Command::new("/bin/sh").args(["-c", command]))
+            let status = by_hand(Command::new("/bin/sh").args(["-c", command]))
                 .current_dir(&build.workdir)
                 .status()
                 .map_err(|error| failed(format!("cannot be run in {}: {error}", build.workdir.display())))?;
@@ -40,48 +40,6 @@ fn wasm_targets(command: &str) -> impl Iterator<Item = &str> {
             }
         }
     })
-}
-
-/// Installs `target` for the toolchain that builds in `workdir`, unless it is there.
-fn ensure_target(target: &str, workdir: &Path) -> Result<(), Error> {
-    let libraries = plain(Command::new("rustc").args(["--print", "target-libdir", "--target", target]))
-        .current_dir(workdir)
-        .stderr(Stdio::null())
-        .output();
-    // Without rustc the build itself says best what is missing.
-    let Ok(libraries) = libraries else { return Ok(()) };
-    if Path::new(String::from_utf8_lossy(&libraries.stdout).trim()).is_dir() {
-        return Ok(());
-    }
-    eprintln!("Installing target {target}: rustup target add {target}");
-    let added = plain(Command::new("rustup").args(["target", "add", target])).current_dir(workdir).status();
-    match added {
-        Ok(status) if status.success() => Ok(()),
-        _ => Err(Error::MissingTarget { target: target.to_owned() }),
-    }
-}
-
-/// Takes from the environment what `cargo run` and `cargo test` put there, so that a build by this process and one by
-/// hand are the same one to cargo and neither undoes the other's. What the user configures stays.
-fn plain(command: &mut Command) -> &mut Command {
-    const SET_BY_CARGO: [&str; 8] = [
-        "CARGO",
-        "CARGO_BIN_NAME",
-        "CARGO_CRATE_NAME",
-        "CARGO_PRIMARY_PACKAGE",
-        "CARGO_TARGET_TMPDIR",
-        "OUT_DIR",
-        "RUSTUP_TOOLCHAIN",
-        "RUST_RECURSION_COUNT",
-    ];
-    for (name, _) in std::env::vars_os() {
-        let Some(known) = name.to_str() else { continue };
-        let prefixes = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_EXE_"];
-        if SET_BY_CARGO.contains(&known) || prefixes.iter().any(|prefix| known.starts_with(prefix)) {
-            command.env_remove(name);
-        }
-    }
-    command
 }
 
 #[cfg(test)]

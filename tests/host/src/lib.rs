@@ -18,6 +18,7 @@ mod routes;
 mod runtime;
 mod server;
 mod stats;
+pub mod toolchain;
 mod variables;
 
 use std::collections::BTreeMap;
