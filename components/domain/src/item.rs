@@ -28,8 +28,8 @@ const OTHERS_A_SWAP: usize = 2;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Item {
-    /// Grows with every swap, so that no two states of an item have the same bytes. Without it a restock can bring
-    /// back the bytes that a slow writer read before a settlement, and its swap would undo that settlement.
+    /// Grows with every swap, so that no two states of an item have the same bytes: a swap succeeds only if really
+    /// nothing happened since the read. It also picks the holds whose turn it is to be settled.
     pub version: u64,
     /// What is there, holds included.
     pub on_hand: Stock,

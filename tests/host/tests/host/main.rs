@@ -2,6 +2,7 @@
 //! what the application answers in the black-box tests.
 
 mod command_line;
+mod kill;
 mod server;
 
 use std::path::{Path, PathBuf};

@@ -8,7 +8,7 @@ use host::{Options, Server};
 use crate::{manifest, workspace};
 
 /// A component of the workspace, built once.
-static COMPONENT: LazyLock<PathBuf> = LazyLock::new(|| {
+pub static COMPONENT: LazyLock<PathBuf> = LazyLock::new(|| {
     let state = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut options = options(&workspace(), state.path());
