@@ -184,3 +184,74 @@ fn whole<T: TryFrom<u64, Error: ToString>>(value: &Value) -> Result<T, String> {
     // Whatever is no u64 is out of every range here, as the largest u64 is.
     T::try_from(value.as_u64().unwrap_or(u64::MAX)).map_err(|error| error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The mistakes that are named, as `pointer: detail`.
+    fn mistakes<T: std::fmt::Debug>(result: Result<T, Problem>) -> Vec<String> {
+        let reply = result.unwrap_err().into_reply();
+        let problem: Value = serde_json::from_slice(&reply.body).unwrap();
+        let errors = problem["errors"].as_array().unwrap().iter();
+        errors
+            .map(|error| format!("{}: {}", error["pointer"].as_str().unwrap(), error["detail"].as_str().unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn both_forms_of_an_order_are_the_same() {
+        let short = order(br#"{"item_id":"a","quantity":3}"#).unwrap();
+        let long = order(br#"{"items":[{"item_id":"a","quantity":1},{"item_id":"a","quantity":2}]}"#).unwrap();
+        assert_eq!(short, long);
+    }
+
+    #[test]
+    fn each_mistake_is_named_where_it_was_made() {
+        let body =
+            br#"{"items":[{"item_id":"","quantity":1},{"item_id":"a","quantity":1.5,"a/b":0},7],"customer_id":""}"#;
+        let mut mistakes = mistakes(order(body));
+        mistakes.sort();
+        assert_eq!(
+            mistakes,
+            [
+                "/customer_id: must be 1 to 128 characters",
+                "/items/0/item_id: must be 1 to 64 of the characters A-Z a-z 0-9 . _ -",
+                "/items/1/a~1b: is not a field of this request",
+                "/items/1/quantity: must be a whole number from 1 to 1000000",
+                "/items/2: must be an object",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_number_that_is_too_large_too_small_or_none_is_refused() {
+        for number in ["0", "-1", "1.0", "1e30", "1000000000000000000000000000000", "1000001", "\"1\"", "null", "true"]
+        {
+            let body = format!(r#"{{"item_id":"a","quantity":{number}}}"#);
+            let expected = ["/quantity: must be a whole number from 1 to 1000000"];
+            assert_eq!(mistakes(order(body.as_bytes())), expected, "{number}");
+        }
+    }
+
+    #[test]
+    fn lines_are_counted_and_added_up() {
+        let lines =
+            |count: usize| format!(r#"{{"items":[{}]}}"#, vec![r#"{"item_id":"a","quantity":1}"#; count].join(","));
+        assert!(order(lines(50).as_bytes()).is_ok());
+        assert_eq!(mistakes(order(lines(51).as_bytes())), ["/items: must have at most 50 lines"]);
+        assert_eq!(mistakes(order(lines(0).as_bytes())), ["/items: must have at least one line"]);
+        let sum = br#"{"items":[{"item_id":"a","quantity":1000000},{"item_id":"a","quantity":1}]}"#;
+        assert_eq!(mistakes(order(sum)), ["/items/1/quantity: the lines of this item add up to more than 1000000"]);
+    }
+
+    #[test]
+    fn adjustments_are_whole_numbers_other_than_zero() {
+        assert_eq!(adjustment(br#"{"delta":-3}"#).unwrap().delta.get(), -3);
+        for delta in ["0", "0.5", "1e30", "1000000000001", "-9223372036854775808", "\"1\""] {
+            let body = format!(r#"{{"delta":{delta}}}"#);
+            assert_eq!(mistakes(adjustment(body.as_bytes())).len(), 1, "{delta}");
+        }
+        assert_eq!(mistakes(adjustment(b"{}")), ["/delta: is missing"]);
+    }
+}

@@ -65,3 +65,44 @@ fn bearer_token(authorization: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = authorization.split_at_checked(b"Bearer ".len())?;
     scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token.trim_ascii())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Config, Operator};
+
+    fn config(token: &str, window: &str, currency: &str) -> Result<Config, String> {
+        Config::new(token.to_owned(), window, currency.to_owned()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_variable_that_makes_no_sense_is_named() {
+        for window in ["", "0", "-1", "1.5", "31536001", "soon"] {
+            let error = config("", window, "CNY").unwrap_err();
+            assert!(error.starts_with("the variable payment_window_seconds must be"), "{error}");
+        }
+        for currency in ["", "cny", "CN", "YUAN"] {
+            assert!(config("", "900", currency).unwrap_err().starts_with("the variable currency must be"));
+        }
+    }
+
+    #[test]
+    fn only_the_whole_token_is_the_operators() {
+        let shop = config("let-me-in", "900", "CNY").unwrap();
+        for known in ["Bearer let-me-in", "bearer let-me-in", "Bearer  let-me-in "] {
+            assert_eq!(shop.operator(Some(known.as_bytes())), Operator::Known, "{known}");
+        }
+        for unknown in
+            ["", "Bearer", "Bearer ", "Bearer let-me", "Bearer let-me-in-too", "Basic let-me-in", "let-me-in"]
+        {
+            assert_eq!(shop.operator(Some(unknown.as_bytes())), Operator::Unknown, "{unknown}");
+        }
+        assert_eq!(shop.operator(None), Operator::Unknown);
+    }
+
+    #[test]
+    fn without_a_token_nobody_is_the_operator() {
+        let shop = config("", "900", "CNY").unwrap();
+        assert_eq!(shop.operator(Some(b"Bearer ")), Operator::Disabled);
+        assert_eq!(shop.operator(None), Operator::Disabled);
+    }
+}

@@ -115,3 +115,26 @@ fn idempotency_key(value: &str) -> Option<String> {
     let visible = key.chars().all(|character| character.is_ascii_graphic());
     (visible && (1..=LONGEST_KEY).contains(&key.len())).then_some(key)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::idempotency_key;
+
+    #[test]
+    fn a_key_in_quotes_is_the_same_as_the_bare_one() {
+        for (value, key) in [("k", "k"), (r#""k""#, "k"), (r#""a\"b\\c""#, r#"a"b\c"#), (r#"a"b"#, r#"a"b"#)] {
+            assert_eq!(idempotency_key(value).as_deref(), Some(key), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused() {
+        let long = "k".repeat(256);
+        for value in
+            ["", r#""""#, r#"""#, r#""k"#, r#""a"b""#, r#""a\b""#, r#""a\"#, "a b", r#""k";p=1"#, "ключ", &long]
+        {
+            assert_eq!(idempotency_key(value), None, "{value}");
+        }
+        assert!(idempotency_key(&"k".repeat(255)).is_some());
+    }
+}

@@ -76,3 +76,36 @@ impl<'a> Resource<'a> {
         .filter(|_| allowed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+
+    use super::{Resource, Verb};
+
+    #[test]
+    fn slashes_at_both_ends_do_not_count() {
+        for path in ["/orders", "/orders/", "orders", "//orders//"] {
+            assert_eq!(Resource::at(path), Some(Resource::Orders), "{path}");
+        }
+        assert_eq!(Resource::at("/orders/a/pay/"), Some(Resource::Pay("a")));
+    }
+
+    #[test]
+    fn other_paths_name_nothing() {
+        for path in
+            ["", "/", "/order", "/orders/a/b", "/orders/a/pay/b", "/inventory/../orders", "/health/a", "/Orders"]
+        {
+            assert_eq!(Resource::at(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_resource_takes_the_methods_that_it_allows_and_no_others() {
+        let order = Resource::Order("a");
+        assert_eq!((order.verb(&Method::GET), order.verb(&Method::HEAD)), (Some(Verb::Get), Some(Verb::Get)));
+        assert_eq!((order.verb(&Method::POST), order.verb(&Method::DELETE)), (None, None));
+        assert_eq!(Resource::Item("a").verb(&Method::PUT), Some(Verb::Put));
+        assert_eq!(Resource::Orders.verb(&Method::GET), None);
+    }
+}
