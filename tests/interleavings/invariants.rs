@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::Status;
 use serde_json::Value;
 
-use crate::world::{Answer, Request, World, first_order, order_id};
+use crate::world::{Answer, Choice, Faults, Request, World, first_order, order_id};
 
 type Records = BTreeMap<String, Value>;
 
@@ -13,6 +13,19 @@ type Records = BTreeMap<String, Value>;
 pub struct Case {
     pub items: &'static [(&'static str, u64)],
     pub requests: &'static [Request],
+    /// What comes before the search: so many calls of this request, then of that one.
+    pub before: &'static [(usize, usize)],
+}
+
+impl Case {
+    /// Where the search begins.
+    pub fn begin(&self, faults: Faults) -> World {
+        let mut world = World::new(self.items, self.requests, faults);
+        for (request, calls) in self.before {
+            (0..*calls).for_each(|_| world.choose(Choice::Call(*request)));
+        }
+        world
+    }
 }
 
 /// The first invariant that does not hold, if any.

@@ -17,7 +17,7 @@ pub struct Outcome {
 /// Visits all states of a case, as far as `faults` allow, or up to the first violation.
 pub fn search(case: &Case, faults: Faults) -> Outcome {
     let mut search = Search { case, faults, seen: HashSet::new(), path: Vec::new() };
-    let violation = search.visit(World::new(case.items, case.requests, faults));
+    let violation = search.visit(case.begin(faults));
     Outcome { states: search.seen.len(), violation: violation.map(|what| (what, search.path)) }
 }
 
@@ -57,7 +57,7 @@ impl Search<'_> {
     }
 
     fn replay(&self) -> World {
-        let mut world = World::new(self.case.items, self.case.requests, self.faults);
+        let mut world = self.case.begin(self.faults);
         self.path.iter().for_each(|choice| world.choose(*choice));
         world
     }
