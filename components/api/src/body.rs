@@ -1,10 +1,9 @@
 //! Bodies of requests into what the domain takes. Each mistake is named with the place where it was made.
 
+use crate::json::{Json, Object};
+use crate::problem::{Invalid, Problem};
 use domain::order::{Lines, LinesError, MOST_LINES, NewOrder};
 use domain::{CustomerId, Delta, InvalidDelta, ItemId, Method, Money, Quantity, Stock};
-use serde_json::{Map, Value};
-
-use crate::problem::{Invalid, Problem};
 
 /// The longest reason for an adjustment, in characters.
 const LONGEST_REASON: usize = 256;
@@ -75,24 +74,27 @@ pub(crate) fn adjustment(json: &[u8]) -> Result<Adjustment, Problem> {
     read(json, |object| {
         object.refuse_others(&["delta", "reason"]);
         let delta = object.required("delta", |value| {
-            value.as_i64().ok_or(InvalidDelta).and_then(Delta::try_from).map_err(|error| error.to_string())
+            let number = if let Json::Whole(number) = value { i64::try_from(*number).ok() } else { None };
+            number.ok_or(InvalidDelta).and_then(Delta::try_from).map_err(|error| error.to_string())
         });
         let reason = object.optional("reason", |value| {
-            let reason = value.as_str().filter(|reason| reason.chars().count() <= LONGEST_REASON);
-            reason.map(str::to_owned).ok_or_else(|| format!("must be a text of at most {LONGEST_REASON} characters"))
+            let reason = if let Json::Text(reason) = value { Some(reason.clone()) } else { None };
+            reason
+                .filter(|reason| reason.chars().count() <= LONGEST_REASON)
+                .ok_or_else(|| format!("must be a text of at most {LONGEST_REASON} characters"))
         });
         Some(Adjustment { delta: delta?, reason: reason?.unwrap_or_default() })
     })
 }
 
 /// Reads an object with `fields`, which answers nothing exactly if it named a mistake.
-fn read<T>(json: &[u8], fields: impl FnOnce(&mut Object<'_>) -> Option<T>) -> Result<T, Problem> {
-    let value: Value = serde_json::from_slice(json).map_err(|error| Problem::malformed_json(&error))?;
-    let Some(object) = value.as_object() else {
+fn read<T>(json: &[u8], fields: impl FnOnce(&mut Fields<'_>) -> Option<T>) -> Result<T, Problem> {
+    let value = serde_json::from_slice(json).map_err(|error| Problem::malformed_json(&error))?;
+    let Json::Object(object) = value else {
         return Err(Problem::invalid(vec![Invalid::body(String::new(), "must be an object")]));
     };
     let mut mistakes = Vec::new();
-    let result = fields(&mut Object { object, pointer: String::new(), mistakes: &mut mistakes });
+    let result = fields(&mut Fields { object: &object, pointer: String::new(), mistakes: &mut mistakes });
     match result {
         Some(result) if mistakes.is_empty() => Ok(result),
         _ => Err(Problem::invalid(mistakes)),
@@ -100,13 +102,13 @@ fn read<T>(json: &[u8], fields: impl FnOnce(&mut Object<'_>) -> Option<T>) -> Re
 }
 
 /// An object of the body, where it is, and the mistakes found so far.
-struct Object<'a> {
-    object: &'a Map<String, Value>,
+struct Fields<'a> {
+    object: &'a Object,
     pointer: String,
     mistakes: &'a mut Vec<Invalid>,
 }
 
-impl Object<'_> {
+impl Fields<'_> {
     fn has(&self, name: &str) -> bool {
         self.object.contains_key(name)
     }
@@ -123,7 +125,7 @@ impl Object<'_> {
     }
 
     /// A field that has to be there; none if a mistake was named.
-    fn required<T>(&mut self, name: &str, take: impl FnOnce(&Value) -> Result<T, String>) -> Option<T> {
+    fn required<T>(&mut self, name: &str, take: impl FnOnce(&Json) -> Result<T, String>) -> Option<T> {
         match self.object.get(name) {
             Some(value) => take(value).map_err(|detail| self.mistake(name, detail)).ok(),
             None => {
@@ -134,7 +136,7 @@ impl Object<'_> {
     }
 
     /// A field that may be left out; none if a mistake was named.
-    fn optional<T>(&mut self, name: &str, take: impl FnOnce(&Value) -> Result<T, String>) -> Option<Option<T>> {
+    fn optional<T>(&mut self, name: &str, take: impl FnOnce(&Json) -> Result<T, String>) -> Option<Option<T>> {
         if self.has(name) { self.required(name, take).map(Some) } else { Some(None) }
     }
 
@@ -145,7 +147,7 @@ impl Object<'_> {
     }
 
     fn items(&mut self) -> Option<Vec<(ItemId, Quantity)>> {
-        let Some(items) = self.object.get("items").and_then(Value::as_array) else {
+        let Some(Json::List(items)) = self.object.get("items") else {
             self.mistake("items", "must be a list");
             return None;
         };
@@ -153,13 +155,13 @@ impl Object<'_> {
         // One more than there may be, so that `Lines` sees that they are too many.
         for (index, item) in items.iter().enumerate().take(MOST_LINES.saturating_add(1)) {
             let pointer = format!("/items/{index}");
-            let line = match item.as_object() {
-                Some(object) => {
-                    let mut line = Object { object, pointer, mistakes: self.mistakes };
+            let line = match item {
+                Json::Object(object) => {
+                    let mut line = Fields { object, pointer, mistakes: self.mistakes };
                     line.refuse_others(&["item_id", "quantity"]);
                     line.line()
                 }
-                None => {
+                _ => {
                     self.mistakes.push(Invalid::body(pointer, "must be an object"));
                     None
                 }
@@ -174,15 +176,16 @@ impl Object<'_> {
 }
 
 /// A text that is what `T` takes.
-fn text<T: TryFrom<String, Error: ToString>>(value: &Value) -> Result<T, String> {
-    let text = value.as_str().ok_or("must be a text")?;
-    T::try_from(text.to_owned()).map_err(|error| error.to_string())
+fn text<T: TryFrom<String, Error: ToString>>(value: &Json) -> Result<T, String> {
+    let Json::Text(text) = value else { return Err("must be a text".to_owned()) };
+    T::try_from(text.clone()).map_err(|error| error.to_string())
 }
 
 /// A whole number in the range of `T`.
-fn whole<T: TryFrom<u64, Error: ToString>>(value: &Value) -> Result<T, String> {
+fn whole<T: TryFrom<u64, Error: ToString>>(value: &Json) -> Result<T, String> {
+    let number = if let Json::Whole(number) = value { u64::try_from(*number).ok() } else { None };
     // Whatever is no u64 is out of every range here, as the largest u64 is.
-    T::try_from(value.as_u64().unwrap_or(u64::MAX)).map_err(|error| error.to_string())
+    T::try_from(number.unwrap_or(u64::MAX)).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -192,7 +195,7 @@ mod tests {
     /// The mistakes that are named, as `pointer: detail`.
     fn mistakes<T: std::fmt::Debug>(result: Result<T, Problem>) -> Vec<String> {
         let reply = result.unwrap_err().into_reply();
-        let problem: Value = serde_json::from_slice(&reply.body).unwrap();
+        let problem: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
         let errors = problem["errors"].as_array().unwrap().iter();
         errors
             .map(|error| format!("{}: {}", error["pointer"].as_str().unwrap(), error["detail"].as_str().unwrap()))
@@ -232,6 +235,12 @@ mod tests {
             let expected = ["/quantity: must be a whole number from 1 to 1000000"];
             assert_eq!(mistakes(order(body.as_bytes())), expected, "{number}");
         }
+    }
+
+    #[test]
+    fn a_name_that_is_there_twice_is_not_json_to_us() {
+        let reply = order(br#"{"item_id":"a","quantity":1,"quantity":2}"#).unwrap_err().into_reply();
+        assert_eq!(reply.status, http::StatusCode::BAD_REQUEST);
     }
 
     #[test]

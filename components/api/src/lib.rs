@@ -6,6 +6,7 @@
 mod body;
 mod config;
 pub mod inventory;
+mod json;
 pub mod orders;
 pub mod payments;
 mod problem;

@@ -89,7 +89,11 @@ impl Problem {
     }
 
     pub(crate) fn malformed_json(error: &serde_json::Error) -> Self {
-        let detail = format!("The body is not JSON (line {}, column {}).", error.line(), error.column());
+        let (line, column) = (error.line(), error.column());
+        let detail = match error.classify() {
+            serde_json::error::Category::Data => format!("A name is there twice (line {line}, column {column})."),
+            _ => format!("The body is not JSON (line {line}, column {column})."),
+        };
         Self::new(StatusCode::BAD_REQUEST, "malformed_json", "Malformed JSON", detail)
     }
 
