@@ -1,1 +1,28 @@
-//! Placeholder.
+//! The black-box suite: HTTP in, HTTP out, and nothing else.
+//!
+//! By default the suite serves the workspace's components itself, through the host library. With `BASE_URL` (and
+//! `OPERATOR_TOKEN`) it runs against any server that speaks the contract; tests that need a server of their own are
+//! skipped then, and say so. Every test makes its own items, so none of them disturbs another or the preset stock.
+
+// The tools: what is known about every answer, and the bookkeeping over many of them.
+mod books;
+mod client;
+mod envelope;
+mod server;
+mod shapes;
+
+// The tests.
+mod contention;
+mod errors;
+mod expiry;
+mod flash_sale;
+mod health;
+mod http;
+mod idempotency;
+mod inventory;
+mod operator;
+mod orders;
+mod payments;
+mod preset;
+mod restart;
+mod settings;

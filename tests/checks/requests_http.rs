@@ -36,20 +36,16 @@ fn httpyac() -> PathBuf {
     let from = root().join("tests/httpyac");
     let to = root().join("target/tools/httpyac");
     let files = ["package.json", "package-lock.json", ".npmrc"];
-    let read = |folder: &PathBuf, file: &str| fs::read(folder.join(file)).ok();
+    let differs = |file: &&str| fs::read(from.join(file)).ok() != fs::read(to.join(file)).ok();
     let runner = to.join("node_modules/.bin/httpyac");
-    if !runner.exists() || files.iter().any(|file| read(&from, file) != read(&to, file)) {
+    if !runner.exists() || files.iter().any(differs) {
         eprintln!("Installing httpyac to run requests.http");
         fs::create_dir_all(&to).expect("a folder can be made");
-        let installed = Command::new("npm").arg("ci").current_dir(copy(&from, &to, &files)).status();
+        for file in files {
+            fs::copy(from.join(file), to.join(file)).expect("a file can be copied");
+        }
+        let installed = Command::new("npm").arg("ci").current_dir(&to).status();
         assert!(installed.expect("npm is there").success(), "httpyac could not be installed");
     }
     runner
-}
-
-fn copy(from: &PathBuf, to: &PathBuf, files: &[&str]) -> PathBuf {
-    for file in files {
-        fs::copy(from.join(file), to.join(file)).expect("a file can be copied");
-    }
-    to.clone()
 }
