@@ -1,0 +1,400 @@
+//! Methods, paths, headers: what HTTP asks of any API.
+
+use hyper::Method;
+use serde_json::json;
+
+use crate::client::{Shop, fresh};
+use crate::envelope::{Answer, methods};
+use crate::server::{with_own_server, with_shop};
+use crate::shapes::Status;
+
+/// Every route of the contract, with the methods it takes beside OPTIONS.
+fn routes(order_id: &str, item_id: &str) -> Vec<(String, &'static [&'static str])> {
+    vec![
+        ("/orders".to_owned(), &["POST"]),
+        (format!("/orders/{order_id}"), &["GET", "HEAD"]),
+        (format!("/orders/{order_id}/pay"), &["POST"]),
+        (format!("/orders/{order_id}/cancel"), &["POST"]),
+        ("/inventory".to_owned(), &["GET", "HEAD"]),
+        (format!("/inventory/{item_id}"), &["GET", "HEAD", "PUT"]),
+        (format!("/inventory/{item_id}/adjustments"), &["POST"]),
+        ("/health".to_owned(), &["GET", "HEAD"]),
+        ("/ready".to_owned(), &["GET", "HEAD"]),
+    ]
+}
+
+async fn an_order(shop: &Shop) -> (String, String) {
+    let item = shop.new_item(10, 1000).await;
+    (shop.place(&item, 1).await.order_id, item)
+}
+
+/// The `allow` header less OPTIONS, which may or may not name itself there.
+fn allowed(answer: &Answer) -> Vec<String> {
+    let allow = answer.header("allow").unwrap_or_else(|| panic!("{answer}\nno allow"));
+    methods(allow).into_iter().filter(|method| method != "OPTIONS").collect()
+}
+
+#[test]
+fn every_route_refuses_the_methods_it_does_not_have() {
+    with_shop(async |shop| {
+        let (order, item) = an_order(&shop).await;
+        let before = (shop.order_now(&order).await, shop.item(&item).await);
+        for (path, known) in routes(&order, &item) {
+            for path in [path.clone(), format!("{path}/")] {
+                for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "BREW", "get"] {
+                    if known.contains(&method) {
+                        continue;
+                    }
+                    let method = Method::from_bytes(method.as_bytes()).expect("a method");
+                    let answer = shop.request(method.clone(), &path).send().await;
+                    answer.expect(405);
+                    if method != Method::HEAD {
+                        answer.problem(405, "method_not_allowed");
+                    }
+                    assert_eq!(allowed(&answer), known, "{answer}");
+                }
+            }
+        }
+        assert_eq!((shop.order_now(&order).await, shop.item(&item).await), before);
+    });
+}
+
+#[test]
+fn options_tells_what_a_route_has() {
+    with_shop(async |shop| {
+        let (order, item) = an_order(&shop).await;
+        for (path, known) in routes(&order, &item) {
+            for path in [path.clone(), format!("{path}/")] {
+                let answer = shop.request(Method::OPTIONS, path).send().await;
+                answer.expect(204);
+                assert_eq!(allowed(&answer), known, "{answer}");
+            }
+        }
+    });
+}
+
+#[test]
+fn head_answers_as_get_does_without_the_body() {
+    with_shop(async |shop| {
+        let (order, item) = an_order(&shop).await;
+        let mut paths: Vec<_> = routes(&order, &item)
+            .into_iter()
+            .filter(|(_, known)| known.contains(&"HEAD"))
+            .map(|(path, _)| (path, 200))
+            .collect();
+        for missing in ["/orders/none", "/inventory/none-of-these", "/none"] {
+            paths.push((missing.to_owned(), 404));
+        }
+        for (path, status) in paths {
+            // The list changes while other tests run: compare with a GET that is the same before and after.
+            let mut tries = 0;
+            let (get, head) = loop {
+                let before = shop.get(&path).send().await;
+                let head = shop.head(&path).send().await;
+                let after = shop.get(&path).send().await;
+                if before.body.len() == after.body.len() {
+                    break (before, head);
+                }
+                tries += 1;
+                assert!(tries < 200, "{path} never stands still");
+            };
+            get.expect(status);
+            head.expect(status);
+            for name in ["content-length", "content-type", "cache-control", "etag"] {
+                if path == "/inventory" && name == "etag" {
+                    continue;
+                }
+                assert_eq!(head.header(name), get.header(name), "{name} of {head}");
+            }
+        }
+        // The mention of a body is not the body: the connection is good for the next request.
+        let head = shop.head_of("HEAD", &format!("/orders/{order}")).replace("connection: close\r\n", "");
+        let answer = shop.raw(format!("{head}\r\n{}\r\n", shop.head_of("GET", "/health"))).await;
+        assert!(answer.body.is_empty());
+    });
+}
+
+#[test]
+fn every_path_works_with_a_slash_at_the_end() {
+    with_shop(async |shop| {
+        let item = fresh("item");
+        let put = shop.put(format!("/inventory/{item}/")).operator();
+        put.json(json!({"unit_price": 5, "on_hand": 5})).send().await.item(201);
+        let adjust = shop.post(format!("/inventory/{item}/adjustments/")).operator();
+        assert_eq!(adjust.json(json!({"delta": 1})).send().await.item(200).on_hand, 6);
+        let place = || shop.post("/orders/").json(json!({"item_id": item, "quantity": 1}));
+        let answer = place().send().await;
+        let (paid, cancelled) = (answer.order(201), place().send().await.order(201));
+        let location = answer.header("location").expect("a location");
+        assert!(location.ends_with(&format!("/orders/{}", paid.order_id)), "{answer}");
+        assert_eq!(shop.get(format!("/orders/{}/", paid.order_id)).send().await.order(200), paid);
+        shop.post(format!("/orders/{}/pay/", paid.order_id)).send().await.order(200);
+        shop.post(format!("/orders/{}/cancel/", cancelled.order_id)).send().await.order(200);
+        assert_eq!(shop.get(format!("/inventory/{item}/")).send().await.item(200).available, 5);
+        for path in ["/inventory/", "/health/", "/ready/"] {
+            shop.get(path).send().await.expect(200);
+            shop.head(path).send().await.expect(200);
+        }
+    });
+}
+
+#[test]
+fn an_unknown_path_is_a_problem_and_not_silence() {
+    with_shop(async |shop| {
+        let (order, item) = an_order(&shop).await;
+        let paths = [
+            "/".to_owned(),
+            "/order".to_owned(),
+            "/Orders".to_owned(),
+            "/inventories".to_owned(),
+            "/health/x".to_owned(),
+            "/ready/x".to_owned(),
+            format!("/orders/{order}/refund"),
+            format!("/orders/{order}/pay/now"),
+            format!("/orders/{order}/cancel/now"),
+            format!("/inventory/{item}/x"),
+            format!("/inventory/{item}/adjustments/1"),
+            "/.well-known/security.txt".to_owned(),
+            "/internal/settle".to_owned(),
+            format!("/{}", "x/".repeat(500)),
+            "/%00".to_owned(),
+            "/%F0%9F%A6%80".to_owned(),
+        ];
+        for path in paths {
+            for method in [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS] {
+                shop.request(method, &path).send().await.problem(404, "not_found");
+            }
+            shop.head(&path).send().await.expect(404);
+        }
+    });
+}
+
+#[test]
+fn paths_are_not_climbed() {
+    with_shop(async |shop| {
+        let (order, item) = an_order(&shop).await;
+        for path in [
+            format!("/orders/../inventory/{item}"),
+            format!("/orders/./{order}"),
+            format!("/inventory/../orders/{order}"),
+            format!("/orders/..%2F..%2Finventory%2F{item}"),
+            format!("/inventory/%2e%2e/orders/{order}"),
+            "/../../etc/passwd".to_owned(),
+        ] {
+            let answer = shop.raw(format!("{}\r\n", shop.head_of("GET", &path))).await;
+            answer.expect(404);
+        }
+    });
+}
+
+#[test]
+fn bytes_that_are_no_text_do_not_hurt() {
+    with_shop(async |shop| {
+        let (order, item) = an_order(&shop).await;
+        for path in
+            [b"/inventory/\xe4\xbb\xb6".as_slice(), b"/inventory/\xff\xfe", b"/orders/\xf0\x9f\xa6\x80", b"/\xff"]
+        {
+            let mut request = b"GET ".to_vec();
+            request.extend_from_slice(shop.base.as_bytes());
+            request.extend_from_slice(path);
+            request.extend_from_slice(
+                format!(" HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", shop.authority).as_bytes(),
+            );
+            // A path must be ASCII, so that the server may refuse the request before the components see it.
+            match unchecked(&shop, &request).await {
+                400 => {}
+                404 => drop(shop.raw(&request).await),
+                status => panic!("{status} for {path:?}"),
+            }
+        }
+        let odd = shop.get(format!("/orders/{order}")).header("x-odd", "é").header("cookie", "件=🦀");
+        odd.send().await.order(200);
+        // Spin itself refuses a header that is no UTF-8, with a status and no words.
+        for value in [b"\xff\xfe\x80".as_slice(), b"\xc3\x28"] {
+            let mut request = shop.head_of("POST", &format!("/orders/{order}/pay")).into_bytes();
+            request.extend_from_slice(&[b"content-length: 0\r\nx-odd: ", value, b"\r\n\r\n"].concat());
+            let status = unchecked(&shop, &request).await;
+            let paid = shop.order_now(&order).await.status == Status::Paid;
+            assert_eq!(paid, status == 200, "{status}");
+        }
+        assert_eq!(shop.available(&item).await, 9);
+    });
+}
+
+/// The status alone, of an answer that may come from below the components and so promises nothing.
+async fn unchecked(shop: &Shop, request: &[u8]) -> u16 {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut connection = shop.connect().await;
+    connection.write_all(request).await.expect("the server takes requests");
+    let mut answer = Vec::new();
+    connection.read_to_end(&mut answer).await.expect("the server answers");
+    let answer = String::from_utf8_lossy(&answer);
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+    status.unwrap_or_else(|| panic!("no status in {answer:?}"))
+}
+
+#[test]
+fn a_query_changes_nothing() {
+    with_shop(async |shop| {
+        let (order, item) = an_order(&shop).await;
+        let many = vec!["p=1"; 10_000].join("&");
+        for query in ["", "a=b", "quantity=9&item_id=item1", "%ff=%00", "?/../", many.as_str()] {
+            shop.get(format!("/orders/{order}?{query}")).send().await.order(200);
+            shop.get(format!("/inventory/{item}?{query}")).send().await.item(200);
+            shop.get(format!("/inventory?{query}")).send().await.expect(200);
+            shop.get(format!("/health?{query}")).send().await.expect(200);
+            shop.get(format!("/none?{query}")).send().await.problem(404, "not_found");
+            let request = shop.post(format!("/orders?{query}")).json(json!({"item_id": item, "quantity": 1}));
+            let placed = request.send().await.order(201);
+            shop.post(format!("/orders/{}/cancel/?{query}", placed.order_id)).send().await.order(200);
+        }
+        assert_eq!(shop.available(&item).await, 9);
+        shop.post(format!("/orders/{order}/pay?{many}")).send().await.order(200);
+    });
+}
+
+#[test]
+fn the_servers_own_headers_cannot_be_forged() {
+    with_shop(async |shop| {
+        let (mine, item) = an_order(&shop).await;
+        let (theirs, other) = an_order(&shop).await;
+        let before = (shop.order_now(&theirs).await, shop.item(&other).await);
+        let forged = |request: crate::client::Request| {
+            request
+                .header("spin-path-match-order-id", &theirs)
+                .header("spin-path-match-order_id", &theirs)
+                .header("spin-path-match-item-id", &other)
+                .header("spin-path-match-item_id", &other)
+                .header("spin-path-info", format!("/orders/{theirs}"))
+                .header("spin-full-url", format!("http://{}/orders/{theirs}", shop.authority))
+                .header("spin-matched-route", "/health")
+                .header("spin-component-route", "/health")
+                .header("spin-raw-component-route", "/health")
+                .header("spin-base-path", "/x")
+                .header("x-original-url", format!("/orders/{theirs}"))
+                .header("x-http-method-override", "DELETE")
+        };
+        let get = forged(shop.get(format!("/orders/{mine}"))).send().await.order(200);
+        assert_eq!(get.order_id, mine);
+        assert_eq!(forged(shop.get(format!("/inventory/{item}"))).send().await.item(200).item_id, item);
+        let adjusted = forged(shop.adjust(&item, 1)).send().await.item(200);
+        assert_eq!((adjusted.item_id, adjusted.on_hand), (item.clone(), 11));
+        forged(shop.put_item(&item, json!({"unit_price": 1}))).send().await.item(200);
+        assert_eq!(forged(shop.pay(&mine)).send().await.order(200).order_id, mine);
+        let another = shop.place(&item, 1).await;
+        assert_eq!(forged(shop.cancel(&another.order_id)).send().await.order(200).order_id, another.order_id);
+        forged(shop.get("/orders/none")).send().await.problem(404, "order_not_found");
+        forged(shop.get("/none")).send().await.problem(404, "not_found");
+        assert_eq!((shop.order_now(&theirs).await, shop.item(&other).await), before);
+    });
+}
+
+#[test]
+fn a_sane_request_id_comes_back() {
+    with_shop(async |shop| {
+        let (order, _) = an_order(&shop).await;
+        for id in ["0", "blackbox-7", "2f1b7c1e-4d3c-4f0e-8f57-3b3f5f6c9a10", &"a".repeat(64)] {
+            for path in [&format!("/orders/{order}"), "/orders/none", "/health", "/inventory", "/none"] {
+                let answer = shop.get(path).header("x-request-id", id).send().await;
+                assert_eq!(answer.header("x-request-id"), Some(id), "{answer}");
+            }
+            let answer = shop.pay(&order).header("x-request-id", id).send().await;
+            assert_eq!(answer.header("x-request-id"), Some(id), "{answer}");
+            let answer = shop.post("/orders").header("x-request-id", id).body("application/json", "{").send().await;
+            assert_eq!(answer.problem(400, "malformed_json"), answer.value());
+            assert_eq!(answer.header("x-request-id"), Some(id), "{answer}");
+        }
+    });
+}
+
+#[test]
+fn an_insane_request_id_is_replaced() {
+    with_shop(async |shop| {
+        let mut given = Vec::new();
+        for id in
+            [b"".as_slice(), b"two words", b"<script>alert(1)</script>", b"line\tfeed", "é".as_bytes(), &[b'a'; 5000]]
+        {
+            let answer = shop.get("/health").header("x-request-id", id).send().await;
+            let own = answer.header("x-request-id").expect("a request id");
+            assert_ne!(own.as_bytes(), id, "{answer}");
+            given.push(own.to_owned());
+        }
+        for _ in 0..5 {
+            given.push(shop.get("/health").send().await.header("x-request-id").expect("a request id").to_owned());
+        }
+        let count = given.len();
+        given.sort();
+        given.dedup();
+        assert_eq!(given.len(), count, "a request id was given twice: {given:?}");
+        // Two of them: one comes back, or a fresh one, but never both.
+        shop.get("/health").header("x-request-id", "a").header("x-request-id", "b").send().await.expect(200);
+    });
+}
+
+#[test]
+fn an_order_that_did_not_change_is_not_sent_again() {
+    with_shop(async |shop| {
+        let (order, _) = an_order(&shop).await;
+        let path = format!("/orders/{order}");
+        let pending = revalidates(&shop, &path).await;
+        shop.pay(&order).send().await.order(200);
+        let changed = shop.get(&path).header("if-none-match", &pending).send().await;
+        assert_eq!(changed.order(200).status, Status::Paid);
+        assert_ne!(revalidates(&shop, &path).await, pending);
+    });
+}
+
+#[test]
+fn an_item_that_did_not_change_is_not_sent_again() {
+    with_shop(async |shop| {
+        let (_, item) = an_order(&shop).await;
+        let path = format!("/inventory/{item}");
+        let before = revalidates(&shop, &path).await;
+        shop.place(&item, 1).await;
+        shop.get(&path).header("if-none-match", &before).send().await.item(200);
+        let after = revalidates(&shop, &path).await;
+        assert_ne!(after, before);
+        shop.put_item(&item, json!({"unit_price": 77})).send().await.item(200);
+        shop.get(&path).header("if-none-match", &after).send().await.item(200);
+    });
+}
+
+#[test]
+fn a_list_that_did_not_change_is_not_sent_again() {
+    // In a shop where nobody else changes anything.
+    with_own_server(&[], async |server| {
+        let shop = &server.shop;
+        let before = revalidates(shop, "/inventory").await;
+        shop.place("item2", 1).await;
+        shop.get("/inventory").header("if-none-match", &before).send().await.expect(200);
+        assert_ne!(revalidates(shop, "/inventory").await, before);
+    });
+}
+
+/// Proves that the path answers conditional requests as RFC 9110 has it, and gives its etag.
+async fn revalidates(shop: &Shop, path: &str) -> String {
+    let answer = shop.get(path).send().await;
+    let etag = answer.header("etag").unwrap_or_else(|| panic!("{answer}\nno etag")).to_owned();
+    let opaque = etag.strip_prefix("W/").unwrap_or(&etag);
+    assert!(opaque.len() > 2 && opaque.starts_with('"') && opaque.ends_with('"'), "{etag}");
+    for same in [
+        etag.clone(),
+        opaque.to_owned(),
+        format!("W/{opaque}"),
+        format!("\"x\", {etag}"),
+        format!("{etag},\"x\""),
+        "*".to_owned(),
+    ] {
+        for method in [Method::GET, Method::HEAD] {
+            let answer = shop.request(method, path).header("if-none-match", &same).send().await;
+            assert_eq!(answer.expect(304).header("etag"), Some(etag.as_str()), "{answer}");
+        }
+    }
+    for other in ["\"x\"", "W/\"x\"", "x", "", &opaque[..opaque.len() - 1]] {
+        shop.get(path).header("if-none-match", other).send().await.expect(200);
+    }
+    // Two header lines are one list.
+    let request = shop.get(path).header("if-none-match", "\"x\"").header("if-none-match", &etag);
+    request.send().await.expect(304);
+    etag
+}

@@ -1,0 +1,288 @@
+//! What only the operator may do: make items, set prices, adjust stock.
+
+use serde_json::json;
+
+use crate::client::{Request, Shop, at_once, fresh, leaves_alone};
+use crate::server::{with_own_server, with_shop};
+
+#[test]
+fn an_item_is_created_and_its_price_is_changed() {
+    with_shop(async |shop| {
+        let item = fresh("item");
+        shop.get(format!("/inventory/{item}")).send().await.problem(404, "item_not_found");
+        let answer = shop.put_item(&item, json!({"unit_price": 1000, "on_hand": 50})).send().await;
+        let created = answer.item(201);
+        assert_eq!((created.on_hand, created.reserved, created.available), (50, 0, 50));
+        assert_eq!(answer.header("location"), Some(format!("{}/inventory/{item}", shop.base).as_str()), "{answer}");
+        assert_eq!(shop.item(&item).await, created);
+
+        let changed = shop.put_item(&item, json!({"unit_price": 999})).send().await.item(200);
+        assert_eq!((changed.unit_price, changed.on_hand), (999, 50));
+        assert_eq!(shop.item(&item).await, changed);
+        // Setting the price that it has is no mistake.
+        assert_eq!(shop.put_item(&item, json!({"unit_price": 999})).send().await.item(200), changed);
+    });
+}
+
+#[test]
+fn a_new_item_without_a_number_has_no_stock() {
+    with_shop(async |shop| {
+        let item = fresh("item");
+        let created = shop.put_item(&item, json!({"unit_price": 5})).send().await.item(201);
+        assert_eq!((created.on_hand, created.available), (0, 0));
+        shop.order(json!({"item_id": item, "quantity": 1})).send().await.problem(409, "insufficient_stock");
+        shop.adjust(&item, 1).send().await.item(200);
+        shop.place(&item, 1).await;
+    });
+}
+
+#[test]
+fn stock_is_not_overwritten_by_creating_again() {
+    with_shop(async |shop| {
+        let item = shop.new_item(10, 1000).await;
+        shop.place(&item, 4).await;
+        leaves_alone(&shop, &[&item], async {
+            for body in [json!({"unit_price": 1000, "on_hand": 10}), json!({"unit_price": 1, "on_hand": 0})] {
+                let problem = shop.put_item(&item, body).send().await.problem(409, "item_exists");
+                assert_eq!(problem["item_id"], item.as_str());
+            }
+        })
+        .await;
+    });
+}
+
+#[test]
+fn twenty_operators_at_once_create_an_item_once() {
+    with_shop(async |shop| {
+        for _ in 0..5 {
+            let item = fresh("item");
+            let (operator, id) = (shop.clone(), item.clone());
+            let answers = at_once(20, move |n| {
+                let put = operator.put_item(&id, json!({"unit_price": n + 1, "on_hand": 100 + n}));
+                async move { put.send().await }
+            })
+            .await;
+            let created: Vec<_> = answers.iter().filter(|answer| answer.status == 201).collect();
+            assert_eq!(created.len(), 1, "created {} times", created.len());
+            assert_eq!(created[0].item(201), shop.item(&item).await);
+            for answer in answers.iter().filter(|answer| answer.status != 201) {
+                answer.problem(409, "item_exists");
+            }
+        }
+    });
+}
+
+#[test]
+fn an_item_that_makes_no_sense_is_not_created() {
+    with_shop(async |shop| {
+        let item = fresh("item");
+        let put =
+            |body: &str| shop.put(format!("/inventory/{item}")).operator().body("application/json", body.to_owned());
+        let invalid = [
+            (r#"{}"#, "/unit_price?"),
+            (r#"{"on_hand":1}"#, "/unit_price?"),
+            (r#"{"unit_price":"1000"}"#, "/unit_price"),
+            (r#"{"unit_price":10.5}"#, "/unit_price"),
+            (r#"{"unit_price":-1}"#, "/unit_price"),
+            (r#"{"unit_price":1000000000000000000000000000000}"#, "/unit_price"),
+            (r#"{"unit_price":null}"#, "/unit_price"),
+            (r#"{"unit_price":1,"on_hand":-1}"#, "/on_hand"),
+            (r#"{"unit_price":1,"on_hand":1.5}"#, "/on_hand"),
+            (r#"{"unit_price":1,"on_hand":"1"}"#, "/on_hand"),
+            (r#"{"unit_price":1,"on_hand":1000000000000000000000000000000}"#, "/on_hand"),
+            (r#"{"unit_price":1,"on_hand":[]}"#, "/on_hand"),
+            (r#"{"unit_price":1,"reserved":1}"#, "/reserved?"),
+            (r#"{"unit_price":1,"currency":"EUR"}"#, "/currency?"),
+            (r#"[{"unit_price":1}]"#, ""),
+            ("null", ""),
+            ("7", ""),
+        ];
+        for (body, pointer) in invalid {
+            put(body).send().await.invalid(pointer);
+        }
+        for body in ["", "{", r#"{"unit_price":1"#, r#"{"unit_price":1}x"#, r#"{"unit_price":01}"#] {
+            put(body).send().await.problem(400, "malformed_json");
+        }
+        shop.get(format!("/inventory/{item}")).send().await.problem(404, "item_not_found");
+
+        // Nor is one that is there changed.
+        shop.put_item(&item, json!({"unit_price": 5, "on_hand": 5})).send().await.item(201);
+        leaves_alone(&shop, &[&item], async {
+            for (body, pointer) in invalid {
+                put(body).send().await.invalid(pointer);
+            }
+        })
+        .await;
+    });
+}
+
+#[test]
+fn an_item_id_that_makes_no_sense_is_not_created() {
+    with_shop(async |shop| {
+        for id in ["x".repeat(65), "a%20b".to_owned(), "%E4%BB%B6".to_owned(), "a:b".to_owned(), "a~b".to_owned()] {
+            shop.put_item(&id, json!({"unit_price": 1})).send().await.problem(422, "invalid_request");
+            shop.get(format!("/inventory/{id}")).send().await.problem(404, "item_not_found");
+        }
+        // The longest, with every kind of character that is allowed.
+        let id = format!("{}.Z_{}", fresh("long"), "x".repeat(64));
+        shop.put_item(&id[..64], json!({"unit_price": 1})).send().await.item(201);
+    });
+}
+
+#[test]
+fn an_adjustment_adds_or_takes_stock() {
+    with_shop(async |shop| {
+        let item = shop.new_item(10, 1000).await;
+        assert_eq!(shop.adjust(&item, 5).send().await.item(200).available, 15);
+        let damaged = json!({"delta": -3, "reason": "damaged"});
+        let path = format!("/inventory/{item}/adjustments");
+        assert_eq!(shop.post(&path).operator().json(damaged).send().await.item(200).available, 12);
+        assert_eq!(shop.adjust(&item, -12).send().await.item(200).on_hand, 0);
+        let problem = shop.adjust(&item, -1).send().await.problem(409, "insufficient_stock");
+        assert_eq!((&problem["item_id"], &problem["available"]), (&json!(item), &json!(0)));
+        assert_eq!(shop.adjust(&item, 1).send().await.item(200), shop.item(&item).await);
+    });
+}
+
+#[test]
+fn what_is_reserved_cannot_be_taken_away() {
+    with_shop(async |shop| {
+        let item = shop.new_item(10, 1000).await;
+        let (pending, paid) = (shop.place(&item, 4).await, shop.place_paid(&item, 3).await);
+        let problem = shop.adjust(&item, -4).send().await.problem(409, "insufficient_stock");
+        assert_eq!((&problem["item_id"], &problem["available"]), (&json!(item), &json!(3)));
+        assert_eq!(shop.available(&item).await, 3);
+        shop.adjust(&item, -3).send().await.item(200);
+        assert_eq!(shop.available(&item).await, 0);
+        // The orders have lost nothing.
+        shop.pay(&pending.order_id).send().await.order(200);
+        assert_eq!(shop.order_now(&paid.order_id).await, paid);
+    });
+}
+
+#[test]
+fn an_adjustment_that_makes_no_sense_adjusts_nothing() {
+    with_shop(async |shop| {
+        let item = shop.new_item(10, 1000).await;
+        let path = format!("/inventory/{item}/adjustments");
+        let adjust = |body: &str| shop.post(&path).operator().body("application/json", body.to_owned()).send();
+        leaves_alone(&shop, &[&item], async {
+            for (body, pointer) in [
+                (r#"{"delta":0}"#, "/delta"),
+                (r#"{"delta":-0}"#, "/delta"),
+                (r#"{"delta":1.5}"#, "/delta"),
+                (r#"{"delta":"3"}"#, "/delta"),
+                (r#"{"delta":null}"#, "/delta"),
+                (r#"{"delta":true}"#, "/delta"),
+                (r#"{"delta":1000000000000000000000000000000}"#, "/delta"),
+                (r#"{"delta":-1000000000000000000000000000000}"#, "/delta"),
+                (r#"{"delta":9223372036854775807}"#, "/delta"),
+                (r#"{"delta":-9223372036854775808}"#, "/delta"),
+                (r#"{"delta":18446744073709551615}"#, "/delta"),
+                ("{}", "/delta?"),
+                (r#"{"reason":"damaged"}"#, "/delta?"),
+                (r#"{"delta":1,"reason":5}"#, "/reason"),
+                (r#"{"delta":1,"on_hand":5}"#, "/on_hand?"),
+                ("[1]", ""),
+                ("1", ""),
+                ("null", ""),
+            ] {
+                adjust(body).await.invalid(pointer);
+            }
+            for body in ["", "{", r#"{"delta":+1}"#, r#"{"delta":1"#, r#"{"delta":0x1}"#, r#"{"delta":NaN}"#] {
+                adjust(body).await.problem(400, "malformed_json");
+            }
+        })
+        .await;
+    });
+}
+
+#[test]
+fn an_adjustment_of_an_unknown_item_makes_none() {
+    with_shop(async |shop| {
+        let item = fresh("unknown");
+        let problem = shop.adjust(&item, 5).send().await.problem(404, "item_not_found");
+        assert_eq!(problem["item_id"], item.as_str());
+        shop.get(format!("/inventory/{item}")).send().await.problem(404, "item_not_found");
+    });
+}
+
+/// Everything an operator can ask for, before it says who it is.
+fn operator_requests(shop: &Shop, item: &str) -> [Request; 4] {
+    [
+        shop.put(format!("/inventory/{item}")).json(json!({"unit_price": 1})),
+        shop.put(format!("/inventory/{}", fresh("item"))).json(json!({"unit_price": 1, "on_hand": 5})),
+        shop.post(format!("/inventory/{item}/adjustments")).json(json!({"delta": 1})),
+        // Whoever may not do a thing is not told what else is wrong with it.
+        shop.put(format!("/inventory/{item}")).body("text/plain", "{"),
+    ]
+}
+
+#[test]
+fn only_the_token_makes_an_operator() {
+    with_shop(async |shop| {
+        let item = shop.new_item(10, 1000).await;
+        let token = shop.token.clone().expect("new_item needed it");
+        let wrong = [
+            "Bearer".to_owned(),
+            "Bearer ".to_owned(),
+            "Bearer wrong".to_owned(),
+            format!("Bearer {token}x"),
+            format!("Bearer {}", &token[1..]),
+            format!("Bearer {}", &token[..token.len() - 1]),
+            format!("Bearer {}", token.to_uppercase()),
+            format!("Bearer {token} {token}"),
+            format!("Bearer {}", "x".repeat(5000)),
+            format!("Basic {token}"),
+            format!("Bearer{token}"),
+            token.to_string(),
+        ];
+        leaves_alone(&shop, &[&item], async {
+            for request in operator_requests(&shop, &item) {
+                request.clone().send().await.problem(401, "unauthorized");
+                for authorization in &wrong {
+                    let request = request.clone().header("authorization", authorization);
+                    request.send().await.problem(401, "unauthorized");
+                }
+                let request = request.header("authorization", format!("Bearer é{token}"));
+                request.send().await.problem(401, "unauthorized");
+            }
+        })
+        .await;
+    });
+}
+
+#[test]
+fn the_name_of_the_scheme_has_no_case() {
+    with_shop(async |shop| {
+        let item = shop.new_item(10, 1000).await;
+        let token = shop.token.clone().expect("new_item needed it");
+        for scheme in ["bearer", "BEARER", "Bearer"] {
+            let request = shop.post(format!("/inventory/{item}/adjustments")).json(json!({"delta": 1}));
+            request.header("authorization", format!("{scheme} {token}")).send().await.item(200);
+        }
+        assert_eq!(shop.available(&item).await, 13);
+    });
+}
+
+#[test]
+fn without_a_token_nobody_is_operator() {
+    with_own_server(&[("operator_token", "")], async |server| {
+        let shop = &server.shop;
+        leaves_alone(shop, &["item1"], async {
+            for request in operator_requests(shop, "item1") {
+                for authorization in [None, Some("Bearer"), Some("Bearer "), Some("Bearer x"), Some("Basic Og==")] {
+                    let request = match authorization {
+                        Some(value) => request.clone().header("authorization", value),
+                        None => request.clone(),
+                    };
+                    request.send().await.problem(403, "operator_disabled");
+                }
+            }
+        })
+        .await;
+        // Customers are served all the same.
+        let order = shop.place_paid("item1", 1).await;
+        assert_eq!(order.total, 1000);
+    });
+}

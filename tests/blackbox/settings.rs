@@ -1,0 +1,75 @@
+//! The Spin variables.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::server::with_own_server;
+use crate::shapes::Inventory;
+
+#[test]
+fn an_order_can_be_paid_for_as_long_as_the_window_says() {
+    for (variables, seconds) in [(&[][..], 900), (&[("payment_window_seconds", "86400")][..], 86_400)] {
+        with_own_server(variables, async |server| {
+            let order = server.shop.place("item1", 1).await;
+            assert_eq!(order.expires_at.since(order.placed_at), Some(Duration::from_secs(seconds)));
+        });
+    }
+}
+
+#[test]
+fn every_price_is_in_the_currency_that_is_set() {
+    with_own_server(&[("currency", "EUR")], async |server| {
+        let shop = &server.shop;
+        let answer = shop.get("/inventory").send().await;
+        let list = Inventory::parse(&answer.expect(200).body).unwrap_or_else(|error| panic!("{answer}\n{error}"));
+        assert!(list.items.iter().all(|item| item.currency == "EUR"), "{answer}");
+        let created = shop.put_item("pen", json!({"unit_price": 5, "on_hand": 5})).send().await.item(201);
+        assert_eq!(created.currency, "EUR");
+        let order = shop.place("pen", 1).await;
+        assert_eq!(order.currency, "EUR");
+        assert_eq!(shop.pay(&order.order_id).send().await.order(200).currency, "EUR");
+    });
+}
+
+#[test]
+fn a_shop_that_is_not_configured_says_so_and_sells_nothing() {
+    for (name, value) in [
+        ("payment_window_seconds", ""),
+        ("payment_window_seconds", "0"),
+        ("payment_window_seconds", "-1"),
+        ("payment_window_seconds", "a while"),
+        ("payment_window_seconds", "99999999999999999999"),
+        ("currency", ""),
+        ("currency", "yuan"),
+        ("currency", "cny"),
+    ] {
+        with_own_server(&[(name, value)], async |server| {
+            let shop = &server.shop;
+            // The process is well; the shop is not.
+            shop.get("/health").send().await.expect(200);
+            let order = json!({"item_id": "item1", "quantity": 1});
+            for request in [shop.order(order), shop.get("/inventory/item1"), shop.get("/ready"), shop.pay("none")] {
+                request.send().await.problem(503, "misconfigured");
+            }
+            shop.get("/none").send().await.problem(404, "not_found");
+        });
+    }
+}
+
+#[test]
+fn nothing_says_the_operators_token() {
+    with_own_server(&[("operator_token", "a-very-secret-token")], async |server| {
+        let shop = &server.shop;
+        for request in [
+            shop.put("/inventory/item1").header("authorization", "Bearer wrong").json(json!({"unit_price": 1})),
+            shop.put_item("item1", json!({"unit_price": "x"})),
+            shop.get("/health").operator(),
+            shop.get("/ready").operator(),
+            shop.get("/none").operator(),
+        ] {
+            let answer = request.send().await;
+            assert!(!answer.to_string().contains("very-secret"), "{answer}");
+        }
+    });
+}

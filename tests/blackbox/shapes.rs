@@ -1,0 +1,278 @@
+//! The contract's documents, read strictly: an unknown member, a fraction where an integer belongs, a sum that is not
+//! the sum, or a time in another format fails the test that read it.
+
+use std::time::{Duration, SystemTime};
+
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    Placing,
+    Pending,
+    Paid,
+    Cancelled,
+    Expired,
+    Rejected,
+}
+
+/// RFC 3339 in UTC with milliseconds: `2026-01-31T23:59:59.123Z` and nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Time(SystemTime);
+
+impl Time {
+    pub fn since(self, earlier: Time) -> Option<Duration> {
+        self.0.duration_since(earlier.0).ok()
+    }
+
+    /// How long until then, by this machine's clock: only of use where the server shares it.
+    pub fn until(self) -> Duration {
+        self.0.duration_since(SystemTime::now()).unwrap_or_default()
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        if shape != "0000-00-00T00:00:00.000Z" {
+            return Err(D::Error::custom(format!("{text:?} is not UTC with milliseconds")));
+        }
+        humantime::parse_rfc3339(&text).map(Time).map_err(|e| D::Error::custom(format!("{text:?}: {e}")))
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Line {
+    pub item_id: String,
+    pub quantity: u64,
+    pub unit_price: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Payment {
+    pub amount: u64,
+    pub method: String,
+    pub paid_at: Time,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Order {
+    pub order_id: String,
+    pub status: Status,
+    pub items: Vec<Line>,
+    pub total: u64,
+    pub currency: String,
+    pub customer_id: Option<String>,
+    pub placed_at: Time,
+    pub expires_at: Time,
+    pub payment: Option<Payment>,
+}
+
+impl Order {
+    pub fn parse(body: &[u8]) -> Result<Order, String> {
+        let order: Order = parse(body)?;
+        order.check()?;
+        Ok(order)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.items.is_empty() {
+            return Err("an order without lines".to_owned());
+        }
+        let mut items: Vec<_> = self.items.iter().map(|line| &line.item_id).collect();
+        items.sort();
+        items.dedup();
+        if items.len() != self.items.len() {
+            return Err("an item on several lines".to_owned());
+        }
+        let total: u128 = self.items.iter().map(|line| u128::from(line.quantity) * u128::from(line.unit_price)).sum();
+        if u128::from(self.total) != total {
+            return Err(format!("the lines add up to {total}"));
+        }
+        currency(&self.currency)?;
+        if self.expires_at <= self.placed_at {
+            return Err("it expired before it was placed".to_owned());
+        }
+        match (&self.payment, self.status) {
+            (Some(payment), Status::Paid) => {
+                if payment.amount != self.total {
+                    return Err("it was paid with another amount".to_owned());
+                }
+                if payment.paid_at < self.placed_at || payment.paid_at > self.expires_at {
+                    return Err("it was paid outside its window".to_owned());
+                }
+                if payment.method.is_empty() {
+                    return Err("it was paid by no method".to_owned());
+                }
+                Ok(())
+            }
+            (Some(_), status) => Err(format!("a payment on a {status:?} order")),
+            (None, Status::Paid) => Err("paid, and no payment".to_owned()),
+            (None, _) => Ok(()),
+        }
+    }
+
+    /// The quantity of an item in this order.
+    pub fn quantity(&self, item_id: &str) -> u64 {
+        self.items.iter().filter(|line| line.item_id == item_id).map(|line| line.quantity).sum()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Item {
+    pub item_id: String,
+    pub on_hand: u64,
+    pub reserved: u64,
+    pub available: u64,
+    pub unit_price: u64,
+    pub currency: String,
+}
+
+impl Item {
+    pub fn parse(body: &[u8]) -> Result<Item, String> {
+        let item: Item = parse(body)?;
+        item.check()?;
+        Ok(item)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.on_hand.checked_sub(self.reserved) != Some(self.available) {
+            return Err(format!("{} on hand less {} is not {}", self.on_hand, self.reserved, self.available));
+        }
+        currency(&self.currency)
+    }
+}
+
+/// The answer to `GET /inventory`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Inventory {
+    pub items: Vec<Item>,
+}
+
+impl Inventory {
+    pub fn parse(body: &[u8]) -> Result<Inventory, String> {
+        let inventory: Inventory = parse(body)?;
+        for item in &inventory.items {
+            item.check()?;
+        }
+        if !inventory.items.is_sorted_by(|a, b| a.item_id < b.item_id) {
+            return Err("not in the order of item_id, or an item twice".to_owned());
+        }
+        Ok(inventory)
+    }
+}
+
+fn currency(code: &str) -> Result<(), String> {
+    if code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        Ok(())
+    } else {
+        Err(format!("{code:?} is no ISO 4217 code"))
+    }
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(body).map_err(|error| error.to_string())
+}
+
+/// How many bits vary in these ids, estimated from the samples: the entropy of each position, added up. It cannot tell
+/// a hash of a counter from chance, but sees ids that share a clock, a counter or a node with their neighbours.
+pub fn varying_bits(ids: &[String]) -> f64 {
+    let count = ids.len() as f64;
+    let longest = ids.iter().map(String::len).max().unwrap_or(0);
+    (0..longest)
+        .map(|position| {
+            let mut seen = [0_u32; 257];
+            for id in ids {
+                seen[id.as_bytes().get(position).map_or(256, |byte| usize::from(*byte))] += 1;
+            }
+            let share = |n: &u32| f64::from(*n) / count;
+            seen.iter().filter(|n| **n > 0).map(|n| -share(n) * share(n).log2()).sum::<f64>()
+        })
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PENDING: &str = r#"{"order_id":"o","status":"pending","items":[{"item_id":"a","quantity":2,"unit_price":5}],
+        "total":10,"currency":"CNY","placed_at":"2026-01-01T00:00:00.000Z","expires_at":"2026-01-01T00:15:00.000Z"}"#;
+    const PAYMENT: &str = r#","payment":{"amount":10,"method":"card","paid_at":"2026-01-01T00:01:00.000Z"}}"#;
+
+    fn paid() -> String {
+        PENDING.replace("pending", "paid").replace("00.000Z\"}", &format!("00.000Z\"{PAYMENT}"))
+    }
+
+    #[test]
+    fn sound_orders_and_items_pass() {
+        Order::parse(PENDING.as_bytes()).unwrap();
+        Order::parse(paid().as_bytes()).unwrap();
+        Item::parse(ITEM.as_bytes()).unwrap();
+    }
+
+    #[test]
+    fn an_unsound_order_is_caught() {
+        let broken = [
+            PENDING.replace("\"total\":10", "\"total\":11"),
+            PENDING.replace("\"total\":10", "\"total\":10.0"),
+            PENDING.replace("\"total\":10", "\"total\":10,\"secret\":1"),
+            PENDING.replace("CNY", "yuan"),
+            PENDING.replace("pending", "lost"),
+            PENDING.replace("pending", "paid"),
+            PENDING.replace("00:15:00.000Z", "00:15:00Z"),
+            PENDING.replace("00:15:00.000Z", "00:15:00.000+00:00"),
+            PENDING.replace("00:15:00.000Z", "00:00:00.000Z"),
+            PENDING.replace("01-01T00:15", "02-30T00:15"),
+            PENDING.replace("\"order_id\":\"o\",", ""),
+            PENDING.replace("}],", "},{\"item_id\":\"a\",\"quantity\":0,\"unit_price\":5}],"),
+            PENDING.replace("[{\"item_id\":\"a\",\"quantity\":2,\"unit_price\":5}]", "[]"),
+            paid().replace("\"amount\":10", "\"amount\":9"),
+            paid().replace("00:01:00", "00:16:00"),
+            paid().replace("\"method\":\"card\",", ""),
+            paid().replace("\"paid\"", "\"cancelled\""),
+        ];
+        for order in broken {
+            assert!(order != PENDING && order != paid(), "a replacement that replaces nothing");
+            assert!(Order::parse(order.as_bytes()).is_err(), "{order}");
+        }
+    }
+
+    const ITEM: &str = r#"{"item_id":"a","on_hand":5,"reserved":2,"available":3,"unit_price":1,"currency":"CNY"}"#;
+
+    #[test]
+    fn an_unsound_item_is_caught() {
+        for item in [
+            ITEM.replace("\"available\":3", "\"available\":4"),
+            ITEM.replace("\"reserved\":2", "\"reserved\":6"),
+            ITEM.replace("\"on_hand\":5", "\"on_hand\":-5"),
+            ITEM.replace("CNY", ""),
+            ITEM.replace("\"unit_price\":1,", ""),
+        ] {
+            assert!(Item::parse(item.as_bytes()).is_err(), "{item}");
+        }
+        for items in [format!("{ITEM},{ITEM}"), format!("{},{ITEM}", ITEM.replace("\"a\"", "\"b\""))] {
+            assert!(Inventory::parse(format!("{{\"items\":[{items}]}}").as_bytes()).is_err(), "{items}");
+        }
+    }
+
+    #[test]
+    fn guessable_ids_are_caught() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let uuid4 = |r: u128| format!("{:032x}", r & !(0xf << 76) & !(0xc << 60) | (0x4 << 76) | (0x8 << 60));
+        let good: Vec<_> = (0..200).map(|_| uuid4(random.u128(..))).collect();
+        assert!(varying_bits(&good) > 115.0, "{}", varying_bits(&good));
+        // A clock in front, as in version 7, leaves 74 bits to chance.
+        let clock: Vec<_> =
+            (0..200).map(|n| format!("{:012x}{:020x}", 0x0198_0000_0000_u64 + n, random.u128(..) >> 54)).collect();
+        assert!(varying_bits(&clock) < 100.0, "{}", varying_bits(&clock));
+        let counter: Vec<_> = (0..200).map(|n| format!("{n:032x}")).collect();
+        assert!(varying_bits(&counter) < 20.0);
+    }
+}
