@@ -7,7 +7,9 @@
 //! - `increment` is atomic, and stores 8 bytes. On a value of another length the host panics with its store locked, and
 //!   all key-value calls of all components fail until it is restarted. So the keys that it sees hold nothing else.
 //! - `get-many` leaves out absent keys and keeps no order. `set-many` is one transaction.
-//! - On Redis every swap reports failure, also those that were made: see [`KeyValue::swap`].
+//! - On Redis every swap reports failure, also those that were made, and `get-many` makes the host panic. So a store is
+//!   tried before anything is created in it, and many keys are read in one call only where something was: see
+//!   [`KeyValue::trust`].
 //!
 //! **The claim cell** of the key `k` is the key `k~`: 8 bytes, zero until claimed. To create `k`, its value is written
 //! under a name that nobody else has, `k~` and a random token; then the cell is swapped from zero to that token. The
@@ -17,6 +19,7 @@
 mod bindings;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use domain::{Creation, Entry, Key, Store, StoreError, Swap};
 
@@ -27,6 +30,9 @@ use bindings::wasi::keyvalue::store::{self, Bucket, Error};
 /// The attempts at claiming one cell. Each lost one means that somebody else's swap came first, which can happen once,
 /// or that an answer was lost.
 const CLAIM_ATTEMPTS: usize = 8;
+
+/// Whether this instance has seen that its store is what it says. There is one store, and it does not change.
+static TRUSTED: AtomicBool = AtomicBool::new(false);
 
 /// A key-value store that the component was granted.
 #[derive(Debug)]
@@ -43,15 +49,19 @@ impl KeyValue {
     }
 
     fn get_many(&self, keys: &[String]) -> Result<BTreeMap<String, Vec<u8>>, StoreError> {
-        if keys.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let found = batch::get_many(&self.bucket, keys).map_err(unavailable)?;
+        let found = match keys {
+            [] => Vec::new(),
+            [key] => vec![(key.clone(), self.get_one(key)?)],
+            keys => {
+                self.trust()?;
+                batch::get_many(&self.bucket, keys).map_err(unavailable)?
+            }
+        };
         Ok(found.into_iter().filter_map(|(key, value)| Some((key, value?))).collect())
     }
 
     fn get_one(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.get_many(&[key.to_owned()])?.remove(key))
+        self.bucket.get(key).map_err(unavailable)
     }
 
     fn set_many(&self, records: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
@@ -78,7 +88,31 @@ impl KeyValue {
 
     /// The winner's token in a cell; none while it is not claimed.
     fn claim(&self, cell: &str) -> Result<Option<Token>, StoreError> {
-        self.get_one(cell)?.map_or(Ok(None), |value| Token::read(cell, &value))
+        let token = self.get_one(cell)?.map_or(Ok(None), |value| Token::read(cell, &value))?;
+        if token.is_some() {
+            // Whoever claimed it had tried the store before.
+            TRUSTED.store(true, Ordering::Relaxed);
+        }
+        Ok(token)
+    }
+
+    /// Passes if the store is known to be what it says, or else is tried and found to be. Costs one read in the life of
+    /// an instance, and a trial where nothing was ever created.
+    fn trust(&self) -> Result<(), StoreError> {
+        if !TRUSTED.load(Ordering::Relaxed) && self.claim(&cell(&Key::Catalog))?.is_none() {
+            self.try_all()?;
+            TRUSTED.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Tries on scratch keys what the protocol rests on.
+    fn try_all(&self) -> Result<(), StoreError> {
+        let name = format!("probe:{}", self.token());
+        let cell = format!("{name}~");
+        let outcome = self.try_swaps(&name).and_then(|()| self.try_increment(&cell));
+        let removed = self.delete_many(&[name, cell]);
+        outcome.and(removed)
     }
 
     /// Whether this store really compares before it swaps, tried where nobody else can come in between.
@@ -132,6 +166,7 @@ impl Store for KeyValue {
         for (key, location) in keys.iter().zip(&mut locations).filter(|(key, _)| key.is_created()) {
             let Some(value) = found.remove(location) else { continue };
             if let Some(token) = Token::read(location, &value)? {
+                TRUSTED.store(true, Ordering::Relaxed);
                 *location = token.location(key);
                 claimed.push(location.clone());
             }
@@ -164,6 +199,7 @@ impl Store for KeyValue {
         if self.claim(&cell)?.is_some() {
             return Ok(Creation::Exists);
         }
+        self.trust()?;
         let token = self.token();
         let location = token.location(key);
         self.set_many(&[(location.clone(), value)])?;
@@ -171,8 +207,11 @@ impl Store for KeyValue {
             // Makes a cell of zero where there is none, and leaves alone one that is there.
             atomics::increment(&self.bucket, &cell, 0).map_err(unavailable)?;
             let entry = Entry { location: cell.clone(), value: Token::NONE.to_vec() };
-            // A failure may be a lost answer: the cell says who has it.
             let swap = self.swap(&entry, token.0.to_le_bytes().to_vec()).await;
+            if let Err(error @ StoreError::Unsuitable(_)) = swap {
+                return Err(error);
+            }
+            // Another failure may be a lost answer: the cell says who has it.
             match self.claim(&cell)? {
                 Some(winner) if winner == token => return Ok(Creation::Created),
                 Some(_) => {
@@ -198,7 +237,7 @@ impl Store for KeyValue {
                 // Lost to another, and yet the record is what was to be written? Either the other wrote just the same
                 // (two executors of one order do), or this store swaps and denies it. A trial tells.
                 if fresh.current().map_err(unavailable)? == Some(value) {
-                    self.probe().await?;
+                    self.try_all()?;
                 }
                 Ok(Swap::Conflict)
             }
@@ -207,11 +246,7 @@ impl Store for KeyValue {
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
-        let name = format!("probe:{}", self.token());
-        let cell = format!("{name}~");
-        let outcome = self.try_swaps(&name).and_then(|()| self.try_increment(&cell));
-        let removed = self.delete_many(&[name, cell]);
-        outcome.and(removed)
+        self.try_all()
     }
 }
 
