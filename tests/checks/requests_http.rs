@@ -4,6 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use host::toolchain::say;
+
 use crate::root;
 use crate::shop::{Shop, TOKEN};
 
@@ -39,7 +41,7 @@ fn httpyac() -> PathBuf {
     let differs = |file: &&str| fs::read(from.join(file)).ok() != fs::read(to.join(file)).ok();
     let runner = to.join("node_modules/.bin/httpyac");
     if !runner.exists() || files.iter().any(differs) {
-        eprintln!("Installing httpyac to run requests.http");
+        say("Installing httpyac to run requests.http");
         fs::create_dir_all(&to).expect("a folder can be made");
         for file in files {
             fs::copy(from.join(file), to.join(file)).expect("a file can be copied");

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use host::toolchain::{by_hand, ensure_target};
+use host::toolchain::{by_hand, ensure_target, say};
 
 use crate::root;
 
@@ -63,9 +63,7 @@ fn runner() -> PathBuf {
     let tools = root().join("target/tools").join(format!("wasm-bindgen-{version}"));
     let runner = tools.join("bin").join(format!("wasm-bindgen-test-runner{EXE_SUFFIX}"));
     if !runner.exists() {
-        eprintln!(
-            "Installing wasm-bindgen-test-runner {version} to run unit tests on {TARGET}; this takes a minute or two"
-        );
+        say(format_args!("Installing wasm-bindgen-test-runner {version} to run unit tests on {TARGET}: takes minutes"));
         let directory = |name: &str| tools.join(name).display().to_string();
         let installed = cargo(&["install", "wasm-bindgen-cli", "--version", &version])
             .args(["--bin", "wasm-bindgen-test-runner", "--debug", "--no-track", "--quiet"])

@@ -1,5 +1,7 @@
 //! Rust's tools, called by this process as a person would call them by hand.
 
+use std::fmt::Display;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -19,12 +21,18 @@ pub fn ensure_target(target: &str, workdir: &Path) -> Result<(), Error> {
     if Path::new(String::from_utf8_lossy(&libraries.stdout).trim()).is_dir() {
         return Ok(());
     }
-    eprintln!("Installing target {target}: rustup target add {target}");
+    say(format_args!("Installing target {target}: rustup target add {target}"));
     let added = by_hand(Command::new("rustup").args(["target", "add", target])).current_dir(workdir).status();
     match added {
         Ok(status) if status.success() => Ok(()),
         _ => Err(Error::MissingTarget { target: target.to_owned() }),
     }
+}
+
+/// Says on standard error what is being installed; in a test too, where `eprintln!` is kept back until the test has failed.
+pub fn say(message: impl Display) {
+    // Nothing depends on its being heard.
+    let _ = writeln!(io::stderr(), "{message}");
 }
 
 /// Takes from the environment what `cargo run` and `cargo test` put there, so that a build by this process and one by
