@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
+use std::slice;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -20,7 +21,10 @@ use wasmtime_wasi_http::p3::{RequestOptions, WasiHttpCtxView, WasiHttpHooks, Was
 use crate::bindings::spin::key_value::key_value as spin_keyvalue;
 use crate::bindings::spin::variables::variables;
 use crate::bindings::wasi::keyvalue::{atomics, batch, store};
+use crate::clock::Clock;
+use crate::interference::{Call, Fate, Interference};
 use crate::keyvalue::{Bucket, Cas, Database, Failure, OpenBucket, Swap};
+use crate::lies::Lie;
 use crate::stats::{Counters, Effect, Operation};
 use crate::variables::{Variables, invalid_name};
 
@@ -33,6 +37,8 @@ pub(crate) struct Grants {
     /// Whether to drop what the component prints.
     pub(crate) quiet: bool,
     pub(crate) database: Arc<Database>,
+    pub(crate) clock: Clock,
+    pub(crate) interference: Option<Arc<dyn Interference>>,
     pub(crate) counters: Counters,
 }
 
@@ -50,6 +56,7 @@ pub(crate) struct Guest {
 impl Guest {
     pub(crate) fn new(grants: Arc<Grants>) -> Self {
         let mut wasi = WasiCtx::builder();
+        wasi.wall_clock(grants.clock.clone());
         for (name, value) in &grants.environment {
             wasi.env(name, value);
         }
@@ -66,14 +73,16 @@ impl Guest {
         }
     }
 
-    /// `None` for a store that the manifest does not grant.
-    fn open(&mut self, label: String) -> wasmtime::Result<Option<Resource<OpenBucket>>> {
-        self.grants.counters.call(Operation::Open, Effect::Nothing);
+    fn open<E: Other>(&mut self, label: String, denied: E) -> wasmtime::Result<Result<Resource<OpenBucket>, E>> {
+        let opened = self.done(Operation::Open, slice::from_ref(&label), |_| Ok(()), |()| Effect::Nothing)?;
+        if let Err(error) = opened {
+            return Ok(Err(error));
+        }
         if !self.grants.stores.contains(&label) {
-            return Ok(None);
+            return Ok(Err(denied));
         }
         let bucket = Bucket::new(self.grants.database.clone(), label);
-        Ok(Some(self.table.push(Arc::new(bucket))?))
+        Ok(Ok(self.table.push(Arc::new(bucket))?))
     }
 
     fn bucket(&self, handle: &Resource<OpenBucket>) -> wasmtime::Result<OpenBucket> {
@@ -85,41 +94,91 @@ impl Guest {
         Ok(())
     }
 
-    /// Counts a call and turns its result into what the component gets: a value, an error, or its end.
+    /// Makes a call, unless something interferes, counts it and turns its result into what the component gets: a value,
+    /// an error, or its end.
     fn done<T, E: Other>(
         &self,
         operation: Operation,
-        result: Result<T, Failure>,
+        keys: &[String],
+        make: impl FnOnce(Option<Lie>) -> Result<T, Failure>,
         effect: impl FnOnce(&T) -> Effect,
     ) -> wasmtime::Result<Result<T, E>> {
+        let fate = self.grants.interference.as_ref().map_or(Fate::Done, |interference| {
+            let call = Call { component: &self.grants.component, operation, keys };
+            tokio::task::block_in_place(|| interference.fate(&call))
+        });
+        let result = match fate {
+            Fate::Done | Fate::Failed { done: true } | Fate::Killed { done: true } => make(None),
+            Fate::Failed { done: false } => Err(Failure::Refused("refused on purpose".to_owned())),
+            Fate::Killed { done: false } => Err(Failure::Killed),
+            Fate::Lied(lie) => make(Some(lie)),
+        };
         self.grants.counters.call(operation, result.as_ref().map_or(Effect::Nothing, effect));
-        match result {
-            Ok(value) => Ok(Ok(value)),
-            Err(Failure::Refused(reason)) => Ok(Err(E::other(reason))),
-            Err(Failure::Dead) => Err(wasmtime::Error::new(Failure::Dead)),
+        match (fate, result) {
+            (Fate::Killed { .. }, _) => Err(wasmtime::Error::new(Failure::Killed)),
+            (_, Err(failure @ (Failure::Dead | Failure::Killed))) => Err(wasmtime::Error::new(failure)),
+            (Fate::Failed { done: true }, _) => Ok(Err(E::other("the answer was lost on purpose".to_owned()))),
+            (_, Err(Failure::Refused(reason))) => Ok(Err(E::other(reason))),
+            (_, Ok(value)) => Ok(Ok(value)),
         }
     }
 
-    fn read<T, E: Other>(&self, operation: Operation, result: Result<T, Failure>) -> wasmtime::Result<Result<T, E>> {
-        self.done(operation, result, |_| Effect::Read)
-    }
-
-    fn committed<T, E: Other>(
+    fn read<T, E: Other>(
         &self,
         operation: Operation,
-        result: Result<T, Failure>,
+        keys: &[String],
+        make: impl FnOnce() -> Result<T, Failure>,
     ) -> wasmtime::Result<Result<T, E>> {
-        self.done(operation, result, |_| Effect::Commit)
+        self.done(operation, keys, |_| make(), |_| Effect::Read)
+    }
+
+    fn get<E: Other>(
+        &self,
+        bucket: &Resource<OpenBucket>,
+        key: String,
+    ) -> wasmtime::Result<Result<Option<Vec<u8>>, E>> {
+        let bucket = self.bucket(bucket)?;
+        self.read(Operation::Get, slice::from_ref(&key), || Ok(self.answered(&key, bucket.get(&key)?)))
+    }
+
+    /// What a read answers that has found `value`.
+    fn answered(&self, key: &str, value: Option<Vec<u8>>) -> Option<Vec<u8>> {
+        match &self.grants.interference {
+            Some(interference) => interference.answer(key, value),
+            None => value,
+        }
+    }
+
+    fn set<E: Other>(
+        &self,
+        bucket: &Resource<OpenBucket>,
+        key: String,
+        value: &[u8],
+    ) -> wasmtime::Result<Result<(), E>> {
+        let bucket = self.bucket(bucket)?;
+        let make = |lie: Option<Lie>| if lie.is_some() { Ok(()) } else { bucket.set(&key, value) };
+        self.done(Operation::Set, slice::from_ref(&key), make, |()| Effect::Commit)
+    }
+
+    fn exists<E: Other>(&self, bucket: &Resource<OpenBucket>, key: String) -> wasmtime::Result<Result<bool, E>> {
+        let bucket = self.bucket(bucket)?;
+        self.read(Operation::Exists, slice::from_ref(&key), || bucket.exists(&key))
     }
 
     /// A deletion commits only if there was something to delete.
     fn deleted<E: Other>(
         &self,
         operation: Operation,
-        result: Result<bool, Failure>,
+        keys: &[String],
+        make: impl FnOnce() -> Result<bool, Failure>,
     ) -> wasmtime::Result<Result<(), E>> {
-        let deleted = self.done(operation, result, |found| if *found { Effect::Commit } else { Effect::Nothing })?;
-        Ok(deleted.map(|_| ()))
+        let effect = |found: &bool| if *found { Effect::Commit } else { Effect::Nothing };
+        Ok(self.done(operation, keys, |_| make(), effect)?.map(|_| ()))
+    }
+
+    fn delete<E: Other>(&self, bucket: &Resource<OpenBucket>, key: String) -> wasmtime::Result<Result<(), E>> {
+        let bucket = self.bucket(bucket)?;
+        self.deleted(Operation::Delete, slice::from_ref(&key), || bucket.delete(&key))
     }
 }
 
@@ -148,7 +207,7 @@ impl Other for atomics::CasError {
 
 impl store::Host for Guest {
     fn open(&mut self, identifier: String) -> wasmtime::Result<Result<Resource<OpenBucket>, store::Error>> {
-        Ok(Guest::open(self, identifier)?.ok_or(store::Error::AccessDenied))
+        Guest::open(self, identifier, store::Error::AccessDenied)
     }
 }
 
@@ -158,7 +217,7 @@ impl store::HostBucket for Guest {
         bucket: Resource<OpenBucket>,
         key: String,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, store::Error>> {
-        self.read(Operation::Get, self.bucket(&bucket)?.get(&key))
+        Guest::get(self, &bucket, key)
     }
 
     fn set(
@@ -167,15 +226,15 @@ impl store::HostBucket for Guest {
         key: String,
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<(), store::Error>> {
-        self.committed(Operation::Set, self.bucket(&bucket)?.set(&key, &value))
+        Guest::set(self, &bucket, key, &value)
     }
 
     fn delete(&mut self, bucket: Resource<OpenBucket>, key: String) -> wasmtime::Result<Result<(), store::Error>> {
-        self.deleted(Operation::Delete, self.bucket(&bucket)?.delete(&key))
+        Guest::delete(self, &bucket, key)
     }
 
     fn exists(&mut self, bucket: Resource<OpenBucket>, key: String) -> wasmtime::Result<Result<bool, store::Error>> {
-        self.read(Operation::Exists, self.bucket(&bucket)?.exists(&key))
+        Guest::exists(self, &bucket, key)
     }
 
     fn list_keys(
@@ -183,11 +242,11 @@ impl store::HostBucket for Guest {
         bucket: Resource<OpenBucket>,
         cursor: Option<String>,
     ) -> wasmtime::Result<Result<store::KeyResponse, store::Error>> {
-        let keys = match cursor {
-            None => self.bucket(&bucket)?.list_keys(),
+        let bucket = self.bucket(&bucket)?;
+        let keys = self.read(Operation::ListKeys, &[], || match cursor {
+            None => bucket.list_keys(),
             Some(_) => Err(Failure::Refused("list_keys: cursor not supported".to_owned())),
-        };
-        let keys = self.read(Operation::ListKeys, keys)?;
+        })?;
         Ok(keys.map(|keys| store::KeyResponse { keys, cursor: None }))
     }
 
@@ -203,9 +262,16 @@ impl batch::Host for Guest {
         keys: Vec<String>,
     ) -> wasmtime::Result<Result<Vec<(String, Option<Vec<u8>>)>, store::Error>> {
         if keys.is_empty() {
-            return self.done(Operation::GetMany, Ok(Vec::new()), |_| Effect::Nothing);
+            return self.done(Operation::GetMany, &[], |_| Ok(Vec::new()), |_| Effect::Nothing);
         }
-        self.read(Operation::GetMany, self.bucket(&bucket)?.get_many(keys))
+        let bucket = self.bucket(&bucket)?;
+        self.read(Operation::GetMany, &keys, || {
+            let answered = |(key, value): (String, _)| {
+                let value = self.answered(&key, value);
+                (key, value)
+            };
+            Ok(bucket.get_many(keys.clone())?.into_iter().map(answered).collect())
+        })
     }
 
     fn set_many(
@@ -214,9 +280,12 @@ impl batch::Host for Guest {
         pairs: Vec<(String, Vec<u8>)>,
     ) -> wasmtime::Result<Result<(), store::Error>> {
         if pairs.is_empty() {
-            return self.done(Operation::SetMany, Ok(()), |_| Effect::Nothing);
+            return self.done(Operation::SetMany, &[], |_| Ok(()), |()| Effect::Nothing);
         }
-        self.committed(Operation::SetMany, self.bucket(&bucket)?.set_many(pairs))
+        let bucket = self.bucket(&bucket)?;
+        let keys: Vec<_> = pairs.iter().map(|(key, _)| key.clone()).collect();
+        let make = |lie: Option<Lie>| if lie.is_some() { Ok(()) } else { bucket.set_many(pairs) };
+        self.done(Operation::SetMany, &keys, make, |()| Effect::Commit)
     }
 
     fn delete_many(
@@ -224,10 +293,8 @@ impl batch::Host for Guest {
         bucket: Resource<OpenBucket>,
         keys: Vec<String>,
     ) -> wasmtime::Result<Result<(), store::Error>> {
-        if keys.is_empty() {
-            return self.deleted(Operation::DeleteMany, Ok(false));
-        }
-        self.deleted(Operation::DeleteMany, self.bucket(&bucket)?.delete_many(keys))
+        let bucket = self.bucket(&bucket)?;
+        self.deleted(Operation::DeleteMany, &keys, || bucket.delete_many(keys.clone()))
     }
 }
 
@@ -238,12 +305,22 @@ impl atomics::Host for Guest {
         key: String,
         delta: i64,
     ) -> wasmtime::Result<Result<i64, store::Error>> {
-        self.committed(Operation::Increment, self.bucket(&bucket)?.increment(&key, delta))
+        let bucket = self.bucket(&bucket)?;
+        let make = |lie: Option<Lie>| match lie {
+            Some(lie) => lie.increment(&bucket, &key, delta),
+            None => bucket.increment(&key, delta),
+        };
+        self.done(Operation::Increment, slice::from_ref(&key), make, |_| Effect::Commit)
     }
 
     fn swap(&mut self, cas: Resource<Cas>, value: Vec<u8>) -> wasmtime::Result<Result<(), atomics::CasError>> {
-        let result = self.table.delete(cas)?.swap(&value);
-        let swap = self.done(Operation::Swap, result, |swap| match swap {
+        let cas = self.table.delete(cas)?;
+        let key = cas.key().clone();
+        let make = |lie: Option<Lie>| match lie {
+            Some(lie) => lie.swap(cas, &value),
+            None => cas.swap(&value),
+        };
+        let swap = self.done(Operation::Swap, slice::from_ref(&key), make, |swap| match swap {
             Swap::Done => Effect::Commit,
             Swap::Conflict(_) => Effect::Read,
             Swap::ConflictWithoutBucket => Effect::Nothing,
@@ -263,14 +340,21 @@ impl atomics::HostCas for Guest {
         bucket: Resource<OpenBucket>,
         key: String,
     ) -> wasmtime::Result<Result<Resource<Cas>, store::Error>> {
-        self.grants.counters.call(Operation::CasNew, Effect::Nothing);
-        let cas = Cas::new(&self.bucket(&bucket)?, key);
-        Ok(Ok(self.table.push(cas)?))
+        let bucket = self.bucket(&bucket)?;
+        let make = |_| Ok(Cas::new(&bucket, key.clone()));
+        Ok(match self.done(Operation::CasNew, slice::from_ref(&key), make, |_| Effect::Nothing)? {
+            Ok(cas) => Ok(self.table.push(cas)?),
+            Err(error) => Err(error),
+        })
     }
 
     fn current(&mut self, cas: Resource<Cas>) -> wasmtime::Result<Result<Option<Vec<u8>>, store::Error>> {
-        let value = self.table.get_mut(&cas)?.current();
-        self.read(Operation::CasCurrent, value)
+        // Out of the table while it is used: the call is made by the whole guest.
+        let mut taken = self.table.get(&cas)?.clone();
+        let key = taken.key().clone();
+        let value = self.read(Operation::CasCurrent, slice::from_ref(&key), || taken.current());
+        *self.table.get_mut(&cas)? = taken;
+        value
     }
 
     fn drop(&mut self, cas: Resource<Cas>) -> wasmtime::Result<()> {
@@ -297,8 +381,7 @@ impl<T: Send> spin_keyvalue::HostStoreWithStore<T> for Guest {
         accessor: &Accessor<T, Self>,
         label: String,
     ) -> wasmtime::Result<Result<Resource<OpenBucket>, spin_keyvalue::Error>> {
-        let bucket = accessor.with(|mut access| Guest::open(access.get(), label))?;
-        Ok(bucket.ok_or(spin_keyvalue::Error::AccessDenied))
+        accessor.with(|mut access| Guest::open(access.get(), label, spin_keyvalue::Error::AccessDenied))
     }
 
     async fn get(
@@ -306,10 +389,7 @@ impl<T: Send> spin_keyvalue::HostStoreWithStore<T> for Guest {
         bucket: Resource<OpenBucket>,
         key: String,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, spin_keyvalue::Error>> {
-        accessor.with(|mut access| {
-            let guest = access.get();
-            guest.read(Operation::Get, guest.bucket(&bucket)?.get(&key))
-        })
+        accessor.with(|mut access| access.get().get(&bucket, key))
     }
 
     async fn set(
@@ -318,10 +398,7 @@ impl<T: Send> spin_keyvalue::HostStoreWithStore<T> for Guest {
         key: String,
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<(), spin_keyvalue::Error>> {
-        accessor.with(|mut access| {
-            let guest = access.get();
-            guest.committed(Operation::Set, guest.bucket(&bucket)?.set(&key, &value))
-        })
+        accessor.with(|mut access| access.get().set(&bucket, key, &value))
     }
 
     async fn delete(
@@ -329,10 +406,7 @@ impl<T: Send> spin_keyvalue::HostStoreWithStore<T> for Guest {
         bucket: Resource<OpenBucket>,
         key: String,
     ) -> wasmtime::Result<Result<(), spin_keyvalue::Error>> {
-        accessor.with(|mut access| {
-            let guest = access.get();
-            guest.deleted(Operation::Delete, guest.bucket(&bucket)?.delete(&key))
-        })
+        accessor.with(|mut access| access.get().delete(&bucket, key))
     }
 
     async fn exists(
@@ -340,10 +414,7 @@ impl<T: Send> spin_keyvalue::HostStoreWithStore<T> for Guest {
         bucket: Resource<OpenBucket>,
         key: String,
     ) -> wasmtime::Result<Result<bool, spin_keyvalue::Error>> {
-        accessor.with(|mut access| {
-            let guest = access.get();
-            guest.read(Operation::Exists, guest.bucket(&bucket)?.exists(&key))
-        })
+        accessor.with(|mut access| access.get().exists(&bucket, key))
     }
 
     async fn get_keys(
@@ -352,15 +423,18 @@ impl<T: Send> spin_keyvalue::HostStoreWithStore<T> for Guest {
     ) -> wasmtime::Result<(StreamReader<String>, FutureReader<Result<(), spin_keyvalue::Error>>)> {
         accessor.with(|mut access| {
             let guest = access.get();
-            guest.grants.counters.call(Operation::ListKeys, Effect::Read);
+            let begun: Result<(), spin_keyvalue::Error> = guest.read(Operation::ListKeys, &[], || Ok(()))?;
             let bucket = guest.bucket(&bucket)?;
             let (keys, key_stream) = mpsc::channel(4);
             let (end, end_future) = oneshot::channel();
-            tokio::task::spawn_blocking(move || match bucket.stream_keys(&keys) {
-                Ok(()) => _ = end.send(Ok(())),
-                Err(Failure::Refused(reason)) => _ = end.send(Err(spin_keyvalue::Error::Other(reason))),
-                // An `end` that is dropped unsent ends the component's instance.
-                Err(Failure::Dead) => {}
+            tokio::task::spawn_blocking(move || {
+                let streamed = if begun.is_ok() { bucket.stream_keys(&keys) } else { Ok(()) };
+                match streamed {
+                    Ok(()) => _ = end.send(begun),
+                    Err(Failure::Refused(reason)) => _ = end.send(Err(spin_keyvalue::Error::Other(reason))),
+                    // An `end` that is dropped unsent ends the component's instance.
+                    Err(Failure::Dead | Failure::Killed) => {}
+                }
             });
             let keys = StreamReader::new(&mut access, Keys(key_stream))?;
             Ok((keys, FutureReader::new(&mut access, end_future)?))

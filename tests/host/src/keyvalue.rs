@@ -30,6 +30,10 @@ pub(crate) enum Failure {
     /// The store has failed for good (see [`Database::increment`]): the component's instance ends.
     #[error("the key-value store has failed and stays so until the host is restarted")]
     Dead,
+
+    /// An [`crate::Interference`] ends the component's instance.
+    #[error("killed on purpose")]
+    Killed,
 }
 
 impl From<rusqlite::Error> for Failure {
@@ -225,6 +229,7 @@ impl Bucket {
 }
 
 /// A compare-and-swap handle.
+#[derive(Clone)]
 pub struct Cas {
     database: Arc<Database>,
     store: String,
@@ -264,28 +269,44 @@ impl Cas {
     /// Writes `value` if the key still holds what [`Self::current`] read. Where that was nothing, or where it was not
     /// called, this overwrites whatever is there: Spin's fault, kept.
     pub(crate) fn swap(self, value: &[u8]) -> Result<Swap> {
-        let swapped = self.database.with(|connection| match &self.read {
-            Some(read) => {
-                let mut statement = connection.prepare_cached(
-                    "UPDATE spin_key_value SET value=:new WHERE store=:store AND key=:key AND value=:old",
-                )?;
-                let pairs = named_params! {":store": self.store, ":key": self.key, ":old": read, ":new": value};
-                Ok(statement.execute(pairs)? == 1)
-            }
-            None => {
-                connection.prepare_cached(UPSERT)?.execute(params![self.store, self.key, value])?;
-                Ok(true)
-            }
-        })?;
-        if swapped {
-            return Ok(Swap::Done);
-        }
+        if self.replace(value)? { Ok(Swap::Done) } else { self.conflict() }
+    }
+
+    /// The write of a swap; answers whether it was made.
+    pub(crate) fn replace(&self, value: &[u8]) -> Result<bool> {
+        let Some(read) = &self.read else {
+            self.overwrite(value)?;
+            return Ok(true);
+        };
+        self.database.with(|connection| {
+            let mut statement = connection.prepare_cached(
+                "UPDATE spin_key_value SET value=:new WHERE store=:store AND key=:key AND value=:old",
+            )?;
+            let pairs = named_params! {":store": self.store, ":key": self.key, ":old": read, ":new": value};
+            Ok(statement.execute(pairs)? == 1)
+        })
+    }
+
+    /// Writes without comparing.
+    pub(crate) fn overwrite(&self, value: &[u8]) -> Result<()> {
+        self.database.with(|connection| {
+            connection.prepare_cached(UPSERT)?.execute(params![self.store, self.key, value])?;
+            Ok(())
+        })
+    }
+
+    /// What a swap ends with that was not made.
+    pub(crate) fn conflict(self) -> Result<Swap> {
         let Some(bucket) = self.bucket.upgrade() else {
             return Ok(Swap::ConflictWithoutBucket);
         };
         let mut fresh = Self::new(&bucket, self.key);
         fresh.current()?;
         Ok(Swap::Conflict(fresh))
+    }
+
+    pub(crate) fn key(&self) -> &String {
+        &self.key
     }
 }
 

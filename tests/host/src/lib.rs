@@ -10,9 +10,12 @@
 
 mod bindings;
 mod build;
+mod clock;
 mod error;
 mod guest;
+mod interference;
 mod keyvalue;
+mod lies;
 mod manifest;
 mod routes;
 mod runtime;
@@ -34,6 +37,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use wasmtime_wasi_http::handler::ProxyHandler;
 
+use crate::clock::Clock;
 use crate::guest::Grants;
 use crate::keyvalue::Database;
 use crate::manifest::Manifest;
@@ -43,6 +47,8 @@ use crate::server::Application;
 use crate::stats::Counters;
 
 pub use crate::error::Error;
+pub use crate::interference::{Call, Fate, Interference};
+pub use crate::lies::{Liar, Lie};
 pub use crate::stats::{Calls, ComponentStats, Operation, Stats};
 
 /// How long tasks may take to end once the server has stopped and the requests' time is over.
@@ -64,6 +70,8 @@ pub struct Options {
     pub quiet: bool,
     /// Run the components' build commands first.
     pub build: bool,
+    /// What tests do to the components' key-value calls. None: the store is Spin's.
+    pub interference: Option<Arc<dyn Interference>>,
 }
 
 impl Default for Options {
@@ -75,6 +83,7 @@ impl Default for Options {
             variables: BTreeMap::new(),
             quiet: false,
             build: true,
+            interference: None,
         }
     }
 }
@@ -118,6 +127,7 @@ async fn load(options: Options, stopping: Arc<AtomicBool>) -> Result<(Applicatio
     if options.build {
         tokio::task::block_in_place(|| build::build(&manifest))?;
     }
+    let clock = Clock::default();
     let mut components = BTreeMap::new();
     for (id, component) in &manifest.components {
         let grants = Arc::new(Grants {
@@ -127,6 +137,8 @@ async fn load(options: Options, stopping: Arc<AtomicBool>) -> Result<(Applicatio
             environment: component.environment.clone(),
             quiet: options.quiet,
             database: database.clone(),
+            clock: clock.clone(),
+            interference: options.interference.clone(),
             counters: Counters::default(),
         });
         let workers = tokio::task::block_in_place(|| Workers::load(&component.source, grants, stopping.clone()))?;
@@ -134,7 +146,7 @@ async fn load(options: Options, stopping: Arc<AtomicBool>) -> Result<(Applicatio
     }
     let banner = server::banner(address, &router, &manifest, database.path());
     let info = server::info(&manifest);
-    Ok((Application { address, router, components, info, banner, stopping }, listener))
+    Ok((Application { address, router, components, clock, info, banner, stopping }, listener))
 }
 
 impl Server {
@@ -156,6 +168,11 @@ impl Server {
                 .map(|(id, handler)| (id.clone(), handler.state().grants().counters.snapshot()))
                 .collect(),
         }
+    }
+
+    /// Puts the time of day that components see ahead of the machine's, by so much in all: for tests of what expires.
+    pub fn set_clock_ahead(&self, ahead: Duration) {
+        self.application.clock.set_ahead(ahead);
     }
 
     /// Stops accepting connections, gives running requests a few seconds to finish, and ends.

@@ -5,9 +5,10 @@ use std::io::Write;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
-use host::Options;
+use host::{Interference, Liar, Lie, Options};
 
 /// Builds the components of a Spin application and serves them, as `spin up --build` does.
 ///
@@ -42,6 +43,10 @@ struct Arguments {
     /// Serve what was built before
     #[arg(long)]
     no_build: bool,
+
+    /// Serve from a store that is not what it says, to see what the application makes of it; for tests
+    #[arg(long, value_name = "LIE")]
+    lie: Option<Lie>,
 }
 
 fn listen_address(text: &str) -> Result<SocketAddr, String> {
@@ -70,6 +75,7 @@ async fn main() -> ExitCode {
         variables: arguments.variables.into_iter().collect(),
         quiet: arguments.quiet,
         build: !arguments.no_build,
+        interference: arguments.lie.map(|lie| Arc::new(Liar::new(lie)) as Arc<dyn Interference>),
     };
     match serve(options).await {
         Ok(()) => ExitCode::SUCCESS,

@@ -18,6 +18,7 @@ use wasmtime_wasi_http::p3::bindings::ServicePre;
 use crate::bindings::Imports;
 use crate::error::Error;
 use crate::guest::{Grants, Guest};
+use crate::keyvalue::Failure;
 
 /// Requests that one instance serves at the same time.
 const MAX_CONCURRENT_REQUESTS: usize = 16;
@@ -187,6 +188,7 @@ impl WorkerState for Worker {
     fn drop(&self, store: Store<Guest>, result: wasmtime::Result<()>) {
         if let Err(error) = result
             && !self.stopping.load(Ordering::Relaxed)
+            && !matches!(error.downcast_ref(), Some(Failure::Killed))
         {
             eprintln!("worker failed: {error:?}");
         }

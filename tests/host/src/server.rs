@@ -24,6 +24,7 @@ use tokio::sync::oneshot;
 use wasmtime_wasi_http::handler::{ErrorCode, ProxyHandler};
 use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode as HttpError;
 
+use crate::clock::Clock;
 use crate::manifest::Manifest;
 use crate::routes::{Match, Router, WELL_KNOWN};
 use crate::runtime::Workers;
@@ -42,6 +43,8 @@ pub(crate) struct Application {
     pub(crate) address: SocketAddr,
     pub(crate) router: Router,
     pub(crate) components: BTreeMap<String, ProxyHandler<Workers>>,
+    /// The time of day that the components see.
+    pub(crate) clock: Clock,
     /// The answer to `/.well-known/spin/info`.
     pub(crate) info: Vec<u8>,
     /// See [`banner`].

@@ -48,6 +48,14 @@ impl Operation {
         Self::CasCurrent,
         Self::Swap,
     ];
+
+    /// Whether it may change what is stored.
+    pub fn writes(self) -> bool {
+        matches!(
+            self,
+            Self::Set | Self::Delete | Self::SetMany | Self::DeleteMany | Self::Increment | Self::Swap
+        )
+    }
 }
 
 /// What a call did to the store. A call that failed did nothing.

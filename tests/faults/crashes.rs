@@ -1,0 +1,431 @@
+//! Every kind of request, cut off at every call of the store: before it, after it, and with its answer lost or refused.
+
+use host::{Fate, Operation};
+
+use crate::books::{Books, last_unit, new_item};
+use crate::requests::{Answer, Request};
+use crate::shop::{Shop, Store};
+use crate::stops::Stop;
+
+/// What can become of a call. The first two end the instance, and the request with it.
+const FATES: [Fate; 4] = [
+    Fate::Killed { done: false },
+    Fate::Killed { done: true },
+    Fate::Failed { done: false },
+    Fate::Failed { done: true },
+];
+
+/// A request, and what happened before it.
+struct Case {
+    given: fn(&mut Given),
+    /// Whether what was placed before has expired when the request comes.
+    expired: bool,
+    /// The request, by the ids of the orders placed before.
+    request: fn(&[String]) -> Request,
+    /// How it is answered if nothing is cut off, and how when it is sent again.
+    answer: u16,
+    again: &'static [u16],
+}
+
+/// What happened before a case's request, on a store that works.
+struct Given {
+    store: Store,
+    shop: Shop,
+    books: Books,
+    orders: Vec<String>,
+}
+
+impl Given {
+    fn new(given: fn(&mut Self)) -> Self {
+        let store = Store::new();
+        let shop = store.open();
+        let mut new = Self { store, shop, books: Books::default(), orders: Vec::new() };
+        given(&mut new);
+        new
+    }
+
+    fn send(&mut self, request: &Request) -> Answer {
+        let answer = self.shop.send(request);
+        assert!(answer.status < 300, "{request:?}: {answer:?}");
+        self.books.told(request, &answer);
+        answer
+    }
+
+    fn opened(&mut self) {
+        self.send(&Request::get("/inventory"));
+    }
+
+    fn placed(&mut self, request: &Request) {
+        let answer = self.send(request);
+        self.orders.push(answer.order().to_owned());
+    }
+
+    fn paid(&mut self) {
+        let order = self.orders.last().expect("there is an order");
+        self.send(&Request::pay(order));
+    }
+
+    fn cancelled(&mut self) {
+        let order = self.orders.last().expect("there is an order");
+        self.send(&Request::cancel(order));
+    }
+
+    /// A request whose instance is killed once the n-th call of an operation is done.
+    fn cut_off(&mut self, request: &Request, operation: Operation, number: usize) {
+        let stop = Stop::at_operation(operation, number, Fate::Killed { done: true });
+        self.store.open_with(Some(stop)).must(request, 500);
+    }
+}
+
+fn cut_off_everywhere(case: &Case) {
+    let given = Given::new(case.given);
+    let mut runs = 0;
+    for fate in FATES {
+        for number in 1.. {
+            runs += 1;
+            if !cut_off(case, &given, number, fate) {
+                break;
+            }
+        }
+    }
+    println!("{runs} runs");
+}
+
+/// One run; false if the request ended before its n-th call.
+fn cut_off(case: &Case, given: &Given, number: usize, fate: Fate) -> bool {
+    let store = given.store.copy();
+    let stop = Stop::at(number, fate);
+    let shop = store.open_with(Some(stop.clone()));
+    let mut books = given.books.clone();
+    if case.expired {
+        shop.later();
+        books.expiry();
+    }
+    let request = (case.request)(&given.orders);
+    let answer = shop.send(&request);
+    let reached = stop.reached();
+    stop.end();
+    let _context = Context(format!("call {number} was {fate:?}: {reached:?}; the answer was {answer:?}"));
+
+    match fate {
+        _ if reached.is_none() => assert_eq!(answer.status, case.answer),
+        Fate::Killed { .. } => assert_eq!((answer.status, &answer.body), (500, &serde_json::Value::Null)),
+        _ if answer.status == case.answer => {}
+        _ => assert_eq!((answer.status, answer.problem().as_str()), (503, "store_unavailable")),
+    }
+    books.told(&request, &answer);
+    books.check(&store);
+
+    let again = shop.send(&request);
+    assert!(case.again.contains(&again.status), "sent again: {again:?}");
+    books.told(&request, &again);
+    books.check(&store);
+    books.repeat_what_has_a_key(&shop);
+
+    books.sell_everything(&store, &shop);
+    reached.is_some()
+}
+
+/// Says what was done when a check fails.
+pub struct Context(pub String);
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.0);
+        }
+    }
+}
+
+const ONE_LINE: [(&str, u64); 1] = [("item1", 2)];
+const TWO_LINES: [(&str, u64); 2] = [("item1", 2), ("item2", 1)];
+
+#[test]
+fn placing_one_line() {
+    cut_off_everywhere(&Case {
+        given: Given::opened,
+        expired: false,
+        request: |_| Request::place(&ONE_LINE),
+        answer: 201,
+        again: &[201],
+    });
+}
+
+#[test]
+fn placing_two_lines() {
+    cut_off_everywhere(&Case {
+        given: Given::opened,
+        expired: false,
+        request: |_| Request::place(&TWO_LINES),
+        answer: 201,
+        again: &[201],
+    });
+}
+
+#[test]
+fn placing_with_a_key() {
+    cut_off_everywhere(&Case {
+        given: Given::opened,
+        expired: false,
+        request: |_| Request::place(&TWO_LINES).with_key("k"),
+        answer: 201,
+        again: &[201],
+    });
+}
+
+#[test]
+fn repeating_what_was_placed_with_a_key() {
+    cut_off_everywhere(&Case {
+        given: |given| {
+            given.opened();
+            given.placed(&Request::place(&ONE_LINE).with_key("k"));
+        },
+        expired: false,
+        request: |_| Request::place(&ONE_LINE).with_key("k"),
+        answer: 201,
+        again: &[201],
+    });
+}
+
+#[test]
+fn repeating_what_was_cut_off_when_its_first_line_was_held() {
+    cut_off_everywhere(&Case {
+        given: |given| {
+            given.opened();
+            given.cut_off(&Request::place(&TWO_LINES).with_key("k"), Operation::Swap, 1);
+        },
+        expired: false,
+        request: |_| Request::place(&TWO_LINES).with_key("k"),
+        answer: 201,
+        again: &[201],
+    });
+}
+
+#[test]
+fn repeating_what_was_cut_off_and_has_expired() {
+    cut_off_everywhere(&Case {
+        given: |given| {
+            given.opened();
+            given.cut_off(&Request::place(&TWO_LINES).with_key("k"), Operation::Swap, 1);
+        },
+        expired: true,
+        request: |_| Request::place(&TWO_LINES).with_key("k"),
+        answer: 201,
+        again: &[201],
+    });
+}
+
+#[test]
+fn placing_what_is_not_there() {
+    cut_off_everywhere(&Case {
+        given: |given| {
+            given.opened();
+            given.send(&last_unit());
+            given.placed(&Request::place(&[("last", 1)]));
+        },
+        expired: false,
+        request: |_| Request::place(&[("item1", 1), ("last", 1)]),
+        answer: 409,
+        again: &[409],
+    });
+}
+
+#[test]
+fn placing_what_expired_holds_make_room_for() {
+    cut_off_everywhere(&Case {
+        given: |given| {
+            given.opened();
+            given.send(&last_unit());
+            given.placed(&Request::place(&[("item1", 1), ("last", 1)]).with_key("k"));
+        },
+        expired: true,
+        request: |_| Request::place(&[("item1", 1), ("last", 1)]),
+        answer: 201,
+        // The first may have been placed, and the last unit with it.
+        again: &[201, 409],
+    });
+}
+
+#[test]
+fn placing_beside_holds_that_are_to_be_settled() {
+    cut_off_everywhere(&Case {
+        given: |given| {
+            given.opened();
+            for quantity in 1..=3 {
+                given.placed(&Request::place(&[("item1", quantity), ("item2", quantity)]));
+            }
+            given.paid();
+            given.placed(&Request::place(&[("item1", 4)]).with_key("k"));
+            given.paid();
+        },
+        expired: true,
+        request: |_| Request::place(&TWO_LINES),
+        answer: 201,
+        again: &[201],
+    });
+}
+
+#[test]
+fn placing_when_mappings_are_due() {
+    cut_off_everywhere(&Case {
+        given: |given| {
+            given.opened();
+            for number in 1..=15 {
+                given.placed(&Request::place(&ONE_LINE).with_key(format!("k{number}")));
+                given.cancelled();
+            }
+            given.placed(&Request::place(&ONE_LINE).with_key("k16"));
+            given.paid();
+        },
+        expired: false,
+        request: |_| Request::place(&ONE_LINE).with_key("k17"),
+        answer: 201,
+        again: &[201],
+    });
+}
+
+#[test]
+fn paying() {
+    cut_off_everywhere(&Case {
+        given: |given| {
+            given.opened();
+            given.placed(&Request::place(&TWO_LINES));
+        },
+        expired: false,
+        request: |orders| Request::pay(&orders[0]),
+        answer: 200,
+        again: &[200],
+    });
+}
+
+#[test]
+fn paying_again() {
+    cut_off_everywhere(&Case {
+        given: |given| {
+            given.opened();
+            given.placed(&Request::place(&TWO_LINES));
+            given.paid();
+        },
+        expired: false,
+        request: |orders| Request::pay(&orders[0]),
+        answer: 200,
+        again: &[200],
+    });
+}
+
+#[test]
+fn cancelling() {
+    cut_off_everywhere(&Case {
+        given: |given| {
+            given.opened();
+            given.placed(&Request::place(&TWO_LINES).with_key("k"));
+        },
+        expired: false,
+        request: |orders| Request::cancel(&orders[0]),
+        answer: 200,
+        again: &[200],
+    });
+}
+
+#[test]
+fn adjusting() {
+    cut_off_everywhere(&Case {
+        given: |given| {
+            given.opened();
+            given.placed(&Request::place(&ONE_LINE));
+            given.paid();
+        },
+        expired: false,
+        request: |_| Request::adjust("item1"),
+        answer: 200,
+        again: &[200],
+    });
+}
+
+#[test]
+fn adjusting_with_a_key() {
+    cut_off_everywhere(&Case {
+        given: |given| {
+            given.opened();
+            given.placed(&Request::place(&ONE_LINE));
+            given.cancelled();
+        },
+        expired: false,
+        request: |_| Request::adjust("item1").with_key("k"),
+        answer: 200,
+        again: &[200],
+    });
+}
+
+#[test]
+fn creating_an_item() {
+    cut_off_everywhere(&Case {
+        given: Given::opened,
+        expired: false,
+        request: |_| new_item(),
+        answer: 201,
+        // The first may have created it.
+        again: &[201, 409],
+    });
+}
+
+#[test]
+fn changing_a_price() {
+    cut_off_everywhere(&Case {
+        given: Given::opened,
+        expired: false,
+        request: |_| Request::price("item1", 1200),
+        answer: 200,
+        again: &[200],
+    });
+}
+
+#[test]
+fn showing_an_item() {
+    cut_off_everywhere(&Case {
+        given: |given| {
+            given.opened();
+            given.placed(&Request::place(&ONE_LINE));
+        },
+        expired: true,
+        request: |_| Request::get("/inventory/item1"),
+        answer: 200,
+        again: &[200],
+    });
+}
+
+#[test]
+fn listing_the_items_of_a_new_shop() {
+    cut_off_everywhere(&Case {
+        given: |_| {},
+        expired: false,
+        request: |_| Request::get("/inventory"),
+        answer: 200,
+        again: &[200],
+    });
+}
+
+#[test]
+fn showing_an_order() {
+    cut_off_everywhere(&Case {
+        given: |given| {
+            given.opened();
+            given.placed(&Request::place(&TWO_LINES));
+        },
+        expired: false,
+        request: |orders| Request::get(format!("/orders/{}", orders[0])),
+        answer: 200,
+        again: &[200],
+    });
+}
+
+#[test]
+fn asking_whether_the_shop_is_ready() {
+    cut_off_everywhere(&Case {
+        given: Given::opened,
+        expired: false,
+        request: |_| Request::get("/ready"),
+        answer: 200,
+        again: &[200],
+    });
+}

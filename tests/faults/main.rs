@@ -1,0 +1,12 @@
+//! The components as they are served, under faults that no test could wait for: an instance that dies at any one of its
+//! calls of the store, an answer of the store that is lost, and stores that are not what they say.
+//!
+//! What must hold is read from the raw records, by a checker that shares no code with the shop.
+
+mod books;
+mod crashes;
+mod lies;
+mod pairs;
+mod requests;
+mod shop;
+mod stops;

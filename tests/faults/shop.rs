@@ -1,0 +1,137 @@
+//! Servers of the application on a store that tests can copy and read.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use host::{Interference, Options, Server};
+use rusqlite::Connection;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::requests::{Answer, Request};
+
+const TOKEN: &str = "let-me-in";
+
+/// Long enough for every order to expire.
+const LATER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A request that takes so long hangs. A store that takes a second for each call needs the better part of it.
+const HANGS: Duration = Duration::from_secs(90);
+
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a thread can be had"));
+
+/// The components, built once a run.
+static BUILT: LazyLock<()> = LazyLock::new(|| drop(start(Store::new().state.path(), None, true)));
+
+static CLIENT: LazyLock<ureq::Agent> = LazyLock::new(|| {
+    let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(HANGS));
+    config.max_idle_connections(0).build().into()
+});
+
+/// What is stored, by key: JSON; of a claim cell the token as text, and null of one that is not claimed.
+pub type Records = BTreeMap<String, Value>;
+
+/// A store, on which any number of servers may run.
+pub struct Store {
+    state: TempDir,
+}
+
+impl Store {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self { state: tempfile::tempdir().expect("a folder can be made") }
+    }
+
+    /// Another one with the same content. Nothing may be running on this one.
+    pub fn copy(&self) -> Self {
+        let copy = Self::new();
+        fs::copy(self.file(), copy.file()).expect("the store can be copied");
+        copy
+    }
+
+    pub fn open(&self) -> Shop {
+        self.open_with(None)
+    }
+
+    /// A server on this store whose key-value calls are interfered with.
+    pub fn open_with(&self, interference: Option<Arc<dyn Interference>>) -> Shop {
+        LazyLock::force(&BUILT);
+        Shop { server: start(self.state.path(), interference, false) }
+    }
+
+    pub fn records(&self) -> Records {
+        let file = Connection::open(self.file()).expect("the store can be opened");
+        let mut rows = file.prepare("SELECT key, value FROM spin_key_value").expect("it is a store");
+        let rows = rows.query_map([], |row| row.try_into()).expect("it can be read");
+        rows.map(|row| {
+            let (key, value): (String, Vec<u8>) = row.expect("it can be read");
+            let value = if key.ends_with('~') { token(&value) } else { serde_json::from_slice(&value).ok() };
+            (key, value.unwrap_or_default())
+        })
+        .collect()
+    }
+
+    fn file(&self) -> PathBuf {
+        self.state.path().join("sqlite_key_value.db")
+    }
+}
+
+/// The token in a claim cell, as it is in the name of the record that it claims.
+fn token(cell: &[u8]) -> Option<Value> {
+    let token = u64::from_le_bytes(cell.try_into().expect("a cell has eight bytes"));
+    (token != 0).then(|| format!("{token:016x}").into())
+}
+
+/// A running server.
+pub struct Shop {
+    pub server: Server,
+}
+
+impl Shop {
+    /// Puts this server's clock ahead until every order has expired.
+    pub fn later(&self) {
+        self.server.set_clock_ahead(LATER);
+    }
+
+    pub fn send(&self, request: &Request) -> Answer {
+        let url = format!("http://{}{}", self.server.address(), request.path);
+        let builder = ureq::http::Request::builder().method(request.method).uri(url);
+        let builder = builder.header("authorization", format!("Bearer {TOKEN}"));
+        let builder = request.key.iter().fold(builder, |builder, key| builder.header("idempotency-key", key));
+        let sent = if request.body.is_null() {
+            CLIENT.run(builder.body(()).expect("a request"))
+        } else {
+            let builder = builder.header("content-type", "application/json");
+            CLIENT.run(builder.body(request.body.to_string()).expect("a request"))
+        };
+        let mut answer = sent.unwrap_or_else(|error| panic!("no answer to {request:?}: {error}"));
+        let body = answer.body_mut().read_to_vec().expect("the whole answer comes");
+        Answer { status: answer.status().as_u16(), body: serde_json::from_slice(&body).unwrap_or_default() }
+    }
+
+    /// Sends a request that has to be answered like this.
+    pub fn must(&self, request: &Request, status: u16) -> Answer {
+        let answer = self.send(request);
+        assert_eq!(answer.status, status, "{request:?}: {answer:?}");
+        answer
+    }
+}
+
+fn start(state: &Path, interference: Option<Arc<dyn Interference>>, build: bool) -> Server {
+    let options = Options {
+        manifest: Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spin.toml"),
+        listen: (Ipv4Addr::LOCALHOST, 0).into(),
+        state_dir: Some(state.to_owned()),
+        variables: BTreeMap::from([("operator_token".to_owned(), TOKEN.to_owned())]),
+        quiet: true,
+        build,
+        interference,
+    };
+    RUNTIME.block_on(host::start(options)).unwrap_or_else(|error| panic!("{error}"))
+}

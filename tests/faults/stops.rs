@@ -1,0 +1,109 @@
+//! Interference with one call of a request, the n-th.
+
+use std::fmt;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+
+use host::{Call, Fate, Interference, Operation};
+
+/// Gives the n-th call its fate, and leaves all others alone.
+pub struct Stop {
+    state: Mutex<State>,
+}
+
+struct State {
+    /// Which calls count; all, or those of one operation.
+    only: Option<Operation>,
+    /// The calls up to that one; zero once it was reached.
+    left: usize,
+    fate: Fate,
+    /// What the call was.
+    reached: Option<String>,
+    /// Where to wait before the call is given its fate.
+    gate: Option<(Sender<()>, Receiver<Fate>)>,
+}
+
+/// The other side of a request that waits at its n-th call.
+pub struct Gate {
+    arrived: Receiver<()>,
+    go: Sender<Fate>,
+}
+
+impl Stop {
+    /// `number` counts from 1.
+    pub fn at(number: usize, fate: Fate) -> Arc<Self> {
+        Self::new(None, number, fate)
+    }
+
+    /// The n-th call of one operation.
+    pub fn at_operation(operation: Operation, number: usize, fate: Fate) -> Arc<Self> {
+        Self::new(Some(operation), number, fate)
+    }
+
+    fn new(only: Option<Operation>, left: usize, fate: Fate) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::new(State { only, left, fate, reached: None, gate: None }) })
+    }
+
+    /// Lets a request wait at its n-th call.
+    pub fn waiting_at(number: usize) -> (Arc<Self>, Gate) {
+        let (arrive, arrived) = channel();
+        let (go, gone) = channel();
+        let stop = Self::at(number, Fate::Done);
+        stop.state.lock().expect("nobody panics here").gate = Some((arrive, gone));
+        (stop, Gate { arrived, go })
+    }
+
+    /// The call that was given its fate, if the request came so far.
+    pub fn reached(&self) -> Option<String> {
+        self.state.lock().expect("nobody panics here").reached.clone()
+    }
+
+    /// No request is to wait any more.
+    pub fn end(&self) {
+        let mut state = self.state.lock().expect("nobody panics here");
+        state.left = 0;
+        state.gate = None;
+    }
+}
+
+impl Interference for Stop {
+    fn fate(&self, call: &Call<'_>) -> Fate {
+        let mut state = self.state.lock().expect("nobody panics here");
+        if state.left == 0 || state.only.is_some_and(|only| only != call.operation) {
+            return Fate::Done;
+        }
+        state.left -= 1;
+        if state.left > 0 {
+            return Fate::Done;
+        }
+        state.reached = Some(describe(call));
+        let Some((arrive, gone)) = state.gate.take() else { return state.fate };
+        drop(state);
+        // If nobody listens any more, the test has failed already.
+        let _ = arrive.send(());
+        gone.recv().unwrap_or(Fate::Done)
+    }
+}
+
+impl Gate {
+    /// Waits until the request has come to its call; false if it has ended without.
+    pub fn arrived(&self) -> bool {
+        self.arrived.recv().is_ok()
+    }
+
+    /// Lets the request go on with its call, or not.
+    pub fn go(self, fate: Fate) {
+        // If nobody waits any more, the test has failed already.
+        let _ = self.go.send(fate);
+    }
+}
+
+fn describe(call: &Call<'_>) -> String {
+    format!("{} {:?} {}", call.component, call.operation, call.keys.join(" "))
+}
+
+impl fmt::Debug for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stop")
+    }
+}

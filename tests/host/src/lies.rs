@@ -1,0 +1,149 @@
+//! Stores that are not what they say. For tests, and for whoever wants to see by hand what an application makes of them.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread::sleep;
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use crate::interference::{Call, Fate, Interference};
+use crate::keyvalue::{Bucket, Cas, Failure, Swap};
+use crate::stats::Operation;
+
+/// How long a slow store takes for each call.
+const SLOW: Duration = Duration::from_secs(1);
+/// The time between the two halves of an increment that is not atomic.
+const TORN: Duration = Duration::from_millis(20);
+/// One call in so many fails where errors come at random.
+const ERROR_RATE: u64 = 10;
+
+/// A way in which a store is not what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Lie {
+    /// Swaps are made, and all are reported as lost to another: Spin's key-value on Redis
+    SwapDenied,
+    /// Swaps are made whatever is there: nothing is compared
+    SwapBlind,
+    /// Swaps compare as they should, and those that were lost are reported as made too
+    SwapBoasted,
+    /// Swaps are reported as made, and none is
+    SwapIgnored,
+    /// Swaps are reported as lost to another, and none is made
+    SwapRefused,
+    /// An increment takes every key for an absent one: it overwrites what is there
+    IncrementResets,
+    /// An increment answers with the sum, and writes nothing
+    IncrementLost,
+    /// An increment is not atomic: it reads, and writes a moment later
+    IncrementTorn,
+    /// Writes are reported as made, and none is
+    WritesLost,
+    /// A read of what another server wrote answers with what the read before it has found
+    StaleReads,
+    /// One call in ten fails, and half of those were done all the same
+    Errors,
+    /// Each call takes a second
+    Slow,
+    /// Whatever writes fails
+    DiskFull,
+    /// Every call fails
+    Down,
+}
+
+impl Lie {
+    pub(crate) fn swap(self, cas: Cas, value: &[u8]) -> Result<Swap, Failure> {
+        match self {
+            Self::SwapDenied => {
+                cas.replace(value)?;
+                cas.conflict()
+            }
+            Self::SwapRefused => cas.conflict(),
+            Self::SwapBlind => cas.overwrite(value).map(|()| Swap::Done),
+            Self::SwapBoasted => cas.replace(value).map(|_| Swap::Done),
+            _ => Ok(Swap::Done),
+        }
+    }
+
+    pub(crate) fn increment(self, bucket: &Bucket, key: &str, delta: i64) -> Result<i64, Failure> {
+        if self == Self::IncrementResets {
+            bucket.set(key, &delta.to_le_bytes())?;
+            return Ok(delta);
+        }
+        let number = bucket.get(key)?.map_or(Ok([0; 8]), <[u8; 8]>::try_from).map_err(|_| Failure::Dead)?;
+        let sum = i64::from_le_bytes(number).wrapping_add(delta);
+        if self == Self::IncrementTorn {
+            tokio::task::block_in_place(|| sleep(TORN));
+            bucket.set(key, &sum.to_le_bytes())?;
+        }
+        Ok(sum)
+    }
+}
+
+/// Tells one lie, from the first call to the last.
+#[derive(Debug)]
+pub struct Liar {
+    lie: Lie,
+    calls: AtomicU64,
+    /// What reads have found, of keys that were not written here since. Only for [`Lie::StaleReads`].
+    found: Mutex<BTreeMap<String, Option<Vec<u8>>>>,
+}
+
+impl Liar {
+    /// A store that tells this lie.
+    pub fn new(lie: Lie) -> Self {
+        Self { lie, calls: AtomicU64::new(0), found: Mutex::default() }
+    }
+}
+
+impl Interference for Liar {
+    fn fate(&self, call: &Call<'_>) -> Fate {
+        let operation = call.operation;
+        let number = self.calls.fetch_add(1, Ordering::Relaxed);
+        let lied = match self.lie {
+            Lie::Down => return Fate::Failed { done: false },
+            Lie::DiskFull if operation.writes() => return Fate::Failed { done: false },
+            Lie::DiskFull => false,
+            Lie::Errors => return error(number),
+            Lie::Slow => {
+                sleep(SLOW);
+                false
+            }
+            Lie::StaleReads => {
+                if operation.writes() {
+                    // What was written here is read here.
+                    let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+                    found.retain(|key, _| !call.keys.contains(key));
+                }
+                false
+            }
+            Lie::WritesLost => matches!(operation, Operation::Set | Operation::SetMany),
+            Lie::SwapDenied | Lie::SwapBlind | Lie::SwapBoasted | Lie::SwapIgnored | Lie::SwapRefused => {
+                operation == Operation::Swap
+            }
+            Lie::IncrementResets | Lie::IncrementLost | Lie::IncrementTorn => operation == Operation::Increment,
+        };
+        if lied { Fate::Lied(self.lie) } else { Fate::Done }
+    }
+
+    fn answer(&self, key: &str, value: Option<Vec<u8>>) -> Option<Vec<u8>> {
+        if self.lie != Lie::StaleReads {
+            return value;
+        }
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.insert(key.to_owned(), value.clone()).unwrap_or(value)
+    }
+}
+
+/// The fate of a call where errors come at random: the same in every run.
+fn error(number: u64) -> Fate {
+    let mut hasher = DefaultHasher::new();
+    number.hash(&mut hasher);
+    let random = hasher.finish();
+    match random % ERROR_RATE {
+        0 => Fate::Failed { done: random / ERROR_RATE % 2 == 0 },
+        _ => Fate::Done,
+    }
+}
