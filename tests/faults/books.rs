@@ -124,7 +124,7 @@ impl Books {
     /// Nothing is stuck: after everything unpaid has expired, ordinary requests sell all that was not paid for, and no
     /// other hold is left.
     pub fn sell_everything(&mut self, store: &Store, shop: &Shop) {
-        shop.later();
+        shop.days_later(2);
         self.expiry();
         // Brings in the preset items, if that had not come to its end.
         shop.must(&Request::get("/inventory"), 200);

@@ -98,7 +98,7 @@ fn cut_off(case: &Case, given: &Given, number: usize, fate: Fate) -> bool {
     let shop = store.open_with(Some(stop.clone()));
     let mut books = given.books.clone();
     if case.expired {
-        shop.later();
+        shop.days_later(1);
         books.expiry();
     }
     let request = (case.request)(&given.orders);

@@ -1,6 +1,7 @@
 //! Compiles components and keeps instances of them, with the settings and limits of Spin 4.1.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -72,9 +73,21 @@ fn engine(pooling: bool) -> wasmtime::Result<Engine> {
     Engine::new(&config)
 }
 
-/// Held while a component is compiled: of servers that start at the same time one compiles it, and the others find it in
-/// the cache.
-static COMPILING: Mutex<()> = Mutex::new(());
+/// The latest component of each file, with the bytes that it was compiled from: of the servers of a process one compiles
+/// it, and the others take it from here. Even from wasmtime's own cache it takes a while.
+static COMPILED: Mutex<BTreeMap<PathBuf, (Vec<u8>, Component)>> = Mutex::new(BTreeMap::new());
+
+fn compile(engine: &Engine, source: &Path, bytes: Vec<u8>) -> wasmtime::Result<Component> {
+    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((same, component)) = compiled.get(source)
+        && *same == bytes
+    {
+        return Ok(component.clone());
+    }
+    let component = Component::new(engine, &bytes)?;
+    compiled.insert(source.to_owned(), (bytes, component.clone()));
+    Ok(component)
+}
 
 /// Makes instances of one component for `ProxyHandler`, which decides when.
 pub(crate) struct Workers {
@@ -89,10 +102,8 @@ impl Workers {
         let engine = ENGINE.as_ref().map_err(Error::runtime)?;
         let failed = |reason: String| Error::component(&grants.component, source, reason);
         let bytes = std::fs::read(source).map_err(|error| failed(format!("cannot be read, was it built? {error}")))?;
-        let compiling = COMPILING.lock().unwrap_or_else(PoisonError::into_inner);
-        let component = Component::new(engine, &bytes)
+        let component = compile(engine, source, bytes)
             .map_err(|error| failed(format!("this file is no WebAssembly component: {error:#}")))?;
-        drop(compiling);
         let mut linker = Linker::new(engine);
         let service =
             link(&mut linker).and_then(|()| ServicePre::new(linker.instantiate_pre(&component)?)).map_err(|error| {
