@@ -10,16 +10,6 @@ use crate::shop::{Records, Shop, Store};
 /// What each item of these tests begins with.
 const STOCK: [(&str, u64); 5] = [("item1", 100), ("item2", 50), ("item3", 75), ("last", 1), ("new", 5)];
 
-/// A stock of one item, made by the operator before a test.
-pub fn last_unit() -> Request {
-    Request::create("last", 1)
-}
-
-/// An item made by the operator in a test.
-pub fn new_item() -> Request {
-    Request::create("new", 5)
-}
-
 /// What clients were told, and what the records were when they were looked at last.
 #[derive(Clone, Default)]
 pub struct Books {
@@ -51,10 +41,35 @@ impl Books {
             adjusted_once(item, record);
         }
         one_order_a_key(&records);
+        self.done_once(&records);
         self.one_fate(&records);
         for (request, answer) in &self.told {
             self.told_is_true(&records, request, answer);
         }
+    }
+
+    /// No request did its work twice, whatever it was told: what was done is no more than what was asked for.
+    fn done_once(&self, records: &Records) {
+        let placed = records.keys().filter_map(|key| key.strip_prefix("payment:"));
+        let placed = placed.filter(|order| {
+            let paid = records[&format!("payment:{order}")]["state"] == "paid";
+            paid || items(records).iter().any(|(item, _)| held(records, item, order).is_some())
+        });
+        assert!(placed.count() <= self.asked("/orders", |_| true), "one request, several orders: {records:#?}");
+        for (item, record) in items(records) {
+            let asked = self.asked(&format!("/inventory/{item}/adjustments"), |_| true);
+            assert!(adjustments(record) <= asked, "{item} was adjusted more often than asked: {record:#}");
+        }
+    }
+
+    /// How many different pieces of work were asked for at this path: all requests with one key ask for one.
+    fn asked(&self, path: &str, answered: impl Fn(&Answer) -> bool) -> usize {
+        let mut keys = BTreeSet::new();
+        let asked = self
+            .told
+            .iter()
+            .filter(|(request, answer)| request.method == "POST" && request.path == path && answered(answer));
+        asked.filter(|(request, _)| request.key.is_none() || keys.insert(&request.key)).count()
     }
 
     /// What an order has become stays for ever.
@@ -94,17 +109,15 @@ impl Books {
                 assert_eq!(records[&format!("payment:{order}")]["reason"], "cancelled", "{}", context());
             }
             ("POST", ["inventory", item, "adjustments"], 200) => {
-                let told = self.told.iter().filter(|(other, answer)| other.path == request.path && answer.status == 200);
-                // Those of one key are one; each without a key is one more.
-                let mut keys = BTreeSet::new();
-                let told = told.filter(|(other, _)| other.key.is_none() || keys.insert(&other.key)).count();
+                let told = self.asked(&request.path, |answer| answer.status == 200);
                 assert!(adjustments(item_record(records, item).expect("it was adjusted")) >= told, "{}", context());
             }
             ("PUT", ["inventory", item], 200 | 201) => {
                 let record = item_record(records, item);
-                let last = self.told.iter().rev().find(|(other, answer)| {
-                    other.path == request.path && other.method == "PUT" && answer.status < 300
-                });
+                let last =
+                    self.told.iter().rev().find(|(other, answer)| {
+                        other.path == request.path && other.method == "PUT" && answer.status < 300
+                    });
                 let price = last.map(|(request, _)| &request.body["unit_price"]);
                 assert_eq!(record.map(|record| &record["unit_price"]), price, "{}", context());
             }
@@ -130,7 +143,8 @@ impl Books {
         shop.must(&Request::get("/inventory"), 200);
         let records = store.records();
         for (item, record) in items(&records) {
-            let sold: u64 = paid_lines(&records).filter(|(_, of, _)| *of == item).map(|(_, _, quantity)| quantity).sum();
+            let sold: u64 =
+                paid_lines(&records).filter(|(_, of, _)| *of == item).map(|(_, _, quantity)| quantity).sum();
             let left = expected_stock(item, record).checked_sub(sold).expect("not oversold");
             if left > 0 {
                 let request = Request::place(&[(item, left)]);
@@ -213,7 +227,8 @@ fn one_order_a_key(records: &Records) {
 /// The items that there are: those whose claim cell names a record. A cell is eight bytes and no JSON, so it is told
 /// by the only other records under its name.
 pub fn items(records: &Records) -> Vec<(&str, &Value)> {
-    let names: BTreeSet<_> = records.keys().filter_map(|key| key.strip_prefix("inventory:")?.strip_suffix('~')).collect();
+    let names: BTreeSet<_> =
+        records.keys().filter_map(|key| key.strip_prefix("inventory:")?.strip_suffix('~')).collect();
     names.into_iter().filter_map(|name| Some((name, item_record(records, name)?))).collect()
 }
 

@@ -2,10 +2,9 @@
 
 use host::{Fate, Operation};
 
-use crate::books::{Books, last_unit, new_item};
-use crate::requests::{Answer, Request};
-use crate::shop::{Shop, Store};
-use crate::stops::Stop;
+use crate::given::{Given, ONE_LINE, TWO_LINES, WITH_THE_LAST};
+use crate::requests::Request;
+use crate::stops::{Context, Stop};
 
 /// What can become of a call. The first two end the instance, and the request with it.
 const FATES: [Fate; 4] = [
@@ -25,56 +24,6 @@ struct Case {
     /// How it is answered if nothing is cut off, and how when it is sent again.
     answer: u16,
     again: &'static [u16],
-}
-
-/// What happened before a case's request, on a store that works.
-struct Given {
-    store: Store,
-    shop: Shop,
-    books: Books,
-    orders: Vec<String>,
-}
-
-impl Given {
-    fn new(given: fn(&mut Self)) -> Self {
-        let store = Store::new();
-        let shop = store.open();
-        let mut new = Self { store, shop, books: Books::default(), orders: Vec::new() };
-        given(&mut new);
-        new
-    }
-
-    fn send(&mut self, request: &Request) -> Answer {
-        let answer = self.shop.send(request);
-        assert!(answer.status < 300, "{request:?}: {answer:?}");
-        self.books.told(request, &answer);
-        answer
-    }
-
-    fn opened(&mut self) {
-        self.send(&Request::get("/inventory"));
-    }
-
-    fn placed(&mut self, request: &Request) {
-        let answer = self.send(request);
-        self.orders.push(answer.order().to_owned());
-    }
-
-    fn paid(&mut self) {
-        let order = self.orders.last().expect("there is an order");
-        self.send(&Request::pay(order));
-    }
-
-    fn cancelled(&mut self) {
-        let order = self.orders.last().expect("there is an order");
-        self.send(&Request::cancel(order));
-    }
-
-    /// A request whose instance is killed once the n-th call of an operation is done.
-    fn cut_off(&mut self, request: &Request, operation: Operation, number: usize) {
-        let stop = Stop::at_operation(operation, number, Fate::Killed { done: true });
-        self.store.open_with(Some(stop)).must(request, 500);
-    }
 }
 
 fn cut_off_everywhere(case: &Case) {
@@ -125,20 +74,6 @@ fn cut_off(case: &Case, given: &Given, number: usize, fate: Fate) -> bool {
     books.sell_everything(&store, &shop);
     reached.is_some()
 }
-
-/// Says what was done when a check fails.
-pub struct Context(pub String);
-
-impl Drop for Context {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("{}", self.0);
-        }
-    }
-}
-
-const ONE_LINE: [(&str, u64); 1] = [("item1", 2)];
-const TWO_LINES: [(&str, u64); 2] = [("item1", 2), ("item2", 1)];
 
 #[test]
 fn placing_one_line() {
@@ -219,12 +154,11 @@ fn repeating_what_was_cut_off_and_has_expired() {
 fn placing_what_is_not_there() {
     cut_off_everywhere(&Case {
         given: |given| {
-            given.opened();
-            given.send(&last_unit());
+            given.a_last_unit();
             given.placed(&Request::place(&[("last", 1)]));
         },
         expired: false,
-        request: |_| Request::place(&[("item1", 1), ("last", 1)]),
+        request: |_| Request::place(&WITH_THE_LAST),
         answer: 409,
         again: &[409],
     });
@@ -234,12 +168,11 @@ fn placing_what_is_not_there() {
 fn placing_what_expired_holds_make_room_for() {
     cut_off_everywhere(&Case {
         given: |given| {
-            given.opened();
-            given.send(&last_unit());
-            given.placed(&Request::place(&[("item1", 1), ("last", 1)]).with_key("k"));
+            given.a_last_unit();
+            given.placed(&Request::place(&WITH_THE_LAST).with_key("k"));
         },
         expired: true,
-        request: |_| Request::place(&[("item1", 1), ("last", 1)]),
+        request: |_| Request::place(&WITH_THE_LAST),
         answer: 201,
         // The first may have been placed, and the last unit with it.
         again: &[201, 409],
@@ -268,15 +201,7 @@ fn placing_beside_holds_that_are_to_be_settled() {
 #[test]
 fn placing_when_mappings_are_due() {
     cut_off_everywhere(&Case {
-        given: |given| {
-            given.opened();
-            for number in 1..=15 {
-                given.placed(&Request::place(&ONE_LINE).with_key(format!("k{number}")));
-                given.cancelled();
-            }
-            given.placed(&Request::place(&ONE_LINE).with_key("k16"));
-            given.paid();
-        },
+        given: Given::mappings_are_due,
         expired: false,
         request: |_| Request::place(&ONE_LINE).with_key("k17"),
         answer: 201,
@@ -362,7 +287,7 @@ fn creating_an_item() {
     cut_off_everywhere(&Case {
         given: Given::opened,
         expired: false,
-        request: |_| new_item(),
+        request: |_| Request::create("new", 5),
         answer: 201,
         // The first may have created it.
         again: &[201, 409],

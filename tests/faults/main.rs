@@ -5,6 +5,7 @@
 
 mod books;
 mod crashes;
+mod given;
 mod lies;
 mod pairs;
 mod requests;

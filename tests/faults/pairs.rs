@@ -1,1 +1,281 @@
-//! (to come)
+//! Two requests at once: the first waits before one of its calls, each of them in turn, while the second runs to its end
+//! on another server of the same store. Then the first is killed, or goes on.
+
+use std::ops::RangeInclusive;
+use std::thread;
+
+use host::Fate;
+
+use crate::given::{Given, ONE_LINE, TWO_LINES, WITH_THE_LAST};
+use crate::requests::Request;
+use crate::stops::{Context, Stop};
+
+/// Two requests, and what happened before them.
+struct Pair {
+    given: fn(&mut Given),
+    /// By so many days the clock of each request's server is ahead: within one, whatever was placed has expired.
+    days: [u32; 2],
+    /// The requests, by the ids of the orders placed before.
+    requests: fn(&[String]) -> [Request; 2],
+    /// How many of the two may succeed if none is killed.
+    succeed: RangeInclusive<usize>,
+}
+
+fn at_once(pair: &Pair) {
+    let given = Given::new(pair.given);
+    let mut runs = 0;
+    for end in [Fate::Killed { done: false }, Fate::Done] {
+        for number in 1.. {
+            runs += 1;
+            if !one_waits(pair, &given, number, end) {
+                break;
+            }
+        }
+    }
+    println!("{runs} runs");
+}
+
+/// One run; false if the first request ended before its n-th call.
+fn one_waits(pair: &Pair, given: &Given, number: usize, end: Fate) -> bool {
+    let store = given.store.copy();
+    let (stop, gate) = Stop::waiting_at(number);
+    let shops = [store.open_with(Some(stop.clone())), store.open()];
+    let mut books = given.books.clone();
+    for (shop, days) in shops.iter().zip(pair.days) {
+        shop.days_later(days);
+        if days > 0 {
+            books.expiry();
+        }
+    }
+    let [first, second] = (pair.requests)(&given.orders);
+    let [first_shop, second_shop] = &shops;
+    let (first_answer, second_answer) = thread::scope(|scope| {
+        let running = scope.spawn(|| {
+            let answer = first_shop.send(&first);
+            stop.end();
+            answer
+        });
+        gate.arrived();
+        let second_answer = second_shop.send(&second);
+        gate.go(end);
+        (running.join().expect("the first request is answered"), second_answer)
+    });
+    let reached = stop.reached();
+    let _context = Context(format!("{first:?} waited before call {number}, {reached:?}, and then: {end:?}"));
+
+    let killed = reached.is_some() && end != Fate::Done;
+    let succeeded = [&first_answer, &second_answer].iter().filter(|answer| answer.status < 300).count();
+    if killed {
+        assert_eq!(first_answer.status, 500);
+    } else {
+        assert!(first_answer.status < 500, "{first_answer:?}");
+        assert!(pair.succeed.contains(&succeeded), "{first_answer:?} {second_answer:?}");
+    }
+    assert!(second_answer.status < 500, "{second_answer:?}");
+    books.told(&first, &first_answer);
+    books.told(&second, &second_answer);
+    books.check(&store);
+
+    for request in [&first, &second] {
+        let again = second_shop.send(request);
+        assert!(again.status < 500, "{request:?} sent again: {again:?}");
+        books.told(request, &again);
+        books.check(&store);
+    }
+    books.repeat_what_has_a_key(second_shop);
+
+    books.sell_everything(&store, second_shop);
+    reached.is_some()
+}
+
+#[test]
+fn two_placings_of_the_last_unit() {
+    at_once(&Pair {
+        given: Given::a_last_unit,
+        days: [0, 0],
+        requests: |_| [Request::place(&[("last", 1)]), Request::place(&[("last", 1)])],
+        succeed: 1..=1,
+    });
+}
+
+#[test]
+fn two_placings_of_a_last_unit_that_an_expired_order_holds() {
+    at_once(&Pair {
+        given: |given| {
+            given.a_last_unit();
+            given.placed(&Request::place(&WITH_THE_LAST).with_key("k"));
+        },
+        days: [1, 1],
+        requests: |_| [Request::place(&[("last", 1)]), Request::place(&WITH_THE_LAST)],
+        succeed: 1..=1,
+    });
+}
+
+#[test]
+fn two_placings_with_one_key() {
+    at_once(&Pair {
+        given: Given::opened,
+        days: [0, 0],
+        requests: |_| [Request::place(&TWO_LINES).with_key("k"), Request::place(&TWO_LINES).with_key("k")],
+        succeed: 2..=2,
+    });
+}
+
+#[test]
+fn two_placings_with_one_key_when_mappings_are_due() {
+    at_once(&Pair {
+        given: Given::mappings_are_due,
+        days: [0, 0],
+        requests: |_| [Request::place(&ONE_LINE).with_key("k17"), Request::place(&ONE_LINE).with_key("k17")],
+        succeed: 2..=2,
+    });
+}
+
+#[test]
+fn a_repeat_while_the_mapping_of_its_key_is_written() {
+    at_once(&Pair {
+        given: Given::mappings_are_due,
+        days: [0, 0],
+        requests: |_| [Request::place(&ONE_LINE).with_key("k16"), Request::place(&ONE_LINE)],
+        succeed: 2..=2,
+    });
+}
+
+#[test]
+fn two_placings_of_two_lines_of_which_one_is_short() {
+    at_once(&Pair {
+        given: Given::a_last_unit,
+        days: [0, 0],
+        requests: |_| [Request::place(&WITH_THE_LAST), Request::place(&WITH_THE_LAST)],
+        succeed: 1..=1,
+    });
+}
+
+#[test]
+fn two_placings_with_one_key_of_two_lines_of_which_one_is_the_last() {
+    at_once(&Pair {
+        given: Given::a_last_unit,
+        days: [0, 0],
+        requests: |_| [Request::place(&WITH_THE_LAST).with_key("k"), Request::place(&WITH_THE_LAST).with_key("k")],
+        succeed: 2..=2,
+    });
+}
+
+#[test]
+fn paying_against_cancelling() {
+    at_once(&Pair {
+        given: |given| {
+            given.opened();
+            given.placed(&Request::place(&TWO_LINES));
+        },
+        days: [0, 0],
+        requests: |orders| [Request::pay(&orders[0]), Request::cancel(&orders[0])],
+        succeed: 1..=1,
+    });
+}
+
+#[test]
+fn cancelling_against_paying() {
+    at_once(&Pair {
+        given: |given| {
+            given.opened();
+            given.placed(&Request::place(&TWO_LINES).with_key("k"));
+        },
+        days: [0, 0],
+        requests: |orders| [Request::cancel(&orders[0]), Request::pay(&orders[0])],
+        succeed: 1..=1,
+    });
+}
+
+#[test]
+fn paying_against_the_settlement_of_what_has_expired() {
+    at_once(&Pair {
+        given: |given| {
+            given.opened();
+            given.placed(&Request::place(&TWO_LINES).with_key("k"));
+        },
+        days: [0, 1],
+        requests: |orders| [Request::pay(&orders[0]), Request::adjust("item1")],
+        succeed: 1..=2,
+    });
+}
+
+#[test]
+fn the_settlement_of_what_has_expired_against_paying() {
+    at_once(&Pair {
+        given: |given| {
+            given.a_last_unit();
+            given.placed(&Request::place(&WITH_THE_LAST));
+        },
+        days: [1, 0],
+        requests: |orders| [Request::place(&[("last", 1)]), Request::pay(&orders[0])],
+        succeed: 1..=1,
+    });
+}
+
+#[test]
+fn the_settlement_of_what_was_paid_against_placing() {
+    at_once(&Pair {
+        given: |given| {
+            given.opened();
+            given.placed(&Request::place(&ONE_LINE).with_key("k"));
+            given.paid();
+        },
+        days: [0, 0],
+        requests: |_| [Request::adjust("item1"), Request::place(&ONE_LINE)],
+        succeed: 2..=2,
+    });
+}
+
+#[test]
+fn cancelling_against_adjusting() {
+    at_once(&Pair {
+        given: |given| {
+            given.a_last_unit();
+            given.placed(&Request::place(&WITH_THE_LAST));
+        },
+        days: [0, 0],
+        requests: |orders| [Request::cancel(&orders[0]), Request::adjust("last").with_key("k")],
+        succeed: 1..=2,
+    });
+}
+
+#[test]
+fn placing_against_adjusting() {
+    at_once(&Pair {
+        given: Given::a_last_unit,
+        days: [0, 0],
+        requests: |_| [Request::place(&WITH_THE_LAST), Request::adjust("last")],
+        succeed: 1..=1,
+    });
+}
+
+#[test]
+fn adjusting_against_placing() {
+    at_once(&Pair {
+        given: Given::a_last_unit,
+        days: [0, 0],
+        requests: |_| [Request::adjust("last").with_key("k"), Request::place(&[("last", 1)])],
+        succeed: 1..=1,
+    });
+}
+
+#[test]
+fn two_creations_of_one_item() {
+    at_once(&Pair {
+        given: Given::opened,
+        days: [0, 0],
+        requests: |_| [Request::create("new", 5), Request::create("new", 5)],
+        succeed: 1..=1,
+    });
+}
+
+#[test]
+fn two_first_requests_of_a_new_shop() {
+    at_once(&Pair {
+        given: |_| {},
+        days: [0, 0],
+        requests: |_| [Request::get("/inventory"), Request::place(&TWO_LINES)],
+        succeed: 2..=2,
+    });
+}

@@ -107,3 +107,14 @@ impl fmt::Debug for Stop {
         f.write_str("Stop")
     }
 }
+
+/// Says what was done when a check fails.
+pub struct Context(pub String);
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.0);
+        }
+    }
+}

@@ -51,10 +51,7 @@ impl Operation {
 
     /// Whether it may change what is stored.
     pub fn writes(self) -> bool {
-        matches!(
-            self,
-            Self::Set | Self::Delete | Self::SetMany | Self::DeleteMany | Self::Increment | Self::Swap
-        )
+        matches!(self, Self::Set | Self::Delete | Self::SetMany | Self::DeleteMany | Self::Increment | Self::Swap)
     }
 }
 

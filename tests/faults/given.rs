@@ -1,0 +1,86 @@
+//! What happens before a case, on a store that works.
+
+use host::{Fate, Operation};
+
+use crate::books::Books;
+use crate::requests::{Answer, Request};
+use crate::shop::{Shop, Store};
+use crate::stops::Stop;
+
+pub const ONE_LINE: [(&str, u64); 1] = [("item1", 2)];
+pub const TWO_LINES: [(&str, u64); 2] = [("item1", 2), ("item2", 1)];
+/// Of the second there is one at most: see [`Given::a_last_unit`].
+pub const WITH_THE_LAST: [(&str, u64); 2] = [("item1", 1), ("last", 1)];
+
+pub struct Given {
+    /// The store as it is then. What a case does, it does to a copy.
+    pub store: Store,
+    pub books: Books,
+    /// The ids of the orders that were placed, in that order.
+    pub orders: Vec<String>,
+    shop: Shop,
+}
+
+impl Given {
+    pub fn new(given: fn(&mut Self)) -> Self {
+        let store = Store::new();
+        let shop = store.open();
+        let mut new = Self { store, shop, books: Books::default(), orders: Vec::new() };
+        given(&mut new);
+        new
+    }
+
+    fn done(&mut self, request: &Request) -> Answer {
+        let answer = self.shop.send(request);
+        assert!(answer.status < 300, "{request:?}: {answer:?}");
+        self.books.told(request, &answer);
+        answer
+    }
+
+    /// The shop has its preset items.
+    pub fn opened(&mut self) {
+        self.done(&Request::get("/inventory"));
+    }
+
+    /// An opened shop has an item with a stock of one.
+    pub fn a_last_unit(&mut self) {
+        self.opened();
+        self.done(&Request::create("last", 1));
+    }
+
+    pub fn placed(&mut self, request: &Request) {
+        let answer = self.done(request);
+        self.orders.push(answer.order().to_owned());
+    }
+
+    /// The order that was placed last was paid.
+    pub fn paid(&mut self) {
+        let order = self.orders.last().expect("there is an order");
+        self.done(&Request::pay(order));
+    }
+
+    /// The order that was placed last was cancelled.
+    pub fn cancelled(&mut self) {
+        let order = self.orders.last().expect("there is an order");
+        self.done(&Request::cancel(order));
+    }
+
+    /// The keys of so many settled orders have no mapping yet that with the next one they all get theirs, and the next
+    /// one is about to be settled.
+    pub fn mappings_are_due(&mut self) {
+        self.opened();
+        for number in 1..=15 {
+            self.placed(&Request::place(&ONE_LINE).with_key(format!("k{number}")));
+            self.cancelled();
+        }
+        self.placed(&Request::place(&ONE_LINE).with_key("k16"));
+        self.paid();
+    }
+
+    /// A request whose instance was killed when its n-th call of an operation was done.
+    pub fn cut_off(&mut self, request: &Request, operation: Operation, number: usize) {
+        let stop = Stop::at_operation(operation, number, Fate::Killed { done: true });
+        let answer = self.store.open_with(Some(stop)).must(request, 500);
+        self.books.told(request, &answer);
+    }
+}
