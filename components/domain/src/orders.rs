@@ -209,7 +209,9 @@ impl<S: Store, E: Environment> Shop<S, E> {
                     return self.resume(other, request).await;
                 }
                 Err(error) => {
-                    if self.reject(&order, &payment).await {
+                    let rejected = self.reject(&order, &payment).await;
+                    // Busy, and a failing store, have had their attempts: nobody waits for them once more.
+                    if rejected || matches!(error, Error::Busy | Error::Store(_)) {
                         return Err(error);
                     }
                     attempts.again(Ok(Swap::Conflict)).await?;

@@ -33,7 +33,8 @@ pub enum Operation {
 }
 
 impl Operation {
-    const ALL: [Self; 13] = [
+    /// Every operation.
+    pub const ALL: [Self; 13] = [
         Self::Open,
         Self::Get,
         Self::Set,
