@@ -16,139 +16,147 @@
 //! token in the cell names the record. Whoever loses removes its own. There is no moment at which a crash would leave
 //! the key neither absent nor there.
 
+#[cfg(target_family = "wasm")]
 mod bindings;
+mod calls;
+#[cfg(target_family = "wasm")]
+mod wasi;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use domain::{Creation, Entry, Key, Store, StoreError, Swap};
+use domain::{Creation, Entry, Environment, Key, Store, StoreError, Swap};
 
-use bindings::wasi::keyvalue::atomics::{self, Cas, CasError};
-use bindings::wasi::keyvalue::batch;
-use bindings::wasi::keyvalue::store::{self, Bucket, Error};
+pub use calls::Calls;
+#[cfg(target_family = "wasm")]
+pub use wasi::Wasi;
 
 /// The attempts at claiming one cell. Each lost one means that somebody else's swap came first, which can happen once,
 /// or that an answer was lost.
 const CLAIM_ATTEMPTS: usize = 8;
 
-/// Whether this instance has seen that its store is what it says. There is one store, and it does not change.
-static TRUSTED: AtomicBool = AtomicBool::new(false);
+/// Whether a store was seen to be what it says. A component remembers it for as long as it lives, which spares it a read
+/// a request: there is one store, and it does not change.
+#[derive(Debug, Default)]
+pub struct Trust(AtomicBool);
+
+impl Trust {
+    /// Nothing was seen yet.
+    pub const fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+
+    fn is_established(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn establish(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 /// A key-value store that the component was granted.
 #[derive(Debug)]
-pub struct KeyValue {
-    bucket: Bucket,
-    random: fn(&mut [u8]),
+pub struct KeyValue<'a, C, E> {
+    calls: C,
+    environment: E,
+    trust: &'a Trust,
 }
 
-impl KeyValue {
-    /// Opens the store with this label. `random` fills bytes with randomness: names that nobody else has are made of it.
-    pub fn open(label: &str, random: fn(&mut [u8])) -> Result<Self, StoreError> {
-        let bucket = store::open(label).map_err(unavailable)?;
-        Ok(Self { bucket, random })
+impl<'a, C: Calls, E: Environment> KeyValue<'a, C, E> {
+    /// The store behind these calls. Names that nobody else has are made of the environment's randomness.
+    pub fn new(calls: C, environment: E, trust: &'a Trust) -> Self {
+        Self { calls, environment, trust }
     }
 
-    fn get_many(&self, keys: &[String]) -> Result<BTreeMap<String, Vec<u8>>, StoreError> {
+    async fn get_many(&self, keys: &[String]) -> Result<BTreeMap<String, Vec<u8>>, StoreError> {
         let found = match keys {
             [] => Vec::new(),
-            [key] => vec![(key.clone(), self.get_one(key)?)],
+            [key] => vec![(key.clone(), self.calls.get(key).await?)],
             keys => {
-                self.trust()?;
-                batch::get_many(&self.bucket, keys).map_err(unavailable)?
+                self.trust().await?;
+                self.calls.get_many(keys).await?
             }
         };
         Ok(found.into_iter().filter_map(|(key, value)| Some((key, value?))).collect())
     }
 
-    fn get_one(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.bucket.get(key).map_err(unavailable)
-    }
-
-    fn set_many(&self, records: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
-        batch::set_many(&self.bucket, records).map_err(unavailable)
-    }
-
-    fn delete_many(&self, keys: &[String]) -> Result<(), StoreError> {
-        batch::delete_many(&self.bucket, keys).map_err(unavailable)
-    }
-
     /// A handle for a swap, and the value that it would replace.
-    fn current(&self, key: &str) -> Result<(Cas, Option<Vec<u8>>), StoreError> {
-        let cas = Cas::new(&self.bucket, key).map_err(unavailable)?;
-        let value = cas.current().map_err(unavailable)?;
+    async fn current(&self, key: &str) -> Result<(C::Cas, Option<Vec<u8>>), StoreError> {
+        let cas = self.calls.cas(key).await?;
+        let value = self.calls.current(&cas).await?;
         Ok((cas, value))
     }
 
     fn token(&self) -> Token {
         let mut bytes = [0; 8];
-        (self.random)(&mut bytes);
+        self.environment.random(&mut bytes);
         // Zero is the one value that a token must not have: it says that a cell is not claimed.
         Token(u64::from_le_bytes(bytes).max(1))
     }
 
     /// The winner's token in a cell; none while it is not claimed.
-    fn claim(&self, cell: &str) -> Result<Option<Token>, StoreError> {
-        let token = self.get_one(cell)?.map_or(Ok(None), |value| Token::read(cell, &value))?;
+    async fn claim(&self, cell: &str) -> Result<Option<Token>, StoreError> {
+        let token = self.calls.get(cell).await?.map_or(Ok(None), |value| Token::read(cell, &value))?;
         if token.is_some() {
             // Whoever claimed it had tried the store before.
-            TRUSTED.store(true, Ordering::Relaxed);
+            self.trust.establish();
         }
         Ok(token)
     }
 
     /// Passes if the store is known to be what it says, or else is tried and found to be. Costs one read in the life of
     /// an instance, and a trial where nothing was ever created.
-    fn trust(&self) -> Result<(), StoreError> {
-        if !TRUSTED.load(Ordering::Relaxed) && self.claim(&cell(&Key::Catalog))?.is_none() {
-            self.try_all()?;
-            TRUSTED.store(true, Ordering::Relaxed);
+    async fn trust(&self) -> Result<(), StoreError> {
+        if !self.trust.is_established() && self.claim(&cell(&Key::Catalog)).await?.is_none() {
+            self.try_all().await?;
+            self.trust.establish();
         }
         Ok(())
     }
 
     /// Tries on scratch keys what the protocol rests on.
-    fn try_all(&self) -> Result<(), StoreError> {
+    async fn try_all(&self) -> Result<(), StoreError> {
         let name = format!("probe:{}", self.token());
         let cell = format!("{name}~");
-        let outcome = self.try_swaps(&name).and_then(|()| self.try_increment(&cell));
-        let removed = self.delete_many(&[name, cell]);
+        let outcome = match self.try_swaps(&name).await {
+            Ok(()) => self.try_increment(&cell).await,
+            refused => refused,
+        };
+        let removed = self.calls.delete_many(&[name, cell]).await;
         outcome.and(removed)
     }
 
     /// Whether this store really compares before it swaps, tried where nobody else can come in between.
-    fn try_swaps(&self, key: &str) -> Result<(), StoreError> {
+    async fn try_swaps(&self, key: &str) -> Result<(), StoreError> {
         let unsuitable = |what: &str| Err(StoreError::Unsuitable(what.to_owned()));
-        let holds = |value: &[u8]| Ok::<_, StoreError>(self.get_one(key)?.as_deref() == Some(value));
+        let holds = async |value: &[u8]| Ok::<_, StoreError>(self.calls.get(key).await?.as_deref() == Some(value));
 
-        self.set_many(&[(key.to_owned(), b"first".to_vec())])?;
-        if !holds(b"first")? {
+        self.calls.set_many(&[(key.to_owned(), b"first".to_vec())]).await?;
+        if !holds(b"first").await? {
             return unsuitable("it does not return what was written");
         }
-        let (cas, _) = self.current(key)?;
-        let (stale, _) = self.current(key)?;
-        match atomics::swap(cas, b"second") {
-            Ok(()) if holds(b"second")? => {}
-            Ok(()) => return unsuitable("its swap reports success and does not swap"),
-            Err(CasError::CasFailed(_)) if holds(b"second")? => {
-                return unsuitable("its swap reports failure although it swaps");
-            }
-            Err(CasError::CasFailed(_)) => return unsuitable("its swap fails without a reason"),
-            Err(CasError::StoreError(error)) => return Err(unavailable(error)),
+        let (cas, _) = self.current(key).await?;
+        let (stale, _) = self.current(key).await?;
+        match (self.calls.swap(cas, b"second").await?, holds(b"second").await?) {
+            (Ok(()), true) => {}
+            (Ok(()), false) => return unsuitable("its swap reports success and does not swap"),
+            (Err(_), true) => return unsuitable("its swap reports failure although it swaps"),
+            (Err(_), false) => return unsuitable("its swap fails without a reason"),
         }
-        match atomics::swap(stale, b"third") {
-            Err(CasError::CasFailed(_)) if holds(b"second")? => Ok(()),
-            Err(CasError::StoreError(error)) => Err(unavailable(error)),
-            Ok(()) | Err(CasError::CasFailed(_)) => unsuitable("its swap replaces what it has not seen"),
+        match self.calls.swap(stale, b"third").await? {
+            Err(_) if holds(b"second").await? => Ok(()),
+            Ok(()) | Err(_) => unsuitable("its swap replaces what it has not seen"),
         }
     }
 
     /// Whether `increment` makes the cells that claims need.
-    fn try_increment(&self, key: &str) -> Result<(), StoreError> {
+    async fn try_increment(&self, key: &str) -> Result<(), StoreError> {
         let mut zero = true;
         for _ in 0..2 {
-            zero &= atomics::increment(&self.bucket, key, 0).map_err(unavailable)? == 0;
+            zero &= self.calls.increment(key, 0).await? == 0;
         }
-        if zero && self.get_one(key)?.as_deref() == Some(Token::NONE.as_slice()) {
+        if zero && self.calls.get(key).await?.as_deref() == Some(Token::NONE.as_slice()) {
             Ok(())
         } else {
             Err(StoreError::Unsuitable("its increment does not make cells of 8 bytes".to_owned()))
@@ -156,22 +164,22 @@ impl KeyValue {
     }
 }
 
-impl Store for KeyValue {
+impl<C: Calls, E: Environment> Store for KeyValue<'_, C, E> {
     async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StoreError> {
         let names: Vec<_> = keys.iter().map(|key| if key.is_created() { cell(key) } else { key.to_string() }).collect();
-        let mut found = self.get_many(&names)?;
+        let mut found = self.get_many(&names).await?;
 
         let mut locations = names;
         let mut claimed = Vec::new();
         for (key, location) in keys.iter().zip(&mut locations).filter(|(key, _)| key.is_created()) {
             let Some(value) = found.remove(location) else { continue };
             if let Some(token) = Token::read(location, &value)? {
-                TRUSTED.store(true, Ordering::Relaxed);
+                self.trust.establish();
                 *location = token.location(key);
                 claimed.push(location.clone());
             }
         }
-        found.append(&mut self.get_many(&claimed)?);
+        found.append(&mut self.get_many(&claimed).await?);
         if let Some(lost) = claimed.iter().find(|location| !found.contains_key(*location)) {
             return Err(StoreError::Unsuitable(format!("it has lost {lost}")));
         }
@@ -181,13 +189,13 @@ impl Store for KeyValue {
 
     async fn insert(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Entry>, StoreError> {
         let records: Vec<_> = records.into_iter().map(|(key, value)| (key.to_string(), value)).collect();
-        self.set_many(&records)?;
+        self.calls.set_many(&records).await?;
         Ok(records.into_iter().map(|(location, value)| Entry { location, value }).collect())
     }
 
     async fn remove(&self, keys: &[Key]) -> Result<(), StoreError> {
         let names: Vec<_> = keys.iter().map(Key::to_string).collect();
-        self.delete_many(&names)
+        self.calls.delete_many(&names).await
     }
 
     async fn put(&self, records: Vec<(Key, Vec<u8>)>) -> Result<(), StoreError> {
@@ -196,26 +204,26 @@ impl Store for KeyValue {
 
     async fn create(&self, key: &Key, value: Vec<u8>) -> Result<Creation, StoreError> {
         let cell = cell(key);
-        if self.claim(&cell)?.is_some() {
+        if self.claim(&cell).await?.is_some() {
             return Ok(Creation::Exists);
         }
-        self.trust()?;
+        self.trust().await?;
         let token = self.token();
         let location = token.location(key);
-        self.set_many(&[(location.clone(), value)])?;
+        self.calls.set_many(&[(location.clone(), value)]).await?;
         for _ in 0..CLAIM_ATTEMPTS {
             // Makes a cell of zero where there is none, and leaves alone one that is there.
-            atomics::increment(&self.bucket, &cell, 0).map_err(unavailable)?;
+            self.calls.increment(&cell, 0).await?;
             let entry = Entry { location: cell.clone(), value: Token::NONE.to_vec() };
             let swap = self.swap(&entry, token.0.to_le_bytes().to_vec()).await;
             if let Err(error @ StoreError::Unsuitable(_)) = swap {
                 return Err(error);
             }
             // Another failure may be a lost answer: the cell says who has it.
-            match self.claim(&cell)? {
+            match self.claim(&cell).await? {
                 Some(winner) if winner == token => return Ok(Creation::Created),
                 Some(_) => {
-                    self.delete_many(&[location])?;
+                    self.calls.delete_many(&[location]).await?;
                     return Ok(Creation::Exists);
                 }
                 None => {
@@ -227,26 +235,25 @@ impl Store for KeyValue {
     }
 
     async fn swap(&self, read: &Entry, value: Vec<u8>) -> Result<Swap, StoreError> {
-        let (cas, current) = self.current(&read.location)?;
+        let (cas, current) = self.current(&read.location).await?;
         if current.as_ref() != Some(&read.value) {
             return Ok(Swap::Conflict);
         }
-        match atomics::swap(cas, &value) {
+        match self.calls.swap(cas, &value).await? {
             Ok(()) => Ok(Swap::Swapped),
-            Err(CasError::CasFailed(fresh)) => {
+            Err(fresh) => {
                 // Lost to another, and yet the record is what was to be written? Either the other wrote just the same
                 // (two executors of one order do), or this store swaps and denies it. A trial tells.
-                if fresh.current().map_err(unavailable)? == Some(value) {
-                    self.try_all()?;
+                if self.calls.current(&fresh).await? == Some(value) {
+                    self.try_all().await?;
                 }
                 Ok(Swap::Conflict)
             }
-            Err(CasError::StoreError(error)) => Err(unavailable(error)),
         }
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
-        self.try_all()
+        self.try_all().await
     }
 }
 
@@ -281,12 +288,4 @@ impl std::fmt::Display for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:016x}", self.0)
     }
-}
-
-fn unavailable(error: Error) -> StoreError {
-    StoreError::Unavailable(match error {
-        Error::NoSuchStore => "there is no such store".to_owned(),
-        Error::AccessDenied => "the component was not granted this store".to_owned(),
-        Error::Other(message) => message,
-    })
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use domain::{Environment, Error, Shop, Timestamp};
 use futures::future::{Either, select};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use keyvalue_store::KeyValue;
+use keyvalue_store::{KeyValue, Trust};
 use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::variables;
 use spin_sdk::wasip3::clocks::{monotonic_clock, system_clock};
@@ -22,7 +22,7 @@ const STORE: &str = "default";
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The shop as a component has it.
-pub type SpinShop = Shop<KeyValue, Wasi>;
+pub type SpinShop = Shop<KeyValue<'static, keyvalue_store::Wasi, Wasi>, Wasi>;
 
 /// Answers a request with a component's handler, one of [`api::orders::handle`], [`api::inventory::handle`] and
 /// [`api::payments::handle`].
@@ -41,8 +41,9 @@ pub async fn serve(
 
 async fn open() -> Result<(Config, SpinShop), Problem> {
     let config = config().await?;
-    let store = KeyValue::open(STORE, fill_random).map_err(|error| Problem::from(Error::from(error)))?;
-    let shop = Shop::new(store, Wasi, config.settings.clone());
+    static TRUST: Trust = Trust::new();
+    let calls = keyvalue_store::Wasi::open(STORE).map_err(|error| Problem::from(Error::from(error)))?;
+    let shop = Shop::new(KeyValue::new(calls, Wasi, &TRUST), Wasi, config.settings.clone());
     Ok((config.clone(), shop))
 }
 
@@ -87,22 +88,18 @@ impl Environment for Wasi {
     }
 
     fn random(&self, bytes: &mut [u8]) {
-        fill_random(bytes);
+        let mut rest = bytes;
+        // The host may give fewer bytes than asked for.
+        while !rest.is_empty() {
+            let random = get_random_bytes(u64::try_from(rest.len()).unwrap_or(u64::MAX));
+            let count = random.len().min(rest.len());
+            let (filled, unfilled) = rest.split_at_mut(count);
+            filled.copy_from_slice(random.get(..count).unwrap_or_default());
+            rest = unfilled;
+        }
     }
 
     async fn pause(&self, duration: Duration) {
         monotonic_clock::wait_for(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)).await;
-    }
-}
-
-fn fill_random(bytes: &mut [u8]) {
-    let mut rest = bytes;
-    // The host may give fewer bytes than asked for.
-    while !rest.is_empty() {
-        let random = get_random_bytes(u64::try_from(rest.len()).unwrap_or(u64::MAX));
-        let count = random.len().min(rest.len());
-        let (filled, unfilled) = rest.split_at_mut(count);
-        filled.copy_from_slice(random.get(..count).unwrap_or_default());
-        rest = unfilled;
     }
 }
