@@ -23,7 +23,7 @@ use crate::stops::Context;
 const MOST_CALLS: u64 = 40 * 10;
 
 const UNCOMPARED: &str = "its swap replaces what it has not seen";
-const UNCOUNTED: &str = "its increment does not make cells of 8 bytes";
+const UNCOUNTED: &str = "its increment does not make cells of 8 bytes that stay";
 
 /// What comes of a lie. Answers are given by a word of their problem; the empty one is success.
 struct Row {

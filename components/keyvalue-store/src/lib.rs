@@ -152,14 +152,15 @@ impl<'a, C: Calls, E: Environment> KeyValue<'a, C, E> {
 
     /// Whether `increment` makes the cells that claims need.
     async fn try_increment(&self, key: &str) -> Result<(), StoreError> {
-        let mut zero = true;
-        for _ in 0..2 {
-            zero &= self.calls.increment(key, 0).await? == 0;
+        let mut counts = true;
+        // It has to make a cell of zero, and to leave alone one that is there and is not zero: that one is claimed.
+        for (delta, sum) in [(0, 0), (1, 1), (0, 1), (-1, 0)] {
+            counts &= self.calls.increment(key, delta).await? == sum;
         }
-        if zero && self.calls.get(key).await?.as_deref() == Some(Token::NONE.as_slice()) {
+        if counts && self.calls.get(key).await?.as_deref() == Some(Token::NONE.as_slice()) {
             Ok(())
         } else {
-            Err(StoreError::Unsuitable("its increment does not make cells of 8 bytes".to_owned()))
+            Err(StoreError::Unsuitable("its increment does not make cells of 8 bytes that stay".to_owned()))
         }
     }
 }
