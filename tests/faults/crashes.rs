@@ -1,6 +1,6 @@
 //! Every kind of request, cut off at every call of the store: before it, after it, and with its answer lost or refused.
 
-use host::{Fate, Operation};
+use host::Fate;
 
 use crate::given::{Given, ONE_LINE, TWO_LINES, WITH_THE_LAST};
 use crate::requests::Request;
@@ -24,20 +24,16 @@ struct Case {
     /// How it is answered if nothing is cut off, and how when it is sent again.
     answer: u16,
     again: &'static [u16],
+    /// How many calls of the store it makes: so many are there to be cut off at.
+    calls: usize,
 }
 
 fn cut_off_everywhere(case: &Case) {
     let given = Given::new(case.given);
-    let mut runs = 0;
     for fate in FATES {
-        for number in 1.. {
-            runs += 1;
-            if !cut_off(case, &given, number, fate) {
-                break;
-            }
-        }
+        let calls = (1..).take_while(|number| cut_off(case, &given, *number, fate)).count();
+        assert_eq!(calls, case.calls, "{fate:?}");
     }
-    println!("{runs} runs");
 }
 
 /// One run; false if the request ended before its n-th call.
@@ -83,6 +79,7 @@ fn placing_one_line() {
         request: |_| Request::place(&ONE_LINE),
         answer: 201,
         again: &[201],
+        calls: 10,
     });
 }
 
@@ -94,6 +91,7 @@ fn placing_two_lines() {
         request: |_| Request::place(&TWO_LINES),
         answer: 201,
         again: &[201],
+        calls: 17,
     });
 }
 
@@ -105,6 +103,7 @@ fn placing_with_a_key() {
         request: |_| Request::place(&TWO_LINES).with_key("k"),
         answer: 201,
         again: &[201],
+        calls: 19,
     });
 }
 
@@ -119,6 +118,7 @@ fn repeating_what_was_placed_with_a_key() {
         request: |_| Request::place(&ONE_LINE).with_key("k"),
         answer: 201,
         again: &[201],
+        calls: 9,
     });
 }
 
@@ -127,12 +127,13 @@ fn repeating_what_was_cut_off_when_its_first_line_was_held() {
     cut_off_everywhere(&Case {
         given: |given| {
             given.opened();
-            given.cut_off(&Request::place(&TWO_LINES).with_key("k"), Operation::Swap, 1);
+            given.half_placed(&Request::place(&TWO_LINES).with_key("k"));
         },
         expired: false,
         request: |_| Request::place(&TWO_LINES).with_key("k"),
         answer: 201,
         again: &[201],
+        calls: 16,
     });
 }
 
@@ -141,12 +142,13 @@ fn repeating_what_was_cut_off_and_has_expired() {
     cut_off_everywhere(&Case {
         given: |given| {
             given.opened();
-            given.cut_off(&Request::place(&TWO_LINES).with_key("k"), Operation::Swap, 1);
+            given.half_placed(&Request::place(&TWO_LINES).with_key("k"));
         },
         expired: true,
         request: |_| Request::place(&TWO_LINES).with_key("k"),
         answer: 201,
         again: &[201],
+        calls: 8,
     });
 }
 
@@ -161,6 +163,7 @@ fn placing_what_is_not_there() {
         request: |_| Request::place(&WITH_THE_LAST),
         answer: 409,
         again: &[409],
+        calls: 7,
     });
 }
 
@@ -176,6 +179,7 @@ fn placing_what_expired_holds_make_room_for() {
         answer: 201,
         // The first may have been placed, and the last unit with it.
         again: &[201, 409],
+        calls: 27,
     });
 }
 
@@ -195,6 +199,7 @@ fn placing_beside_holds_that_are_to_be_settled() {
         request: |_| Request::place(&TWO_LINES),
         answer: 201,
         again: &[201],
+        calls: 25,
     });
 }
 
@@ -206,6 +211,7 @@ fn placing_when_mappings_are_due() {
         request: |_| Request::place(&ONE_LINE).with_key("k17"),
         answer: 201,
         again: &[201],
+        calls: 14,
     });
 }
 
@@ -220,6 +226,22 @@ fn paying() {
         request: |orders| Request::pay(&orders[0]),
         answer: 200,
         again: &[200],
+        calls: 8,
+    });
+}
+
+#[test]
+fn paying_what_is_not_held_yet() {
+    cut_off_everywhere(&Case {
+        given: |given| {
+            given.opened();
+            given.half_placed(&Request::place(&TWO_LINES));
+        },
+        expired: false,
+        request: |orders| Request::pay(&orders[0]),
+        answer: 409,
+        again: &[409],
+        calls: 6,
     });
 }
 
@@ -235,6 +257,7 @@ fn paying_again() {
         request: |orders| Request::pay(&orders[0]),
         answer: 200,
         again: &[200],
+        calls: 3,
     });
 }
 
@@ -249,6 +272,7 @@ fn cancelling() {
         request: |orders| Request::cancel(&orders[0]),
         answer: 200,
         again: &[200],
+        calls: 18,
     });
 }
 
@@ -264,6 +288,7 @@ fn adjusting() {
         request: |_| Request::adjust("item1"),
         answer: 200,
         again: &[200],
+        calls: 7,
     });
 }
 
@@ -279,6 +304,7 @@ fn adjusting_with_a_key() {
         request: |_| Request::adjust("item1").with_key("k"),
         answer: 200,
         again: &[200],
+        calls: 6,
     });
 }
 
@@ -291,6 +317,7 @@ fn creating_an_item() {
         answer: 201,
         // The first may have created it.
         again: &[201, 409],
+        calls: 14,
     });
 }
 
@@ -302,6 +329,7 @@ fn changing_a_price() {
         request: |_| Request::price("item1", 1200),
         answer: 200,
         again: &[200],
+        calls: 8,
     });
 }
 
@@ -316,6 +344,7 @@ fn showing_an_item() {
         request: |_| Request::get("/inventory/item1"),
         answer: 200,
         again: &[200],
+        calls: 4,
     });
 }
 
@@ -327,6 +356,7 @@ fn listing_the_items_of_a_new_shop() {
         request: |_| Request::get("/inventory"),
         answer: 200,
         again: &[200],
+        calls: 51,
     });
 }
 
@@ -341,6 +371,7 @@ fn showing_an_order() {
         request: |orders| Request::get(format!("/orders/{}", orders[0])),
         answer: 200,
         again: &[200],
+        calls: 5,
     });
 }
 
@@ -352,5 +383,6 @@ fn asking_whether_the_shop_is_ready() {
         request: |_| Request::get("/ready"),
         answer: 200,
         again: &[200],
+        calls: 17,
     });
 }

@@ -80,6 +80,19 @@ impl Store {
         .collect()
     }
 
+    /// Changes the first record whose key begins like this, as no request would.
+    pub fn falsify(&self, key: &str, change: impl FnOnce(&mut Value)) {
+        let records = self.records();
+        let (key, record) =
+            records.range(key.to_owned()..).find(|(_, record)| record.is_object()).expect("it is there");
+        let mut record = record.clone();
+        change(&mut record);
+        let file = Connection::open(self.file()).expect("the store can be opened");
+        let changed =
+            file.execute("UPDATE spin_key_value SET value=?2 WHERE key=?1", (key, record.to_string().into_bytes()));
+        assert_eq!(changed, Ok(1));
+    }
+
     fn file(&self) -> PathBuf {
         self.state.path().join("sqlite_key_value.db")
     }

@@ -143,7 +143,36 @@ fn error(number: u64) -> Fate {
     number.hash(&mut hasher);
     let random = hasher.finish();
     match random % ERROR_RATE {
-        0 => Fate::Failed { done: random / ERROR_RATE % 2 == 0 },
+        0 => Fate::Failed { done: (random / ERROR_RATE).is_multiple_of(2) },
         _ => Fate::Done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn about_one_call_in_ten_fails_and_about_half_of_those_were_done() {
+        let fates: Vec<_> = (0..10_000).map(error).collect();
+        let count = |fate| fates.iter().filter(|other| **other == fate).count();
+        for done in [false, true] {
+            let failed = count(Fate::Failed { done });
+            assert!((400..600).contains(&failed), "{failed} with done: {done}");
+        }
+    }
+
+    #[test]
+    fn late_reads_answer_with_what_the_read_before_has_found_unless_it_was_written_here() {
+        let liar = Liar::new(Lie::StaleReads);
+        let key = "a".to_owned();
+        let one = Some(b"1".to_vec());
+        let two = Some(b"2".to_vec());
+        assert_eq!(liar.answer(&key, None), None);
+        assert_eq!(liar.answer(&key, one.clone()), None);
+        assert_eq!(liar.answer(&key, two.clone()), one);
+        let write = Call { component: "orders", operation: Operation::Swap, keys: std::slice::from_ref(&key) };
+        assert_eq!(liar.fate(&write), Fate::Done);
+        assert_eq!(liar.answer(&key, two.clone()), two);
     }
 }

@@ -1,0 +1,154 @@
+//! The books notice each invariant that does not hold: of a store that is in order one record is falsified at a time.
+
+use serde_json::{Value, json};
+
+use crate::books::Books;
+use crate::requests::{Answer, Request};
+use crate::shop::{Shop, Store};
+
+/// A shop with one order of two item1, one adjustment of item1, and the books on it.
+struct Kept {
+    store: Store,
+    shop: Shop,
+    books: Books,
+    place: Request,
+    placed: Answer,
+}
+
+impl Kept {
+    fn new() -> Self {
+        let store = Store::new();
+        let shop = store.open();
+        let place = Request::place(&[("item1", 2)]).with_key("k");
+        let placed = shop.must(&place, 201);
+        let mut kept = Self { store, shop, books: Books::default(), place, placed };
+        kept.books.told(&kept.place, &kept.placed);
+        kept.done(&Request::adjust("item1"));
+        kept.books.check(&kept.store);
+        kept
+    }
+
+    fn done(&mut self, request: &Request) {
+        let answer = self.shop.must(request, 200);
+        self.books.told(request, &answer);
+    }
+
+    fn pay(&mut self) {
+        self.done(&Request::pay(self.placed.order()));
+        self.books.check(&self.store);
+    }
+
+    /// Checks the books after a record was falsified.
+    fn falsify(&mut self, key: &str, change: impl FnOnce(&mut Value)) {
+        self.store.falsify(key, change);
+        self.books.check(&self.store);
+    }
+}
+
+const ITEM: &str = "inventory:item1~";
+
+fn hold(item: &mut Value) -> &mut Value {
+    let holds = item["holds"].as_object_mut().expect("there are holds");
+    holds.values_mut().next().expect("there is a hold")
+}
+
+#[test]
+#[should_panic(expected = "more is promised than on hand")]
+fn more_promised_than_on_hand() {
+    Kept::new().falsify(ITEM, |item| hold(item)["quantity"] = json!(100));
+}
+
+#[test]
+#[should_panic(expected = "0 were settled")]
+fn stock_that_has_gone_without_being_sold() {
+    Kept::new().falsify(ITEM, |item| item["on_hand"] = json!(98));
+}
+
+#[test]
+#[should_panic(expected = "2 were settled")]
+fn a_paid_order_whose_hold_was_dropped_without_its_goods() {
+    let mut kept = Kept::new();
+    kept.pay();
+    kept.falsify(ITEM, |item| _ = item.as_object_mut().expect("an item").remove("holds"));
+}
+
+#[test]
+#[should_panic(expected = "was decided before")]
+fn an_order_with_two_fates() {
+    let mut kept = Kept::new();
+    kept.pay();
+    kept.falsify("payment:", |payment| payment["paid_at"] = json!(0));
+}
+
+#[test]
+#[should_panic(expected = "placed, and it is not so")]
+fn an_acknowledged_order_that_was_rejected() {
+    Kept::new().falsify("payment:", |payment| *payment = json!({ "state": "void", "reason": "rejected", "at": 0 }));
+}
+
+#[test]
+#[should_panic(expected = "placed, and it is not so")]
+fn an_acknowledged_order_that_expired_before_its_time() {
+    Kept::new().falsify("payment:", |payment| *payment = json!({ "state": "void", "reason": "expired", "at": 0 }));
+}
+
+#[test]
+#[should_panic(expected = "placed, and it is not so")]
+fn an_acknowledged_order_that_is_not_held() {
+    Kept::new().falsify(ITEM, |item| _ = item.as_object_mut().expect("an item").remove("holds"));
+}
+
+#[test]
+#[should_panic(expected = "one key, several orders")]
+fn two_orders_of_one_key() {
+    Kept::new().falsify(ITEM, |item| {
+        let another = hold(item).clone();
+        item["holds"]["another"] = another;
+    });
+}
+
+#[test]
+#[should_panic(expected = "one request, several orders")]
+fn two_orders_of_one_request() {
+    let mut kept = Kept::new();
+    kept.shop.must(&Request::place(&[("item1", 1)]), 201);
+    kept.books.check(&kept.store);
+}
+
+#[test]
+#[should_panic(expected = "item1 was adjusted more often than asked")]
+fn an_adjustment_that_was_made_twice() {
+    let mut kept = Kept::new();
+    kept.shop.must(&Request::adjust("item1"), 200);
+    kept.books.check(&kept.store);
+}
+
+#[test]
+#[should_panic(expected = "one adjustment was made twice")]
+fn one_key_of_two_adjustments() {
+    Kept::new().falsify(ITEM, |item| {
+        let again = item["adjustments"][0].clone();
+        item["adjustments"].as_array_mut().expect("adjustments").push(again);
+        item["on_hand"] = json!(98);
+    });
+}
+
+#[test]
+#[should_panic(expected = "was told")]
+fn an_acknowledged_adjustment_that_is_not_there() {
+    Kept::new().falsify(ITEM, |item| {
+        item["adjustments"] = json!([]);
+        item["on_hand"] = json!(100);
+    });
+}
+
+#[test]
+#[should_panic(expected = "409")]
+fn stock_that_is_stuck() {
+    let mut kept = Kept::new();
+    // A hold of an order that there is not is left alone by all requests.
+    kept.store.falsify(ITEM, |item| {
+        item["holds"]["00000000-0000-4000-8000-000000000000"] = json!({ "quantity": 1, "expires_at": 0 })
+    });
+    kept.books.sell_everything(&kept.store, &kept.shop);
+}
