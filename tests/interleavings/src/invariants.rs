@@ -1,0 +1,220 @@
+//! What must hold after every step, and what must be possible in the end. Read off the records and the answers alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use domain::{Error, Status};
+
+use crate::request::{Answer, Name, Request, adjustment_key, first_order};
+use crate::world::{Case, World};
+
+/// What a new shop has.
+const PRESET: [(Name, u64); 3] = [("item1", 100), ("item2", 50), ("item3", 75)];
+
+/// What the system promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// What is promised never exceeds what is on hand.
+    NoOversell,
+    /// On hand is what there was, plus adjustments, less what was sold and settled. So a paid order whose goods were
+    /// never held breaks it.
+    Conservation,
+    /// An order is paid, cancelled, expired or rejected, once and for ever, and has its goods while it waits.
+    OneFate,
+    /// Who was told something can rely on it.
+    ToldIsTrue,
+    /// A request that is sent again is not done twice.
+    RetryIsSafe,
+    /// Ordinary requests clear away whatever was left.
+    NothingStuck,
+}
+
+/// A promise that was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    pub rule: Rule,
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} is broken: {}", self.rule, self.what)
+    }
+}
+
+type Checked = Result<(), Violation>;
+
+fn broken(rule: Rule, what: String) -> Checked {
+    Err(Violation { rule, what })
+}
+
+/// All items of a case, and what there was of them. Of those who make an item one at most is told that it did.
+fn supplies(case: &Case, world: &World) -> Result<Vec<(Name, u64)>, Violation> {
+    let mut supplies = if case.stock.is_empty() { PRESET.to_vec() } else { case.stock.clone() };
+    for (_, request, answer) in world.requests() {
+        let (Request::Put(item, on_hand), Some(Answer::Put)) = (request, answer) else { continue };
+        if supplies.iter().any(|(made, _)| made == item) {
+            broken(Rule::ToldIsTrue, format!("{item} was made twice"))?;
+        }
+        supplies.push((item, *on_hand));
+    }
+    Ok(supplies)
+}
+
+/// Checks what must hold at every moment.
+pub fn check(case: &Case, world: &World) -> Checked {
+    let mut keys = BTreeMap::<Name, BTreeSet<String>>::new();
+    for (number, request, answer) in world.requests() {
+        let Some(answer) = answer else { continue };
+        told(world, number, request, answer)?;
+        // A key stands for one order: of those that were placed under it, one at most was told of as placed.
+        if let (Request::Place(_, Some(key)), Answer::Placed(order, Status::Placing | Status::Pending | Status::Paid)) =
+            (request, answer)
+        {
+            keys.entry(key).or_default().insert(order.to_string());
+        }
+    }
+    let makers: BTreeMap<_, _> = world
+        .requests()
+        .filter_map(|(number, request, _)| match request {
+            Request::Place(_, Some(key)) => Some((maker(&first_order(number).to_string()), *key)),
+            _ => None,
+        })
+        .collect();
+    let supplies = supplies(case, world)?;
+    world.each_order(|order| {
+        let held = || supplies.iter().any(|(item, _)| holds(world, item, &order.order_id));
+        let placed = world.payment(&order.order_id, |payment| payment.is("paid") || payment.is("unpaid") && held());
+        if let (Some(key), Some(true)) = (makers.get(&maker(&order.order_id)), placed) {
+            keys.entry(key).or_default().insert(order.order_id.clone());
+        }
+    });
+    if let Some((key, orders)) = keys.iter().find(|(_, orders)| orders.len() > 1) {
+        return broken(Rule::RetryIsSafe, format!("{} orders under the key {key}: {orders:?}", orders.len()));
+    }
+    supplies.iter().try_for_each(|(item, initial)| books(world, item, *initial))
+}
+
+/// The part of an order's id that says which request made it.
+fn maker(order: &str) -> String {
+    order.chars().take(2).collect()
+}
+
+fn holds(world: &World, item: &str, order: &str) -> bool {
+    world.item(item, |item| item.holds.contains_key(order)).unwrap_or(false)
+}
+
+/// Nobody was told of an order that it is placed, paid or cancelled, and it is not; or of an adjustment.
+fn told(world: &World, number: usize, request: &Request, answer: &Answer) -> Checked {
+    let order = match (request, answer) {
+        (_, Answer::Placed(order, _)) => order.to_string(),
+        (Request::Pay(of) | Request::Cancel(of) | Request::Show(of), _) => first_order(*of).to_string(),
+        _ => return Ok(()),
+    };
+    let fate = |fate: &str| world.payment(&order, |payment| payment.is(fate)).unwrap_or(false);
+    let (rule, as_told) = match answer {
+        Answer::Paid | Answer::Placed(_, Status::Paid) | Answer::Shown(Status::Paid) => (Rule::OneFate, fate("paid")),
+        Answer::Cancelled | Answer::Placed(_, Status::Cancelled) | Answer::Shown(Status::Cancelled) => {
+            (Rule::OneFate, fate("cancelled"))
+        }
+        Answer::Shown(Status::Rejected) => (Rule::OneFate, fate("rejected")),
+        // "Expired" may still be followed by a payment that was under way before: it says what time it is.
+        Answer::Placed(..) => {
+            let mut all_held = true;
+            world.each_order(|placed| {
+                all_held &= placed.order_id != order
+                    || placed.lines.iter().all(|line| holds(world, &line.item_id, &placed.order_id));
+            });
+            let decided = fate("paid") || fate("cancelled") || fate("expired");
+            (Rule::ToldIsTrue, decided || fate("unpaid") && all_held)
+        }
+        Answer::Shown(_) | Answer::Adjusted | Answer::Looked | Answer::Put | Answer::Refused(_) => return Ok(()),
+    };
+    if as_told {
+        return Ok(());
+    }
+    let payment = world.payment(&order, |payment| format!("{payment:?}"));
+    broken(rule, format!("request {number} was told {answer:?}; the payment is {payment:?}"))
+}
+
+/// What was promised of an item, and where its goods went.
+fn books(world: &World, item: &str, initial: u64) -> Checked {
+    let Some((reserved, on_hand, adjusted)) = world.item(item, |record| {
+        let reserved: u64 = record.holds.values().map(|hold| hold.quantity).sum();
+        let adjusted: BTreeSet<_> = record.adjustments.iter().map(|adjustment| adjustment.key.clone()).collect();
+        (reserved, record.on_hand, adjusted)
+    }) else {
+        return Ok(());
+    };
+    if reserved > on_hand {
+        return broken(Rule::NoOversell, format!("{reserved} of {item} are promised, {on_hand} are on hand"));
+    }
+    let mut counted = BTreeSet::new();
+    let mut expected = i128::from(initial);
+    for (number, request, answer) in world.requests() {
+        let Request::Adjust(of, delta, key) = request else { continue };
+        let key = adjustment_key(number, *key).to_string();
+        let made = adjusted.contains(&key) || answer == Some(&Answer::Adjusted);
+        if *of == item && made && counted.insert(key) {
+            expected += i128::from(*delta);
+        }
+    }
+    world.each_order(|order| {
+        let paid = world.payment(&order.order_id, |payment| payment.is("paid")) == Some(true);
+        if paid && !holds(world, item, &order.order_id) {
+            let lines = order.lines.iter().filter(|line| line.item_id == item);
+            expected -= lines.map(|line| i128::from(line.quantity)).sum::<i128>();
+        }
+    });
+    if expected != i128::from(on_hand) {
+        return broken(Rule::Conservation, format!("{on_hand} of {item} are on hand, the books say {expected}"));
+    }
+    Ok(())
+}
+
+/// Checks, once nothing runs any more, that repeating what was acknowledged changes nothing, that ordinary requests clear
+/// away what is left, and that all there is can be sold.
+pub fn close(case: &Case, world: &mut World) -> Checked {
+    let told: Vec<_> = world.requests().map(|(_, request, answer)| (request.clone(), answer.cloned())).collect();
+    for (request, answer) in told {
+        let same = match (&request, answer) {
+            (
+                Request::Place(_, Some(_)),
+                Some(Answer::Placed(order, Status::Placing | Status::Pending | Status::Paid)),
+            ) => {
+                matches!(world.run(request.clone()), Answer::Placed(again, _) if again == order)
+            }
+            (Request::Pay(_), Some(Answer::Paid)) => world.run(request.clone()) == Answer::Paid,
+            (Request::Cancel(_), Some(Answer::Cancelled)) => world.run(request.clone()) == Answer::Cancelled,
+            (Request::Adjust(_, _, Some(_)), Some(Answer::Adjusted)) => world.run(request.clone()) == Answer::Adjusted,
+            _ => continue,
+        };
+        if !same {
+            return broken(Rule::RetryIsSafe, format!("{request:?} is answered differently when it is repeated"));
+        }
+    }
+    check(case, world)?;
+
+    world.expire();
+    for (item, _) in supplies(case, world)? {
+        // Each settles up to eight expired holds.
+        for _ in 0..2 {
+            let answer = world.run(Request::Adjust(item, 1, None));
+            if answer != Answer::Adjusted {
+                return broken(Rule::NothingStuck, format!("{item} cannot be adjusted: {answer:?}"));
+            }
+        }
+        let (held, on_hand) = world.item(item, |record| (record.holds.len(), record.on_hand)).unwrap_or_default();
+        if held > 0 {
+            return broken(Rule::NothingStuck, format!("{item} still has {held} holds"));
+        }
+        let all = world.run(Request::Place(vec![(item, on_hand)], None));
+        let more = world.run(Request::Place(vec![(item, 1)], None));
+        let sold_out = matches!(more, Answer::Refused(Error::InsufficientStock { .. }));
+        if !matches!(all, Answer::Placed(_, Status::Pending)) || !sold_out {
+            let what = format!("the {on_hand} of {item} on hand cannot be sold once: {all:?}, then {more:?}");
+            return broken(Rule::NothingStuck, what);
+        }
+    }
+    check(case, world)
+}

@@ -1,0 +1,349 @@
+//! A store and a clock in memory whose every call waits for its turn. The store is there on two levels: as the domain's
+//! own, and as the calls of `wasi:keyvalue` that the shipped store is made of.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash};
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use domain::{Creation, Entry, Environment, Key, Store, StoreError, Swap, Timestamp};
+use keyvalue_store::Calls;
+
+use crate::records::Record;
+
+/// How a call goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// It is made and answered.
+    Made,
+    /// It is made, but its answer is lost.
+    Unheard,
+    /// It is not made, and fails.
+    Failed,
+}
+
+/// What all requests share.
+#[derive(Default)]
+pub struct Shared {
+    pub records: RefCell<BTreeMap<String, Stored>>,
+    pub now: Cell<u64>,
+    /// Grows with every write.
+    pub writes: Cell<u64>,
+    /// One line a call, while somebody wants to read them.
+    pub log: RefCell<Option<Vec<String>>>,
+}
+
+/// The bytes of a record, and the record once somebody has looked.
+#[derive(Clone)]
+pub struct Stored {
+    pub bytes: Vec<u8>,
+    record: OnceCell<Rc<Record>>,
+}
+
+impl Stored {
+    /// The record under this name.
+    pub fn record(&self, name: &str) -> &Record {
+        self.record.get_or_init(|| Rc::new(Record::read(name, &self.bytes)))
+    }
+}
+
+impl Shared {
+    pub fn write(&self, name: String, bytes: Vec<u8>) -> Option<Stored> {
+        self.writes.set(self.writes.get() + 1);
+        self.records.borrow_mut().insert(name, Stored { bytes, record: OnceCell::new() })
+    }
+
+    fn remove(&self, names: &[String]) {
+        self.writes.set(self.writes.get() + 1);
+        self.records.borrow_mut().retain(|name, _| !names.contains(name));
+    }
+
+    fn read(&self, name: &str) -> Option<Vec<u8>> {
+        self.records.borrow().get(name).map(|stored| stored.bytes.clone())
+    }
+
+    pub fn note(&self, line: impl FnOnce() -> String) {
+        if let Some(log) = &mut *self.log.borrow_mut() {
+            log.push(line());
+        }
+    }
+}
+
+/// The state of one request as seen from outside.
+#[derive(Default)]
+pub struct Progress {
+    pub number: usize,
+    /// Everything that the request was answered by the store and the clock: it is deterministic, so this is its state.
+    pub history: RefCell<DefaultHasher>,
+    /// How its next call goes, once it has its turn.
+    pub turn: Cell<Option<Turn>>,
+    /// Whether its next call writes: then a lost answer makes a difference.
+    pub at_write: Cell<bool>,
+    ids: Cell<u8>,
+    tokens: Cell<u8>,
+}
+
+impl Progress {
+    pub fn of(number: usize) -> Self {
+        Self { number, ..Self::default() }
+    }
+}
+
+/// One request's access to the store and the clock.
+#[derive(Clone)]
+pub struct Caller {
+    pub shared: Rc<Shared>,
+    pub progress: Rc<Progress>,
+}
+
+impl Caller {
+    async fn read_turn(&self) -> Result<(), StoreError> {
+        self.turn(false).await.map(drop)
+    }
+
+    /// Waits for its turn. Answers whether the answer will be heard; fails where the call is not to be made.
+    async fn turn(&self, writes: bool) -> Result<Heard, StoreError> {
+        self.progress.at_write.set(writes);
+        match std::future::poll_fn(|_| self.progress.turn.take().map_or(Poll::Pending, Poll::Ready)).await {
+            Turn::Made => Ok(Heard(true)),
+            Turn::Unheard => Ok(Heard(false)),
+            Turn::Failed => {
+                self.hear("failed");
+                self.note(|| "the call fails".to_owned());
+                Err(StoreError::Unavailable("it was told to fail".to_owned()))
+            }
+        }
+    }
+
+    fn hear(&self, what: impl Hash) {
+        what.hash(&mut *self.progress.history.borrow_mut());
+    }
+
+    fn note(&self, line: impl FnOnce() -> String) {
+        self.shared.note(|| format!("#{}    {}", self.progress.number, line()));
+    }
+}
+
+/// Whether a request hears the answer to its call.
+struct Heard(bool);
+
+impl Heard {
+    /// The answer as the request gets it.
+    fn answer<T: Hash>(self, caller: &Caller, answer: T) -> Result<T, StoreError> {
+        caller.hear((&answer, self.0));
+        if self.0 {
+            return Ok(answer);
+        }
+        caller.note(|| "its answer is lost".to_owned());
+        Err(StoreError::Unavailable("the answer was lost".to_owned()))
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    match <[u8; 8]>::try_from(bytes) {
+        Ok(cell) => format!("cell {:x}", u64::from_le_bytes(cell)),
+        Err(_) => String::from_utf8_lossy(bytes).into_owned(),
+    }
+}
+
+impl Store for Caller {
+    async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StoreError> {
+        self.read_turn().await?;
+        let found = keys.iter().map(|key| {
+            let location = key.to_string();
+            self.shared.read(&location).map(|value| Entry { value, location })
+        });
+        let found: Vec<_> = found.collect();
+        for (key, entry) in keys.iter().zip(&found) {
+            self.hear(entry.as_ref().map(|entry| (&entry.location, &entry.value)));
+            self.note(|| format!("get {key}: {}", entry.as_ref().map_or("nothing".to_owned(), |e| text(&e.value))));
+        }
+        Ok(found)
+    }
+
+    async fn insert(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Entry>, StoreError> {
+        let heard = self.turn(true).await?;
+        let entry = |(key, value): (Key, _)| Entry { location: key.to_string(), value };
+        let entries: Vec<_> = records.into_iter().map(entry).collect();
+        for Entry { location, value } in entries.clone() {
+            self.note(|| format!("insert {location}: {}", text(&value)));
+            assert!(self.shared.write(location, value).is_none(), "it is inserted under a fresh name");
+        }
+        heard.answer(self, ())?;
+        Ok(entries)
+    }
+
+    async fn remove(&self, keys: &[Key]) -> Result<(), StoreError> {
+        let heard = self.turn(true).await?;
+        let names: Vec<_> = keys.iter().map(Key::to_string).collect();
+        self.note(|| format!("remove {}", names.join(", ")));
+        self.shared.remove(&names);
+        heard.answer(self, ())
+    }
+
+    async fn put(&self, records: Vec<(Key, Vec<u8>)>) -> Result<(), StoreError> {
+        let heard = self.turn(true).await?;
+        for (key, value) in records {
+            self.note(|| format!("put {key}: {}", text(&value)));
+            let before = self.shared.write(key.to_string(), value.clone());
+            assert!(before.is_none_or(|before| before.bytes == value), "{key} is put with one value only");
+        }
+        heard.answer(self, ())
+    }
+
+    async fn create(&self, key: &Key, value: Vec<u8>) -> Result<Creation, StoreError> {
+        let heard = self.turn(true).await?;
+        let exists = self.shared.read(&key.to_string()).is_some();
+        self.note(|| format!("create {key}: {}", if exists { "exists".to_owned() } else { text(&value) }));
+        if !exists {
+            self.shared.write(key.to_string(), value);
+        }
+        let exists = heard.answer(self, exists)?;
+        Ok(if exists { Creation::Exists } else { Creation::Created })
+    }
+
+    async fn swap(&self, read: &Entry, value: Vec<u8>) -> Result<Swap, StoreError> {
+        let heard = self.turn(true).await?;
+        let same = self.shared.read(&read.location).as_ref() == Some(&read.value);
+        self.note(|| format!("swap {}: {}", read.location, if same { text(&value) } else { "conflict".to_owned() }));
+        if same {
+            self.shared.write(read.location.clone(), value);
+        }
+        let same = heard.answer(self, same)?;
+        Ok(if same { Swap::Swapped } else { Swap::Conflict })
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// A handle of `wasi:keyvalue` for one swap.
+pub struct Cas {
+    key: String,
+    read: RefCell<Option<Vec<u8>>>,
+}
+
+/// Whether nobody but one request knows this key: then it makes no difference when it is used.
+fn private(key: &str) -> bool {
+    key.starts_with("probe:")
+}
+
+// As Spin's own store behaves, in what the shipped store rests on and in what it must not rest on.
+impl Calls for Caller {
+    type Cas = Cas;
+
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        if !private(key) {
+            self.read_turn().await?;
+        }
+        let value = self.shared.read(key);
+        self.hear(&value);
+        self.note(|| format!("get {key}: {}", value.as_deref().map_or("nothing".to_owned(), text)));
+        Ok(value)
+    }
+
+    /// Leaves out absent keys.
+    async fn get_many(&self, keys: &[String]) -> Result<Vec<(String, Option<Vec<u8>>)>, StoreError> {
+        self.read_turn().await?;
+        let found = keys.iter().filter_map(|key| Some((key.clone(), Some(self.shared.read(key)?))));
+        let found: Vec<_> = found.collect();
+        self.hear(&found);
+        self.note(|| format!("get-many {}: {} are there", keys.join(", "), found.len()));
+        Ok(found)
+    }
+
+    async fn set_many(&self, records: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
+        let heard = match records {
+            [(key, _)] if private(key) => Heard(true),
+            _ => self.turn(true).await?,
+        };
+        for (key, value) in records {
+            self.note(|| format!("set {key}: {}", text(value)));
+            self.shared.write(key.clone(), value.clone());
+        }
+        heard.answer(self, ())
+    }
+
+    async fn delete_many(&self, keys: &[String]) -> Result<(), StoreError> {
+        let heard = if keys.iter().all(|key| private(key)) { Heard(true) } else { self.turn(true).await? };
+        self.note(|| format!("delete {}", keys.join(", ")));
+        self.shared.remove(keys);
+        heard.answer(self, ())
+    }
+
+    async fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError> {
+        let heard = if private(key) { Heard(true) } else { self.turn(true).await? };
+        let number = self.shared.read(key).map_or(0, |value| {
+            // Spin's host panics here, and its store is dead from then on.
+            i64::from_le_bytes(value.try_into().expect("what is incremented has 8 bytes"))
+        });
+        let sum = number.wrapping_add(delta);
+        self.note(|| format!("increment {key} by {delta}: {sum:x}"));
+        self.shared.write(key.to_owned(), sum.to_le_bytes().to_vec());
+        heard.answer(self, sum)
+    }
+
+    async fn cas(&self, key: &str) -> Result<Cas, StoreError> {
+        Ok(Cas { key: key.to_owned(), read: RefCell::default() })
+    }
+
+    async fn current(&self, cas: &Cas) -> Result<Option<Vec<u8>>, StoreError> {
+        let value = Calls::get(self, &cas.key).await?;
+        cas.read.replace(value.clone());
+        Ok(value)
+    }
+
+    /// A swap from nothing overwrites.
+    async fn swap(&self, cas: Cas, value: &[u8]) -> Result<Result<(), Cas>, StoreError> {
+        let heard = if private(&cas.key) { Heard(true) } else { self.turn(true).await? };
+        let current = self.shared.read(&cas.key);
+        let read = cas.read.take();
+        let same = read.is_none() || read == current;
+        self.note(|| format!("swap {}: {}", cas.key, if same { text(value) } else { "conflict".to_owned() }));
+        if same {
+            self.shared.write(cas.key.clone(), value.to_vec());
+        }
+        let same = heard.answer(self, same)?;
+        Ok(if same { Ok(()) } else { Err(Cas { key: cas.key, read: RefCell::new(current) }) })
+    }
+}
+
+impl Environment for Caller {
+    fn now(&self) -> Timestamp {
+        let now = self.shared.now.get();
+        self.hear(now);
+        now.into()
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        let count = self.progress.tokens.get();
+        self.progress.tokens.set(count.wrapping_add(1));
+        bytes.fill(0);
+        for (byte, value) in bytes.iter_mut().zip([count, small(self.progress.number) + 1]) {
+            *byte = value;
+        }
+    }
+
+    fn random_id(&self) -> [u8; 16] {
+        let count = self.progress.ids.get();
+        self.progress.ids.set(count + 1);
+        id_bytes(self.progress.number, count)
+    }
+
+    async fn pause(&self, _: Duration) {}
+}
+
+/// The id that a request gives to the `count`th thing that it makes: who made what can be read off it.
+pub fn id_bytes(request: usize, count: u8) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[0] = small(request);
+    bytes[1] = count;
+    bytes
+}
+
+fn small(request: usize) -> u8 {
+    u8::try_from(request).expect("there are few requests")
+}

@@ -1,0 +1,288 @@
+//! Requests that run on one store, a step at a time.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use crate::records::{Item, Order, Payment, Record};
+use crate::request::{Answer, Level, Name, Request, WINDOW, first_order, perform};
+use crate::store::{Caller, Progress, Shared, Turn};
+
+/// How a search begins, and how far it may go.
+#[derive(Clone, Debug)]
+pub struct Case {
+    pub level: Level,
+    /// Items that are there, and what is on hand of them.
+    pub stock: Vec<(Name, u64)>,
+    /// What is asked for at once.
+    pub requests: Vec<Request>,
+    /// What comes before the search: so many calls of this request, then of that one.
+    pub before: Vec<(usize, usize)>,
+    pub faults: Faults,
+}
+
+/// How many steps of the rare kinds a run may have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Faults {
+    /// Requests that stop for ever.
+    pub crashes: usize,
+    /// Calls that fail, made or not.
+    pub errors: usize,
+    /// Times that the clock passes the expiry of all orders.
+    pub expiries: usize,
+}
+
+impl Level {
+    /// Where a record is kept that was there before all requests.
+    fn place(self, shared: &Shared, name: &str) -> String {
+        if self == Level::Domain {
+            return name.to_owned();
+        }
+        shared.write(format!("{name}~"), 1_u64.to_le_bytes().to_vec());
+        format!("{name}~{:016x}", 1)
+    }
+}
+
+/// What can happen next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The next call of this request.
+    Call(usize, Turn),
+    /// This request stops for ever.
+    Crash(usize),
+    /// The clock passes the expiry of all orders.
+    Expire,
+}
+
+enum Running {
+    Yes(Pin<Box<dyn Future<Output = Answer>>>),
+    Done(Answer),
+    Crashed,
+}
+
+struct Job {
+    request: Request,
+    progress: Rc<Progress>,
+    running: Running,
+}
+
+/// One state of a search.
+pub struct World {
+    shared: Rc<Shared>,
+    level: Level,
+    jobs: Vec<Job>,
+    faults: Faults,
+}
+
+impl World {
+    /// Where a case begins.
+    pub fn new(case: &Case) -> Self {
+        Self::with_log(case, None)
+    }
+
+    /// As [`Self::new`], and writes down what happens.
+    pub fn logged(case: &Case) -> Self {
+        Self::with_log(case, Some(Vec::new()))
+    }
+
+    fn with_log(case: &Case, log: Option<Vec<String>>) -> Self {
+        let shared = Rc::new(Shared::default());
+        shared.now.set(1_700_000_000_000);
+        shared.log.replace(log);
+        for (item, on_hand) in &case.stock {
+            // To the byte as the rules write it: states that come back are to be seen as such.
+            let record = format!(r#"{{"version":0,"on_hand":{on_hand},"unit_price":1}}"#);
+            shared.write(case.level.place(&shared, &format!("inventory:{item}")), record.into_bytes());
+        }
+        if !case.stock.is_empty() {
+            let catalog = serde_json::json!({ "items": case.stock.iter().map(|(item, _)| item).collect::<Vec<_>>() });
+            shared.write(case.level.place(&shared, "catalog"), catalog.to_string().into_bytes());
+        }
+        let mut world = Self { shared, level: case.level, jobs: Vec::new(), faults: case.faults };
+        for request in &case.requests {
+            world.start(request.clone());
+        }
+        for (request, calls) in &case.before {
+            (0..*calls).for_each(|_| world.take(Step::Call(*request, Turn::Made)));
+        }
+        world
+    }
+
+    fn start(&mut self, request: Request) {
+        let number = self.jobs.len();
+        let progress = Rc::new(Progress::of(number));
+        let caller = Caller { shared: self.shared.clone(), progress: progress.clone() };
+        let running = Running::Yes(Box::pin(perform(request.clone(), self.level, caller)));
+        self.jobs.push(Job { request, progress, running });
+        self.poll(number);
+    }
+
+    fn poll(&mut self, number: usize) {
+        let running = &mut self.jobs[number].running;
+        let Running::Yes(future) = running else { panic!("request {number} has ended") };
+        if let Poll::Ready(answer) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            *running = Running::Done(answer);
+        }
+    }
+
+    /// The requests that can go on.
+    pub fn running(&self) -> impl Iterator<Item = usize> {
+        let jobs = self.jobs.iter().enumerate();
+        jobs.filter(|(_, job)| matches!(job.running, Running::Yes(_)) && self.can_know(&job.request)).map(|(n, _)| n)
+    }
+
+    /// Whether somebody could ask for this already: nobody knows an order before it is there. One that was placed under a
+    /// key is even withdrawn where another request has placed one before it: nobody knows it before its id was told.
+    fn can_know(&self, request: &Request) -> bool {
+        let (Request::Pay(of) | Request::Cancel(of) | Request::Show(of)) = request else { return true };
+        let order = first_order(*of);
+        let told = |job: &Job| matches!(&job.running, Running::Done(Answer::Placed(placed, _)) if *placed == order);
+        match self.jobs.get(*of).map(|job| &job.request) {
+            Some(Request::Place(_, Some(_))) => self.jobs.iter().any(told),
+            _ => self.payment(&order.to_string(), |_| ()).is_some(),
+        }
+    }
+
+    /// The ways in which the next call of a request can go wrong.
+    pub fn errors(&self, number: usize) -> &'static [Turn] {
+        match (self.faults.errors, self.jobs[number].progress.at_write.get()) {
+            (0, _) => &[],
+            (_, false) => &[Turn::Failed],
+            (_, true) => &[Turn::Failed, Turn::Unheard],
+        }
+    }
+
+    /// All that can happen next.
+    pub fn steps(&self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for number in self.running() {
+            steps.push(Step::Call(number, Turn::Made));
+            steps.extend(self.errors(number).iter().map(|turn| Step::Call(number, *turn)));
+            if self.faults.crashes > 0 {
+                steps.push(Step::Crash(number));
+            }
+        }
+        if self.faults.expiries > 0 && !steps.is_empty() {
+            steps.push(Step::Expire);
+        }
+        steps
+    }
+
+    /// Lets it happen.
+    pub fn take(&mut self, step: Step) {
+        match step {
+            Step::Call(number, turn) => {
+                if turn != Turn::Made {
+                    self.faults.errors -= 1;
+                }
+                self.jobs[number].progress.turn.set(Some(turn));
+                self.poll(number);
+            }
+            Step::Crash(number) => {
+                self.faults.crashes -= 1;
+                self.shared.note(|| format!("#{number} stops for ever"));
+                self.jobs[number].running = Running::Crashed;
+            }
+            Step::Expire => {
+                self.faults.expiries -= 1;
+                self.expire();
+            }
+        }
+    }
+
+    pub fn faults(&self) -> Faults {
+        self.faults
+    }
+
+    /// Lets the clock pass the expiry of all orders.
+    pub fn expire(&self) {
+        self.shared.note(|| "the clock passes the expiry of all orders".to_owned());
+        let window = u64::try_from(WINDOW.as_millis()).expect("it is short");
+        self.shared.now.set(self.shared.now.get() + window + 1);
+    }
+
+    /// Runs one more request to its end, with nothing in between.
+    pub fn run(&mut self, request: Request) -> Answer {
+        self.start(request);
+        let number = self.jobs.len() - 1;
+        loop {
+            match &self.jobs[number].running {
+                Running::Yes(_) => self.take(Step::Call(number, Turn::Made)),
+                Running::Done(answer) => return answer.clone(),
+                Running::Crashed => unreachable!("nobody stopped it"),
+            }
+        }
+    }
+
+    /// What tells this state from every other: two states that are alike here go on alike.
+    pub fn fingerprint(&self) -> u128 {
+        let half = |salt: u64| {
+            let mut hash = DefaultHasher::new();
+            salt.hash(&mut hash);
+            self.faults.hash(&mut hash);
+            self.shared.now.get().hash(&mut hash);
+            for (name, stored) in &*self.shared.records.borrow() {
+                (name, &stored.bytes).hash(&mut hash);
+            }
+            for job in &self.jobs {
+                matches!(job.running, Running::Crashed).hash(&mut hash);
+                job.progress.history.borrow().finish().hash(&mut hash);
+            }
+            u128::from(hash.finish())
+        };
+        half(1) << 64 | half(2)
+    }
+
+    /// Grows whenever there may be something new to check.
+    pub fn events(&self) -> (u64, usize) {
+        (self.shared.writes.get(), self.running().count())
+    }
+
+    /// All requests, with the answers of those that have one.
+    pub fn requests(&self) -> impl Iterator<Item = (usize, &Request, Option<&Answer>)> {
+        self.jobs.iter().enumerate().map(|(number, job)| {
+            let answer = match &job.running {
+                Running::Done(answer) => Some(answer),
+                Running::Yes(_) | Running::Crashed => None,
+            };
+            (number, &job.request, answer)
+        })
+    }
+
+    /// Hands over the record of this item, if it is there.
+    pub fn item<T>(&self, name: &str, look: impl FnOnce(&Item) -> T) -> Option<T> {
+        let key = match self.level {
+            Level::Domain => format!("inventory:{name}"),
+            Level::KeyValue => self.record(&format!("inventory:{name}~"), |record| match record {
+                Record::Cell(token @ 1..) => Some(format!("inventory:{name}~{token:016x}")),
+                _ => None,
+            })??,
+        };
+        self.record(&key, |record| if let Record::Item(item) = record { Some(look(item)) } else { None })?
+    }
+
+    /// Hands over the payment of this order, if it is there.
+    pub fn payment<T>(&self, order: &str, look: impl FnOnce(&Payment) -> T) -> Option<T> {
+        let key = format!("payment:{order}");
+        self.record(&key, |record| if let Record::Payment(payment) = record { Some(look(payment)) } else { None })?
+    }
+
+    fn record<T>(&self, key: &str, look: impl FnOnce(&Record) -> T) -> Option<T> {
+        self.shared.records.borrow().get(key).map(|stored| look(stored.record(key)))
+    }
+
+    /// Shows every order there is.
+    pub fn each_order(&self, mut look: impl FnMut(&Order)) {
+        for (key, stored) in self.shared.records.borrow().range("order:".to_owned().."order;".to_owned()) {
+            if let Record::Order(order) = stored.record(key) {
+                look(order);
+            }
+        }
+    }
+
+    /// What was written down.
+    pub fn log(&self) -> Vec<String> {
+        self.shared.log.borrow().clone().unwrap_or_default()
+    }
+}

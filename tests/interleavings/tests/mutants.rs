@@ -1,0 +1,386 @@
+//! The checker can fail: rules that are wrong in one place, in ways that look harmless, are searched by the same program.
+//!
+//! A mutant is a copy of the shipped rules below `target/mutants` with a few lines replaced. The copies form a workspace of
+//! their own, so that all are built at once; the product has no switch for any of this.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+use toml::{Table, Value};
+
+/// Rules that differ from the shipped ones.
+struct Mutant {
+    name: &'static str,
+    /// File below `components/`, what stands there (once), and what takes its place.
+    patches: &'static [(&'static str, &'static str, &'static str)],
+}
+
+const ITEM: &str = "domain/src/item.rs";
+const ORDERS: &str = "domain/src/orders.rs";
+const PAYMENTS: &str = "domain/src/payments.rs";
+const INVENTORY: &str = "domain/src/inventory.rs";
+const SETTLEMENT: &str = "domain/src/settlement.rs";
+const KEY_VALUE: &str = "keyvalue-store/src/lib.rs";
+
+/// A mapping is written for each key at once, where the shipped rules wait for sixteen: more than a small case has.
+const MAPPINGS_ONE_BY_ONE: (&str, &str, &str) =
+    (ITEM, "pub const MAPPINGS_A_CALL: usize = 16;", "pub const MAPPINGS_A_CALL: usize = 1;");
+
+const MUTANTS: &[Mutant] = &[
+    // Not wrong: what the mutants below that have to do with mappings are held against.
+    Mutant { name: "mappings_one_by_one", patches: &[MAPPINGS_ONE_BY_ONE] },
+    Mutant {
+        name: "states_that_come_back",
+        patches: &[
+            (SETTLEMENT, "item.version = item.version.wrapping_add(1);", ""),
+            // An adjustment that is remembered makes the bytes different too.
+            (ITEM, "pub const REMEMBERED_ADJUSTMENTS: usize = 64;", "pub const REMEMBERED_ADJUSTMENTS: usize = 0;"),
+        ],
+    },
+    Mutant {
+        name: "payment_read_before_item",
+        patches: &[
+            (
+                ORDERS,
+                "        let order_id = order.order_id;
+        self.update_item(&line.item_id, async |item| {",
+                "        let order_id = order.order_id;
+        let payment = self.read_payment(order_id).await?.record;
+        self.update_item(&line.item_id, async |item| {",
+            ),
+            (
+                ORDERS,
+                "            let payment = self.read_payment(order_id).await?.record;
+            if",
+                "            let payment = payment.clone();
+            if",
+            ),
+        ],
+    },
+    Mutant {
+        name: "create_by_get_and_set",
+        patches: &[(
+            KEY_VALUE,
+            "let swap = self.swap(&entry, token.0.to_le_bytes().to_vec()).await;",
+            "let claim = [(entry.location, token.0.to_le_bytes().to_vec())];
+            let swap = self.calls.set_many(&claim).await.map(|()| Swap::Swapped);",
+        )],
+    },
+    Mutant {
+        name: "hold_released_before_payment_is_void",
+        patches: &[(
+            ORDERS,
+            "            let void = Payment::Void { reason: Void::Cancelled, at: now };",
+            "            self.release_all(&order, Settlement::Released).await;
+            let void = Payment::Void { reason: Void::Cancelled, at: now };",
+        )],
+    },
+    Mutant {
+        name: "lost_answer_of_an_adjustment_taken_for_failure",
+        patches: &[(
+            INVENTORY,
+            "match item.adjustment(&adjustment.key) {",
+            "match item.adjustment(&adjustment.key).filter(|_| keyed) {",
+        )],
+    },
+    Mutant {
+        name: "lost_answer_of_a_claim_taken_for_failure",
+        patches: &[(
+            KEY_VALUE,
+            "            // Another failure may be a lost answer",
+            "            if swap != Ok(Swap::Swapped) {
+                self.calls.delete_many(&[location]).await?;
+                return Ok(Creation::Exists);
+            }
+            // Another failure may be a lost answer",
+        )],
+    },
+    Mutant {
+        name: "helper_that_rejects",
+        patches: &[(
+            ORDERS,
+            "                match self.hold(&order, line, None).await? {",
+            "                let holding = self.hold(&order, line, None).await;
+                if let Err(Error::InsufficientStock { .. }) = holding {
+                    self.reject(&order, &payment.entry).await;
+                }
+                match holding? {",
+        )],
+    },
+    Mutant {
+        name: "helper_that_does_not_confirm",
+        patches: &[(
+            ORDERS,
+            "            Payment::Unpaid { confirmed: true }\n",
+            "            payment.record.clone()\n",
+        )],
+    },
+    Mutant {
+        name: "mapping_read_before_item",
+        patches: &[
+            MAPPINGS_ONE_BY_ONE,
+            (
+                ORDERS,
+                "        let order_id = order.order_id;
+        self.update_item(&line.item_id, async |item| {",
+                "        let order_id = order.order_id;
+        let mapping = match key {
+            Some(key) => self.store.get(&[Key::Idempotency(key.clone())]).await?.into_iter().next().flatten(),
+            None => None,
+        };
+        let mapped = mapping.map(|entry| Ok::<_, Error>(crate::shop::decode(entry)?.record)).transpose()?;
+        self.update_item(&line.item_id, async |item| {",
+            ),
+            (
+                ORDERS,
+                "&& let Some(other) = self.order_of(key, item).await?",
+                "&& let Some(other) = item.order_of(key).or(mapped)",
+            ),
+        ],
+    },
+    Mutant {
+        name: "key_not_looked_up_before_the_hold",
+        patches: &[(ORDERS, "&& other != order_id", "&& other != order_id && order.lines.is_empty()")],
+    },
+    Mutant {
+        name: "key_forgotten_with_its_hold",
+        patches: &[(ITEM, "Settlement::Sold | Settlement::Released) = (hold", "Settlement::Forgotten) = (hold")],
+    },
+    Mutant {
+        name: "key_dropped_without_its_mapping",
+        patches: &[
+            MAPPINGS_ONE_BY_ONE,
+            (
+                SETTLEMENT,
+                "Ok(self.store.put(mappings).await?)",
+                "let _: Vec<(Key, Vec<u8>)> = mappings;
+        Ok(())",
+            ),
+        ],
+    },
+    Mutant {
+        name: "expired_hold_counted_as_free",
+        patches: &[
+            (
+                ITEM,
+                "        let available = self.available();
+        if hold",
+                "        let window = 900_000;
+        let now = u64::from(hold.expires_at).saturating_sub(window);
+        let held = self.holds.values().filter(|held| u64::from(held.expires_at) > now);
+        let available = self.on_hand.get().saturating_sub(held.map(|held| held.quantity.get()).sum());
+        if hold",
+            ),
+            (ORDERS, "if item.available() < quantity.get() {", "if item.on_hand.get() < quantity.get() {"),
+        ],
+    },
+    Mutant {
+        name: "expired_hold_dropped_undecided",
+        patches: &[(
+            SETTLEMENT,
+            "match self.store.swap(&payment.entry, encode(&void)?).await? {",
+            "match Swap::Swapped {",
+        )],
+    },
+    Mutant {
+        name: "conflict_at_expiry_taken_for_expired",
+        patches: &[(SETTLEMENT, "Swap::Conflict => None,", "Swap::Conflict => void.settlement(),")],
+    },
+    Mutant {
+        name: "paid_without_a_look_at_the_holds",
+        patches: &[(PAYMENTS, "let outcome = if self.all_held(&order).await? {", "let outcome = if true {")],
+    },
+];
+
+/// What the searching program finds in a mutant, in the cases with this in their name.
+fn search(mutant: &str, case: &str) -> (bool, String) {
+    static BUILT: LazyLock<PathBuf> = LazyLock::new(build);
+    let searched = Command::new(BUILT.join(mutant)).args(["exhaustive", case]).output().expect("the mutant runs");
+    (searched.status.success(), String::from_utf8_lossy(&searched.stdout).into_owned())
+}
+
+#[track_caller]
+fn caught(mutant: &str, case: &str, rule: &str) {
+    let (held, found) = search(mutant, case);
+    assert!(!held, "{mutant} breaks no promise:\n{found}");
+    assert!(found.contains(&format!("{rule} is broken")), "{mutant} breaks another promise than {rule}:\n{found}");
+}
+
+/// Writes and builds all mutants: the folder with their programs.
+fn build() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the project is there");
+    let workspace = root.join("target/mutants");
+    let mut manifest = read(&root.join("Cargo.toml"));
+    let members = MUTANTS.iter().map(|mutant| Value::from(format!("{}/*", mutant.name))).collect();
+    let shared = manifest["workspace"].as_table_mut().expect("it is a workspace");
+    shared.insert("members".to_owned(), Value::Array(members));
+    shared.remove("default-members");
+    manifest.insert("profile".to_owned(), "[dev]\ndebug = false\nopt-level = 1".parse::<Table>().expect("TOML").into());
+    write(&workspace.join("Cargo.toml"), &manifest.to_string());
+    write(&workspace.join("Cargo.lock"), &fs::read_to_string(root.join("Cargo.lock")).expect("it is there"));
+    for mutant in MUTANTS {
+        mutant.write(&root, &workspace.join(mutant.name));
+    }
+    let target = workspace.join("target");
+    let built = Command::new("cargo")
+        .args(["build", "--workspace", "--quiet", "--offline", "--target-dir"])
+        .arg(&target)
+        .current_dir(&workspace)
+        .output()
+        .expect("cargo runs");
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    target.join("debug")
+}
+
+impl Mutant {
+    fn write(&self, root: &Path, to: &Path) {
+        for (file, from, _) in self.patches {
+            let text = fs::read_to_string(root.join("components").join(file)).expect("a source file can be read");
+            assert_eq!(text.matches(from).count(), 1, "what {} replaces stands in {file} once", self.name);
+        }
+        for package in ["domain", "keyvalue-store"] {
+            let from = root.join("components").join(package);
+            let mut manifest = read(&from.join("Cargo.toml"));
+            self.rename(&mut manifest, package);
+            write(&to.join(package).join("Cargo.toml"), &manifest.to_string());
+            for source in fs::read_dir(from.join("src")).expect("there are sources") {
+                let source = source.expect("there are sources").path();
+                let name = source.file_name().and_then(|name| name.to_str()).expect("it has a name");
+                let text = fs::read_to_string(&source).expect("a source file can be read");
+                let patches = self.patches.iter().filter(|(file, ..)| *file == format!("{package}/src/{name}"));
+                let text = patches.fold(text, |text, (_, from, to)| text.replace(from, to));
+                write(&to.join(package).join("src").join(name), &text);
+            }
+        }
+        let program = root.join("tests/interleavings");
+        let mut manifest = read(&program.join("Cargo.toml"));
+        self.rename(&mut manifest, "interleavings");
+        manifest["lib"]["path"] = program.join("src/lib.rs").display().to_string().into();
+        let mut bin = Table::new();
+        bin.insert("name".to_owned(), self.name.into());
+        bin.insert("path".to_owned(), program.join("src/main.rs").display().to_string().into());
+        manifest.insert("bin".to_owned(), Value::Array(vec![bin.into()]));
+        write(&to.join("interleavings/Cargo.toml"), &manifest.to_string());
+    }
+
+    /// Gives a package a name of its own, and has it depend on the mutant's packages.
+    fn rename(&self, manifest: &mut Table, package: &str) {
+        manifest["package"]["name"] = format!("{package}-{}", self.name).into();
+        let lib = manifest.entry("lib").or_insert_with(|| Table::new().into());
+        lib.as_table_mut().expect("a table").insert("name".to_owned(), package.replace('-', "_").into());
+        // Tests and lints stay behind.
+        for section in ["test", "lints", "dev-dependencies"] {
+            manifest.remove(section);
+        }
+        let dependencies = manifest["dependencies"].as_table_mut().expect("there are dependencies");
+        dependencies.remove("toml");
+        for (name, dependency) in dependencies {
+            if ["domain", "keyvalue-store"].contains(&name.as_str()) {
+                let mut copy = Table::new();
+                copy.insert("path".to_owned(), format!("../{name}").into());
+                copy.insert("package".to_owned(), format!("{name}-{}", self.name).into());
+                *dependency = copy.into();
+            }
+        }
+    }
+}
+
+fn read(manifest: &Path) -> Table {
+    fs::read_to_string(manifest).expect("a manifest can be read").parse().expect("it is TOML")
+}
+
+/// Writes a file, unless it is there: so nothing is built again that has not changed.
+fn write(path: &Path, text: &str) {
+    if fs::read_to_string(path).is_ok_and(|there| there == text) {
+        return;
+    }
+    fs::create_dir_all(path.parent().expect("it is in a folder")).expect("a folder can be made");
+    fs::write(path, text).expect("a file can be written");
+}
+
+#[test]
+fn states_of_an_item_that_come_back_are_caught() {
+    caught("states_that_come_back", "one_order_by_two_executors", "Conservation");
+}
+
+#[test]
+fn a_payment_that_is_read_before_its_item_is_caught() {
+    caught("payment_read_before_item", "one_order_by_two_executors", "Conservation");
+}
+
+#[test]
+fn a_create_made_of_get_and_set_is_caught() {
+    caught("create_by_get_and_set", "two_creators_of_one_item", "Conservation");
+    caught("create_by_get_and_set", "preset_items", "ToldIsTrue");
+}
+
+#[test]
+fn a_hold_that_is_released_before_its_payment_is_void_is_caught() {
+    caught("hold_released_before_payment_is_void", "pay_against_cancel", "ToldIsTrue");
+}
+
+#[test]
+fn a_lost_answer_that_is_taken_for_failure_is_caught() {
+    caught("lost_answer_of_an_adjustment_taken_for_failure", "with_pay_and_settlement", "Conservation");
+    caught("lost_answer_of_a_claim_taken_for_failure", "two_creators_of_one_item", "ToldIsTrue");
+}
+
+#[test]
+fn a_helper_that_rejects_is_caught() {
+    caught("helper_that_rejects", "a_helper_completes", "ToldIsTrue");
+}
+
+#[test]
+fn a_helper_that_does_not_confirm_is_caught() {
+    caught("helper_that_does_not_confirm", "a_helper_completes", "ToldIsTrue");
+}
+
+#[test]
+fn a_mapping_that_is_read_before_its_item_is_caught() {
+    caught("mapping_read_before_item", "two_claimants", "RetryIsSafe");
+}
+
+#[test]
+fn a_key_that_is_not_looked_up_before_the_hold_is_caught() {
+    caught("key_not_looked_up_before_the_hold", "two_claimants", "RetryIsSafe");
+}
+
+#[test]
+fn a_key_that_is_forgotten_with_its_hold_is_caught() {
+    caught("key_forgotten_with_its_hold", "two_claimants", "RetryIsSafe");
+}
+
+#[test]
+fn a_key_that_is_dropped_without_its_mapping_is_caught() {
+    caught("key_dropped_without_its_mapping", "two_claimants", "RetryIsSafe");
+}
+
+#[test]
+fn an_expired_hold_that_is_counted_as_free_is_caught() {
+    caught("expired_hold_counted_as_free", "two_buyers", "NoOversell");
+}
+
+#[test]
+fn an_expired_hold_that_is_dropped_undecided_is_caught() {
+    caught("expired_hold_dropped_undecided", "two_buyers", "ToldIsTrue");
+}
+
+#[test]
+fn an_expiry_that_came_too_late_and_is_taken_for_decided_is_caught() {
+    caught("conflict_at_expiry_taken_for_expired", "two_buyers", "Conservation");
+}
+
+#[test]
+fn a_payment_without_a_look_at_the_holds_is_caught() {
+    caught("paid_without_a_look_at_the_holds", "pay_against_cancel", "Conservation");
+}
+
+#[test]
+fn mappings_that_are_written_one_by_one_break_no_promise() {
+    for case in ["two_claimants", "an_idempotent_repeat", "one_order_by_two_executors"] {
+        let (held, found) = search("mappings_one_by_one", case);
+        assert!(held, "{found}");
+    }
+}
