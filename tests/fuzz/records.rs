@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::damage::{Damage, damages, spoil};
 use crate::property::check;
@@ -349,6 +349,44 @@ fn half_an_order_is_refused() {
             assert_eq!(world.records(), records);
         }
     }
+}
+
+/// Changes a record, which is JSON, and asserts that the pending order can then be neither paid nor confirmed.
+fn cannot_be_paid_after(key: &str, change: impl FnOnce(&mut Value)) {
+    let mut records = STOCKED.records.clone();
+    let mut record = decode(&records[key]).expect("the record is JSON");
+    change(&mut record);
+    records.insert(key.to_owned(), record.to_string().into_bytes());
+    let world = STOCKED.with(records.clone(), 6);
+    let pay = request(Method::POST, &format!("/orders/{}/pay", STOCKED.orders["pending"]), b"");
+    assert_eq!(send(&world, &(pay, None)).outcome(), (500, "unreadable_record"), "{record}");
+    let again = keyed_order(&[("item1", 2), ("item2", 1)], "pending");
+    assert!(send(&world, &(again, None)).status >= 400, "{record}");
+    assert_eq!(world.records(), records);
+}
+
+#[test]
+fn an_order_under_the_key_of_another_is_not_believed() {
+    let (pending, paid) = (&STOCKED.orders["pending"], &STOCKED.orders["paid"]);
+    cannot_be_paid_after(&format!("order:{pending}"), |order| order["order_id"] = paid.as_str().into());
+}
+
+#[test]
+fn an_order_for_more_than_is_held_is_not_believed() {
+    let key = format!("order:{}", STOCKED.orders["pending"]);
+    cannot_be_paid_after(&key, |order| {
+        order["lines"][0]["quantity"] = 50.into();
+        order["total"] = (50 * 1000 + 2000).into();
+    });
+    cannot_be_paid_after(&key, |order| {
+        let line = order["lines"][0].clone();
+        order["lines"].as_array_mut().expect("lines").insert(0, line);
+        order["total"] = (4 * 1000 + 2000).into();
+    });
+    cannot_be_paid_after(&key, |order| order["total"] = 1.into());
+    cannot_be_paid_after("inventory:item1", |item| {
+        item["holds"][&STOCKED.orders["pending"]]["quantity"] = 1.into();
+    });
 }
 
 #[test]
