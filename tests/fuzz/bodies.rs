@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
-use crate::damage::{any_json, damages, spoil};
+use crate::damage::{Text, any_json, damages, spoil};
 use crate::property::check;
 use crate::shop::{Answer, World, request};
 
@@ -14,7 +14,7 @@ use crate::shop::{Answer, World, request};
 const ITEMS: [(&str, u64, u64); 3] = domain::PRESET;
 
 /// Bodies of one kind: sound ones, spoilt ones, and just any.
-fn bodies(sound: impl Strategy<Value = Value> + 'static) -> impl Strategy<Value = Vec<u8>> {
+fn bodies(sound: impl Strategy<Value = Value> + 'static) -> impl Strategy<Value = Text> {
     let sound = sound.prop_map(|json| json.to_string().into_bytes()).boxed();
     let spoilt = (sound.clone(), damages()).prop_map(|(text, damages)| spoil(&text, &damages));
     prop_oneof![
@@ -23,6 +23,7 @@ fn bodies(sound: impl Strategy<Value = Value> + 'static) -> impl Strategy<Value 
         2 => any_json().prop_map(|json| json.to_string().into_bytes()),
         1 => vec(any::<u8>(), 0..500),
     ]
+    .prop_map(Text)
 }
 
 fn id() -> impl Strategy<Value = String> {
@@ -119,7 +120,7 @@ fn read_order(object: &Map<String, Value>) -> Option<(Vec<(String, u64)>, Option
 
 #[test]
 fn an_order_is_placed_as_it_says_or_refused_as_the_readme_says() {
-    check(6_000, bodies(order()), |body| {
+    check(6_000, bodies(order()), |Text(body)| {
         let world = World::preset();
         let before = world.records();
         let answer = world.post("/orders", &body);
@@ -164,7 +165,7 @@ fn a_payment_is_made_or_refused_as_the_readme_says() {
         let fields = [("method", method.map(Value::from)), ("amount", amount.map(Value::from))];
         fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
     });
-    check(4_000, bodies(sound), |body| {
+    check(4_000, bodies(sound), |Text(body)| {
         let world = World::preset();
         let order = world.post("/orders", r#"{"item_id":"item1","quantity":1}"#).body;
         let answer = world.post(&format!("/orders/{}/pay", order["order_id"].as_str().expect("an id")), &body);
@@ -201,7 +202,7 @@ fn an_item_is_put_or_refused_as_the_readme_says() {
         }
         item
     });
-    check(4_000, (bodies(sound), any::<bool>()), |(body, new)| {
+    check(4_000, (bodies(sound), any::<bool>()), |(Text(body), new)| {
         let id = if new { "teapot" } else { "item1" };
         let answer = World::preset().send(request(Method::PUT, &format!("/inventory/{id}"), &body));
         let Some((price, on_hand)) = refused_unless_sound(read(&body, read_item), &answer) else { return };
@@ -233,7 +234,7 @@ fn an_adjustment_is_made_or_refused_as_the_readme_says() {
         }
         adjustment
     });
-    check(4_000, bodies(sound), |body| {
+    check(4_000, bodies(sound), |Text(body)| {
         let answer = World::preset().post("/inventory/item1/adjustments", &body);
         let Some(delta) = refused_unless_sound(read(&body, read_adjustment), &answer) else { return };
         match 100 + delta {

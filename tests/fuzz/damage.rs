@@ -1,5 +1,7 @@
 //! Ways to spoil JSON: a little, so that much of it still makes sense, or beyond recognition.
 
+use std::fmt;
+
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -87,6 +89,16 @@ fn value() -> impl Strategy<Value = Value> {
         3 => select(others),
         1 => any_json(),
     ]
+}
+
+/// Bytes that are shown as the text that they mostly are.
+#[derive(Clone)]
+pub struct Text(pub Vec<u8>);
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", String::from_utf8_lossy(&self.0))
+    }
 }
 
 /// The text after all of this went wrong with it, one after the other.
