@@ -1,5 +1,7 @@
 //! Bodies: each is done, or refused as the README has it, according to a second and simpler reading of the README.
 
+use std::collections::BTreeMap;
+
 use http::Method;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -88,8 +90,11 @@ fn text(value: &Value, most: usize, character: impl Fn(char) -> bool) -> Option<
     (text.chars().count() <= most && text.chars().all(character)).then(|| text.to_owned())
 }
 
-/// The sums of an order's lines, by item, and who orders.
-fn read_order(object: &Map<String, Value>) -> Option<(Vec<(String, u64)>, Option<String>)> {
+/// How many an order takes of each item.
+type Sums = BTreeMap<String, u64>;
+
+/// What an order takes, and who orders.
+fn read_order(object: &Map<String, Value>) -> Option<(Sums, Option<String>)> {
     let lines = match object.get("items") {
         Some(items) => {
             only(object, &["items", "customer_id"])?;
@@ -108,14 +113,14 @@ fn read_order(object: &Map<String, Value>) -> Option<(Vec<(String, u64)>, Option
     if !(1..=50).contains(&lines.len()) {
         return None;
     }
-    let mut sums = std::collections::BTreeMap::<String, u64>::new();
+    let mut sums = Sums::new();
     for line in lines {
         let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         let id = text(line.get("item_id")?, 64, plain).filter(|id| !id.is_empty())?;
         let quantity = line.get("quantity")?.as_u64().filter(|quantity| (1..=1_000_000).contains(quantity))?;
         *sums.entry(id).or_default() += quantity;
     }
-    sums.values().all(|sum| *sum <= 1_000_000).then(|| (sums.into_iter().collect(), customer))
+    sums.values().all(|sum| *sum <= 1_000_000).then_some((sums, customer))
 }
 
 #[test]
@@ -125,31 +130,31 @@ fn an_order_is_placed_as_it_says_or_refused_as_the_readme_says() {
         let before = world.records();
         let answer = world.post("/orders", &body);
         let order = refused_unless_sound(read(&body, read_order), &answer);
-        let Some((lines, customer)) = order else {
+        let Some((sums, customer)) = order else {
             assert_eq!(world.records(), before, "a refused order leaves nothing");
             return;
         };
         let item = |id: &str| ITEMS.iter().find(|(other, ..)| *other == id);
-        if lines.iter().any(|(id, _)| item(id).is_none()) {
+        if sums.keys().any(|id| item(id).is_none()) {
             assert_eq!(answer.outcome(), (404, "item_not_found"));
-        } else if lines.iter().any(|(id, quantity)| item(id).is_some_and(|(_, on_hand, _)| on_hand < quantity)) {
+        } else if sums.iter().any(|(id, quantity)| item(id).is_some_and(|(_, on_hand, _)| on_hand < quantity)) {
             assert_eq!(answer.outcome(), (409, "insufficient_stock"));
         } else {
             let price = |id: &str| item(id).expect("looked up above").2;
-            let items = lines
+            let items = sums
                 .iter()
                 .map(|(id, quantity)| json!({ "item_id": id, "quantity": quantity, "unit_price": price(id) }));
             let order = &answer.body;
             assert_eq!((answer.status, &order["status"]), (201, &json!("pending")), "{answer:?}");
             assert_eq!(order["items"], items.collect::<Value>());
-            assert_eq!(order["total"], lines.iter().map(|(id, quantity)| price(id) * quantity).sum::<u64>());
+            assert_eq!(order["total"], sums.iter().map(|(id, quantity)| price(id) * quantity).sum::<u64>());
             assert_eq!(order["customer_id"], json!(customer));
-            // What was placed is what is shown, and what is sent back in the short or long form is the same order.
+            // What was placed is what is shown, and what is held.
             let path = format!("/orders/{}", order["order_id"].as_str().expect("an id"));
             assert_eq!(world.get(&path).body, *order);
             let held = world.get("/inventory").body;
             for (id, on_hand, _) in ITEMS {
-                let wanted = lines.iter().find(|(other, _)| other == id).map_or(0, |(_, quantity)| *quantity);
+                let wanted = sums.get(id).copied().unwrap_or(0);
                 let shown = held["items"].as_array().and_then(|items| items.iter().find(|item| item["item_id"] == id));
                 assert_eq!(shown.expect("it is listed")["available"], on_hand - wanted);
             }
