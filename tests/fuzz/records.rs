@@ -264,7 +264,7 @@ fn records_with(broken: impl IntoIterator<Item = (String, Text)>) -> Records {
 fn whatever_the_records_are_no_request_overwrites_what_it_cannot_read_or_sells_what_is_not_there() {
     let asks = every_request();
     let values = (proptest::collection::vec(broken(), 1..3), any::<u64>());
-    check(400, values, |(broken, seed)| {
+    check(1_000, values, |(broken, seed)| {
         let mut chance = fastrand::Rng::with_seed(seed);
         let mut order: Vec<_> = asks.iter().collect();
         chance.shuffle(&mut order);
