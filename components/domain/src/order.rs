@@ -96,7 +96,21 @@ pub struct Line {
     pub unit_price: Money,
 }
 
+/// What so many of each cost at these prices, if it fits.
+pub(crate) fn total(mut lines: impl Iterator<Item = (Money, Quantity)>) -> Option<Money> {
+    lines.try_fold(Money::ZERO, |sum, (unit_price, quantity)| sum.checked_add(unit_price.times(quantity)?))
+}
+
 impl Order {
+    /// Whether this is how `order_id` can have been placed: each item once, in order, and the total their sum.
+    pub(crate) fn is_sound(&self, order_id: OrderId) -> bool {
+        let total = total(self.lines.iter().map(|line| (line.unit_price, line.quantity)));
+        self.order_id == order_id
+            && !self.lines.is_empty()
+            && self.lines.is_sorted_by(|one, next| one.item_id < next.item_id)
+            && total == Some(self.total)
+    }
+
     /// Whether `request` asks for what this order was placed for: what an idempotency key stands for.
     pub fn answers(&self, request: &NewOrder) -> bool {
         let lines = self.lines.iter().map(|line| (&line.item_id, line.quantity));

@@ -1,14 +1,13 @@
 //! Requests about orders: place, show, cancel.
 
-use crate::amounts::Money;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::ids::{KeyDigest, OrderId};
-use crate::item::{Hold, Settlement};
-use crate::order::{Line, NewOrder, Order};
+use crate::item::{Hold, Item, Settlement};
+use crate::order::{Line, NewOrder, Order, total};
 use crate::payment::{Paid, Payment, Void};
 use crate::settlement::Change;
-use crate::shop::{Read, Shop, encode};
+use crate::shop::{Shop, encode};
 use crate::status::{Status, status};
 use crate::store::{Entry, Key, Store, StoreError, Swap};
 
@@ -118,10 +117,13 @@ impl<S: Store, E: Environment> Shop<S, E> {
     async fn missing_lines<'a>(&self, order: &'a Order) -> Result<Vec<&'a Line>, Error> {
         let ids: Vec<_> = order.lines.iter().map(|line| line.item_id.clone()).collect();
         let items = self.find_items(&ids).await?;
-        let held = |item: &Option<Read<crate::item::Item>>| {
-            item.as_ref().is_some_and(|item| item.record.holds.contains_key(&order.order_id))
-        };
-        Ok(order.lines.iter().zip(items).filter(|(_, item)| !held(item)).map(|(line, _)| line).collect())
+        let mut missing = Vec::new();
+        for (line, item) in order.lines.iter().zip(items) {
+            if !item.map_or(Ok(false), |item| is_held(order, line, &item.record))? {
+                missing.push(line);
+            }
+        }
+        Ok(missing)
     }
 
     async fn try_to_place(&self, request: &NewOrder, key: Option<&KeyDigest>) -> Result<Attempt, Error> {
@@ -136,9 +138,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
             return self.resume(order, request).await;
         }
         let lines = request.lines.iter().zip(&items);
-        let total = lines
-            .clone()
-            .try_fold(Money::ZERO, |sum, ((_, quantity), item)| sum.checked_add(item.unit_price.times(quantity)?));
+        let total = total(lines.clone().map(|((_, quantity), item)| (item.unit_price, quantity)));
         let total = total.ok_or(Error::TotalTooLarge)?;
         for ((item_id, quantity), item) in lines.clone() {
             // Refused before anything is written, as most refusals are.
@@ -284,7 +284,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
     async fn hold(&self, order: &Order, line: &Line, key: Option<&KeyDigest>) -> Result<Holding, Error> {
         let order_id = order.order_id;
         self.update_item(&line.item_id, async |item| {
-            if item.holds.contains_key(&order_id) {
+            if is_held(order, line, item)? {
                 return Ok(Change::Leave(Holding::Held));
             }
             if let Some(key) = key
@@ -315,6 +315,18 @@ impl<S: Store, E: Environment> Shop<S, E> {
             if self.release(&line.item_id, order.order_id, settlement).await.is_err() {
                 return;
             }
+        }
+    }
+}
+
+/// Whether an item holds a line of an order. A hold of more or less than the line is not believed.
+fn is_held(order: &Order, line: &Line, item: &Item) -> Result<bool, Error> {
+    match item.holds.get(&order.order_id) {
+        None => Ok(false),
+        Some(hold) if hold.quantity == line.quantity => Ok(true),
+        Some(_) => {
+            let reason = format!("it does not hold what order:{} says", order.order_id);
+            Err(Error::Unreadable { key: Key::Item(line.item_id.clone()).to_string(), reason })
         }
     }
 }

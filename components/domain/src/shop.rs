@@ -58,7 +58,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
         let mut found = self.store.get(&keys).await?.into_iter();
         match (found.next().flatten(), found.next().flatten()) {
             (None, None) => Ok(None),
-            (Some(order), Some(payment)) => Ok(Some((decode(order)?.record, decode(payment)?))),
+            (Some(order), Some(payment)) => Ok(Some((decode_order(order, id)?, decode(payment)?))),
             _ => Err(Error::half_an_order(id)),
         }
     }
@@ -80,6 +80,17 @@ pub(crate) fn decode<T: DeserializeOwned>(entry: Entry) -> Result<Read<T>, Error
     match serde_json::from_slice(&entry.value) {
         Ok(record) => Ok(Read { entry, record }),
         Err(error) => Err(Error::Unreadable { key: entry.location, reason: error.to_string() }),
+    }
+}
+
+/// An order out of its bytes; one that cannot have been placed like this is not believed. Its holds are found by what
+/// it says.
+fn decode_order(entry: Entry, id: OrderId) -> Result<Order, Error> {
+    let Read { entry, record: order } = decode::<Order>(entry)?;
+    if order.is_sound(id) {
+        Ok(order)
+    } else {
+        Err(Error::Unreadable { key: entry.location, reason: "no order was placed like this".to_owned() })
     }
 }
 

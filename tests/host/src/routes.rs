@@ -1,6 +1,7 @@
 //! Which component answers which path: Spin's rules, with the router that Spin uses.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::manifest::Trigger;
@@ -46,9 +47,9 @@ pub(crate) struct Match<'a> {
 }
 
 impl Match<'_> {
-    /// What the `:name` segments have captured, not percent-decoded.
-    pub(crate) fn named(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.captures.iter()
+    /// What the `:name` segments have captured, not percent-decoded. Of two with one name the last counts.
+    pub(crate) fn named(&self) -> BTreeMap<&str, &str> {
+        self.captures.iter().collect()
     }
 
     /// What a wildcard at the end has captured, with its slashes: the router drops them, Spin puts them back.
@@ -169,7 +170,7 @@ mod tests {
     fn a_parameter_is_not_percent_decoded() {
         let (router, _) = router(&["/orders/:order_id/pay"]);
         let found = router.find("/orders/a%20b/pay").unwrap();
-        assert_eq!(found.named().collect::<Vec<_>>(), [("order_id", "a%20b")]);
+        assert_eq!(found.named(), BTreeMap::from([("order_id", "a%20b")]));
     }
 
     #[test]

@@ -1,0 +1,270 @@
+//! Bodies: each is done, or refused as the README has it, according to a second and simpler reading of the README.
+
+use std::collections::BTreeMap;
+
+use http::Method;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::{Map, Value, json};
+
+use crate::damage::{Text, any_json, damages, spoil};
+use crate::property::check;
+use crate::shop::{Answer, World, request};
+
+/// The preset items: id, on hand, price.
+const ITEMS: [(&str, u64, u64); 3] = domain::PRESET;
+
+/// Bodies of one kind: sound ones, spoilt ones, and just any.
+fn bodies(sound: impl Strategy<Value = Value> + 'static) -> impl Strategy<Value = Text> {
+    let sound = sound.prop_map(|json| json.to_string().into_bytes()).boxed();
+    let spoilt = (sound.clone(), damages()).prop_map(|(text, damages)| spoil(&text, &damages));
+    prop_oneof![
+        2 => sound,
+        8 => spoilt,
+        2 => any_json().prop_map(|json| json.to_string().into_bytes()),
+        1 => vec(any::<u8>(), 0..500),
+    ]
+    .prop_map(Text)
+}
+
+fn id() -> impl Strategy<Value = String> {
+    prop_oneof![
+        8 => select(&ITEMS[..]).prop_map(|(id, ..)| id.to_owned()),
+        1 => vec(select(&b"abzABZ09._-"[..]), 1..65).prop_map(|id| String::from_utf8(id).expect("ASCII")),
+    ]
+}
+
+fn line() -> impl Strategy<Value = Value> {
+    let quantity = prop_oneof![4 => 1..60_u64, 1 => 1..=1_000_000_u64];
+    (id(), quantity).prop_map(|(item_id, quantity)| json!({ "item_id": item_id, "quantity": quantity }))
+}
+
+fn order() -> impl Strategy<Value = Value> {
+    let lines = prop_oneof![4 => vec(line(), 1..4), 1 => vec(line(), 1..=50)];
+    let long = lines.prop_map(|lines| json!({ "items": lines }));
+    (prop_oneof![line(), long], proptest::option::of(".{1,128}")).prop_map(|(mut order, customer)| {
+        if let Some(customer) = customer {
+            order["customer_id"] = customer.into();
+        }
+        order
+    })
+}
+
+/// What a second reading of the README says about a body.
+enum Reading<T> {
+    /// It is no JSON.
+    Malformed,
+    /// It is JSON and wrong.
+    Invalid,
+    Sound(T),
+}
+
+fn read<T>(body: &[u8], sound: impl FnOnce(&Map<String, Value>) -> Option<T>) -> Reading<T> {
+    let Ok(json) = serde_json::from_slice::<Value>(body) else { return Reading::Malformed };
+    json.as_object().and_then(sound).map_or(Reading::Invalid, Reading::Sound)
+}
+
+/// Asserts that a body which is malformed or invalid is told so; gives what it says otherwise.
+fn refused_unless_sound<T>(reading: Reading<T>, answer: &Answer) -> Option<T> {
+    match reading {
+        Reading::Malformed => assert_eq!(answer.outcome(), (400, "malformed_json"), "{answer:?}"),
+        Reading::Invalid => assert_eq!(answer.outcome(), (422, "invalid_request"), "{answer:?}"),
+        Reading::Sound(content) => return Some(content),
+    }
+    None
+}
+
+fn only(object: &Map<String, Value>, names: &[&str]) -> Option<()> {
+    object.keys().all(|name| names.contains(&name.as_str())).then_some(())
+}
+
+/// A field that may be left out but, if it is there, has to be sound.
+fn optional<T>(object: &Map<String, Value>, name: &str, sound: impl FnOnce(&Value) -> Option<T>) -> Option<Option<T>> {
+    object.get(name).map_or(Some(None), |value| sound(value).map(Some))
+}
+
+/// A text of so many characters, all of this kind.
+fn text(value: &Value, most: usize, character: impl Fn(char) -> bool) -> Option<String> {
+    let text = value.as_str()?;
+    (text.chars().count() <= most && text.chars().all(character)).then(|| text.to_owned())
+}
+
+/// How many an order takes of each item.
+type Sums = BTreeMap<String, u64>;
+
+/// What an order takes, and who orders.
+fn read_order(object: &Map<String, Value>) -> Option<(Sums, Option<String>)> {
+    let lines = match object.get("items") {
+        Some(items) => {
+            only(object, &["items", "customer_id"])?;
+            let lines = items.as_array()?.iter().map(|line| {
+                let line = line.as_object()?;
+                only(line, &["item_id", "quantity"]).and(Some(line))
+            });
+            lines.collect::<Option<Vec<_>>>()?
+        }
+        None => {
+            only(object, &["item_id", "quantity", "customer_id"])?;
+            vec![object]
+        }
+    };
+    let customer = optional(object, "customer_id", |id| text(id, 128, |_| true).filter(|id| !id.is_empty()))?;
+    if !(1..=50).contains(&lines.len()) {
+        return None;
+    }
+    let mut sums = Sums::new();
+    for line in lines {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        let id = text(line.get("item_id")?, 64, plain).filter(|id| !id.is_empty())?;
+        let quantity = line.get("quantity")?.as_u64().filter(|quantity| (1..=1_000_000).contains(quantity))?;
+        *sums.entry(id).or_default() += quantity;
+    }
+    sums.values().all(|sum| *sum <= 1_000_000).then_some((sums, customer))
+}
+
+#[test]
+fn an_order_is_placed_as_it_says_or_refused_as_the_readme_says() {
+    check(6_000, bodies(order()), |Text(body)| {
+        let world = World::preset();
+        let before = world.records();
+        let answer = world.post("/orders", &body);
+        let order = refused_unless_sound(read(&body, read_order), &answer);
+        let Some((sums, customer)) = order else {
+            assert_eq!(world.records(), before, "a refused order leaves nothing");
+            return;
+        };
+        let item = |id: &str| ITEMS.iter().find(|(other, ..)| *other == id);
+        if sums.keys().any(|id| item(id).is_none()) {
+            assert_eq!(answer.outcome(), (404, "item_not_found"));
+        } else if sums.iter().any(|(id, quantity)| item(id).is_some_and(|(_, on_hand, _)| on_hand < quantity)) {
+            assert_eq!(answer.outcome(), (409, "insufficient_stock"));
+        } else {
+            let price = |id: &str| item(id).expect("looked up above").2;
+            let items = sums
+                .iter()
+                .map(|(id, quantity)| json!({ "item_id": id, "quantity": quantity, "unit_price": price(id) }));
+            let order = &answer.body;
+            assert_eq!((answer.status, &order["status"]), (201, &json!("pending")), "{answer:?}");
+            assert_eq!(order["items"], items.collect::<Value>());
+            assert_eq!(order["total"], sums.iter().map(|(id, quantity)| price(id) * quantity).sum::<u64>());
+            assert_eq!(order["customer_id"], json!(customer));
+            // What was placed is what is shown, and what is held.
+            let path = format!("/orders/{}", order["order_id"].as_str().expect("an id"));
+            assert_eq!(world.get(&path).body, *order);
+            let held = world.get("/inventory").body;
+            for (id, on_hand, _) in ITEMS {
+                let wanted = sums.get(id).copied().unwrap_or(0);
+                let shown = held["items"].as_array().and_then(|items| items.iter().find(|item| item["item_id"] == id));
+                assert_eq!(shown.expect("it is listed")["available"], on_hand - wanted);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_payment_is_made_or_refused_as_the_readme_says() {
+    let method = vec(select(&b"az09_-"[..]), 1..33).prop_map(|method| String::from_utf8(method).expect("ASCII"));
+    let amount = prop_oneof![2 => Just(1000_u64), 1 => any::<u64>()];
+    let sound = (proptest::option::of(method), proptest::option::of(amount)).prop_map(|(method, amount)| {
+        let fields = [("method", method.map(Value::from)), ("amount", amount.map(Value::from))];
+        fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    });
+    check(4_000, bodies(sound), |Text(body)| {
+        let world = World::preset();
+        let order = world.post("/orders", r#"{"item_id":"item1","quantity":1}"#).body;
+        let answer = world.post(&format!("/orders/{}/pay", order["order_id"].as_str().expect("an id")), &body);
+        let reading = if body.is_empty() { Reading::Sound((None, None)) } else { read(&body, read_payment) };
+        match refused_unless_sound(reading, &answer) {
+            None => {}
+            Some((_, Some(amount))) if amount != 1000 => assert_eq!(answer.outcome(), (422, "amount_mismatch")),
+            Some((method, _)) => {
+                let payment = &answer.body["payment"];
+                assert_eq!((answer.status, &answer.body["status"]), (200, &json!("paid")), "{answer:?}");
+                assert_eq!(payment["method"], method.unwrap_or("unspecified".to_owned()));
+                assert_eq!(payment["amount"], 1000);
+            }
+        }
+    });
+}
+
+fn read_payment(object: &Map<String, Value>) -> Option<(Option<String>, Option<u64>)> {
+    only(object, &["method", "amount"])?;
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c);
+    let method = optional(object, "method", |method| text(method, 32, plain).filter(|method| !method.is_empty()))?;
+    let amount = optional(object, "amount", |amount| amount.as_u64().filter(|amount| *amount <= i64::MAX as u64))?;
+    Some((method, amount))
+}
+
+#[test]
+fn an_item_is_put_or_refused_as_the_readme_says() {
+    let price = prop_oneof![0..=i64::MAX as u64, any::<u64>()];
+    let on_hand = proptest::option::of(prop_oneof![0..=1_000_000_000_000_u64, any::<u64>()]);
+    let sound = (price, on_hand).prop_map(|(price, on_hand)| {
+        let mut item = json!({ "unit_price": price });
+        if let Some(on_hand) = on_hand {
+            item["on_hand"] = on_hand.into();
+        }
+        item
+    });
+    check(4_000, (bodies(sound), any::<bool>()), |(Text(body), new)| {
+        let id = if new { "teapot" } else { "item1" };
+        let answer = World::preset().send(request(Method::PUT, &format!("/inventory/{id}"), &body));
+        let Some((price, on_hand)) = refused_unless_sound(read(&body, read_item), &answer) else { return };
+        match (new, on_hand) {
+            (false, Some(_)) => assert_eq!(answer.outcome(), (409, "item_exists")),
+            _ => {
+                assert_eq!(answer.status, if new { 201 } else { 200 }, "{answer:?}");
+                assert_eq!(answer.body["unit_price"], price);
+                assert_eq!(answer.body["on_hand"], if new { on_hand.unwrap_or(0) } else { 100 });
+            }
+        }
+    });
+}
+
+fn read_item(object: &Map<String, Value>) -> Option<(u64, Option<u64>)> {
+    only(object, &["unit_price", "on_hand"])?;
+    let price = object.get("unit_price")?.as_u64().filter(|price| *price <= i64::MAX as u64)?;
+    let on_hand = optional(object, "on_hand", |count| count.as_u64().filter(|count| *count <= 1_000_000_000_000))?;
+    Some((price, on_hand))
+}
+
+#[test]
+fn an_adjustment_is_made_or_refused_as_the_readme_says() {
+    let delta = prop_oneof![4 => -120..200_i64, 1 => any::<i64>(), 1 => -1_000_000_000_001..=1_000_000_000_001_i64];
+    let sound = (delta, proptest::option::of(".{0,260}")).prop_map(|(delta, reason)| {
+        let mut adjustment = json!({ "delta": delta });
+        if let Some(reason) = reason {
+            adjustment["reason"] = reason.into();
+        }
+        adjustment
+    });
+    check(4_000, bodies(sound), |Text(body)| {
+        let answer = World::preset().post("/inventory/item1/adjustments", &body);
+        let Some(delta) = refused_unless_sound(read(&body, read_adjustment), &answer) else { return };
+        match 100 + delta {
+            ..0 => assert_eq!(answer.outcome(), (409, "insufficient_stock")),
+            on_hand @ 0..=1_000_000_000_000 => {
+                assert_eq!((answer.status, &answer.body["on_hand"]), (200, &json!(on_hand)), "{answer:?}");
+            }
+            _ => assert_eq!(answer.outcome(), (422, "invalid_request")),
+        }
+    });
+}
+
+fn read_adjustment(object: &Map<String, Value>) -> Option<i64> {
+    only(object, &["delta", "reason"])?;
+    optional(object, "reason", |reason| text(reason, 256, |_| true))?;
+    let sound = |delta: &i64| *delta != 0 && delta.unsigned_abs() <= 1_000_000_000_000;
+    object.get("delta")?.as_i64().filter(sound)
+}
+
+#[test]
+fn a_body_of_more_than_64_kib_is_too_large_and_one_of_64_kib_is_read() {
+    let padded = |length: usize| {
+        let order = r#"{"item_id":"item1","quantity":1}"#;
+        format!("{order}{}", " ".repeat(length - order.len()))
+    };
+    assert_eq!(World::preset().post("/orders", padded(65_536)).status, 201);
+    assert_eq!(World::preset().post("/orders", padded(65_537)).outcome(), (413, "body_too_large"));
+}

@@ -1,0 +1,70 @@
+//! What holds for every answer, whatever was asked.
+
+use serde_json::Value;
+
+use crate::shop::Answer;
+
+/// The problems that the README documents, each with its status.
+const PROBLEMS: [(u16, &str); 22] = [
+    (400, "malformed_json"),
+    (401, "unauthorized"),
+    (403, "operator_disabled"),
+    (404, "item_not_found"),
+    (404, "not_found"),
+    (404, "order_not_found"),
+    (405, "method_not_allowed"),
+    (408, "request_timeout"),
+    (409, "insufficient_stock"),
+    (409, "item_exists"),
+    (409, "order_not_cancellable"),
+    (409, "order_not_payable"),
+    (413, "body_too_large"),
+    (415, "unsupported_media_type"),
+    (422, "amount_mismatch"),
+    (422, "idempotency_key_reused"),
+    (422, "invalid_request"),
+    (500, "unreadable_record"),
+    (503, "busy"),
+    (503, "misconfigured"),
+    (503, "store_unavailable"),
+    (503, "store_unsuitable"),
+];
+
+pub fn check(asked: &str, response: api::Response) -> Answer {
+    let (head, bytes) = response.http.into_parts();
+    let status = head.status.as_u16();
+    let header = |name: &str| head.headers.get(name).map(|value| value.to_str().expect("a text"));
+    let text = String::from_utf8_lossy(&bytes);
+    assert_eq!(header("cache-control"), Some("no-store"), "{asked}");
+    assert!(header("x-request-id").is_some_and(|id| !id.is_empty()), "{asked}");
+    if matches!(status, 204 | 304) {
+        assert!(bytes.is_empty() && header("content-length").is_none(), "{asked}: {text}");
+    } else {
+        assert_eq!(header("content-length"), Some(bytes.len().to_string().as_str()), "{asked}");
+    }
+    let body: Value = if bytes.is_empty() {
+        Value::Null
+    } else {
+        serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{asked}: {error}: {text}"))
+    };
+    match status {
+        200 | 201 => assert_eq!(header("content-type"), Some("application/json"), "{asked}"),
+        204 | 304 => {}
+        _ => {
+            let code = body["code"].as_str().unwrap_or_default();
+            assert!(PROBLEMS.contains(&(status, code)), "{asked}: {status} {text}");
+            assert_eq!(header("content-type"), Some("application/problem+json"), "{asked}");
+            assert_eq!(body["status"], status, "{asked}");
+            assert_eq!(body["type"], format!("urn:problem-type:{code}"), "{asked}");
+            assert_eq!(header("retry-after").is_some(), status == 503, "{asked}");
+            assert_eq!(response.log.is_some(), status >= 500 && code != "busy", "{asked}: {:?}", response.log);
+            if code == "invalid_request" {
+                let errors = body["errors"].as_array().unwrap_or_else(|| panic!("{asked}: {text}"));
+                let places = ["pointer", "header", "parameter"];
+                let named = |error: &Value| places.iter().filter(|place| error[**place].is_string()).count() == 1;
+                assert!((1..=20).contains(&errors.len()) && errors.iter().all(named), "{asked}: {text}");
+            }
+        }
+    }
+    Answer { status, headers: head.headers, body, log: response.log }
+}

@@ -1,0 +1,88 @@
+//! Paths: what they name, and that the component which a path leads to is the one that serves it.
+
+use api::{Resource, Verb};
+use http::{Method, Uri};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::property::check;
+use crate::shop::{World, component, request};
+
+const METHODS: [Method; 7] =
+    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS, Method::PATCH];
+
+const WORDS: [&str; 11] =
+    ["orders", "inventory", "pay", "cancel", "adjustments", "health", "ready", "item1", "Orders", "..", "."];
+
+/// Segments that mean something, nearly do, or nothing at all.
+fn segment() -> impl Strategy<Value = String> {
+    let encoded = any::<Vec<u8>>().prop_map(|bytes| bytes.iter().map(|byte| format!("%{byte:02x}")).collect());
+    prop_oneof![
+        12 => select(&WORDS).prop_map(str::to_owned),
+        1 => Just("4be0643f-1d98-473b-97cd-ca98a65347dd".to_owned()),
+        1 => Just(String::new()),
+        1 => any::<String>(),
+        1 => encoded,
+        1 => (select(&WORDS), 1..2000_usize).prop_map(|(word, times)| word.repeat(times)),
+        1 => vec(select(&b"abz09._-~!$&'()*+,;=:@%"[..]), 0..80)
+            .prop_map(|bytes| String::from_utf8(bytes).expect("ASCII")),
+    ]
+}
+
+fn path() -> impl Strategy<Value = String> {
+    let slashes = || (0..3_usize).prop_map(|count| "/".repeat(count));
+    (slashes(), vec(segment(), 0..6), slashes())
+        .prop_map(|(start, segments, end)| format!("{start}{}{end}", segments.join("/")))
+}
+
+/// What a path names, read off a table of patterns.
+fn named(path: &str) -> Option<(Resource<'_>, &'static str)> {
+    let segments: Vec<_> = path.trim_matches('/').split('/').collect();
+    Some(match segments[..] {
+        ["orders"] => (Resource::Orders, "orders"),
+        ["orders", id] => (Resource::Order(id), "orders"),
+        ["orders", id, "pay"] => (Resource::Pay(id), "payments"),
+        ["orders", id, "cancel"] => (Resource::Cancel(id), "orders"),
+        ["inventory"] => (Resource::Items, "inventory"),
+        ["inventory", id] => (Resource::Item(id), "inventory"),
+        ["inventory", id, "adjustments"] => (Resource::Adjustments(id), "inventory"),
+        ["health"] => (Resource::Health, "inventory"),
+        ["ready"] => (Resource::Ready, "inventory"),
+        _ => return None,
+    })
+}
+
+#[test]
+fn a_path_names_what_the_table_says_and_leads_to_the_component_that_serves_it() {
+    check(20_000, path(), |path| {
+        let named = named(&path);
+        assert_eq!(Resource::at(&path), named.map(|(resource, _)| resource));
+        // An empty segment is none to the router; what has one names nothing that is there.
+        if let Some((_, served_by)) = named
+            && !path.trim_matches('/').contains("//")
+        {
+            assert_eq!(component(&path), served_by);
+        }
+    });
+}
+
+#[test]
+fn a_path_and_a_method_of_any_kind_are_answered() {
+    let body = br#"{"item_id":"item1","quantity":1}"#;
+    check(5_000, (path(), select(&METHODS)), |(path, method)| {
+        // What no request can carry, none can bring; and a query or a fragment is no part of the path.
+        let Ok(uri) = format!("/{path}").parse::<Uri>() else { return };
+        let path = uri.path();
+        let answer = World::preset().send(request(method.clone(), path, body));
+        match Resource::at(path).map(|resource| resource.verb(&method)) {
+            None => assert_eq!(answer.outcome(), (404, "not_found")),
+            Some(_) if method == Method::OPTIONS => assert_eq!(answer.status, 204),
+            Some(None) => assert_eq!(answer.outcome(), (405, "method_not_allowed")),
+            Some(Some(verb)) => {
+                assert!(answer.status < 500, "{answer:?}");
+                assert!(verb != Verb::Get || [200, 404].contains(&answer.status), "{answer:?}");
+            }
+        }
+    });
+}

@@ -1,0 +1,390 @@
+//! Records of a broken or odd shape: no request panics, none overwrites what it cannot read, and none sells what is not
+//! there, however little the records fit together.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use domain::item::Item;
+use domain::order::Order;
+use domain::payment::Payment;
+use domain::{ItemId, KeyDigest, OrderId};
+use http::{Method, Request};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::damage::{Text, damages, spoil};
+use crate::property::check;
+use crate::shop::{Answer, Records, World, request, with_key};
+
+/// An order is unpaid for so long.
+const WINDOW: u64 = 900;
+
+/// A shop in which there is a record of every kind, and orders in every state.
+struct Stocked {
+    records: Records,
+    /// The time at which it is as it is.
+    seconds: u64,
+    /// By what became of them.
+    orders: BTreeMap<&'static str, String>,
+}
+
+static STOCKED: LazyLock<Stocked> = LazyLock::new(|| {
+    let world = World::preset();
+    let start = world.now();
+    let place = |lines: &[(&str, u64)], key: &str| {
+        let answer = world.send(keyed_order(lines, key));
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.body["order_id"].as_str().expect("an id").to_owned()
+    };
+    let post = |path: String| assert_eq!(world.post(&path, "").status, 200);
+    let cancel = |order: &str| post(format!("/orders/{order}/cancel"));
+
+    let mut orders = BTreeMap::new();
+    orders.insert("expired", place(&[("item3", 5)], "expired"));
+    world.wait(WINDOW + 1);
+    // So many settled keys that their mappings are written, and then one that is not.
+    let settled: Vec<_> = (0..16).map(|n| place(&[("item2", 1)], &format!("settled-{n}"))).collect();
+    settled.iter().for_each(|order| cancel(order));
+    orders.insert("mapped", settled[0].clone());
+    orders.insert("cancelled", place(&[("item1", 1)], "cancelled"));
+    cancel(&orders["cancelled"]);
+    orders.insert("pending", place(&[("item1", 2), ("item2", 1)], "pending"));
+    orders.insert("paid", place(&[("item1", 3), ("item2", 2)], "paid"));
+    assert_eq!(world.send(keyed_adjustment("item1", 7, "delivery")).status, 200);
+    post(format!("/orders/{}/pay", orders["paid"]));
+    Stocked { records: world.records(), seconds: (world.now() - start) / 1000, orders }
+});
+
+impl Stocked {
+    /// Such a shop, but with these records.
+    fn with(&self, records: Records, seed: u64) -> World {
+        let world = World::new(records, seed);
+        world.wait(self.seconds);
+        world
+    }
+}
+
+fn keyed_order(lines: &[(&str, u64)], key: &str) -> Request<Vec<u8>> {
+    let lines: Vec<_> = lines.iter().map(|(id, quantity)| json!({ "item_id": id, "quantity": quantity })).collect();
+    with_key(request(Method::POST, "/orders", json!({ "items": lines }).to_string().as_bytes()), key)
+}
+
+fn order(item: &str, quantity: u64) -> Request<Vec<u8>> {
+    let body = json!({ "item_id": item, "quantity": quantity }).to_string();
+    request(Method::POST, "/orders", body.as_bytes())
+}
+
+fn keyed_adjustment(item: &str, delta: i64, key: &str) -> Request<Vec<u8>> {
+    let body = json!({ "delta": delta }).to_string();
+    with_key(request(Method::POST, &format!("/inventory/{item}/adjustments"), body.as_bytes()), key)
+}
+
+/// A request, and by how much it changes the stock of which item where it succeeds for the first time.
+type Ask = (Request<Vec<u8>>, Option<(&'static str, i64)>);
+
+/// Every request there is, on everything that there is.
+fn every_request() -> Vec<Ask> {
+    let mut asks: Vec<Ask> = Vec::new();
+    let mut ask = |request| asks.push((request, None));
+    let get = |path: &str| request(Method::GET, path, b"");
+    for order in STOCKED.orders.values() {
+        ask(get(&format!("/orders/{order}")));
+        ask(request(Method::POST, &format!("/orders/{order}/pay"), b""));
+        ask(request(Method::POST, &format!("/orders/{order}/cancel"), b""));
+    }
+    for item in ["item1", "item2", "item3"] {
+        ask(get(&format!("/inventory/{item}")));
+        ask(request(Method::PUT, &format!("/inventory/{item}"), br#"{"unit_price":7}"#));
+        ask(request(Method::PUT, &format!("/inventory/{item}"), br#"{"unit_price":7,"on_hand":7}"#));
+        ask(order(item, 1));
+        ask(order(item, 40));
+        ask(order(item, 100));
+    }
+    ask(get("/inventory"));
+    ask(get("/ready"));
+    ask(request(Method::PUT, "/inventory/teapot", br#"{"unit_price":7,"on_hand":7}"#));
+    ask(keyed_order(&[("item3", 5)], "expired"));
+    ask(keyed_order(&[("item2", 1)], "settled-0"));
+    ask(keyed_order(&[("item1", 1)], "cancelled"));
+    ask(keyed_order(&[("item1", 2), ("item2", 1)], "pending"));
+    ask(keyed_order(&[("item1", 3), ("item2", 2)], "paid"));
+    ask(keyed_order(&[("item1", 1), ("item3", 1)], "new"));
+    for (item, delta, key) in [("item1", 7, "delivery"), ("item1", -2, "a"), ("item2", 5, "b"), ("item3", -70, "c")] {
+        asks.push((keyed_adjustment(item, delta, key), Some((item, delta))));
+    }
+    asks
+}
+
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    serde_json::from_slice(bytes).ok()
+}
+
+fn item(bytes: &[u8]) -> Option<Item> {
+    decode(bytes).filter(|item: &Item| item.reserved() <= item.on_hand.get())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Catalog {
+    #[serde(rename = "items")]
+    _items: BTreeSet<ItemId>,
+}
+
+/// Whether these bytes are a record of the kind that the key says.
+fn readable(key: &str, bytes: &[u8]) -> bool {
+    match key.split(':').next().unwrap_or_default() {
+        "catalog" => decode::<Catalog>(bytes).is_some(),
+        "inventory" => item(bytes).is_some(),
+        "order" => decode::<Order>(bytes).is_some(),
+        "payment" => decode::<Payment>(bytes).is_some(),
+        "idempotency" => decode::<OrderId>(bytes).is_some(),
+        other => panic!("there is no kind {other}"),
+    }
+}
+
+/// Asserts that what a request did to the records is allowed, whatever they were. `delta` is what it added to the stock
+/// of an item.
+fn keeps_the_books(before: &Records, after: &Records, delta: Option<(&str, i64)>) {
+    for (key, old) in before {
+        let new = after.get(key).unwrap_or_else(|| panic!("{key} is gone"));
+        let Some((kind, id)) = key.split_once(':') else { continue };
+        match kind {
+            // A mapping that an item says is to be written is written, whatever is there.
+            "idempotency" if keys_to_map(before).contains(id) => {}
+            "order" | "idempotency" => assert_eq!(new, old, "{key} has changed"),
+            _ if !readable(key, old) => assert_eq!(new, old, "{key} could not be read and was overwritten"),
+            _ => assert!(readable(key, new), "{key} is broken: {}", String::from_utf8_lossy(new)),
+        }
+        match kind {
+            "inventory" => {
+                let delta = delta.filter(|(item, _)| *item == id).map_or(0, |(_, delta)| delta);
+                if let (Some(old), Some(new)) = (item(old), item(new)) {
+                    stock_is_accounted_for(key, &old, &new, after, delta);
+                }
+            }
+            "payment" if old != new => {
+                assert!(matches!(decode(old), Some(Payment::Unpaid { .. })), "{key} was decided twice");
+                if let Some(Payment::Paid(_)) = decode(new) {
+                    paid_means_held(id, before);
+                }
+            }
+            _ => {}
+        }
+    }
+    for (key, bytes) in after.iter().filter(|(key, _)| !before.contains_key(*key)) {
+        assert!(readable(key, bytes), "{key} is new and broken");
+        assert!(!matches!(decode(bytes), Some(Payment::Paid(_))), "{key} is new and paid");
+    }
+}
+
+/// The keys that some item carries without a mapping.
+fn keys_to_map(records: &Records) -> BTreeSet<String> {
+    let items = records.iter().filter(|(key, _)| key.starts_with("inventory:")).filter_map(|(_, bytes)| item(bytes));
+    items
+        .flat_map(|item| {
+            let held = item.holds.into_values().filter_map(|hold| hold.key);
+            held.chain(item.settled_keys.into_keys()).map(|key| key.to_string()).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// What is on hand changes by what was sold and by `delta`; a hold goes only when its order was decided.
+fn stock_is_accounted_for(key: &str, old: &Item, new: &Item, after: &Records, delta: i64) {
+    let mut sold = 0;
+    for (order, hold) in &old.holds {
+        if let Some(kept) = new.holds.get(order) {
+            assert_eq!(kept, hold, "a hold in {key} has changed");
+            continue;
+        }
+        match after.get(&format!("payment:{order}")).and_then(|bytes| decode(bytes)) {
+            Some(Payment::Paid(_)) => sold += hold.quantity.get(),
+            Some(Payment::Void { .. }) => {}
+            Some(Payment::Unpaid { .. }) | None => panic!("a hold in {key} was dropped undecided"),
+        }
+    }
+    let expected = old.on_hand.get().checked_sub(sold).and_then(|on_hand| on_hand.checked_add_signed(delta));
+    assert_eq!(Some(new.on_hand.get()), expected, "{key}: {sold} sold, {delta} added");
+}
+
+/// Each line of an order that has just been paid was held, all of it.
+fn paid_means_held(order: &str, before: &Records) {
+    let id: OrderId = order.parse().expect("a payment's key has an order id");
+    let record = before.get(&format!("order:{order}")).and_then(|bytes| decode::<Order>(bytes));
+    let record = record.expect("a paid order can be read");
+    let mut wanted = BTreeMap::<&ItemId, u64>::new();
+    for line in &record.lines {
+        *wanted.entry(&line.item_id).or_default() += line.quantity.get();
+    }
+    for (item_id, quantity) in wanted {
+        let item = before.get(&format!("inventory:{item_id}")).and_then(|bytes| item(bytes));
+        let held = item.and_then(|item| item.holds.get(&id).map(|hold| hold.quantity.get()));
+        assert_eq!(held, Some(quantity), "{order} is paid and takes {quantity} of {item_id}");
+    }
+}
+
+/// Sends a request and asserts that it keeps the books.
+fn send(world: &World, (request, delta): &Ask) -> Answer {
+    let before = world.records();
+    let answer = world.send(request.clone());
+    let delta = delta.filter(|_| answer.status == 200 && !answer.replayed());
+    keeps_the_books(&before, &world.records(), delta);
+    answer
+}
+
+/// A record's key, and what is there in its place. Kinds come up equally often.
+fn broken() -> impl Strategy<Value = (String, Text)> {
+    let kinds = vec!["catalog", "inventory", "inventory", "order", "payment", "idempotency"];
+    // Rarely it is another record of its kind.
+    let mistaken = proptest::option::weighted(0.1, any::<Index>());
+    (select(kinds), any::<Index>(), damages(), mistaken).prop_map(|(kind, index, damages, mistaken)| {
+        let records = &STOCKED.records;
+        let keys: Vec<_> = records.keys().filter(|key| key.starts_with(kind)).collect();
+        // Of orders and payments those that requests are made of.
+        let used = |key: &&&String| STOCKED.orders.values().any(|order| key.contains(order));
+        let used: Vec<_> = keys.iter().filter(used).copied().collect();
+        let key = if used.is_empty() { keys[index.index(keys.len())] } else { used[index.index(used.len())] };
+        let bytes = match mistaken {
+            Some(other) => records[keys[other.index(keys.len())]].clone(),
+            None => spoil(&records[key], &damages),
+        };
+        (key.clone(), Text(bytes))
+    })
+}
+
+fn records_with(broken: impl IntoIterator<Item = (String, Text)>) -> Records {
+    let mut records = STOCKED.records.clone();
+    records.extend(broken.into_iter().map(|(key, Text(bytes))| (key, bytes)));
+    records
+}
+
+#[test]
+fn whatever_the_records_are_no_request_overwrites_what_it_cannot_read_or_sells_what_is_not_there() {
+    let asks = every_request();
+    let values = (proptest::collection::vec(broken(), 1..3), any::<u64>());
+    check(1_000, values, |(broken, seed)| {
+        let mut chance = fastrand::Rng::with_seed(seed);
+        let mut order: Vec<_> = asks.iter().collect();
+        chance.shuffle(&mut order);
+        // In half of the cases the orders expire on the way.
+        let later = chance.usize(..order.len() * 2);
+        let world = STOCKED.with(records_with(broken), 2);
+        for (turn, ask) in order.into_iter().enumerate() {
+            if turn == later {
+                world.wait(WINDOW);
+            }
+            send(&world, ask);
+        }
+    });
+}
+
+#[test]
+fn what_needs_a_record_that_cannot_be_read_is_refused_and_the_record_stays() {
+    let get = |path: String| request(Method::GET, &path, b"");
+    let post = |path: String| request(Method::POST, &path, b"");
+    // What needs a record, by its key.
+    let needs = |key: &str| -> Vec<Request<Vec<u8>>> {
+        match key.split_once(':').unwrap_or((key, "")) {
+            ("catalog", _) => {
+                vec![get("/inventory".to_owned()), request(Method::PUT, "/inventory/new", br#"{"unit_price":1}"#)]
+            }
+            ("inventory", id) => vec![
+                get("/inventory".to_owned()),
+                get(format!("/inventory/{id}")),
+                order(id, 1),
+                keyed_adjustment(id, 1, "k"),
+                request(Method::PUT, &format!("/inventory/{id}"), br#"{"unit_price":1}"#),
+                request(Method::PUT, &format!("/inventory/{id}"), br#"{"unit_price":1,"on_hand":1}"#),
+            ],
+            ("order" | "payment", id) => vec![
+                get(format!("/orders/{id}")),
+                post(format!("/orders/{id}/pay")),
+                post(format!("/orders/{id}/cancel")),
+            ],
+            _ => vec![keyed_order(&[("item2", 1)], "settled-0")],
+        }
+    };
+    let mapping = format!("idempotency:{}", KeyDigest::new("orders", "settled-0"));
+    assert!(STOCKED.records.contains_key(&mapping));
+    check(1_500, broken(), |(key, bytes)| {
+        let key = if key.starts_with("idempotency:") { mapping.clone() } else { key };
+        let records = records_with([(key.clone(), bytes)]);
+        if readable(&key, &records[&key]) {
+            return;
+        }
+        for request in needs(&key) {
+            let asked = request.uri().to_string();
+            let world = STOCKED.with(records.clone(), 3);
+            let answer = world.send(request);
+            assert_eq!(answer.outcome(), (500, "unreadable_record"), "{key}: {asked}");
+            assert!(answer.log.is_some_and(|log| log.contains(&key)), "the owner is told which record");
+            assert!(!answer.body.to_string().contains(&key), "and nobody else is");
+            assert_eq!(world.records()[&key], records[&key], "{key}: {asked}");
+        }
+    });
+}
+
+#[test]
+fn half_an_order_is_refused() {
+    for (name, order) in &STOCKED.orders {
+        for kind in ["order", "payment"] {
+            let mut records = STOCKED.records.clone();
+            records.remove(&format!("{kind}:{order}"));
+            let world = STOCKED.with(records.clone(), 4);
+            for (method, path) in [(Method::GET, ""), (Method::POST, "/pay"), (Method::POST, "/cancel")] {
+                let answer = world.send(request(method, &format!("/orders/{order}{path}"), b""));
+                assert_eq!(answer.outcome(), (500, "unreadable_record"), "{name} without its {kind}: {path}");
+            }
+            assert_eq!(world.records(), records);
+        }
+    }
+}
+
+/// Changes a record, which is JSON, and asserts that the pending order can then be neither paid nor confirmed.
+fn cannot_be_paid_after(key: &str, change: impl FnOnce(&mut Value)) {
+    let mut records = STOCKED.records.clone();
+    let mut record = decode(&records[key]).expect("the record is JSON");
+    change(&mut record);
+    records.insert(key.to_owned(), record.to_string().into_bytes());
+    let world = STOCKED.with(records.clone(), 6);
+    let pay = request(Method::POST, &format!("/orders/{}/pay", STOCKED.orders["pending"]), b"");
+    assert_eq!(send(&world, &(pay, None)).outcome(), (500, "unreadable_record"), "{record}");
+    let again = keyed_order(&[("item1", 2), ("item2", 1)], "pending");
+    assert!(send(&world, &(again, None)).status >= 400, "{record}");
+    assert_eq!(world.records(), records);
+}
+
+#[test]
+fn an_order_under_the_key_of_another_is_not_believed() {
+    let (pending, paid) = (&STOCKED.orders["pending"], &STOCKED.orders["paid"]);
+    cannot_be_paid_after(&format!("order:{pending}"), |order| order["order_id"] = paid.as_str().into());
+}
+
+#[test]
+fn an_order_for_more_than_is_held_is_not_believed() {
+    let key = format!("order:{}", STOCKED.orders["pending"]);
+    cannot_be_paid_after(&key, |order| {
+        order["lines"][0]["quantity"] = 50.into();
+        order["total"] = (50 * 1000 + 2000).into();
+    });
+    cannot_be_paid_after(&key, |order| {
+        let line = order["lines"][0].clone();
+        order["lines"].as_array_mut().expect("lines").insert(0, line);
+        order["total"] = (4 * 1000 + 2000).into();
+    });
+    cannot_be_paid_after(&key, |order| order["total"] = 1.into());
+    cannot_be_paid_after("inventory:item1", |item| {
+        item["holds"][&STOCKED.orders["pending"]]["quantity"] = 1.into();
+    });
+}
+
+#[test]
+fn without_damage_every_request_keeps_the_books_and_none_fails() {
+    let world = STOCKED.with(STOCKED.records.clone(), 5);
+    for ask in every_request() {
+        let answer = send(&world, &ask);
+        assert!(answer.status < 500, "{}: {answer:?}", ask.0.uri());
+    }
+}

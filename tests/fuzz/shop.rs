@@ -1,0 +1,228 @@
+//! A shop in memory, asked as over HTTP: routes, contract and rules are those that ship.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::LazyLock;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use api::{Body, Config, inventory, orders, payments};
+use domain::{Creation, Entry, Environment, Key, Shop, Store, StoreError, Swap, Timestamp};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
+use serde_json::Value;
+
+use crate::contract;
+
+const TOKEN: &str = "let-me-in";
+
+/// What is stored under which key.
+pub type Records = BTreeMap<String, Vec<u8>>;
+
+/// A store that does what a store promises. Shared by its clones.
+#[derive(Clone, Default)]
+struct Memory(Rc<RefCell<Records>>);
+
+impl Store for Memory {
+    async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StoreError> {
+        let records = self.0.borrow();
+        let entry = |key: &Key| {
+            let location = key.to_string();
+            records.get(&location).map(|value| Entry { value: value.clone(), location })
+        };
+        Ok(keys.iter().map(entry).collect())
+    }
+
+    async fn insert(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Entry>, StoreError> {
+        let entries = records.iter().map(|(key, value)| Entry { location: key.to_string(), value: value.clone() });
+        let entries = entries.collect();
+        self.put(records).await?;
+        Ok(entries)
+    }
+
+    async fn remove(&self, keys: &[Key]) -> Result<(), StoreError> {
+        let names: Vec<_> = keys.iter().map(Key::to_string).collect();
+        self.0.borrow_mut().retain(|name, _| !names.contains(name));
+        Ok(())
+    }
+
+    async fn put(&self, records: Vec<(Key, Vec<u8>)>) -> Result<(), StoreError> {
+        self.0.borrow_mut().extend(records.into_iter().map(|(key, value)| (key.to_string(), value)));
+        Ok(())
+    }
+
+    async fn create(&self, key: &Key, value: Vec<u8>) -> Result<Creation, StoreError> {
+        let mut records = self.0.borrow_mut();
+        if records.contains_key(&key.to_string()) {
+            return Ok(Creation::Exists);
+        }
+        records.insert(key.to_string(), value);
+        Ok(Creation::Created)
+    }
+
+    async fn swap(&self, read: &Entry, value: Vec<u8>) -> Result<Swap, StoreError> {
+        match self.0.borrow_mut().get_mut(&read.location) {
+            Some(current) if *current == read.value => {
+                *current = value;
+                Ok(Swap::Swapped)
+            }
+            _ => Ok(Swap::Conflict),
+        }
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// A clock that moves when it is told to, and chance that is the same in every run.
+#[derive(Clone)]
+struct Fixed {
+    now: Rc<Cell<u64>>,
+    chance: Rc<RefCell<fastrand::Rng>>,
+}
+
+impl Environment for Fixed {
+    fn now(&self) -> Timestamp {
+        self.now.get().into()
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        self.chance.borrow_mut().fill(bytes);
+    }
+
+    async fn pause(&self, _: Duration) {}
+}
+
+/// A shop and what it has stored.
+pub struct World {
+    store: Memory,
+    environment: Fixed,
+}
+
+/// An answer that has passed [`contract::check`].
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    /// Null where there is no body.
+    pub body: Value,
+    /// What the owner is told.
+    pub log: Option<String>,
+}
+
+impl Answer {
+    /// Status and, where it is a problem, its code.
+    pub fn outcome(&self) -> (u16, &str) {
+        (self.status, self.body["code"].as_str().unwrap_or_default())
+    }
+
+    pub fn replayed(&self) -> bool {
+        self.headers.contains_key("idempotent-replayed")
+    }
+}
+
+impl World {
+    /// A shop with these records; chance differs with `seed`.
+    pub fn new(records: Records, seed: u64) -> Self {
+        let store = Memory(Rc::new(RefCell::new(records)));
+        let chance = Rc::new(RefCell::new(fastrand::Rng::with_seed(seed)));
+        Self { store, environment: Fixed { now: Rc::new(Cell::new(1_700_000_000_000)), chance } }
+    }
+
+    /// A shop with the preset items.
+    pub fn preset() -> Self {
+        static RECORDS: LazyLock<Records> = LazyLock::new(|| {
+            let world = World::new(Records::new(), 0);
+            world.get("/inventory");
+            world.records()
+        });
+        Self::new(RECORDS.clone(), 1)
+    }
+
+    pub fn records(&self) -> Records {
+        self.store.0.borrow().clone()
+    }
+
+    /// Lets so many seconds pass.
+    pub fn wait(&self, seconds: u64) {
+        self.environment.now.set(self.environment.now.get() + seconds * 1000);
+    }
+
+    pub fn now(&self) -> u64 {
+        self.environment.now.get()
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.send(request(Method::GET, path, &[]))
+    }
+
+    pub fn post(&self, path: &str, body: impl AsRef<[u8]>) -> Answer {
+        self.send(request(Method::POST, path, body.as_ref()))
+    }
+
+    /// Sends a request on the way that it would take: to the component of its route.
+    pub fn send(&self, request: Request<Vec<u8>>) -> Answer {
+        let component = component(request.uri().path());
+        let asked = format!("{} {}", request.method(), request.uri());
+        let request = request.map(|bytes| match bytes {
+            bytes if bytes.len() > api::MOST_BODY_BYTES => Body::TooLarge,
+            bytes => Body::Whole(bytes),
+        });
+        let open = async || {
+            let config = Config::new(TOKEN.to_owned(), "900", "CNY".to_owned()).expect("these are sound");
+            let shop = Shop::new(self.store.clone(), self.environment.clone(), config.settings.clone());
+            Ok((config, shop))
+        };
+        let environment = &self.environment;
+        let response = match component {
+            "orders" => run(api::respond(request, environment, open, orders::handle)),
+            "payments" => run(api::respond(request, environment, open, payments::handle)),
+            "inventory" => run(api::respond(request, environment, open, inventory::handle)),
+            other => panic!("there is no component {other}"),
+        };
+        contract::check(&asked, response)
+    }
+}
+
+/// A request as a well-behaved operator sends it.
+pub fn request(method: Method, path: &str, body: &[u8]) -> Request<Vec<u8>> {
+    let mut request = Request::new(body.to_vec());
+    *request.method_mut() = method;
+    *request.uri_mut() = path.parse().expect("a path");
+    let headers = request.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {TOKEN}")).expect("a token"));
+    request
+}
+
+pub fn with_key(mut request: Request<Vec<u8>>, key: &str) -> Request<Vec<u8>> {
+    let name = HeaderName::from_static("idempotency-key");
+    request.headers_mut().append(name, HeaderValue::from_str(key).expect("a key"));
+    request
+}
+
+/// Which component serves a path, by the routes of spin.toml and with the router that Spin uses.
+pub fn component(path: &str) -> &'static str {
+    static ROUTES: LazyLock<routefinder::Router<String>> = LazyLock::new(|| {
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spin.toml");
+        let manifest: toml::Table = std::fs::read_to_string(manifest).expect("spin.toml").parse().expect("TOML");
+        let mut router = routefinder::Router::new();
+        for trigger in manifest["trigger"]["http"].as_array().expect("there are routes") {
+            let route = trigger["route"].as_str().expect("a route").replace("/...", "/*");
+            router.add(route, trigger["component"].as_str().expect("a component").to_owned()).expect("a sound route");
+        }
+        router
+    });
+    ROUTES.best_match(path).expect("a route for every path").handler()
+}
+
+/// Runs a future that never waits, as all do on a store in memory.
+fn run<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => panic!("a store in memory has nothing to wait for"),
+    }
+}
