@@ -12,8 +12,8 @@ use crate::history::{Answer, History, Request};
 use crate::model::{Line, OrderNo};
 use crate::server::{Message, Names, Server};
 
-const CLIENTS: usize = 8;
-const REQUESTS_A_CLIENT: usize = 5;
+const CLIENTS: usize = 5;
+const REQUESTS_A_CLIENT: usize = 8;
 /// So few that everybody wants the same.
 const ITEMS: usize = 2;
 const MOST_ON_HAND: u64 = 6;
