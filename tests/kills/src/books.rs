@@ -86,6 +86,11 @@ pub struct Books {
 }
 
 impl Books {
+    /// Books of a shop that has so many of each item.
+    pub fn new(supply: i64) -> Self {
+        Self { supply: [supply; ITEMS.len()], ..Self::default() }
+    }
+
     /// Notes what a request for an order was answered.
     pub fn placed(&mut self, lines: Vec<Line>, key: Option<String>, answer: &Answer) {
         let id = match answer {

@@ -45,15 +45,14 @@ impl Trial {
     /// Says why it cannot be started.
     pub fn new(program: Program, seed: u64) -> Result<Self> {
         let state = tempfile::tempdir()?;
-        let server = Some(Server::start(&program, state.path())?);
-        let rng = Rng::with_seed(seed);
-        let mut trial = Self { program, state, rng, server, books: Books::default(), settled: 0, keys: 0 };
-        for (item, supply) in trial.books.supply.iter_mut().enumerate() {
-            let answer = trial.server.as_ref().and_then(|server| server.client().create(item, PLENTY));
+        let server = Server::start(&program, state.path())?;
+        let client = server.client();
+        for item in 0..ITEMS.len() {
+            let answer = client.create(item, PLENTY);
             ensure!(matches!(answer, Some((201, _))), "no item can be made: {answer:?}");
-            *supply = PLENTY.cast_signed();
         }
-        Ok(trial)
+        let books = Books::new(PLENTY.cast_signed());
+        Ok(Self { program, state, rng: Rng::with_seed(seed), server: Some(server), books, settled: 0, keys: 0 })
     }
 
     /// Puts load on the server, kills it in the middle of that, does `while_down` to its data, starts it again, settles

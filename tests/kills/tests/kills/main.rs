@@ -1,5 +1,7 @@
 //! The short form; and that it would notice.
 
+mod books;
+
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::{fs, io};
