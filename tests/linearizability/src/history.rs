@@ -107,11 +107,6 @@ impl History {
         &self.operations
     }
 
-    /// The same, to be tampered with.
-    pub fn operations_mut(&mut self) -> &mut [Operation] {
-        &mut self.operations
-    }
-
     /// Whether there is an order of steps that gives every client the answer it got, each step between the question and
     /// the answer that it belongs to.
     pub fn is_linearizable(&self) -> bool {

@@ -12,6 +12,7 @@ use crate::history::{Answer, History, Request};
 use crate::model::{Line, OrderNo};
 use crate::server::{Message, Names, Server};
 
+/// With eight, one history in some hundreds takes the checker a minute.
 const CLIENTS: usize = 5;
 const REQUESTS_A_CLIENT: usize = 8;
 /// So few that everybody wants the same.
