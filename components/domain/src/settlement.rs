@@ -48,11 +48,12 @@ impl<S: Store, E: Environment> Shop<S, E> {
                 }
                 Err(Error::InsufficientStock { .. }) => {
                     let due = item.due(now, EXPIRED_WHEN_SHORT);
-                    let decided = self.settle(&mut item, &due, now).await?;
+                    let released = self.settle(&mut item, &due, now).await?;
                     match change(&mut item).await {
                         Ok(Change::Leave(result) | Change::Write(result)) => Ok(result),
-                        // Written although it did not help: the next one need not settle the same holds again.
-                        Err(error) if decided > 0 => Err(error),
+                        // Written although it did not help: the refusal says how much is available, which then has to be
+                        // so for everybody, and the next one need not settle the same holds again.
+                        Err(error) if released > 0 => Err(error),
                         Err(error) => return Err(error),
                     }
                 }
@@ -77,19 +78,16 @@ impl<S: Store, E: Environment> Shop<S, E> {
     }
 
     /// Settles in `item`, which is not written yet, those of `orders` whose fate is decided; an unpaid one past its
-    /// expiry is decided here. Answers how many it decided.
+    /// expiry is decided here. Answers how many gave back what they held.
     async fn settle(&self, item: &mut Item, orders: &[OrderId], now: Timestamp) -> Result<usize, Error> {
-        let mut decided = 0_usize;
+        let mut released = 0_usize;
         for (order, payment) in self.payments(orders).await? {
             let expired = item.holds.get(&order).is_some_and(|hold| hold.expires_at <= now);
             let settlement = match payment.record.settlement() {
                 None if expired => {
                     let void = Payment::Void { reason: Void::Expired, at: now };
                     match self.store.swap(&payment.entry, encode(&void)?).await? {
-                        Swap::Swapped => {
-                            decided = decided.saturating_add(1);
-                            void.settlement()
-                        }
+                        Swap::Swapped => void.settlement(),
                         // Paid or cancelled this moment: the next swap of the item sees it.
                         Swap::Conflict => None,
                     }
@@ -98,9 +96,10 @@ impl<S: Store, E: Environment> Shop<S, E> {
             };
             if let Some(settlement) = settlement {
                 item.settle(order, settlement);
+                released = released.saturating_add(usize::from(settlement != Settlement::Sold));
             }
         }
-        Ok(decided)
+        Ok(released)
     }
 
     /// The item as it would be if its expired holds were settled, without writing: what a reader is shown.

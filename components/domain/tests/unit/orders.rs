@@ -277,6 +277,19 @@ fn a_cancel_that_stopped_half_way_is_finished_by_its_repeat_or_by_any_swap() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
+fn what_a_refusal_says_is_available_is_what_everybody_sees_then() {
+    let world = World::new();
+    let placed = world.place(&[("item1", 2)]).unwrap();
+    world.store.0.writes_left.set(Some(1));
+    world.cancel(&placed).unwrap();
+    world.store.0.writes_left.set(None);
+    assert_eq!(world.stock("item1"), (100, 2, 98), "the cancelled order still holds its stock");
+    let error = world.place(&[("item1", 101)]).unwrap_err();
+    assert_eq!(error, Error::InsufficientStock { item_id: id("item1"), available: 100, requested: 101 });
+    assert_eq!(world.stock("item1"), (100, 0, 100));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
 fn a_paid_or_expired_order_cannot_be_cancelled() {
     let world = World::new();
     let (paid, expired) = (world.place(&[("item1", 2)]).unwrap(), world.place(&[("item1", 2)]).unwrap());

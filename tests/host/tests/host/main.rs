@@ -2,7 +2,6 @@
 //! what the application answers in the black-box tests.
 
 mod command_line;
-mod kill;
 mod server;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,88 @@
+//! The long form, and the server that is killed where it is not Spin.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use kills::Trial;
+use kills::server::{Program, build};
+
+/// Puts load on a server of the shop, kills it again and again, and compares what clients were told with what is there.
+#[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    /// How often to kill the server
+    #[arg(long, default_value_t = 25)]
+    kills: u64,
+
+    /// Kill this `spin`, running `spin up`, instead of this program
+    #[arg(long, value_name = "PATH")]
+    spin: Option<PathBuf>,
+
+    /// Which requests are made and after which time the server is killed; what that hits is up to the machine
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves the shop: to be killed
+    #[command(hide = true)]
+    Serve {
+        #[arg(long)]
+        from: PathBuf,
+        #[arg(long)]
+        listen: SocketAddr,
+        #[arg(long)]
+        state_dir: PathBuf,
+    },
+}
+
+fn main() -> Result<ExitCode> {
+    let arguments = Arguments::parse();
+    match arguments.command {
+        Some(Command::Serve { from, listen, state_dir }) => serve(from, listen, state_dir),
+        None => run(&arguments),
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<ExitCode> {
+    build()?;
+    let program = match &arguments.spin {
+        Some(path) => Program::Spin(path.clone()),
+        None => Program::Host(std::env::current_exe()?),
+    };
+    let mut trial = Trial::new(program, arguments.seed)?;
+    for number in 1..=arguments.kills {
+        trial.kill(|_| Ok(()))?;
+        if number == arguments.kills {
+            trial.check_all();
+        }
+        let orders = trial.books.orders.len();
+        if !trial.books.contradictions.is_empty() {
+            trial.books.contradictions.iter().for_each(|contradiction| println!("{contradiction}"));
+            println!("killed {number} times: what clients were told and what is there contradict each other");
+            return Ok(ExitCode::FAILURE);
+        }
+        println!("killed {number} times: {orders} orders are as clients were told");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Serves until it is killed.
+fn serve(manifest: PathBuf, listen: SocketAddr, state_dir: PathBuf) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let options =
+        host::Options { manifest, listen, state_dir: Some(state_dir), build: false, ..host::Options::default() };
+    let server = runtime.block_on(host::start(options))?;
+    std::io::stdout().write_all(server.banner().as_bytes())?;
+    loop {
+        std::thread::park();
+    }
+}

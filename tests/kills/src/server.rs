@@ -1,0 +1,130 @@
+//! A server in a process of its own, which can be killed.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::client::{Client, TOKEN};
+
+/// Turns a server that does not start into an error.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Whose process is killed.
+pub enum Program {
+    /// This package's own, which serves with the host library.
+    Host(PathBuf),
+    /// Spin's.
+    Spin(PathBuf),
+}
+
+/// A running server. It is killed when it is dropped.
+pub struct Server {
+    process: Child,
+    address: SocketAddr,
+}
+
+/// The manifest of the application.
+pub fn manifest() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spin.toml")
+}
+
+/// Builds the components, once for all servers.
+///
+/// # Errors
+/// Says why they cannot be built.
+pub fn build() -> Result<()> {
+    let state = tempfile::tempdir()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let options = host::Options {
+        manifest: manifest(),
+        listen: (Ipv4Addr::LOCALHOST, 0).into(),
+        state_dir: Some(state.path().to_owned()),
+        quiet: true,
+        ..host::Options::default()
+    };
+    runtime.block_on(host::start(options)).map(drop).context("the components cannot be built and served")
+}
+
+impl Server {
+    /// Starts a server on this data, and waits until it answers.
+    ///
+    /// # Errors
+    /// Says what the server said.
+    pub fn start(program: &Program, state: &Path) -> Result<Self> {
+        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let mut command = match program {
+            Program::Host(path) => Command::new(path),
+            Program::Spin(path) => Command::new(path),
+        };
+        command.arg(match program {
+            Program::Host(_) => "serve",
+            Program::Spin(_) => "up",
+        });
+        let log = state.join("server.log");
+        let output = File::create(&log)?;
+        command
+            .arg("--from")
+            .arg(manifest())
+            .args(["--listen", &address.to_string(), "--state-dir"])
+            .arg(state)
+            .env("SPIN_VARIABLE_OPERATOR_TOKEN", TOKEN)
+            // No order expires while this runs.
+            .env("SPIN_VARIABLE_PAYMENT_WINDOW_SECONDS", "31536000")
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            // `spin up` starts a process that serves: they are one group, and die as one.
+            .process_group(0);
+        let process = command.spawn().with_context(|| format!("{command:?} cannot be run"))?;
+        let mut server = Self { process, address };
+        let (client, start) = (server.client(), Instant::now());
+        while client.get("/health").is_none_or(|(status, _)| status != 200) {
+            let ended = server.process.try_wait()?;
+            if ended.is_some() || start.elapsed() > PATIENCE {
+                bail!("the server does not start: {}", fs::read_to_string(log)?);
+            }
+            sleep(PAUSE);
+        }
+        Ok(server)
+    }
+
+    /// A client of this server.
+    pub fn client(&self) -> Client {
+        Client::new(format!("http://{}", self.address))
+    }
+
+    /// Kills the server as `kill -9` does, and waits until nothing of it is left.
+    ///
+    /// # Errors
+    /// Says why it cannot be killed.
+    pub fn kill(mut self) -> Result<()> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<()> {
+        let group = format!("-{}", self.process.id());
+        let killed = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status()?;
+        self.process.wait()?;
+        ensure!(killed.success(), "process group {group} was gone before it was killed");
+        while TcpStream::connect(self.address).is_ok() {
+            sleep(PAUSE);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Once it was killed there is nothing to kill.
+        if let Ok(None) = self.process.try_wait() {
+            let _ = self.end();
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The short form; and that it would notice.
+
+mod books;
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::{fs, io};
+
+use kills::Trial;
+use kills::server::{Program, build};
+
+const KILLS: usize = 4;
+
+static BUILT: LazyLock<()> = LazyLock::new(|| build().expect("the components can be built"));
+
+fn trial(seed: u64) -> Trial {
+    LazyLock::force(&BUILT);
+    Trial::new(Program::Host(PathBuf::from(env!("CARGO_BIN_EXE_kills"))), seed).expect("the shop is served")
+}
+
+#[test]
+fn what_clients_were_told_is_there_after_every_kill() {
+    let mut trial = trial(1);
+    for kill in 1..=KILLS {
+        trial.kill(|_| Ok(())).expect("the server can be killed and started again");
+        assert_eq!(trial.books.contradictions, [""; 0], "after kill {kill}");
+    }
+    trial.check_all();
+    assert_eq!(trial.books.contradictions, [""; 0]);
+    assert!(trial.books.orders.len() > KILLS, "hardly anything was told: {:?}", trial.books.orders);
+}
+
+#[test]
+fn a_store_that_has_lost_what_was_acknowledged_is_noticed() {
+    let old = tempfile::tempdir().expect("a folder can be made");
+    let mut trial = trial(2);
+    trial.kill(|state| Ok(copy(state, old.path())?)).expect("the server can be killed and started again");
+    assert_eq!(trial.books.contradictions, [""; 0]);
+    trial.kill(|state| Ok(copy(old.path(), state)?)).expect("the server can be killed and started again");
+    assert!(!trial.books.contradictions.is_empty());
+}
+
+/// Makes the files in `to` those in `from`.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    for file in fs::read_dir(to)? {
+        fs::remove_file(file?.path())?;
+    }
+    for file in fs::read_dir(from)? {
+        let file = file?;
+        fs::copy(file.path(), to.join(file.file_name()))?;
+    }
+    Ok(())
+}
