@@ -133,6 +133,7 @@ async fn start(state: &Path, variables: &[(String, String)]) -> (host::Server, S
         variables: all,
         quiet: true,
         build: BUILT.get().is_none(),
+        ..host::Options::default()
     };
     let server = host::start(options).await.expect("the server starts");
     let _ = BUILT.set(());

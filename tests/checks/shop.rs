@@ -43,6 +43,7 @@ impl Shop {
             variables: variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             quiet: true,
             build,
+            ..Options::default()
         };
         let server = RUNTIME.block_on(host::start(options)).unwrap_or_else(|error| panic!("{error}"));
         Self { server, _state: state }

@@ -32,7 +32,7 @@ impl Served {
             state_dir: Some(state.path().to_owned()),
             variables: [("operator_token".to_owned(), TOKEN.to_owned())].into(),
             quiet: true,
-            build: true,
+            ..Options::default()
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime can be had");
         let server = runtime.block_on(host::start(options)).unwrap_or_else(|error| panic!("{error}"));

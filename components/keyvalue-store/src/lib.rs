@@ -16,10 +16,10 @@
 //! token in the cell names the record. Whoever loses removes its own. There is no moment at which a crash would leave
 //! the key neither absent nor there.
 
-#[cfg(target_family = "wasm")]
+#[cfg(feature = "wasi")]
 mod bindings;
 mod calls;
-#[cfg(target_family = "wasm")]
+#[cfg(feature = "wasi")]
 mod wasi;
 
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use domain::{Creation, Entry, Environment, Key, Store, StoreError, Swap};
 
 pub use calls::Calls;
-#[cfg(target_family = "wasm")]
+#[cfg(feature = "wasi")]
 pub use wasi::Wasi;
 
 /// The attempts at claiming one cell. Each lost one means that somebody else's swap came first, which can happen once,

@@ -202,7 +202,7 @@ pub fn with_own_server<T>(visit: impl FnOnce(&Server) -> Result<T>) -> Result<T>
         state_dir: Some(state.path().to_owned()),
         variables: [("operator_token".to_owned(), TOKEN.to_owned())].into(),
         quiet: true,
-        build: true,
+        ..host::Options::default()
     };
     let serving = runtime.block_on(host::start(options))?;
     let result = visit(&Server::at(&format!("http://{}", serving.address()), TOKEN)?);
