@@ -210,8 +210,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
                 }
                 Err(error) => {
                     let rejected = self.reject(&order, &payment).await;
-                    // Busy, and a failing store, have had their attempts: nobody waits for them once more.
-                    if rejected || matches!(error, Error::Busy | Error::Store(_)) {
+                    // Busy has had its attempts: they are not to be multiplied.
+                    if rejected || matches!(error, Error::Busy) {
                         return Err(error);
                     }
                     attempts.again(Ok(Swap::Conflict)).await?;
