@@ -190,14 +190,29 @@ impl Books {
     }
 
     /// Compares the stock with everything that was told, when nothing is unsure any more but orders without a key.
+    pub fn compare(&mut self, stock: &[Answer]) {
+        match self.missing(stock) {
+            Ok(missing) => {
+                self.lost = missing;
+                self.cut_off.clear();
+            }
+            Err(contradiction) => self.contradiction(contradiction),
+        }
+    }
+
+    /// What is missing of each item beyond what is in orders that clients can name, or what does not fit.
     ///
     /// What is available is what was supplied, less what is in orders that are pending or paid, less what is held by
     /// orders that were cut off and that nobody can name: each of those holds none of its lines, or the first few.
-    pub fn compare(&mut self, stock: &[Answer]) {
-        let mut lost = self.lost;
+    ///
+    /// # Errors
+    /// Says what does not fit. That is a contradiction unless a change of the item mends it: an order that was cut off
+    /// while its lines were given back leaves holds, which are settled in their turn.
+    pub fn missing(&self, stock: &[Answer]) -> Result<[i64; ITEMS.len()], String> {
+        let mut missing = self.lost;
         for (item, answer) in stock.iter().enumerate() {
-            let Some((available, reserved, on_hand)) = shown(answer) else {
-                return self.contradiction(format!("{} is {answer:?}", ITEMS[item]));
+            let Some(Stock { available, reserved, on_hand }) = Stock::shown(answer) else {
+                return Err(format!("{} is {answer:?}", ITEMS[item]));
             };
             let of = |status| {
                 let orders = self.orders.iter().filter(|order| order.status == status && order.id.is_some());
@@ -205,29 +220,30 @@ impl Books {
                 lines.map(|line| line.quantity).sum::<u64>().cast_signed()
             };
             let (pending, paid) = (of(Status::Pending), of(Status::Paid));
-            lost[item] = self.supply[item] - pending - paid - available;
+            missing[item] = self.supply[item] - pending - paid - available;
             // Paid goods leave when the item is next changed, and count as reserved until then.
-            let held = pending + lost[item];
+            let held = pending + missing[item];
             if on_hand != available + reserved || !(held..=held + paid).contains(&reserved) {
                 let is = format!("{on_hand} on hand, {reserved} reserved and {available} available");
                 let told = format!("{} supplied, {pending} pending and {paid} paid", self.supply[item]);
-                self.contradiction(format!("{}: {is}, but {told}", ITEMS[item]));
+                return Err(format!("{}: {is}, but {told}", ITEMS[item]));
             }
         }
         let mut possible = BTreeSet::from([self.lost]);
-        for lines in self.cut_off.drain(..) {
+        for lines in &self.cut_off {
             for before in possible.clone() {
                 let mut after = before;
-                for line in &lines {
+                for line in lines {
                     after[line.item] += line.quantity.cast_signed();
                     possible.insert(after);
                 }
             }
         }
-        if !possible.contains(&lost) {
-            self.contradiction(format!("{lost:?} of {ITEMS:?} is missing, which can only be one of {possible:?}"));
+        if possible.contains(&missing) {
+            Ok(missing)
+        } else {
+            Err(format!("{missing:?} of {ITEMS:?} is missing, which can only be one of {possible:?}"))
         }
-        self.lost = lost;
     }
 
     fn contradiction(&mut self, what: String) {
@@ -249,8 +265,17 @@ fn named(status: &Value) -> Option<Status> {
     }
 }
 
-/// Available, reserved and on hand.
-fn shown(answer: &Answer) -> Option<(i64, i64, i64)> {
-    let Some((200, item)) = answer else { return None };
-    Some((item["available"].as_i64()?, item["reserved"].as_i64()?, item["on_hand"].as_i64()?))
+/// How much there is of an item.
+pub(crate) struct Stock {
+    pub(crate) available: i64,
+    pub(crate) reserved: i64,
+    on_hand: i64,
+}
+
+impl Stock {
+    pub(crate) fn shown(answer: &Answer) -> Option<Self> {
+        let Some((200, item)) = answer else { return None };
+        let amount = |name: &str| item[name].as_i64();
+        Some(Self { available: amount("available")?, reserved: amount("reserved")?, on_hand: amount("on_hand")? })
+    }
 }

@@ -13,8 +13,8 @@ use anyhow::{Result, ensure};
 use fastrand::Rng;
 use tempfile::TempDir;
 
-use crate::books::{Adjustment, Books, ITEMS, Order, SCARCE};
-use crate::client::Client;
+use crate::books::{Adjustment, Books, ITEMS, Order, SCARCE, Stock};
+use crate::client::{Answer, Client};
 use crate::server::{Program, Server};
 
 /// So many are there at first, and again before clients send again what was not answered: then nobody is refused.
@@ -84,13 +84,13 @@ impl Trial {
 
     /// Takes the scarce item down to a few.
     fn leave_few(&mut self, client: &Client) {
-        let available = client.show_item(SCARCE).and_then(|(_, item)| item["available"].as_i64());
-        self.adjust(client, FEW - available.unwrap_or(FEW));
+        let available = Stock::shown(&client.show_item(SCARCE)).map_or(FEW, |stock| stock.available);
+        self.adjust(client, SCARCE, FEW - available);
     }
 
-    fn adjust(&mut self, client: &Client, delta: i64) {
+    fn adjust(&mut self, client: &Client, item: usize, delta: i64) {
         self.keys += 1;
-        let adjustment = Adjustment { item: SCARCE, delta, key: format!("runner-{}", self.keys) };
+        let adjustment = Adjustment { item, delta, key: format!("runner-{}", self.keys) };
         if delta != 0 {
             let answer = client.adjust(adjustment.item, adjustment.delta, &adjustment.key);
             self.books.adjusted(adjustment, &answer);
@@ -103,7 +103,7 @@ impl Trial {
             let answer = client.adjust(adjustment.item, adjustment.delta, &adjustment.key);
             self.books.adjusted(adjustment, &answer);
         }
-        self.adjust(client, PLENTY.cast_signed());
+        self.adjust(client, SCARCE, PLENTY.cast_signed());
         for number in self.settled..self.books.orders.len() {
             for decision in std::mem::take(&mut self.books.orders[number].unsure) {
                 let answer = load::decide(client, &self.books.orders[number], decision);
@@ -123,7 +123,28 @@ impl Trial {
             let answer = self.books.orders[number].id.as_ref().and_then(|id| client.show_order(id));
             self.books.unchanged(number, &answer);
         }
-        let stock: Vec<_> = (0..ITEMS.len()).map(|item| client.show_item(item)).collect();
+        let stock = self.cleared_away(client);
         self.books.compare(&stock);
+    }
+
+    /// The stock, once it fits or nothing more can be done about it.
+    ///
+    /// An order that was cut off while it was being refused, after some of its lines were given back and before others
+    /// were, leaves holds that no client can ask for. Each change of an item settles two holds, whose turn it is, so
+    /// items are changed until none can be left that had no turn.
+    fn cleared_away(&mut self, client: &Client) -> Vec<Answer> {
+        let look = || (0..ITEMS.len()).map(|item| client.show_item(item)).collect::<Vec<_>>();
+        let mut stock = look();
+        let holds = stock.iter().filter_map(Stock::shown).map(|stock| stock.reserved).max().unwrap_or(0);
+        for delta in [1, -1].into_iter().cycle().zip(0..holds).map(|(delta, _)| delta) {
+            if self.books.missing(&stock).is_ok() {
+                break;
+            }
+            for item in 0..ITEMS.len() {
+                self.adjust(client, item, delta);
+            }
+            stock = look();
+        }
+        stock
     }
 }

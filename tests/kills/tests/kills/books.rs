@@ -52,6 +52,31 @@ fn an_order_that_nobody_can_name_holds_nothing_or_its_first_lines() {
     }
 }
 
+/// An order that was being refused, and whose second line was not given back, leaves a hold. Its repeat, when there is
+/// enough again, is another order.
+#[test]
+fn what_an_order_that_was_cut_off_while_it_was_refused_still_holds_fits_once_it_is_cleared_away() {
+    let mut books = ten();
+    books.placed(ONE_EACH.to_vec(), Some("key".to_owned()), &None);
+    books.repeated(0, &order("b", "pending", 201));
+    assert!(!fits(&books, [9, 6, 10, 10]));
+
+    for delta in [1, -1] {
+        let adjustment = Adjustment { item: 1, delta, key: format!("clear away, {delta}") };
+        books.adjusted(adjustment, &Some((200, json!({}))));
+    }
+    assert!(fits(&books, [9, 8, 10, 10]));
+    assert!(!fits(&books, [9, 6, 10, 10]), "nothing that stays is excused");
+}
+
+#[test]
+fn a_look_at_what_does_not_fit_is_no_contradiction_yet() {
+    let books = with_an_order();
+    let unreadable = [const { None }; ITEMS.len()];
+    assert!(books.missing(&unreadable).is_err());
+    assert_eq!(books.contradictions, [""; 0]);
+}
+
 #[test]
 fn an_order_has_one_fate_and_keeps_it() {
     let mut paid = with_an_order();
