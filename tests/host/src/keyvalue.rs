@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use clap::ValueEnum;
 use rusqlite::types::Value;
 use rusqlite::{Connection, DatabaseName, OptionalExtension, named_params, params};
 
@@ -13,6 +14,30 @@ use crate::error::Error;
 
 /// Where the store lies below the state directory.
 pub(crate) const FILE_NAME: &str = "sqlite_key_value.db";
+
+/// How SQLite makes a commit atomic and durable. The mode is kept in the file, for whoever opens it next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Journal {
+    /// A commit is appended to a log beside the file, which takes one sync
+    #[default]
+    Wal,
+    /// What a commit overwrites is copied to a journal first, as in a file that Spin makes: several syncs
+    Delete,
+}
+
+impl Journal {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Wal => "wal",
+            Self::Delete => "delete",
+        }
+    }
+
+    /// Puts a file in this mode, and answers with the one that it is in then: its own, where another is not possible.
+    fn put_in(self, connection: &Connection) -> rusqlite::Result<String> {
+        connection.pragma_update_and_check(None, "journal_mode", self.name(), |row| row.get(0))
+    }
+}
 
 /// What one call may hand to a component, as counted by Spin (values, keys and a little for each).
 const MAX_RESULT_BYTES: usize = 128 << 20;
@@ -52,8 +77,8 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// Opens the file, which is created (with its directory) if it is not there.
-    pub(crate) fn open(path: &Path) -> std::result::Result<Self, Error> {
+    /// Opens the file, which is created (with its directory) if it is not there, and puts it in this mode.
+    pub(crate) fn open(path: &Path, journal: Journal) -> std::result::Result<Self, Error> {
         if let Some(directory) = path.parent() {
             std::fs::create_dir_all(directory).map_err(|error| Error::store(path, error))?;
         }
@@ -63,6 +88,11 @@ impl Database {
         })?;
         if connection.is_readonly(DatabaseName::Main).unwrap_or(true) {
             return Err(Error::store(path, "this file cannot be written to"));
+        }
+        // Last, so that a file which is refused stays as it is.
+        let mode = journal.put_in(&connection).map_err(|error| Error::store(path, error))?;
+        if mode != journal.name() {
+            return Err(Error::store(path, format_args!("this file stays in journal mode {mode}")));
         }
         Ok(Self { path: path.to_owned(), connection: Mutex::new(Some(connection)) })
     }
@@ -347,7 +377,7 @@ mod tests {
     use super::*;
 
     fn bucket_in(directory: &Path) -> OpenBucket {
-        let database = Database::open(&directory.join(FILE_NAME)).unwrap();
+        let database = Database::open(&directory.join(FILE_NAME), Journal::default()).unwrap();
         Arc::new(Bucket::new(Arc::new(database), "default".to_owned()))
     }
 
@@ -515,11 +545,46 @@ mod tests {
         assert_eq!(row, Ok((key("default"), key("a"), b"1".to_vec())));
     }
 
+    /// Opened in this mode: what is in it, and the mode and the way of syncing that another connection finds.
+    fn reopened(path: &Path, journal: Journal) -> (Option<Vec<u8>>, String) {
+        let bucket = Bucket::new(Arc::new(Database::open(path, journal).unwrap()), "default".to_owned());
+        let mode = |connection: &mut Connection| {
+            // What is acknowledged survives a power failure in either mode: 2 is FULL.
+            assert_eq!(connection.query_row("PRAGMA synchronous", [], |row| row.get(0)), Ok(2));
+            Ok(connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?)
+        };
+        (bucket.get("a").unwrap(), bucket.database.with(mode).unwrap())
+    }
+
+    #[test]
+    fn the_journal_mode_can_be_changed_at_each_opening_and_is_kept_in_the_file() {
+        let (directory, bucket) = bucket();
+        let path = directory.path().join(FILE_NAME);
+        bucket.set("a", b"1").unwrap();
+        drop(bucket);
+        for journal in [Journal::Delete, Journal::Wal, Journal::Wal, Journal::Delete] {
+            let (value, mode) = reopened(&path, journal);
+            assert_eq!((value, mode.as_str()), (Some(b"1".to_vec()), journal.name()));
+            let kept = Connection::open(&path).unwrap().query_row("PRAGMA journal_mode", [], |row| row.get(0));
+            assert_eq!(kept, Ok(journal.name().to_owned()));
+        }
+    }
+
+    #[test]
+    fn of_many_who_open_a_new_file_at_once_none_fails() {
+        let directory = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            let open = |number| bucket_in(directory.path()).set(&format!("{number}"), b"1").unwrap();
+            (0..8).for_each(|number| drop(scope.spawn(move || open(number))));
+        });
+        assert_eq!(bucket_in(directory.path()).list_keys().unwrap().len(), 8);
+    }
+
     #[test]
     fn a_table_of_another_shape_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(FILE_NAME);
         Connection::open(&path).unwrap().execute("CREATE TABLE spin_key_value (k, v)", []).unwrap();
-        assert!(Database::open(&path).is_err());
+        assert!(Database::open(&path, Journal::default()).is_err());
     }
 }

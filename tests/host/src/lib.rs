@@ -48,6 +48,7 @@ use crate::stats::Counters;
 
 pub use crate::error::Error;
 pub use crate::interference::{Call, Fate, Interference};
+pub use crate::keyvalue::Journal;
 pub use crate::lies::{Liar, Lie};
 pub use crate::stats::{Calls, ComponentStats, Operation, Stats};
 
@@ -63,6 +64,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Where the key-value store lies. None: `.spin` beside the manifest, as Spin has it.
     pub state_dir: Option<PathBuf>,
+    /// The journal mode that the store's file is put in.
+    pub journal: Journal,
     /// Values of application variables. They come before `SPIN_VARIABLE_NAME` in the environment and the manifest's
     /// defaults. Names that the manifest does not have are passed over, as Spin does.
     pub variables: BTreeMap<String, String>,
@@ -80,6 +83,7 @@ impl Default for Options {
             manifest: "spin.toml".into(),
             listen: (Ipv4Addr::LOCALHOST, 3000).into(),
             state_dir: None,
+            journal: Journal::default(),
             variables: BTreeMap::new(),
             quiet: false,
             build: true,
@@ -123,7 +127,7 @@ async fn load(options: Options, stopping: Arc<AtomicBool>) -> Result<(Applicatio
     let listener = TcpListener::bind(options.listen).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     let state_dir = options.state_dir.unwrap_or_else(|| manifest.root.join(".spin"));
-    let database = Arc::new(Database::open(&state_dir.join(keyvalue::FILE_NAME))?);
+    let database = Arc::new(Database::open(&state_dir.join(keyvalue::FILE_NAME), options.journal)?);
     if options.build {
         tokio::task::block_in_place(|| build::build(&manifest))?;
     }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use host::{Interference, Liar, Lie, Options};
+use host::{Interference, Journal, Liar, Lie, Options};
 
 /// Builds the components of a Spin application and serves them, as `spin up --build` does.
 ///
@@ -31,6 +31,10 @@ struct Arguments {
     /// Where to keep the key-value store [default: .spin beside the manifest]
     #[arg(long, value_name = "DIRECTORY")]
     state_dir: Option<PathBuf>,
+
+    /// The journal mode that the store's SQLite file is put in, and keeps
+    #[arg(long, value_name = "MODE", default_value = "wal")]
+    journal: Journal,
 
     /// The value of an application variable, or @ and the file that holds it; may be given several times
     #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = variable)]
@@ -72,6 +76,7 @@ async fn main() -> ExitCode {
         manifest: arguments.from,
         listen: arguments.listen,
         state_dir: arguments.state_dir,
+        journal: arguments.journal,
         variables: arguments.variables.into_iter().collect(),
         quiet: arguments.quiet,
         build: !arguments.no_build,

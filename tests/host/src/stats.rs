@@ -1,8 +1,10 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde::{Deserialize, Serialize};
+
 /// A key-value call, whichever of the two interfaces (`wasi:keyvalue`, `spin:key-value`) it came through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Operation {
     /// `open`: touches no data.
     Open,
@@ -64,15 +66,15 @@ pub(crate) enum Effect {
     Commit,
 }
 
-/// What a server has done since it started.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What a server has done since it started. Can be written down: a server in a process of its own can tell it too.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stats {
     /// By component id; every component of the manifest is here.
     pub components: BTreeMap<String, ComponentStats>,
 }
 
 /// What one component has done.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ComponentStats {
     /// Requests handed to the component.
     pub requests: u64,
@@ -85,7 +87,7 @@ pub struct ComponentStats {
 }
 
 /// How often an operation was called, and to which effect.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Calls {
     /// Calls in all, those included that failed or that touched no data.
     pub total: u64,

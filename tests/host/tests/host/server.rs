@@ -3,7 +3,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use host::{Options, Server};
+use host::{Journal, Options, Server};
 
 use crate::{manifest, workspace};
 
@@ -14,7 +14,7 @@ pub static COMPONENT: LazyLock<PathBuf> = LazyLock::new(|| {
     let mut options = options(&workspace(), state.path());
     options.build = true;
     runtime.block_on(async { host::start(options).await.unwrap().shutdown().await });
-    workspace().join("target/wasm32-wasip2/release/inventory.wasm")
+    workspace().join("target/wasm32-wasip2/component/inventory.wasm")
 });
 
 fn options(manifest: &Path, state: &Path) -> Options {
@@ -118,4 +118,17 @@ async fn a_server_that_is_dropped_can_be_started_again_on_its_data_and_address()
         }
     };
     assert!(get(server.address(), "/served/a").starts_with("HTTP/1.1 "));
+}
+
+#[tokio::test]
+async fn the_store_is_in_the_journal_mode_that_was_asked_for_and_in_wal_mode_by_default() {
+    let (directory, path) = manifest("trigger = {}");
+    assert_eq!(Options::default().journal, Journal::Wal);
+    // SQLite keeps it in the header of its file.
+    for (journal, version) in [(Journal::Wal, 2), (Journal::Delete, 1), (Journal::Wal, 2)] {
+        let options = Options { journal, ..options(&path, directory.path()) };
+        host::start(options).await.unwrap().shutdown().await;
+        let file = std::fs::read(directory.path().join("sqlite_key_value.db")).unwrap();
+        assert_eq!(file[18..20], [version; 2], "{journal:?}");
+    }
 }
