@@ -1,7 +1,6 @@
 //! Servers of the application on a store that tests can copy and read.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
@@ -51,10 +50,12 @@ impl Store {
         Self { state: state.expect("a folder can be made") }
     }
 
-    /// Another one with the same content. Nothing may be running on this one.
+    /// Another one with the same content.
     pub fn copy(&self) -> Self {
         let copy = Self::new();
-        fs::copy(self.file(), copy.file()).expect("the store can be copied");
+        // The latest commits are not in the file yet, but in the log beside it: SQLite knows.
+        let made = self.connection().execute("VACUUM INTO ?1", [copy.file().to_str()]);
+        made.expect("the store can be copied");
         copy
     }
 
@@ -69,13 +70,13 @@ impl Store {
     }
 
     pub fn records(&self) -> Records {
-        let file = Connection::open(self.file()).expect("the store can be opened");
+        let file = self.connection();
         let mut rows = file.prepare("SELECT key, value FROM spin_key_value").expect("it is a store");
         let rows = rows.query_map([], |row| row.try_into()).expect("it can be read");
         rows.map(|row| {
             let (key, value): (String, Vec<u8>) = row.expect("it can be read");
-            let value = if key.ends_with('~') { token(&value) } else { serde_json::from_slice(&value).ok() };
-            (key, value.unwrap_or_default())
+            let record = records::read(&key, &value).unwrap_or_else(|error| panic!("{key}: {error}"));
+            (key, record)
         })
         .collect()
     }
@@ -87,21 +88,18 @@ impl Store {
             records.range(key.to_owned()..).find(|(_, record)| record.is_object()).expect("it is there");
         let mut record = record.clone();
         change(&mut record);
-        let file = Connection::open(self.file()).expect("the store can be opened");
-        let changed =
-            file.execute("UPDATE spin_key_value SET value=?2 WHERE key=?1", (key, record.to_string().into_bytes()));
+        let record = records::write(key, &record).expect("it is still a record");
+        let changed = self.connection().execute("UPDATE spin_key_value SET value=?2 WHERE key=?1", (key, record));
         assert_eq!(changed, Ok(1));
+    }
+
+    fn connection(&self) -> Connection {
+        Connection::open(self.file()).expect("the store can be opened")
     }
 
     fn file(&self) -> PathBuf {
         self.state.path().join("sqlite_key_value.db")
     }
-}
-
-/// The token in a claim cell, as it is in the name of the record that it claims.
-fn token(cell: &[u8]) -> Option<Value> {
-    let token = u64::from_le_bytes(cell.try_into().expect("a cell has eight bytes"));
-    (token != 0).then(|| format!("{token:016x}").into())
 }
 
 /// A running server.
@@ -148,6 +146,7 @@ fn start(state: &Path, interference: Option<Arc<dyn Interference>>, build: bool)
         quiet: true,
         build,
         interference,
+        ..Options::default()
     };
     RUNTIME.block_on(host::start(options)).unwrap_or_else(|error| panic!("{error}"))
 }

@@ -1,7 +1,8 @@
-//! Ways to spoil JSON: a little, so that much of it still makes sense, or beyond recognition.
+//! Ways to spoil JSON and CBOR: a little, so that much of it still makes sense, or beyond recognition.
 
 use std::fmt;
 
+use ciborium::Value as Tree;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -17,15 +18,17 @@ const TEXTS: [&str; 8] =
 #[derive(Debug, Clone)]
 pub enum Damage {
     /// Another value in a place.
-    Replace(Index, Value),
-    /// Another number for a number, another text for a text.
+    Replace(Index, Tree),
+    /// Another number for a number, another text for a text, other bytes for bytes.
     Twist(Index, Index),
     /// What is in another place, here.
     Copy { to: Index, from: Index },
     /// Something less.
     Remove(Index),
+    /// Something twice.
+    Repeat(Index),
     /// A field that is not known.
-    Add(Index, String, Value),
+    Add(Index, String, Tree),
     /// A byte instead of a byte.
     Flip(Index, u8),
     /// Only the beginning.
@@ -41,6 +44,7 @@ pub fn damages() -> impl Strategy<Value = Vec<Damage>> {
         8 => (place(), place()).prop_map(|(at, other)| Damage::Twist(at, other)),
         4 => (place(), place()).prop_map(|(to, from)| Damage::Copy { to, from }),
         2 => place().prop_map(Damage::Remove),
+        1 => place().prop_map(Damage::Repeat),
         1 => (place(), any::<String>(), value()).prop_map(|(at, name, value)| Damage::Add(at, name, value)),
         2 => (place(), any::<u8>()).prop_map(|(at, byte)| Damage::Flip(at, byte)),
         1 => place().prop_map(Damage::Cut),
@@ -68,7 +72,7 @@ pub fn any_json() -> impl Strategy<Value = Value> {
 }
 
 /// A value that may mean something somewhere, or just any.
-fn value() -> impl Strategy<Value = Value> {
+fn value() -> impl Strategy<Value = Tree> {
     let others = vec![
         json!(u64::MAX),
         json!(1.0),
@@ -84,106 +88,164 @@ fn value() -> impl Strategy<Value = Value> {
         json!([]),
         json!({}),
     ];
-    prop_oneof![
+    let json = prop_oneof![
         6 => select(&NUMBERS).prop_map(Value::from),
         3 => select(others),
         1 => any_json(),
-    ]
+    ];
+    json.prop_map(|json| Tree::serialized(&json).expect("a tree can be all that JSON can"))
 }
 
-/// Bytes that are shown as the text that they mostly are.
-#[derive(Clone)]
+/// Bytes that are shown as what they mostly are.
+#[derive(Clone, PartialEq)]
 pub struct Text(pub Vec<u8>);
 
 impl fmt::Debug for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", String::from_utf8_lossy(&self.0))
+        match Form::of(&self.0) {
+            Form::Json => write!(f, "{:?}", String::from_utf8_lossy(&self.0)),
+            Form::Cbor => match Form::Cbor.read(&self.0) {
+                Some(tree) => write!(f, "{tree:?}"),
+                None => write!(f, "{:02x?}", self.0),
+            },
+        }
     }
 }
 
-/// The text after all of this went wrong with it, one after the other.
-pub fn spoil(text: &[u8], damages: &[Damage]) -> Vec<u8> {
-    damages.iter().fold(text.to_vec(), |text, damage| match damage {
-        Damage::Flip(at, byte) if !text.is_empty() => {
-            let mut text = text;
-            let at = at.index(text.len());
-            text[at] = *byte;
-            text
+/// How something is written.
+#[derive(Clone, Copy)]
+enum Form {
+    Json,
+    Cbor,
+}
+
+impl Form {
+    /// CBOR says so itself.
+    fn of(bytes: &[u8]) -> Self {
+        if bytes.starts_with(&[0xd9, 0xd9, 0xf7]) { Self::Cbor } else { Self::Json }
+    }
+
+    fn read(self, bytes: &[u8]) -> Option<Tree> {
+        match self {
+            Self::Json => serde_json::from_slice(bytes).ok(),
+            Self::Cbor => ciborium::from_reader(bytes).ok(),
         }
-        Damage::Cut(at) => text[..at.index(text.len() + 1)].to_vec(),
+    }
+
+    fn write(self, tree: &Tree) -> Vec<u8> {
+        match self {
+            Self::Json => serde_json::to_vec(tree).expect("what came of JSON can be written as such"),
+            Self::Cbor => {
+                let mut bytes = Vec::new();
+                ciborium::into_writer(tree, &mut bytes).expect("memory takes everything");
+                bytes
+            }
+        }
+    }
+}
+
+/// The bytes after all of this went wrong with them, one after the other.
+pub fn spoil(bytes: &[u8], damages: &[Damage]) -> Vec<u8> {
+    damages.iter().fold(bytes.to_vec(), |bytes, damage| match damage {
+        Damage::Flip(at, byte) if !bytes.is_empty() => {
+            let mut bytes = bytes;
+            let at = at.index(bytes.len());
+            bytes[at] = *byte;
+            bytes
+        }
+        Damage::Cut(at) => bytes[..at.index(bytes.len() + 1)].to_vec(),
         Damage::Bytes(bytes) => bytes.clone(),
-        // What is no JSON any more is bad enough.
-        damage => serde_json::from_slice(&text).map_or(text, |json| spoil_json(json, damage).to_string().into_bytes()),
+        // What cannot be read any more is bad enough.
+        damage => {
+            let form = Form::of(&bytes);
+            form.read(&bytes).map_or(bytes, |tree| form.write(&spoil_tree(tree, damage)))
+        }
     })
 }
 
-fn spoil_json(mut json: Value, damage: &Damage) -> Value {
-    let places = places(&json);
+fn spoil_tree(mut tree: Tree, damage: &Damage) -> Tree {
+    let places = places(&tree);
     let place = |index: &Index| places[index.index(places.len())].clone();
     match damage {
-        Damage::Replace(at, value) => *at_place(&mut json, &place(at)) = value.clone(),
+        Damage::Replace(at, value) => *at_place(&mut tree, &place(at)) = value.clone(),
         Damage::Twist(at, other) => {
+            let is_leaf = |tree: &Tree| tree.is_integer() || tree.is_float() || tree.is_text() || tree.is_bytes();
             let mut leaves = places.clone();
-            leaves.retain(|place| matches!(at_place(&mut json, place), Value::Number(_) | Value::String(_)));
+            leaves.retain(|place| is_leaf(at_place(&mut tree, place)));
             if !leaves.is_empty() {
-                let leaf = at_place(&mut json, &leaves[at.index(leaves.len())]);
-                *leaf = match leaf {
-                    Value::Number(_) => NUMBERS[other.index(NUMBERS.len())].into(),
-                    _ => TEXTS[other.index(TEXTS.len())].into(),
-                };
-            }
-        }
-        Damage::Copy { to, from } => {
-            let value = at_place(&mut json, &place(from)).clone();
-            *at_place(&mut json, &place(to)) = value;
-        }
-        Damage::Remove(at) => {
-            if let Some((last, parent)) = place(at).split_last() {
-                match (at_place(&mut json, parent), last) {
-                    (Value::Object(object), Step::Name(name)) => _ = object.remove(name),
-                    (Value::Array(list), Step::Index(index)) => _ = list.remove(*index),
-                    _ => unreachable!("places are where something is"),
+                match at_place(&mut tree, &leaves[at.index(leaves.len())]) {
+                    Tree::Bytes(bytes) => twist(bytes, other),
+                    Tree::Text(text) => *text = TEXTS[other.index(TEXTS.len())].to_owned(),
+                    number => *number = NUMBERS[other.index(NUMBERS.len())].into(),
                 }
             }
         }
-        Damage::Add(at, name, value) => match at_place(&mut json, &place(at)) {
-            Value::Object(object) => _ = object.insert(name.clone(), value.clone()),
-            Value::Array(list) => list.push(value.clone()),
+        Damage::Copy { to, from } => {
+            let value = at_place(&mut tree, &place(from)).clone();
+            *at_place(&mut tree, &place(to)) = value;
+        }
+        Damage::Remove(at) => {
+            if let Some((last, parent)) = place(at).split_last() {
+                match at_place(&mut tree, parent) {
+                    Tree::Map(fields) => _ = fields.remove(*last),
+                    Tree::Array(list) => _ = list.remove(*last),
+                    tagged => *tagged = at_place(tagged, &[*last]).clone(),
+                }
+            }
+        }
+        Damage::Repeat(at) => {
+            // What JSON means that has a field twice, nobody agrees on.
+            let in_json = !tree.is_tag();
+            if let Some((last, parent)) = place(at).split_last() {
+                match at_place(&mut tree, parent) {
+                    Tree::Map(fields) if !in_json => fields.push(fields[*last].clone()),
+                    Tree::Array(list) => list.push(list[*last].clone()),
+                    _ => {}
+                }
+            }
+        }
+        Damage::Add(at, name, value) => match at_place(&mut tree, &place(at)) {
+            Tree::Map(fields) => fields.push((name.as_str().into(), value.clone())),
+            Tree::Array(list) => list.push(value.clone()),
             _ => {}
         },
         Damage::Flip(..) | Damage::Cut(_) | Damage::Bytes(_) => {}
     }
-    json
+    tree
 }
 
-/// How to get from a value to one inside it.
-#[derive(Clone)]
-enum Step {
-    Name(String),
-    Index(usize),
+/// Another bit in a byte, or another number of bytes.
+fn twist(bytes: &mut Vec<u8>, other: &Index) {
+    let length = bytes.len();
+    match other.index(length + 4) {
+        at if at < length => bytes[at] ^= 1,
+        at if at == length => bytes.clear(),
+        at if at == length + 1 => bytes.push(0),
+        at if at == length + 2 => bytes.extend_from_within(..length.min(16)),
+        _ => bytes.truncate(length.saturating_sub(16)),
+    }
 }
+
+/// How to get from a value to one inside it: the how manieth it is, and so on.
+type Place = Vec<usize>;
 
 /// Where there is something: the whole first.
-fn places(json: &Value) -> Vec<Vec<Step>> {
-    let below = |step: Step, value: &Value| {
-        places(value).into_iter().map(move |rest| [vec![step.clone()], rest].concat()).collect::<Vec<_>>()
+fn places(tree: &Tree) -> Vec<Place> {
+    let inside: Vec<&Tree> = match tree {
+        Tree::Map(fields) => fields.iter().map(|(_, value)| value).collect(),
+        Tree::Array(list) => list.iter().collect(),
+        Tree::Tag(_, tagged) => vec![tagged],
+        _ => Vec::new(),
     };
-    let mut all = vec![Vec::new()];
-    match json {
-        Value::Object(object) => {
-            all.extend(object.iter().flat_map(|(name, value)| below(Step::Name(name.clone()), value)));
-        }
-        Value::Array(list) => {
-            all.extend(list.iter().enumerate().flat_map(|(index, value)| below(Step::Index(index), value)));
-        }
-        _ => {}
-    }
-    all
+    let below = |(step, value)| places(value).into_iter().map(move |rest| [vec![step], rest].concat());
+    [Vec::new()].into_iter().chain(inside.into_iter().enumerate().flat_map(below)).collect()
 }
 
-fn at_place<'a>(json: &'a mut Value, place: &[Step]) -> &'a mut Value {
-    place.iter().fold(json, |json, step| match step {
-        Step::Name(name) => &mut json[name.as_str()],
-        Step::Index(index) => &mut json[index],
+fn at_place<'a>(tree: &'a mut Tree, place: &[usize]) -> &'a mut Tree {
+    place.iter().fold(tree, |tree, step| match tree {
+        Tree::Map(fields) => &mut fields[*step].1,
+        Tree::Array(list) => &mut list[*step],
+        Tree::Tag(_, tagged) => tagged,
+        leaf => leaf,
     })
 }

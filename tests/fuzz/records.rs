@@ -4,18 +4,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use domain::item::Item;
 use domain::order::Order;
 use domain::payment::Payment;
-use domain::{ItemId, KeyDigest, OrderId};
+use domain::{ItemId, KeyDigest, Money, OrderId, Quantity, Stock, Timestamp};
 use http::{Method, Request};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use records::Item;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::damage::{Text, damages, spoil};
+use crate::damage::{Damage, Text, damages, spoil};
 use crate::property::check;
 use crate::shop::{Answer, Records, World, request, with_key};
 
@@ -122,8 +122,21 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     serde_json::from_slice(bytes).ok()
 }
 
+/// The item with these bytes, if all its numbers are numbers that there may be.
+fn well_formed_item(bytes: &[u8]) -> Option<Item> {
+    let item = Item::decode(bytes).ok()?;
+    let sound = Stock::try_from(item.on_hand).is_ok()
+        && Money::try_from(item.unit_price).is_ok()
+        && item.holds.values().all(|hold| {
+            Quantity::try_from(hold.quantity).is_ok() && u64::from(Timestamp::from(hold.expires_at)) == hold.expires_at
+        });
+    sound.then_some(item)
+}
+
 fn item(bytes: &[u8]) -> Option<Item> {
-    decode(bytes).filter(|item: &Item| item.reserved() <= item.on_hand.get())
+    let item = well_formed_item(bytes)?;
+    let reserved: u64 = item.holds.values().map(|hold| hold.quantity).sum();
+    (reserved <= item.on_hand).then_some(item)
 }
 
 #[derive(Deserialize)]
@@ -155,8 +168,10 @@ fn keeps_the_books(before: &Records, after: &Records, delta: Option<(&str, i64)>
             // A mapping that an item says is to be written is written, whatever is there.
             "idempotency" if keys_to_map(before).contains(id) => {}
             "order" | "idempotency" => assert_eq!(new, old, "{key} has changed"),
-            _ if !readable(key, old) => assert_eq!(new, old, "{key} could not be read and was overwritten"),
-            _ => assert!(readable(key, new), "{key} is broken: {}", String::from_utf8_lossy(new)),
+            _ if !readable(key, old) => {
+                assert!(new == old, "{key} could not be read and was overwritten with {:?}", Text(new.clone()));
+            }
+            _ => assert!(readable(key, new), "{key} is broken: {:?}", Text(new.clone())),
         }
         match kind {
             "inventory" => {
@@ -200,18 +215,18 @@ fn stock_is_accounted_for(key: &str, old: &Item, new: &Item, after: &Records, de
             continue;
         }
         match after.get(&format!("payment:{order}")).and_then(|bytes| decode(bytes)) {
-            Some(Payment::Paid(_)) => sold += hold.quantity.get(),
+            Some(Payment::Paid(_)) => sold += hold.quantity,
             Some(Payment::Void { .. }) => {}
             Some(Payment::Unpaid { .. }) | None => panic!("a hold in {key} was dropped undecided"),
         }
     }
-    let expected = old.on_hand.get().checked_sub(sold).and_then(|on_hand| on_hand.checked_add_signed(delta));
-    assert_eq!(Some(new.on_hand.get()), expected, "{key}: {sold} sold, {delta} added");
+    let expected = old.on_hand.checked_sub(sold).and_then(|on_hand| on_hand.checked_add_signed(delta));
+    assert_eq!(Some(new.on_hand), expected, "{key}: {sold} sold, {delta} added");
 }
 
 /// Each line of an order that has just been paid was held, all of it.
 fn paid_means_held(order: &str, before: &Records) {
-    let id: OrderId = order.parse().expect("a payment's key has an order id");
+    let id = order.parse().expect("a payment's key has an order id");
     let record = before.get(&format!("order:{order}")).and_then(|bytes| decode::<Order>(bytes));
     let record = record.expect("a paid order can be read");
     let mut wanted = BTreeMap::<&ItemId, u64>::new();
@@ -220,7 +235,7 @@ fn paid_means_held(order: &str, before: &Records) {
     }
     for (item_id, quantity) in wanted {
         let item = before.get(&format!("inventory:{item_id}")).and_then(|bytes| item(bytes));
-        let held = item.and_then(|item| item.holds.get(&id).map(|hold| hold.quantity.get()));
+        let held = item.and_then(|item| item.holds.get(&id).map(|hold| hold.quantity));
         assert_eq!(held, Some(quantity), "{order} is paid and takes {quantity} of {item_id}");
     }
 }
@@ -234,24 +249,43 @@ fn send(world: &World, (request, delta): &Ask) -> Answer {
     answer
 }
 
+/// What is in a record's place.
+#[derive(Clone, Debug)]
+enum Broken {
+    /// The record, but spoilt.
+    Spoilt(Vec<Damage>),
+    /// Another record of its kind.
+    Mistaken(Index),
+    /// The record in JSON, as items once were.
+    Json,
+}
+
 /// A record's key, and what is there in its place. Kinds come up equally often.
 fn broken() -> impl Strategy<Value = (String, Text)> {
     let kinds = vec!["catalog", "inventory", "inventory", "order", "payment", "idempotency"];
-    // Rarely it is another record of its kind.
-    let mistaken = proptest::option::weighted(0.1, any::<Index>());
-    (select(kinds), any::<Index>(), damages(), mistaken).prop_map(|(kind, index, damages, mistaken)| {
+    let broken = prop_oneof![
+        17 => damages().prop_map(Broken::Spoilt),
+        2 => any::<Index>().prop_map(Broken::Mistaken),
+        1 => Just(Broken::Json),
+    ];
+    (select(kinds), any::<Index>(), broken).prop_map(|(kind, index, broken)| {
         let records = &STOCKED.records;
         let keys: Vec<_> = records.keys().filter(|key| key.starts_with(kind)).collect();
         // Of orders and payments those that requests are made of.
         let used = |key: &&&String| STOCKED.orders.values().any(|order| key.contains(order));
         let used: Vec<_> = keys.iter().filter(used).copied().collect();
         let key = if used.is_empty() { keys[index.index(keys.len())] } else { used[index.index(used.len())] };
-        let bytes = match mistaken {
-            Some(other) => records[keys[other.index(keys.len())]].clone(),
-            None => spoil(&records[key], &damages),
+        let bytes = match broken {
+            Broken::Spoilt(damages) => spoil(&records[key], &damages),
+            Broken::Mistaken(other) => records[keys[other.index(keys.len())]].clone(),
+            Broken::Json => json(key, &records[key]).to_string().into_bytes(),
         };
         (key.clone(), Text(bytes))
     })
+}
+
+fn json(key: &str, bytes: &[u8]) -> Value {
+    records::read(key, bytes).unwrap_or_else(|error| panic!("{key}: {error}"))
 }
 
 fn records_with(broken: impl IntoIterator<Item = (String, Text)>) -> Records {
@@ -327,6 +361,20 @@ fn what_needs_a_record_that_cannot_be_read_is_refused_and_the_record_stays() {
 }
 
 #[test]
+fn an_item_is_read_by_the_rules_if_and_as_anybody_else_reads_it() {
+    let items: Vec<_> = STOCKED.records.iter().filter(|(key, _)| key.starts_with("inventory:")).collect();
+    for (key, bytes) in &items {
+        assert_eq!(well_formed_item(bytes).map(|item| item.encode()).as_ref(), Some(*bytes), "{key}");
+    }
+    check(20_000, (any::<Index>(), damages()), |(index, damages)| {
+        let bytes = spoil(items[index.index(items.len())].1, &damages);
+        let by_the_rules = domain::item::Item::from_bytes(&bytes).ok().map(|item| item.to_bytes());
+        let by_others = well_formed_item(&bytes).map(|item| item.encode());
+        assert_eq!(by_the_rules.map(Text), by_others.map(Text), "{:?}", Text(bytes));
+    });
+}
+
+#[test]
 fn half_an_order_is_refused() {
     for (name, order) in &STOCKED.orders {
         for kind in ["order", "payment"] {
@@ -342,12 +390,12 @@ fn half_an_order_is_refused() {
     }
 }
 
-/// Changes a record, which is JSON, and asserts that the pending order can then be neither paid nor confirmed.
+/// Changes a record and asserts that the pending order can then be neither paid nor confirmed.
 fn cannot_be_paid_after(key: &str, change: impl FnOnce(&mut Value)) {
     let mut records = STOCKED.records.clone();
-    let mut record = decode(&records[key]).expect("the record is JSON");
+    let mut record = json(key, &records[key]);
     change(&mut record);
-    records.insert(key.to_owned(), record.to_string().into_bytes());
+    records.insert(key.to_owned(), records::write(key, &record).expect("it is still a record"));
     let world = STOCKED.with(records.clone(), 6);
     let pay = request(Method::POST, &format!("/orders/{}/pay", STOCKED.orders["pending"]), b"");
     assert_eq!(send(&world, &(pay, None)).outcome(), (500, "unreadable_record"), "{record}");

@@ -89,11 +89,21 @@ impl Environment for Fixed {
         self.now.get().into()
     }
 
+    fn clock(&self) -> Duration {
+        Duration::ZERO
+    }
+
     fn random(&self, bytes: &mut [u8]) {
         self.chance.borrow_mut().fill(bytes);
     }
 
     async fn pause(&self, _: Duration) {}
+
+    async fn until(&self, ready: impl Fn() -> bool) {
+        assert!(ready(), "one request at a time waits for nobody");
+    }
+
+    async fn company(&self, _: Duration) {}
 }
 
 /// A shop and what it has stored.
@@ -173,7 +183,7 @@ impl World {
         });
         let open = async || {
             let config = Config::new(TOKEN.to_owned(), "900", "CNY".to_owned()).expect("these are sound");
-            let shop = Shop::new(self.store.clone(), self.environment.clone(), config.settings.clone());
+            let shop = Shop::new(self.store.clone(), self.environment.clone(), config.settings.clone(), Rc::default());
             Ok((config, shop))
         };
         let environment = &self.environment;

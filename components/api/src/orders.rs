@@ -33,7 +33,7 @@ pub async fn handle<S: Store, E: Environment>(call: &Call<'_>, shop: &Shop<S, E>
 async fn place<S: Store, E: Environment>(call: &Call<'_>, shop: &Shop<S, E>) -> Result<Reply, Problem> {
     let request = body::order(call.json()?)?;
     let key = call.idempotency_key("orders")?;
-    let placed = shop.place(&request, key.as_ref()).await?;
+    let placed = shop.place(request, key).await?;
     let location = format!("/orders/{}", placed.view.order.order_id);
     let reply = Reply::json(StatusCode::CREATED, &OrderJson::from(&placed.view)).with(header::LOCATION, &location);
     Ok(if placed.replayed { reply.with(REPLAYED, "true") } else { reply })

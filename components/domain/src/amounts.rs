@@ -64,6 +64,11 @@ macro_rules! number {
 pub struct Quantity(u64);
 number!(Quantity, 1, 1_000_000);
 
+impl Quantity {
+    /// The least that can be ordered.
+    pub const ONE: Self = Self(1);
+}
+
 /// How many of an item there are: 0 to 10^12, far from where a sum of two would not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "u64", into = "u64")]

@@ -2,6 +2,7 @@
 
 use crate::amounts::Money;
 use crate::ids::{ItemId, OrderId};
+use crate::item::Shortage;
 use crate::status::Status;
 use crate::store::StoreError;
 
@@ -67,6 +68,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// There is less of an item than was wanted.
+    pub(crate) fn insufficient_stock(item_id: &ItemId, shortage: Shortage, requested: u64) -> Self {
+        Self::InsufficientStock { item_id: item_id.clone(), available: shortage.available, requested }
+    }
+
     /// An order without the record that belongs to it.
     pub(crate) fn half_an_order(order: OrderId) -> Self {
         Self::Unreadable { key: format!("order:{order}"), reason: "half of the order is missing".to_owned() }

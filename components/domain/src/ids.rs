@@ -121,6 +121,14 @@ impl OrderId {
     pub fn from_random(bytes: [u8; 16]) -> Self {
         Self(uuid::Builder::from_random_bytes(bytes).into_uuid())
     }
+
+    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
 }
 
 impl fmt::Display for OrderId {
@@ -157,40 +165,45 @@ impl From<OrderId> for String {
 }
 
 /// What is kept of an idempotency key: the first 128 bits of SHA-256 over its scope and the key. The client's own
-/// text is never stored, and a key of any length costs a record the same.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct KeyDigest(String);
+/// text is never stored, and a key of any length costs a record the same. Shown in hexadecimal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeyDigest([u8; 16]);
 
 impl KeyDigest {
     /// The digest of `key`, which a client sent for requests of the kind `scope`.
     pub fn new(scope: &str, key: &str) -> Self {
-        Self(digest([scope, key], 16))
+        Self(digest([scope, key]))
     }
 
     /// A digest that no client's key has: marks one request as itself when its client sent no key.
     pub fn from_random(bytes: [u8; 16]) -> Self {
-        Self(hex(&bytes))
+        Self(bytes)
+    }
+
+    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
     }
 }
 
 impl fmt::Display for KeyDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
-/// The first `bytes` bytes of SHA-256 over `parts`, in hexadecimal. A zero byte stands between the parts, so that
-/// `("a", "bc")` and `("ab", "c")` differ.
-pub(crate) fn digest<'a>(parts: impl IntoIterator<Item = &'a str>, bytes: usize) -> String {
+/// The first `N` bytes of SHA-256 over `parts`, at most 32. A zero byte stands between the parts, so that `("a", "bc")`
+/// and `("ab", "c")` differ.
+pub(crate) fn digest<'a, const N: usize>(parts: impl IntoIterator<Item = &'a str>) -> [u8; N] {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update(part.as_bytes());
         hash.update([0]);
     }
-    hex(hash.finalize().get(..bytes).unwrap_or_default())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut first = [0; N];
+    first.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
+    first
 }

@@ -1,7 +1,5 @@
 //! Requests about items: show, list, create, price, adjust.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 
 use crate::amounts::{Delta, Money, Stock};
@@ -11,13 +9,13 @@ use crate::ids::{ItemId, KeyDigest};
 use crate::item::{AdjustError, Adjustment, Item};
 use crate::settlement::{Change, MOST_BYTES};
 use crate::shop::{Read, Shop, decode, encode};
-use crate::store::{Creation, Key, Store, Swap};
+use crate::store::{Creation, Entry, Key, Store, Swap};
 
-/// What a new shop has: item, stock, price.
+/// What a new shop has: item, stock, price. Sorted by item.
 pub const PRESET: [(&str, u64, u64); 3] = [("item1", 100, 1000), ("item2", 50, 2000), ("item3", 75, 1500)];
 
-/// How many items are read in one call when all are listed.
-const ITEMS_A_CALL: usize = 256;
+/// How many items are read in one call: each has up to 1 MB, and Spin reads up to 128 MiB in one call.
+pub(crate) const ITEMS_A_CALL: usize = 100;
 
 /// An item as a client sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,11 +50,11 @@ pub struct Adjusted {
     pub replayed: bool,
 }
 
-/// All items. An item is entered here before it is created, so that no item is missing from the list.
+/// All items, sorted by id. An item is entered here before it is created, so that no item is missing from the list.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Catalog {
-    items: BTreeSet<ItemId>,
+    items: Vec<ItemId>,
 }
 
 impl<S: Store, E: Environment> Shop<S, E> {
@@ -68,7 +66,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
 
     /// Shows all items, in the order of their ids.
     pub async fn list_items(&self) -> Result<Vec<ItemView>, Error> {
-        let ids: Vec<_> = self.catalog().await?.record.items.into_iter().collect();
+        let ids = self.catalog().await?.record.items;
         let mut views = Vec::with_capacity(ids.len());
         for ids in ids.chunks(ITEMS_A_CALL) {
             for (item_id, item) in ids.iter().zip(self.find_items(ids).await?) {
@@ -91,7 +89,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
         if self.find_item(item_id).await?.is_none() {
             self.enter(item_id).await?;
             let view = view(item_id, &new);
-            match self.store.create(&Key::Item(item_id.clone()), encode(&new)?).await? {
+            match self.store.create(&Key::Item(item_id.clone()), new.to_bytes()).await? {
                 Creation::Created => return Ok((view, PutItem::Created)),
                 Creation::Exists => {}
             }
@@ -100,7 +98,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
             return Err(Error::ItemExists(item_id.clone()));
         }
         let item = self
-            .update_item(item_id, async |item| {
+            .update_item(item_id, |item| {
                 if item.unit_price == unit_price {
                     return Ok(Change::Leave(item.clone()));
                 }
@@ -125,23 +123,22 @@ impl<S: Store, E: Environment> Shop<S, E> {
         let key = key.unwrap_or_else(|| KeyDigest::from_random(self.environment.random_id()));
         let adjustment = Adjustment::new(key, delta, reason);
         let (item, made_before) = self
-            .update_item(item_id, async |item| {
+            .update_item(item_id, |item| {
                 match item.adjustment(&adjustment.key) {
-                    Some(made) if *made == adjustment => return Ok(Change::Leave((item.clone(), true))),
+                    Some(made) if *made == adjustment => return Ok(Change::Leave(Ok((item.clone(), true)))),
                     Some(_) => return Err(Error::IdempotencyKeyReused),
                     None => {}
                 }
-                item.adjust(adjustment.clone(), delta).map_err(|error| match error {
-                    AdjustError::TooMuch => Error::TooMuchStock,
-                    AdjustError::Shortage(shortage) => Error::InsufficientStock {
-                        item_id: item_id.clone(),
-                        available: shortage.available,
-                        requested: delta.get().unsigned_abs(),
-                    },
-                })?;
-                Ok(Change::Write((item.clone(), false)))
+                match item.adjust(adjustment, delta) {
+                    Ok(()) => Ok(Change::Write(Ok((item.clone(), false)))),
+                    Err(AdjustError::TooMuch) => Err(Error::TooMuchStock),
+                    Err(AdjustError::Shortage(shortage)) => {
+                        let requested = delta.get().unsigned_abs();
+                        Ok(Change::Short(Err(Error::insufficient_stock(item_id, shortage, requested)), false))
+                    }
+                }
             })
-            .await?;
+            .await??;
         Ok(Adjusted { view: self.view_item(item_id, item).await?, replayed: keyed && made_before })
     }
 
@@ -154,16 +151,29 @@ impl<S: Store, E: Environment> Shop<S, E> {
         Ok(self.find_items(std::slice::from_ref(item_id)).await?.into_iter().next().flatten())
     }
 
-    /// Reads items: one answer an id. Brings in the preset ones when one of them is asked for and not there yet.
+    /// Reads items: one answer an id.
     pub(crate) async fn find_items(&self, ids: &[ItemId]) -> Result<Vec<Option<Read<Item>>>, Error> {
-        let keys: Vec<_> = ids.iter().cloned().map(Key::Item).collect();
+        let (items, _) = self.find_items_and(ids, Vec::new()).await?;
+        items.into_iter().collect()
+    }
+
+    /// Reads items, one answer an id, and after them other records. Brings in the preset items when one of them is asked
+    /// for and not there yet.
+    pub(crate) async fn find_items_and(
+        &self,
+        ids: &[ItemId],
+        others: Vec<Key>,
+    ) -> Result<(Vec<Result<Option<Read<Item>>, Error>>, Vec<Option<Entry>>), Error> {
+        let mut keys: Vec<_> = ids.iter().cloned().map(Key::Item).collect();
+        keys.extend(others);
         let mut found = self.store.get(&keys).await?;
         let preset = |id: &ItemId| PRESET.iter().any(|(preset, ..)| id.as_str() == *preset);
         if ids.iter().zip(&found).any(|(id, entry)| entry.is_none() && preset(id)) {
             self.bring_in_preset().await?;
             found = self.store.get(&keys).await?;
         }
-        found.into_iter().map(|entry| entry.map(decode_item).transpose()).collect()
+        let others = found.split_off(ids.len().min(found.len()));
+        Ok((found.into_iter().map(|entry| entry.map(decode_item).transpose()).collect(), others))
     }
 
     /// Makes the preset items and then the catalog that lists them. Of several at once each item is created once; and
@@ -174,9 +184,9 @@ impl<S: Store, E: Environment> Shop<S, E> {
             let (Ok(id), Ok(on_hand), Ok(unit_price)) = (id.parse(), on_hand.try_into(), unit_price.try_into()) else {
                 continue;
             };
-            let item = encode(&Item::new(on_hand, unit_price))?;
+            let item = Item::new(on_hand, unit_price).to_bytes();
             let _ = self.store.create(&Key::Item(ItemId::clone(&id)), item).await?;
-            catalog.items.insert(id);
+            catalog.items.push(id);
         }
         let _ = self.store.create(&Key::Catalog, encode(&catalog)?).await?;
         Ok(())
@@ -184,11 +194,11 @@ impl<S: Store, E: Environment> Shop<S, E> {
 
     async fn catalog(&self) -> Result<Read<Catalog>, Error> {
         if let Some(entry) = self.store.get(&[Key::Catalog]).await?.into_iter().next().flatten() {
-            return decode(entry);
+            return decode_catalog(entry);
         }
         self.bring_in_preset().await?;
         let entry = self.store.get(&[Key::Catalog]).await?.into_iter().next().flatten();
-        decode(entry.ok_or(Error::Busy)?)
+        decode_catalog(entry.ok_or(Error::Busy)?)
     }
 
     /// Enters an item in the catalog.
@@ -196,8 +206,9 @@ impl<S: Store, E: Environment> Shop<S, E> {
         let mut attempts = self.attempts();
         loop {
             let Read { entry, record: mut catalog } = self.catalog().await?;
-            if !catalog.items.insert(item_id.clone()) {
-                return Ok(());
+            match catalog.items.binary_search(item_id) {
+                Ok(_) => return Ok(()),
+                Err(index) => catalog.items.insert(index, item_id.clone()),
             }
             let value = encode(&catalog)?;
             if value.len() > MOST_BYTES {
@@ -226,12 +237,21 @@ fn view(item_id: &ItemId, item: &Item) -> ItemView {
     }
 }
 
-/// An item out of its bytes; one that promises more than it has is not believed.
-fn decode_item(entry: crate::store::Entry) -> Result<Read<Item>, Error> {
-    let read: Read<Item> = decode(entry)?;
-    if read.record.reserved() > read.record.on_hand.get() {
-        let reason = "more is reserved than on hand".to_owned();
-        return Err(Error::Unreadable { key: read.entry.location, reason });
+/// The catalog out of its bytes; one that is not sorted is not believed.
+fn decode_catalog(entry: Entry) -> Result<Read<Catalog>, Error> {
+    let read: Read<Catalog> = decode(entry)?;
+    if read.record.items.is_sorted_by(|one, next| one < next) {
+        return Ok(read);
     }
-    Ok(read)
+    Err(Error::Unreadable { key: read.entry.location, reason: "it is not sorted".to_owned() })
+}
+
+/// An item out of its bytes; one that promises more than it has is not believed.
+fn decode_item(entry: Entry) -> Result<Read<Item>, Error> {
+    let unreadable = |key, reason: &str| Err(Error::Unreadable { key, reason: reason.to_owned() });
+    match Item::from_bytes(&entry.value) {
+        Ok(record) if record.reserved() <= record.on_hand.get() => Ok(Read { entry, record }),
+        Ok(_) => unreadable(entry.location, "more is reserved than on hand"),
+        Err(error) => unreadable(entry.location, &error.to_string()),
+    }
 }

@@ -1,12 +1,10 @@
 //! The record of an item, and everything that can happen to it. Pure: what is decided here is written elsewhere.
 
-use std::collections::{BTreeMap, VecDeque};
-
-use serde::{Deserialize, Serialize};
-
-use crate::amounts::{Delta, Money, Quantity, Stock};
+use crate::amounts::{Delta, Money, Stock};
 use crate::environment::Timestamp;
+pub use crate::holds::{Hold, Holds};
 use crate::ids::{KeyDigest, OrderId, digest};
+pub use crate::item_record::NoItem;
 
 /// How many adjustments an item remembers, so that repeating one of them is seen to be a repeat.
 pub const REMEMBERED_ADJUSTMENTS: usize = 64;
@@ -25,8 +23,7 @@ pub const EXPIRED_WHEN_SHORT: usize = 64;
 const OTHERS_A_SWAP: usize = 2;
 
 /// Stock, price and holds of one item: the record that decides who gets the last unit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
     /// Grows with every swap, so that no two states of an item have the same bytes: a swap succeeds only if really
     /// nothing happened since the read. It also picks the holds whose turn it is to be settled.
@@ -37,44 +34,26 @@ pub struct Item {
     pub unit_price: Money,
     /// Stock that is promised to orders. A hold leaves only when it is settled, never by its expiry alone: an
     /// expired hold may belong to a paid order whose goods still count as on hand.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub holds: BTreeMap<OrderId, Hold>,
-    /// Orders that were settled here and whose idempotency key has no mapping yet.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub settled_keys: BTreeMap<KeyDigest, OrderId>,
+    pub holds: Holds,
+    /// Orders that were settled here and whose idempotency key has no mapping yet, sorted by key.
+    pub settled_keys: Vec<(KeyDigest, OrderId)>,
     /// The latest adjustments, oldest first.
-    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
-    pub adjustments: VecDeque<Adjustment>,
-}
-
-/// Stock promised to one order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Hold {
-    /// How much.
-    pub quantity: Quantity,
-    /// When an unpaid order loses it.
-    pub expires_at: Timestamp,
-    /// The idempotency key that the order was placed with; only on the first line of an order.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<KeyDigest>,
+    pub adjustments: Vec<Adjustment>,
 }
 
 /// An adjustment that was made, as far as it is needed to know it again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Adjustment {
     /// Its idempotency key, the client's or one made up for it.
     pub key: KeyDigest,
     /// Digest of what was asked for.
-    pub request: String,
+    pub request: [u8; 8],
 }
 
 impl Adjustment {
     /// The adjustment by `delta` for `reason` under `key`.
     pub fn new(key: KeyDigest, delta: Delta, reason: &str) -> Self {
-        let request = digest([delta.get().to_string().as_str(), reason], 8);
-        Self { key, request }
+        Self { key, request: digest([delta.get().to_string().as_str(), reason]) }
     }
 }
 
@@ -103,15 +82,15 @@ impl Item {
             version: 0,
             on_hand,
             unit_price,
-            holds: BTreeMap::new(),
-            settled_keys: BTreeMap::new(),
-            adjustments: VecDeque::new(),
+            holds: Holds::default(),
+            settled_keys: Vec::new(),
+            adjustments: Vec::new(),
         }
     }
 
     /// What is promised to orders.
     pub fn reserved(&self) -> u64 {
-        self.holds.values().fold(0, |sum, hold| sum.saturating_add(hold.quantity.get()))
+        self.holds.reserved()
     }
 
     /// What a newcomer can have.
@@ -119,7 +98,7 @@ impl Item {
         self.on_hand.get().saturating_sub(self.reserved())
     }
 
-    /// Promises stock to an order.
+    /// Promises stock to an order that has none of it yet.
     pub fn hold(&mut self, order: OrderId, hold: Hold) -> Result<(), Shortage> {
         let available = self.available();
         if hold.quantity.get() > available {
@@ -131,20 +110,24 @@ impl Item {
 
     /// Ends the hold of an order whose fate is decided. Does nothing where it has none.
     pub fn settle(&mut self, order: OrderId, settlement: Settlement) {
-        let Some(hold) = self.holds.remove(&order) else { return };
+        let Some(hold) = self.holds.remove(order) else { return };
         if settlement == Settlement::Sold {
             // Never less than nothing: what is held is on hand (checked when a record is read and in `hold`).
             self.on_hand = self.on_hand.checked_sub(hold.quantity.get()).unwrap_or(self.on_hand);
         }
         if let (Some(key), Settlement::Sold | Settlement::Released) = (hold.key, settlement) {
-            self.settled_keys.insert(key, order);
+            let place = self.settled_keys.binary_search_by(|(settled, _)| settled.cmp(&key));
+            if let Err(index) = place {
+                self.settled_keys.insert(index, (key, order));
+            }
         }
     }
 
     /// The order that `key` was used for, as far as this record knows.
     pub fn order_of(&self, key: &KeyDigest) -> Option<OrderId> {
-        let held = self.holds.iter().find(|(_, hold)| hold.key.as_ref() == Some(key)).map(|(order, _)| *order);
-        held.or_else(|| self.settled_keys.get(key).copied())
+        let held = self.holds.iter().find(|(_, hold)| hold.key == Some(*key)).map(|(order, _)| *order);
+        let settled = || self.settled_keys.iter().find(|(settled, _)| settled == key).map(|(_, order)| *order);
+        held.or_else(settled)
     }
 
     /// The holds that the next swap of this record should try to settle: up to `expired` of those past their expiry,
@@ -171,10 +154,9 @@ impl Item {
             return Err(shortage);
         }
         self.on_hand = on_hand;
-        self.adjustments.push_back(adjustment);
-        while self.adjustments.len() > REMEMBERED_ADJUSTMENTS {
-            self.adjustments.pop_front();
-        }
+        self.adjustments.push(adjustment);
+        let forgotten = self.adjustments.len().saturating_sub(REMEMBERED_ADJUSTMENTS);
+        self.adjustments.drain(..forgotten);
         Ok(())
     }
 

@@ -12,19 +12,23 @@
 //!    adjustment that was acknowledged is never undone.
 //!
 //! The records are in [`item`], [`order`] and [`payment`], pure and without a thought of where they are kept. The
-//! requests are methods of [`Shop`]: `inventory`, `orders` and `payments` hold them. They share one way of changing
-//! an item, in `settlement`.
+//! requests are methods of [`Shop`]: `inventory`, `placing`, `orders` and `payments` hold them. They share one way of
+//! changing an item, in `settlement`, and one way of being done together, in `group`.
 
 mod amounts;
 mod environment;
 mod error;
+mod group;
+mod holds;
 mod ids;
 mod inventory;
 pub mod item;
+mod item_record;
 pub mod order;
 mod orders;
 pub mod payment;
 mod payments;
+mod placing;
 mod settlement;
 mod shop;
 mod status;
@@ -35,7 +39,8 @@ pub use environment::{Environment, Timestamp};
 pub use error::Error;
 pub use ids::{CustomerId, InvalidId, ItemId, KeyDigest, Method, OrderId};
 pub use inventory::{Adjusted, ItemView, PRESET, PutItem};
-pub use orders::{OrderView, Placed};
-pub use shop::{Settings, Shop};
+pub use orders::OrderView;
+pub use placing::Placed;
+pub use shop::{Company, Settings, Shop};
 pub use status::{Status, status};
 pub use store::{Creation, Entry, Key, Store, StoreError, Swap};

@@ -1,7 +1,5 @@
 //! The record of an order: what was asked for, at which prices. It never changes; its fate is its payment's record.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::amounts::{Currency, Money, Quantity};
@@ -23,7 +21,7 @@ pub struct NewOrder {
 /// Items and quantities: at least one, each item once, in the order of their ids. All executors of all orders go
 /// through the items in this one order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lines(BTreeMap<ItemId, Quantity>);
+pub struct Lines(Vec<(ItemId, Quantity)>);
 
 /// Lines that no order can have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,16 +43,19 @@ pub enum LinesError {
 impl Lines {
     /// Adds up the lines of the same item and sorts them.
     pub fn new(lines: impl IntoIterator<Item = (ItemId, Quantity)>) -> Result<Self, LinesError> {
-        let mut sum = BTreeMap::<ItemId, Quantity>::new();
+        let mut sums = Vec::<(ItemId, Quantity)>::new();
         for (line, (item, quantity)) in lines.into_iter().enumerate() {
             if line >= MOST_LINES {
                 return Err(LinesError::TooMany);
             }
-            let before = sum.get(&item);
-            let total = before.map_or(Some(quantity), |before| before.checked_add(quantity));
-            sum.insert(item, total.ok_or(LinesError::TooMuch { line })?);
+            let index = sums.binary_search_by(|(other, _)| other.cmp(&item));
+            match index.map(|index| sums.get_mut(index)) {
+                Ok(Some((_, sum))) => *sum = sum.checked_add(quantity).ok_or(LinesError::TooMuch { line })?,
+                Ok(None) => {}
+                Err(index) => sums.insert(index, (item, quantity)),
+            }
         }
-        if sum.is_empty() { Err(LinesError::Empty) } else { Ok(Self(sum)) }
+        if sums.is_empty() { Err(LinesError::Empty) } else { Ok(Self(sums)) }
     }
 
     /// The lines, in the order of their items.

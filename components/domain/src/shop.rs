@@ -1,5 +1,6 @@
 //! The shop: a store, an environment and settings, and how records are read and attempts are counted.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -8,9 +9,12 @@ use serde::de::DeserializeOwned;
 use crate::amounts::Currency;
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::group::Group;
 use crate::ids::OrderId;
 use crate::order::Order;
 use crate::payment::Payment;
+use crate::payments::{Outcome, Payer};
+use crate::placing::{Met, Wanted};
 use crate::store::{Entry, Key, Store, StoreError, Swap};
 
 /// What the owner of the shop decides.
@@ -28,6 +32,15 @@ pub struct Shop<S, E> {
     pub(crate) store: S,
     pub(crate) environment: E,
     pub(crate) settings: Settings,
+    pub(crate) company: Rc<Company>,
+}
+
+/// The requests of one instance of a component that are done together. Whatever serves requests side by side has one of
+/// these, and all its shops share it.
+#[derive(Debug, Default)]
+pub struct Company {
+    pub(crate) placing: Group<Wanted, Met>,
+    pub(crate) paying: Group<Payer, Outcome>,
 }
 
 /// A record together with the bytes that it was read from.
@@ -36,10 +49,13 @@ pub(crate) struct Read<T> {
     pub(crate) record: T,
 }
 
+/// An order with its payment.
+pub(crate) type OrderRead = (Order, Read<Payment>);
+
 impl<S: Store, E: Environment> Shop<S, E> {
     /// A shop. It keeps nothing of its own: any number of them may share a store.
-    pub fn new(store: S, environment: E, settings: Settings) -> Self {
-        Self { store, environment, settings }
+    pub fn new(store: S, environment: E, settings: Settings, company: Rc<Company>) -> Self {
+        Self { store, environment, settings, company }
     }
 
     /// The currency of every price.
@@ -53,14 +69,20 @@ impl<S: Store, E: Environment> Shop<S, E> {
     }
 
     /// The order and its payment; none if there is no such order.
-    pub(crate) async fn read_order(&self, id: OrderId) -> Result<Option<(Order, Read<Payment>)>, Error> {
-        let keys = [Key::Order(id), Key::Payment(id)];
+    pub(crate) async fn read_order(&self, id: OrderId) -> Result<Option<OrderRead>, Error> {
+        self.read_orders(&[id]).await?.into_iter().next().unwrap_or(Ok(None))
+    }
+
+    /// As [`Self::read_order`], several in one call: one answer an id.
+    pub(crate) async fn read_orders(&self, ids: &[OrderId]) -> Result<Vec<Result<Option<OrderRead>, Error>>, Error> {
+        let keys: Vec<_> = ids.iter().flat_map(|id| [Key::Order(*id), Key::Payment(*id)]).collect();
         let mut found = self.store.get(&keys).await?.into_iter();
-        match (found.next().flatten(), found.next().flatten()) {
+        let order = |id: &OrderId| match (found.next().flatten(), found.next().flatten()) {
             (None, None) => Ok(None),
-            (Some(order), Some(payment)) => Ok(Some((decode_order(order, id)?, decode(payment)?))),
-            _ => Err(Error::half_an_order(id)),
-        }
+            (Some(order), Some(payment)) => Ok(Some((decode_order(order, *id)?, decode(payment)?))),
+            _ => Err(Error::half_an_order(*id)),
+        };
+        Ok(ids.iter().map(order).collect())
     }
 
     /// The payment of an order that is known to exist.
@@ -71,7 +93,13 @@ impl<S: Store, E: Environment> Shop<S, E> {
 
     /// Starts to count attempts.
     pub(crate) fn attempts(&self) -> Attempts<'_, E> {
-        Attempts { environment: &self.environment, made: 0 }
+        Attempts { environment: &self.environment, made: 0, most: MOST_ATTEMPTS }
+    }
+
+    /// Starts to count the attempts of a group. They are few: whoever has no luck in company goes on alone, and does not
+    /// keep the others waiting.
+    pub(crate) fn attempts_in_company(&self) -> Attempts<'_, E> {
+        Attempts { most: MOST_ATTEMPTS_IN_COMPANY, ..self.attempts() }
     }
 }
 
@@ -94,7 +122,7 @@ fn decode_order(entry: Entry, id: OrderId) -> Result<Order, Error> {
     }
 }
 
-/// The bytes of a record: JSON, so that a person can read it.
+/// The bytes of a record other than an item: JSON, so that a person can read it.
 pub(crate) fn encode(record: &impl Serialize) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(record)
         .map_err(|error| Error::Unreadable { key: "(to be written)".to_owned(), reason: error.to_string() })
@@ -105,11 +133,16 @@ pub(crate) fn encode(record: &impl Serialize) -> Result<Vec<u8>, Error> {
 pub(crate) struct Attempts<'a, E> {
     environment: &'a E,
     made: u32,
+    most: u32,
 }
 
+/// With pauses of 0 to 64 ms, a request gives up after about a second of bad luck.
+const MOST_ATTEMPTS: u32 = 40;
+
+/// A group gives up after some milliseconds.
+const MOST_ATTEMPTS_IN_COMPANY: u32 = 4;
+
 impl<E: Environment> Attempts<'_, E> {
-    /// With pauses of 0 to 64 ms, a request gives up after about a second of bad luck.
-    const MOST: u32 = 40;
     /// The longest pause is this power of two, in milliseconds.
     const LONGEST_PAUSE: u32 = 6;
 
@@ -119,8 +152,8 @@ impl<E: Environment> Attempts<'_, E> {
         self.made = self.made.saturating_add(1);
         match outcome {
             Err(error @ StoreError::Unsuitable(_)) => return Err(error.into()),
-            Err(error) if self.made >= Self::MOST => return Err(error.into()),
-            Ok(_) if self.made >= Self::MOST => return Err(Error::Busy),
+            Err(error) if self.made >= self.most => return Err(error.into()),
+            Ok(_) if self.made >= self.most => return Err(Error::Busy),
             Ok(_) | Err(_) => {}
         }
         // Full jitter: those who collided once do not collide again in step.

@@ -82,7 +82,7 @@ pub enum StoreError {
 /// A durable store of records with an atomic create and an atomic compare-and-swap.
 #[allow(async_fn_in_trait, reason = "a component has one thread, so the futures need not be Send")]
 pub trait Store {
-    /// Reads records: one answer a key, in the order of `keys`. A key's answer may be older than the next key's, but
+    /// Reads records: one answer a key, in the order of `keys`, of which none is there twice. A key's answer may be older than the next key's, but
     /// none is older than the call.
     async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StoreError>;
 

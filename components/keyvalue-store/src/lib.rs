@@ -9,7 +9,7 @@
 //! - `get-many` leaves out absent keys and keeps no order. `set-many` is one transaction.
 //! - On Redis every swap reports failure, also those that were made, and `get-many` makes the host panic. So a store is
 //!   tried before anything is created in it, and many keys are read in one call only where something was: see
-//!   [`KeyValue::trust`].
+//!   `KeyValue::trust`.
 //!
 //! **The claim cell** of the key `k` is the key `k~`: 8 bytes, zero until claimed. To create `k`, its value is written
 //! under a name that nobody else has, `k~` and a random token; then the cell is swapped from zero to that token. The
@@ -22,8 +22,8 @@ mod calls;
 #[cfg(feature = "wasi")]
 mod wasi;
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use domain::{Creation, Entry, Environment, Key, Store, StoreError, Swap};
 
@@ -35,23 +35,57 @@ pub use wasi::Wasi;
 /// or that an answer was lost.
 const CLAIM_ATTEMPTS: usize = 8;
 
-/// Whether a store was seen to be what it says. A component remembers it for as long as it lives, which spares it a read
-/// a request: there is one store, and it does not change.
-#[derive(Debug, Default)]
-pub struct Trust(AtomicBool);
+/// The most claims that are remembered, so that an instance stays small: 10,000 items take about a megabyte.
+const MOST_CLAIMS: usize = 10_000;
 
-impl Trust {
+/// What was seen of a store and does not change: that it is what it says, and which cells are claimed by whom. An instance
+/// remembers it for as long as it lives, which spares it a read an item.
+#[derive(Debug, Default)]
+pub struct Memory {
+    trusted: AtomicBool,
+    /// Sorted by cell.
+    claims: Mutex<Vec<(String, Token)>>,
+}
+
+impl Memory {
     /// Nothing was seen yet.
     pub const fn new() -> Self {
-        Self(AtomicBool::new(false))
+        Self { trusted: AtomicBool::new(false), claims: Mutex::new(Vec::new()) }
     }
 
-    fn is_established(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    fn trusts(&self) -> bool {
+        self.trusted.load(Ordering::Relaxed)
     }
 
-    fn establish(&self) {
-        self.0.store(true, Ordering::Relaxed);
+    fn trust(&self) {
+        self.trusted.store(true, Ordering::Relaxed);
+    }
+
+    fn claim(&self, cell: &str) -> Option<Token> {
+        let claims = self.claims();
+        let index = claims.binary_search_by(|(known, _)| known.as_str().cmp(cell)).ok()?;
+        claims.get(index).map(|(_, token)| *token)
+    }
+
+    fn remember(&self, cell: &str, claim: Token) {
+        // Whoever claimed it had tried the store before.
+        self.trust();
+        let mut claims = self.claims();
+        if claims.len() >= MOST_CLAIMS {
+            claims.clear();
+        }
+        // A cell that is known is claimed by whom it was claimed.
+        if let Err(index) = claims.binary_search_by(|(known, _)| known.as_str().cmp(cell)) {
+            claims.insert(index, (cell.to_owned(), claim));
+        }
+    }
+
+    fn forget_claims(&self) {
+        self.claims().clear();
+    }
+
+    fn claims(&self) -> MutexGuard<'_, Vec<(String, Token)>> {
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -60,25 +94,25 @@ impl Trust {
 pub struct KeyValue<'a, C, E> {
     calls: C,
     environment: E,
-    trust: &'a Trust,
+    memory: &'a Memory,
 }
 
 impl<'a, C: Calls, E: Environment> KeyValue<'a, C, E> {
     /// The store behind these calls. Names that nobody else has are made of the environment's randomness.
-    pub fn new(calls: C, environment: E, trust: &'a Trust) -> Self {
-        Self { calls, environment, trust }
+    pub fn new(calls: C, environment: E, memory: &'a Memory) -> Self {
+        Self { calls, environment, memory }
     }
 
-    async fn get_many(&self, keys: &[String]) -> Result<BTreeMap<String, Vec<u8>>, StoreError> {
-        let found = match keys {
-            [] => Vec::new(),
-            [key] => vec![(key.clone(), self.calls.get(key).await?)],
+    /// The pairs that are there, in no particular order.
+    async fn get_many(&self, keys: &[String]) -> Result<Vec<(String, Option<Vec<u8>>)>, StoreError> {
+        match keys {
+            [] => Ok(Vec::new()),
+            [key] => Ok(vec![(key.clone(), self.calls.get(key).await?)]),
             keys => {
                 self.trust().await?;
-                self.calls.get_many(keys).await?
+                self.calls.get_many(keys).await
             }
-        };
-        Ok(found.into_iter().filter_map(|(key, value)| Some((key, value?))).collect())
+        }
     }
 
     /// A handle for a swap, and the value that it would replace.
@@ -97,10 +131,16 @@ impl<'a, C: Calls, E: Environment> KeyValue<'a, C, E> {
 
     /// The winner's token in a cell; none while it is not claimed.
     async fn claim(&self, cell: &str) -> Result<Option<Token>, StoreError> {
-        let token = self.calls.get(cell).await?.map_or(Ok(None), |value| Token::read(cell, &value))?;
-        if token.is_some() {
-            // Whoever claimed it had tried the store before.
-            self.trust.establish();
+        if let Some(token) = self.memory.claim(cell) {
+            return Ok(Some(token));
+        }
+        self.calls.get(cell).await?.map_or(Ok(None), |value| self.read_claim(cell, &value))
+    }
+
+    fn read_claim(&self, cell: &str, value: &[u8]) -> Result<Option<Token>, StoreError> {
+        let token = Token::read(cell, value)?;
+        if let Some(token) = token {
+            self.memory.remember(cell, token);
         }
         Ok(token)
     }
@@ -108,9 +148,9 @@ impl<'a, C: Calls, E: Environment> KeyValue<'a, C, E> {
     /// Passes if the store is known to be what it says, or else is tried and found to be. Costs one read in the life of
     /// an instance, and a trial where nothing was ever created.
     async fn trust(&self) -> Result<(), StoreError> {
-        if !self.trust.is_established() && self.claim(&cell(&Key::Catalog)).await?.is_none() {
+        if !self.memory.trusts() && self.claim(&cell(&Key::Catalog)).await?.is_none() {
             self.try_all().await?;
-            self.trust.establish();
+            self.memory.trust();
         }
         Ok(())
     }
@@ -167,25 +207,33 @@ impl<'a, C: Calls, E: Environment> KeyValue<'a, C, E> {
 
 impl<C: Calls, E: Environment> Store for KeyValue<'_, C, E> {
     async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StoreError> {
-        let names: Vec<_> = keys.iter().map(|key| if key.is_created() { cell(key) } else { key.to_string() }).collect();
-        let mut found = self.get_many(&names).await?;
-
-        let mut locations = names;
-        let mut claimed = Vec::new();
-        for (key, location) in keys.iter().zip(&mut locations).filter(|(key, _)| key.is_created()) {
-            let Some(value) = found.remove(location) else { continue };
-            if let Some(token) = Token::read(location, &value)? {
-                self.trust.establish();
-                *location = token.location(key);
-                claimed.push(location.clone());
+        let cells: Vec<_> = keys.iter().filter(|key| key.is_created()).map(cell).collect();
+        let unknown: Vec<_> = cells.iter().filter(|cell| self.memory.claim(cell).is_none()).cloned().collect();
+        for (cell, value) in self.get_many(&unknown).await? {
+            value.map(|value| self.read_claim(&cell, &value)).transpose()?;
+        }
+        // The records themselves in one call, which shows them as they are at one moment: none older than another.
+        let mut cells = cells.into_iter();
+        let location = |key: &Key| match key.is_created() {
+            false => Some(key.to_string()),
+            true => cells.next().and_then(|cell| self.memory.claim(&cell)).map(|token| token.location(key)),
+        };
+        let locations: Vec<_> = keys.iter().map(location).collect();
+        let mut found = self.get_many(&locations.iter().flatten().cloned().collect::<Vec<_>>()).await?;
+        let entry = |(key, location): (&Key, Option<String>)| {
+            let Some(location) = location else { return Ok(None) };
+            let value = found.iter_mut().find(|(key, _)| *key == location).and_then(|(_, value)| value.take());
+            match value {
+                Some(value) => Ok(Some(Entry { location, value })),
+                None if key.is_created() => {
+                    // Or a cell was not what it is now.
+                    self.memory.forget_claims();
+                    Err(StoreError::Unsuitable(format!("it has lost {location}")))
+                }
+                None => Ok(None),
             }
-        }
-        found.append(&mut self.get_many(&claimed).await?);
-        if let Some(lost) = claimed.iter().find(|location| !found.contains_key(*location)) {
-            return Err(StoreError::Unsuitable(format!("it has lost {lost}")));
-        }
-        let entry = |location: String| found.remove(&location).map(|value| Entry { location, value });
-        Ok(locations.into_iter().map(entry).collect())
+        };
+        keys.iter().zip(locations).map(entry).collect()
     }
 
     async fn insert(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Entry>, StoreError> {
@@ -237,7 +285,7 @@ impl<C: Calls, E: Environment> Store for KeyValue<'_, C, E> {
 
     async fn swap(&self, read: &Entry, value: Vec<u8>) -> Result<Swap, StoreError> {
         let (cas, current) = self.current(&read.location).await?;
-        if current.as_ref() != Some(&read.value) {
+        if !current.is_some_and(|current| same(&current, &read.value)) {
             return Ok(Swap::Conflict);
         }
         match self.calls.swap(cas, &value).await? {
@@ -256,6 +304,14 @@ impl<C: Calls, E: Environment> Store for KeyValue<'_, C, E> {
     async fn probe(&self) -> Result<(), StoreError> {
         self.try_all().await
     }
+}
+
+/// Whether these are the same bytes. Eight at a time: a comparison of slices goes byte by byte in WebAssembly, and a record
+/// has up to a megabyte.
+fn same(one: &[u8], other: &[u8]) -> bool {
+    let ((ones, rest), (others, other_rest)) = (one.as_chunks::<8>(), other.as_chunks::<8>());
+    let words = |(one, other): (&[u8; 8], &[u8; 8])| u64::from_ne_bytes(*one) == u64::from_ne_bytes(*other);
+    one.len() == other.len() && rest == other_rest && ones.iter().zip(others).all(words)
 }
 
 /// The name under which the cell of a key is kept. No item has a `~` in its name.

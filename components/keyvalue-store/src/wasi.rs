@@ -1,5 +1,7 @@
 //! The calls of `wasi:keyvalue` as the host answers them.
 
+use std::rc::Rc;
+
 use domain::StoreError;
 
 use crate::bindings::wasi::keyvalue::atomics::{self, Cas, CasError};
@@ -18,7 +20,7 @@ impl Wasi {
     }
 }
 
-impl Calls for Wasi {
+impl Calls for Rc<Wasi> {
     type Cas = Cas;
 
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {

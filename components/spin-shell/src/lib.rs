@@ -1,15 +1,17 @@
 //! Everything that knows the Spin SDK: requests, responses, variables, time and chance under WASI 0.3.
 
+use std::cell::OnceCell;
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use api::{Body, Call, Config, Problem, Reply};
 use bytes::Bytes;
-use domain::{Environment, Error, Shop, Timestamp};
+use domain::{Company, Environment, Error, Shop, Timestamp};
 use futures::future::{Either, select};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use keyvalue_store::{KeyValue, Trust};
+use keyvalue_store::{KeyValue, Memory};
 use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::variables;
 use spin_sdk::wasip3::clocks::{monotonic_clock, system_clock};
@@ -21,8 +23,11 @@ const STORE: &str = "default";
 /// How long a client may take to send a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How often a request looks whether another has done its work.
+const LOOK_EVERY: Duration = Duration::from_micros(500);
+
 /// The shop as a component has it.
-pub type SpinShop = Shop<KeyValue<'static, keyvalue_store::Wasi, Wasi>, Wasi>;
+pub type SpinShop = Shop<KeyValue<'static, Rc<keyvalue_store::Wasi>, Wasi>, Wasi>;
 
 /// Answers a request with a component's handler, one of [`api::orders::handle`], [`api::inventory::handle`] and
 /// [`api::payments::handle`].
@@ -41,10 +46,18 @@ pub async fn serve(
 
 async fn open() -> Result<(Config, SpinShop), Problem> {
     let config = config().await?;
-    static TRUST: Trust = Trust::new();
-    let calls = keyvalue_store::Wasi::open(STORE).map_err(|error| Problem::from(Error::from(error)))?;
-    let shop = Shop::new(KeyValue::new(calls, Wasi, &TRUST), Wasi, config.settings.clone());
-    Ok((config.clone(), shop))
+    static MEMORY: Memory = Memory::new();
+    thread_local! {
+        static BUCKET: OnceCell<Rc<keyvalue_store::Wasi>> = const { OnceCell::new() };
+        static COMPANY: Rc<Company> = Rc::default();
+    }
+    let calls = BUCKET.with(|bucket| match bucket.get() {
+        Some(bucket) => Ok(bucket.clone()),
+        None => keyvalue_store::Wasi::open(STORE).map(|opened| bucket.get_or_init(|| Rc::new(opened)).clone()),
+    });
+    let calls = calls.map_err(|error| Problem::from(Error::from(error)))?;
+    let store = KeyValue::new(calls, Wasi, &MEMORY);
+    Ok((config.clone(), Shop::new(store, Wasi, config.settings.clone(), COMPANY.with(Rc::clone))))
 }
 
 /// The variables, read once an instance: it lives for at most 128 requests.
@@ -87,6 +100,10 @@ impl Environment for Wasi {
         seconds.saturating_mul(1000).saturating_add(millis).into()
     }
 
+    fn clock(&self) -> Duration {
+        Duration::from_nanos(monotonic_clock::now())
+    }
+
     fn random(&self, bytes: &mut [u8]) {
         let mut rest = bytes;
         // The host may give fewer bytes than asked for.
@@ -101,5 +118,19 @@ impl Environment for Wasi {
 
     async fn pause(&self, duration: Duration) {
         monotonic_clock::wait_for(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)).await;
+    }
+
+    /// Looks now and then. To be woken by another request takes a feature of the bindings that current runtimes trap on;
+    /// and nobody misses much, since an instance stands still while it calls the store.
+    async fn until(&self, ready: impl Fn() -> bool) {
+        while !ready() {
+            self.pause(LOOK_EVERY).await;
+        }
+    }
+
+    async fn company(&self, patience: Duration) {
+        if !patience.is_zero() {
+            self.pause(patience).await;
+        }
     }
 }

@@ -20,8 +20,103 @@ fn one_of(items: &[Name], key: Option<Name>) -> Request {
 }
 
 fn named(name: &'static str, stock: &[(Name, u64)], requests: Vec<Request>, faults: Faults) -> Named {
-    let case = Case { level: Level::Domain, stock: stock.to_vec(), requests, before: Vec::new(), faults };
+    let case = Case {
+        level: Level::Domain,
+        stock: stock.to_vec(),
+        requests,
+        together: Vec::new(),
+        before: Vec::new(),
+        faults,
+    };
     Named { name, case }
+}
+
+/// The case in which one instance serves the first `company` requests.
+fn together(company: usize, mut named: Named) -> Named {
+    named.case.together = (0..company).collect();
+    named
+}
+
+/// What can happen to requests that are done together.
+fn companies() -> Vec<Named> {
+    let (k, l) = (Some("k"), Some("l"));
+    let mut on_key_value = together(
+        2,
+        named(
+            "a_company_on_key_value_and_somebody_faster",
+            &[("a", 3)],
+            vec![one_of(&["a"], k), one_of(&["a"], None), Adjust("a", 1, None)],
+            faults(0, 1, 0),
+        ),
+    );
+    on_key_value.case.level = Level::KeyValue;
+    let mut payers = named(
+        "two_payers_in_one_company_and_a_canceller",
+        &[("a", 2)],
+        vec![one_of(&["a"], None), one_of(&["a"], None), Pay(0), Pay(1), Cancel(0)],
+        faults(1, 1, 1),
+    );
+    payers.case.together = vec![2, 3];
+    // Both orders are placed.
+    payers.case.before = vec![(0, 4), (1, 4)];
+    vec![
+        payers,
+        together(
+            2,
+            named(
+                "a_company_and_another_buyer_want_the_last_two",
+                &[("a", 2)],
+                vec![one_of(&["a"], None), one_of(&["a"], None), one_of(&["a"], None)],
+                faults(1, 1, 0),
+            ),
+        ),
+        together(
+            3,
+            named(
+                "one_in_a_company_of_three_asks_for_too_much",
+                &[("a", 2)],
+                vec![one_of(&["a"], None), Place(vec![("a", 2)], None), one_of(&["a"], k)],
+                faults(1, 0, 0),
+            ),
+        ),
+        together(
+            2,
+            named(
+                "two_claimants_of_one_key_in_one_company_and_one_elsewhere",
+                &[("a", 2)],
+                vec![one_of(&["a"], k), one_of(&["a"], k), one_of(&["a"], k)],
+                faults(0, 0, 0),
+            ),
+        ),
+        together(
+            2,
+            named(
+                "a_company_over_two_items_stops_in_the_middle",
+                &[("a", 1), ("b", 1)],
+                vec![one_of(&["a", "b"], k), one_of(&["b"], l)],
+                faults(1, 1, 0),
+            ),
+        ),
+        together(
+            2,
+            named(
+                "a_company_over_two_items_and_somebody_faster",
+                &[("a", 1), ("b", 1)],
+                vec![one_of(&["a", "b"], k), one_of(&["b"], l), Adjust("b", 1, None)],
+                faults(1, 0, 0),
+            ),
+        ),
+        together(
+            2,
+            named(
+                "a_company_whose_orders_are_paid_and_expire",
+                &[("a", 2)],
+                vec![one_of(&["a"], None), one_of(&["a"], k), Pay(0), Adjust("a", 1, None)],
+                faults(0, 0, 1),
+            ),
+        ),
+        on_key_value,
+    ]
 }
 
 /// All of them.
@@ -34,7 +129,7 @@ pub fn all() -> Vec<Named> {
         faults(0, 0, 0),
     );
     // The first has seen that there is enough and written its order; then the second takes it away.
-    helper_completes.case.before = vec![(0, 3), (1, 5)];
+    helper_completes.case.before = vec![(0, 2), (1, 4)];
     let mut presets = named(
         "preset_items_by_two_first_requests",
         &[],
@@ -58,7 +153,8 @@ pub fn all() -> Vec<Named> {
         faults(1, 1, 0),
     );
     last_unit.case.level = Level::KeyValue;
-    vec![
+    let mut cases = companies();
+    cases.extend([
         named(
             "two_buyers_of_the_last_unit",
             &[("a", 1)],
@@ -117,5 +213,6 @@ pub fn all() -> Vec<Named> {
         presets,
         creators,
         last_unit,
-    ]
+    ]);
+    cases
 }

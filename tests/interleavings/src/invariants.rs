@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use domain::{Error, Status};
+use domain::{Error, OrderId, Status};
+use uuid::Uuid;
 
 use crate::request::{Answer, Name, Request, adjustment_key, first_order};
 use crate::world::{Case, World};
@@ -63,7 +64,7 @@ fn supplies(case: &Case, world: &World) -> Result<Vec<(Name, u64)>, Violation> {
 
 /// Checks what must hold at every moment.
 pub fn check(case: &Case, world: &World) -> Checked {
-    let mut keys = BTreeMap::<Name, BTreeSet<String>>::new();
+    let mut keys = BTreeMap::<Name, BTreeSet<Uuid>>::new();
     for (number, request, answer) in world.requests() {
         let Some(answer) = answer else { continue };
         told(world, number, request, answer)?;
@@ -71,22 +72,22 @@ pub fn check(case: &Case, world: &World) -> Checked {
         if let (Request::Place(_, Some(key)), Answer::Placed(order, Status::Placing | Status::Pending | Status::Paid)) =
             (request, answer)
         {
-            keys.entry(key).or_default().insert(order.to_string());
+            keys.entry(key).or_default().insert(uuid(*order));
         }
     }
     let makers: BTreeMap<_, _> = world
         .requests()
         .filter_map(|(number, request, _)| match request {
-            Request::Place(_, Some(key)) => Some((maker(&first_order(number).to_string()), *key)),
+            Request::Place(_, Some(key)) => Some((maker(uuid(first_order(number))), *key)),
             _ => None,
         })
         .collect();
     let supplies = supplies(case, world)?;
     world.each_order(|order| {
-        let held = || supplies.iter().any(|(item, _)| holds(world, item, &order.order_id));
-        let placed = world.payment(&order.order_id, |payment| payment.is("paid") || payment.is("unpaid") && held());
-        if let (Some(key), Some(true)) = (makers.get(&maker(&order.order_id)), placed) {
-            keys.entry(key).or_default().insert(order.order_id.clone());
+        let held = || supplies.iter().any(|(item, _)| holds(world, item, order.order_id));
+        let placed = world.payment(order.order_id, |payment| payment.is("paid") || payment.is("unpaid") && held());
+        if let (Some(key), Some(true)) = (makers.get(&maker(order.order_id)), placed) {
+            keys.entry(key).or_default().insert(order.order_id);
         }
     });
     if let Some((key, orders)) = keys.iter().find(|(_, orders)| orders.len() > 1) {
@@ -96,22 +97,27 @@ pub fn check(case: &Case, world: &World) -> Checked {
 }
 
 /// The part of an order's id that says which request made it.
-fn maker(order: &str) -> String {
-    order.chars().take(2).collect()
+fn maker(order: Uuid) -> u8 {
+    order.into_bytes()[0]
 }
 
-fn holds(world: &World, item: &str, order: &str) -> bool {
-    world.item(item, |item| item.holds.contains_key(order)).unwrap_or(false)
+/// An id as it is in the records.
+fn uuid(order: OrderId) -> Uuid {
+    order.to_string().parse().expect("it is one")
+}
+
+fn holds(world: &World, item: &str, order: Uuid) -> bool {
+    world.item(item, |item| item.holds.contains_key(&order)).unwrap_or(false)
 }
 
 /// Nobody was told of an order that it is placed, paid or cancelled, and it is not; or of an adjustment.
 fn told(world: &World, number: usize, request: &Request, answer: &Answer) -> Checked {
     let order = match (request, answer) {
-        (_, Answer::Placed(order, _)) => order.to_string(),
-        (Request::Pay(of) | Request::Cancel(of) | Request::Show(of), _) => first_order(*of).to_string(),
+        (_, Answer::Placed(order, _)) => uuid(*order),
+        (Request::Pay(of) | Request::Cancel(of) | Request::Show(of), _) => uuid(first_order(*of)),
         _ => return Ok(()),
     };
-    let fate = |fate: &str| world.payment(&order, |payment| payment.is(fate)).unwrap_or(false);
+    let fate = |fate: &str| world.payment(order, |payment| payment.is(fate)).unwrap_or(false);
     let (rule, as_told) = match answer {
         Answer::Paid | Answer::Placed(_, Status::Paid) | Answer::Shown(Status::Paid) => (Rule::OneFate, fate("paid")),
         Answer::Cancelled | Answer::Placed(_, Status::Cancelled) | Answer::Shown(Status::Cancelled) => {
@@ -123,7 +129,7 @@ fn told(world: &World, number: usize, request: &Request, answer: &Answer) -> Che
             let mut all_held = true;
             world.each_order(|placed| {
                 all_held &= placed.order_id != order
-                    || placed.lines.iter().all(|line| holds(world, &line.item_id, &placed.order_id));
+                    || placed.lines.iter().all(|line| holds(world, &line.item_id, placed.order_id));
             });
             let decided = fate("paid") || fate("cancelled") || fate("expired");
             (Rule::ToldIsTrue, decided || fate("unpaid") && all_held)
@@ -133,7 +139,7 @@ fn told(world: &World, number: usize, request: &Request, answer: &Answer) -> Che
     if as_told {
         return Ok(());
     }
-    let payment = world.payment(&order, |payment| format!("{payment:?}"));
+    let payment = world.payment(order, |payment| format!("{payment:?}"));
     broken(rule, format!("request {number} was told {answer:?}; the payment is {payment:?}"))
 }
 
@@ -141,7 +147,7 @@ fn told(world: &World, number: usize, request: &Request, answer: &Answer) -> Che
 fn books(world: &World, item: &str, initial: u64) -> Checked {
     let Some((reserved, on_hand, adjusted)) = world.item(item, |record| {
         let reserved: u64 = record.holds.values().map(|hold| hold.quantity).sum();
-        let adjusted: BTreeSet<_> = record.adjustments.iter().map(|adjustment| adjustment.key.clone()).collect();
+        let adjusted: BTreeSet<_> = record.adjustments.iter().map(|adjustment| adjustment.key.to_string()).collect();
         (reserved, record.on_hand, adjusted)
     }) else {
         return Ok(());
@@ -160,8 +166,8 @@ fn books(world: &World, item: &str, initial: u64) -> Checked {
         }
     }
     world.each_order(|order| {
-        let paid = world.payment(&order.order_id, |payment| payment.is("paid")) == Some(true);
-        if paid && !holds(world, item, &order.order_id) {
+        let paid = world.payment(order.order_id, |payment| payment.is("paid")) == Some(true);
+        if paid && !holds(world, item, order.order_id) {
             let lines = order.lines.iter().filter(|line| line.item_id == item);
             expected -= lines.map(|line| i128::from(line.quantity)).sum::<i128>();
         }

@@ -10,7 +10,7 @@
 pub mod cases;
 pub mod invariants;
 pub mod random;
-mod records;
+mod record;
 mod request;
 pub mod search;
 mod store;

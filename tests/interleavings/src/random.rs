@@ -77,7 +77,9 @@ fn case(random: &mut Rng) -> Case {
         .collect();
     let level = if random.u8(..4) == 0 { Level::KeyValue } else { Level::Domain };
     let faults = Faults { crashes: random.usize(0..=2), errors: random.usize(0..=2), expiries: random.usize(0..=2) };
-    Case { level, stock, requests, before: Vec::new(), faults }
+    let together = (0..count).filter(|_| random.bool()).collect();
+    let together = if random.bool() { together } else { Vec::new() };
+    Case { level, stock, requests, together, before: Vec::new(), faults }
 }
 
 /// A request that places an order, under a key or not.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::order::{Lines, NewOrder};
 use domain::{Error, KeyDigest, Method, Money, OrderId, Settings, Shop, Status, Store};
-use keyvalue_store::{KeyValue, Trust};
+use keyvalue_store::{KeyValue, Memory};
 
 use crate::store::{Caller, id_bytes};
 
@@ -68,13 +68,14 @@ pub fn adjustment_key(number: usize, key: Option<Name>) -> KeyDigest {
 /// Does a request from beginning to end.
 pub async fn perform(request: Request, level: Level, caller: Caller) -> Answer {
     let number = caller.progress.number;
+    caller.step("comes").await;
     caller.shared.note(|| format!("#{number}: {request:?}"));
     let answer = match level {
         Level::Domain => ask(&request, &shop(caller.clone(), caller.clone())).await,
         Level::KeyValue => {
             // Nothing is remembered from one request to the next: each is the first of its instance.
-            let trust = Trust::new();
-            let store = KeyValue::new(caller.clone(), caller.clone(), &trust);
+            let memory = Memory::new();
+            let store = KeyValue::new(caller.clone(), caller.clone(), &memory);
             ask(&request, &shop(store, caller.clone())).await
         }
     };
@@ -85,7 +86,8 @@ pub async fn perform(request: Request, level: Level, caller: Caller) -> Answer {
 
 fn shop<S: Store>(store: S, caller: Caller) -> Shop<S, Caller> {
     let currency = "CNY".to_owned().try_into().expect("it is a currency");
-    Shop::new(store, caller, Settings { payment_window: WINDOW, currency })
+    let company = caller.instance.company.clone();
+    Shop::new(store, caller, Settings { payment_window: WINDOW, currency }, company)
 }
 
 async fn ask<S: Store>(request: &Request, shop: &Shop<S, Caller>) -> Result<Answer, Error> {
@@ -95,11 +97,11 @@ async fn ask<S: Store>(request: &Request, shop: &Shop<S, Caller>) -> Result<Answ
             let lines = lines.iter().map(|(name, quantity)| (item(name), (*quantity).try_into().expect("some")));
             let order = NewOrder { lines: Lines::new(lines).expect("there are lines"), customer_id: None };
             let key = key.map(|key| KeyDigest::new("orders", key));
-            let placed = shop.place(&order, key.as_ref()).await?;
+            let placed = shop.place(order, key).await?;
             Answer::Placed(placed.view.order.order_id, placed.view.status)
         }
         Request::Pay(of) => {
-            shop.pay(first_order(*of), &Method::unspecified(), None).await?;
+            shop.pay(first_order(*of), Method::unspecified(), None).await?;
             Answer::Paid
         }
         Request::Cancel(of) => {

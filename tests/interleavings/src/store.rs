@@ -8,10 +8,10 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use domain::{Creation, Entry, Environment, Key, Store, StoreError, Swap, Timestamp};
+use domain::{Company, Creation, Entry, Environment, Key, Store, StoreError, Swap, Timestamp};
 use keyvalue_store::Calls;
 
-use crate::records::Record;
+use crate::record::Record;
 
 /// How a call goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +71,35 @@ impl Shared {
     }
 }
 
+/// What a request waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Next {
+    /// Its turn to do something that does not fail: to come, or to set to work for a company.
+    #[default]
+    Step,
+    /// Its turn to read.
+    Read,
+    /// Its turn to write: then a lost answer makes a difference.
+    Write,
+    /// Another request of its instance, which does its work.
+    Others,
+}
+
+/// One instance of a component.
+pub struct Instance {
+    /// Whether it serves more than one request.
+    pub shared: bool,
+    pub company: Rc<Company>,
+    /// The steps of its requests, in order: what one of them does depends on who has come before.
+    pub history: RefCell<DefaultHasher>,
+}
+
+impl Instance {
+    pub fn new(shared: bool) -> Self {
+        Self { shared, company: Rc::default(), history: RefCell::default() }
+    }
+}
+
 /// The state of one request as seen from outside.
 #[derive(Default)]
 pub struct Progress {
@@ -79,8 +108,8 @@ pub struct Progress {
     pub history: RefCell<DefaultHasher>,
     /// How its next call goes, once it has its turn.
     pub turn: Cell<Option<Turn>>,
-    /// Whether its next call writes: then a lost answer makes a difference.
-    pub at_write: Cell<bool>,
+    /// What it is about to do.
+    pub next: Cell<Next>,
     ids: Cell<u8>,
     tokens: Cell<u8>,
 }
@@ -95,18 +124,35 @@ impl Progress {
 #[derive(Clone)]
 pub struct Caller {
     pub shared: Rc<Shared>,
+    pub instance: Rc<Instance>,
     pub progress: Rc<Progress>,
 }
 
 impl Caller {
+    /// In an instance that others share, waits for its turn: what happens there before is up to them.
+    pub async fn step(&self, what: &str) {
+        if self.instance.shared {
+            let _ = self.its_turn(Next::Step).await;
+            self.note(|| what.to_owned());
+        }
+    }
+
+    async fn its_turn(&self, next: Next) -> Turn {
+        self.progress.next.set(next);
+        std::future::poll_fn(|_| self.progress.turn.take().map_or(Poll::Pending, Poll::Ready)).await
+    }
+
     async fn read_turn(&self) -> Result<(), StoreError> {
-        self.turn(false).await.map(drop)
+        self.turn(Next::Read).await.map(drop)
+    }
+
+    async fn write_turn(&self) -> Result<Heard, StoreError> {
+        self.turn(Next::Write).await
     }
 
     /// Waits for its turn. Answers whether the answer will be heard; fails where the call is not to be made.
-    async fn turn(&self, writes: bool) -> Result<Heard, StoreError> {
-        self.progress.at_write.set(writes);
-        match std::future::poll_fn(|_| self.progress.turn.take().map_or(Poll::Pending, Poll::Ready)).await {
+    async fn turn(&self, next: Next) -> Result<Heard, StoreError> {
+        match self.its_turn(next).await {
             Turn::Made => Ok(Heard(true)),
             Turn::Unheard => Ok(Heard(false)),
             Turn::Failed => {
@@ -141,15 +187,18 @@ impl Heard {
     }
 }
 
-fn text(bytes: &[u8]) -> String {
+/// What is stored under a name, for people.
+fn text(name: &str, bytes: &[u8]) -> String {
     match <[u8; 8]>::try_from(bytes) {
         Ok(cell) => format!("cell {:x}", u64::from_le_bytes(cell)),
-        Err(_) => String::from_utf8_lossy(bytes).into_owned(),
+        Err(_) => records::line(name, bytes).unwrap_or_else(|_| format!("{bytes:02x?}")),
     }
 }
 
 impl Store for Caller {
     async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StoreError> {
+        let once = |number: usize, key| !keys[..number].contains(key);
+        assert!(keys.iter().enumerate().all(|(number, key)| once(number, key)), "a key is asked for once: {keys:?}");
         self.read_turn().await?;
         let found = keys.iter().map(|key| {
             let location = key.to_string();
@@ -158,17 +207,18 @@ impl Store for Caller {
         let found: Vec<_> = found.collect();
         for (key, entry) in keys.iter().zip(&found) {
             self.hear(entry.as_ref().map(|entry| (&entry.location, &entry.value)));
-            self.note(|| format!("get {key}: {}", entry.as_ref().map_or("nothing".to_owned(), |e| text(&e.value))));
+            let found = |entry: &Entry| text(&entry.location, &entry.value);
+            self.note(|| format!("get {key}: {}", entry.as_ref().map_or("nothing".to_owned(), found)));
         }
         Ok(found)
     }
 
     async fn insert(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Entry>, StoreError> {
-        let heard = self.turn(true).await?;
+        let heard = self.write_turn().await?;
         let entry = |(key, value): (Key, _)| Entry { location: key.to_string(), value };
         let entries: Vec<_> = records.into_iter().map(entry).collect();
         for Entry { location, value } in entries.clone() {
-            self.note(|| format!("insert {location}: {}", text(&value)));
+            self.note(|| format!("insert {location}: {}", text(&location, &value)));
             assert!(self.shared.write(location, value).is_none(), "it is inserted under a fresh name");
         }
         heard.answer(self, ())?;
@@ -176,7 +226,7 @@ impl Store for Caller {
     }
 
     async fn remove(&self, keys: &[Key]) -> Result<(), StoreError> {
-        let heard = self.turn(true).await?;
+        let heard = self.write_turn().await?;
         let names: Vec<_> = keys.iter().map(Key::to_string).collect();
         self.note(|| format!("remove {}", names.join(", ")));
         self.shared.remove(&names);
@@ -184,9 +234,9 @@ impl Store for Caller {
     }
 
     async fn put(&self, records: Vec<(Key, Vec<u8>)>) -> Result<(), StoreError> {
-        let heard = self.turn(true).await?;
+        let heard = self.write_turn().await?;
         for (key, value) in records {
-            self.note(|| format!("put {key}: {}", text(&value)));
+            self.note(|| format!("put {key}: {}", text(&key.to_string(), &value)));
             let before = self.shared.write(key.to_string(), value.clone());
             assert!(before.is_none_or(|before| before.bytes == value), "{key} is put with one value only");
         }
@@ -194,22 +244,24 @@ impl Store for Caller {
     }
 
     async fn create(&self, key: &Key, value: Vec<u8>) -> Result<Creation, StoreError> {
-        let heard = self.turn(true).await?;
-        let exists = self.shared.read(&key.to_string()).is_some();
-        self.note(|| format!("create {key}: {}", if exists { "exists".to_owned() } else { text(&value) }));
+        let heard = self.write_turn().await?;
+        let at = key.to_string();
+        let exists = self.shared.read(&at).is_some();
+        self.note(|| format!("create {at}: {}", if exists { "exists".to_owned() } else { text(&at, &value) }));
         if !exists {
-            self.shared.write(key.to_string(), value);
+            self.shared.write(at, value);
         }
         let exists = heard.answer(self, exists)?;
         Ok(if exists { Creation::Exists } else { Creation::Created })
     }
 
     async fn swap(&self, read: &Entry, value: Vec<u8>) -> Result<Swap, StoreError> {
-        let heard = self.turn(true).await?;
-        let same = self.shared.read(&read.location).as_ref() == Some(&read.value);
-        self.note(|| format!("swap {}: {}", read.location, if same { text(&value) } else { "conflict".to_owned() }));
+        let heard = self.write_turn().await?;
+        let at = &read.location;
+        let same = self.shared.read(at).as_ref() == Some(&read.value);
+        self.note(|| format!("swap {at}: {}", if same { text(at, &value) } else { "conflict".to_owned() }));
         if same {
-            self.shared.write(read.location.clone(), value);
+            self.shared.write(at.clone(), value);
         }
         let same = heard.answer(self, same)?;
         Ok(if same { Swap::Swapped } else { Swap::Conflict })
@@ -241,7 +293,7 @@ impl Calls for Caller {
         }
         let value = self.shared.read(key);
         self.hear(&value);
-        self.note(|| format!("get {key}: {}", value.as_deref().map_or("nothing".to_owned(), text)));
+        self.note(|| format!("get {key}: {}", value.as_deref().map_or("nothing".to_owned(), |value| text(key, value))));
         Ok(value)
     }
 
@@ -258,24 +310,24 @@ impl Calls for Caller {
     async fn set_many(&self, records: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
         let heard = match records {
             [(key, _)] if private(key) => Heard(true),
-            _ => self.turn(true).await?,
+            _ => self.write_turn().await?,
         };
         for (key, value) in records {
-            self.note(|| format!("set {key}: {}", text(value)));
+            self.note(|| format!("set {key}: {}", text(key, value)));
             self.shared.write(key.clone(), value.clone());
         }
         heard.answer(self, ())
     }
 
     async fn delete_many(&self, keys: &[String]) -> Result<(), StoreError> {
-        let heard = if keys.iter().all(|key| private(key)) { Heard(true) } else { self.turn(true).await? };
+        let heard = if keys.iter().all(|key| private(key)) { Heard(true) } else { self.write_turn().await? };
         self.note(|| format!("delete {}", keys.join(", ")));
         self.shared.remove(keys);
         heard.answer(self, ())
     }
 
     async fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError> {
-        let heard = if private(key) { Heard(true) } else { self.turn(true).await? };
+        let heard = if private(key) { Heard(true) } else { self.write_turn().await? };
         let number = self.shared.read(key).map_or(0, |value| {
             // Spin's host panics here, and its store is dead from then on.
             i64::from_le_bytes(value.try_into().expect("what is incremented has 8 bytes"))
@@ -298,13 +350,14 @@ impl Calls for Caller {
 
     /// A swap from nothing overwrites.
     async fn swap(&self, cas: Cas, value: &[u8]) -> Result<Result<(), Cas>, StoreError> {
-        let heard = if private(&cas.key) { Heard(true) } else { self.turn(true).await? };
-        let current = self.shared.read(&cas.key);
+        let heard = if private(&cas.key) { Heard(true) } else { self.write_turn().await? };
+        let key = &cas.key;
+        let current = self.shared.read(key);
         let read = cas.read.take();
         let same = read.is_none() || read == current;
-        self.note(|| format!("swap {}: {}", cas.key, if same { text(value) } else { "conflict".to_owned() }));
+        self.note(|| format!("swap {key}: {}", if same { text(key, value) } else { "conflict".to_owned() }));
         if same {
-            self.shared.write(cas.key.clone(), value.to_vec());
+            self.shared.write(key.clone(), value.to_vec());
         }
         let same = heard.answer(self, same)?;
         Ok(if same { Ok(()) } else { Err(Cas { key: cas.key, read: RefCell::new(current) }) })
@@ -316,6 +369,10 @@ impl Environment for Caller {
         let now = self.shared.now.get();
         self.hear(now);
         now.into()
+    }
+
+    fn clock(&self) -> Duration {
+        Duration::ZERO
     }
 
     fn random(&self, bytes: &mut [u8]) {
@@ -334,6 +391,15 @@ impl Environment for Caller {
     }
 
     async fn pause(&self, _: Duration) {}
+
+    async fn until(&self, ready: impl Fn() -> bool) {
+        self.progress.next.set(Next::Others);
+        std::future::poll_fn(|_| if ready() { Poll::Ready(()) } else { Poll::Pending }).await;
+    }
+
+    async fn company(&self, _: Duration) {
+        self.step("sets to work for its company").await;
+    }
 }
 
 /// The id that a request gives to the `count`th thing that it makes: who made what can be read off it.

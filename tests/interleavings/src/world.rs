@@ -1,13 +1,16 @@
 //! Requests that run on one store, a step at a time.
 
+use std::fmt::Display;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use crate::records::{Item, Order, Payment, Record};
+use records::Item;
+
+use crate::record::{Order, Payment, Record};
 use crate::request::{Answer, Level, Name, Request, WINDOW, first_order, perform};
-use crate::store::{Caller, Progress, Shared, Turn};
+use crate::store::{Caller, Instance, Next, Progress, Shared, Turn};
 
 /// How a search begins, and how far it may go.
 #[derive(Clone, Debug)]
@@ -17,6 +20,8 @@ pub struct Case {
     pub stock: Vec<(Name, u64)>,
     /// What is asked for at once.
     pub requests: Vec<Request>,
+    /// Those of them that one instance serves; each of the others has an instance of its own.
+    pub together: Vec<usize>,
     /// What comes before the search: so many calls of this request, then of that one.
     pub before: Vec<(usize, usize)>,
     pub faults: Faults,
@@ -63,8 +68,16 @@ enum Running {
 
 struct Job {
     request: Request,
+    instance: Rc<Instance>,
     progress: Rc<Progress>,
     running: Running,
+}
+
+impl Job {
+    /// Whether another request does its work, and is not done.
+    fn waits(&self) -> bool {
+        matches!(self.running, Running::Yes(_)) && self.progress.next.get() == Next::Others
+    }
 }
 
 /// One state of a search.
@@ -92,16 +105,18 @@ impl World {
         shared.log.replace(log);
         for (item, on_hand) in &case.stock {
             // To the byte as the rules write it: states that come back are to be seen as such.
-            let record = format!(r#"{{"version":0,"on_hand":{on_hand},"unit_price":1}}"#);
-            shared.write(case.level.place(&shared, &format!("inventory:{item}")), record.into_bytes());
+            let record = Item { on_hand: *on_hand, unit_price: 1, ..Item::default() };
+            shared.write(case.level.place(&shared, &format!("inventory:{item}")), record.encode());
         }
         if !case.stock.is_empty() {
             let catalog = serde_json::json!({ "items": case.stock.iter().map(|(item, _)| item).collect::<Vec<_>>() });
             shared.write(case.level.place(&shared, "catalog"), catalog.to_string().into_bytes());
         }
         let mut world = Self { shared, level: case.level, jobs: Vec::new(), faults: case.faults };
-        for request in &case.requests {
-            world.start(request.clone());
+        let shared = Rc::new(Instance::new(true));
+        for (number, request) in case.requests.iter().enumerate() {
+            let instance = if case.together.contains(&number) { shared.clone() } else { Rc::new(Instance::new(false)) };
+            world.start(request.clone(), instance);
         }
         for (request, calls) in &case.before {
             (0..*calls).for_each(|_| world.take(Step::Call(*request, Turn::Made)));
@@ -109,13 +124,24 @@ impl World {
         world
     }
 
-    fn start(&mut self, request: Request) {
+    fn start(&mut self, request: Request, instance: Rc<Instance>) {
         let number = self.jobs.len();
         let progress = Rc::new(Progress::of(number));
-        let caller = Caller { shared: self.shared.clone(), progress: progress.clone() };
+        let caller = Caller { shared: self.shared.clone(), instance: instance.clone(), progress: progress.clone() };
         let running = Running::Yes(Box::pin(perform(request.clone(), self.level, caller)));
-        self.jobs.push(Job { request, progress, running });
+        self.jobs.push(Job { request, instance, progress, running });
         self.poll(number);
+    }
+
+    /// Lets the requests go on that waited for this one.
+    fn wake(&mut self, number: usize) {
+        let instance = self.jobs[number].instance.clone();
+        let waits = |job: &Job| job.waits() && Rc::ptr_eq(&job.instance, &instance);
+        for number in (0..self.jobs.len()).filter(|_| instance.shared) {
+            if waits(&self.jobs[number]) {
+                self.poll(number);
+            }
+        }
     }
 
     fn poll(&mut self, number: usize) {
@@ -129,7 +155,8 @@ impl World {
     /// The requests that can go on.
     pub fn running(&self) -> impl Iterator<Item = usize> {
         let jobs = self.jobs.iter().enumerate();
-        jobs.filter(|(_, job)| matches!(job.running, Running::Yes(_)) && self.can_know(&job.request)).map(|(n, _)| n)
+        let jobs = jobs.filter(|(_, job)| matches!(job.running, Running::Yes(_)) && !job.waits());
+        jobs.filter(|(_, job)| self.can_know(&job.request)).map(|(number, _)| number)
     }
 
     /// Whether somebody could ask for this already: nobody knows an order before it is there. One that was placed under a
@@ -140,16 +167,16 @@ impl World {
         let told = |job: &Job| matches!(&job.running, Running::Done(Answer::Placed(placed, _)) if *placed == order);
         match self.jobs.get(*of).map(|job| &job.request) {
             Some(Request::Place(_, Some(_))) => self.jobs.iter().any(told),
-            _ => self.payment(&order.to_string(), |_| ()).is_some(),
+            _ => self.payment(order, |_| ()).is_some(),
         }
     }
 
     /// The ways in which the next call of a request can go wrong.
     pub fn errors(&self, number: usize) -> &'static [Turn] {
-        match (self.faults.errors, self.jobs[number].progress.at_write.get()) {
-            (0, _) => &[],
-            (_, false) => &[Turn::Failed],
-            (_, true) => &[Turn::Failed, Turn::Unheard],
+        match (self.faults.errors, self.jobs[number].progress.next.get()) {
+            (0, _) | (_, Next::Step | Next::Others) => &[],
+            (_, Next::Read) => &[Turn::Failed],
+            (_, Next::Write) => &[Turn::Failed, Turn::Unheard],
         }
     }
 
@@ -176,13 +203,23 @@ impl World {
                 if turn != Turn::Made {
                     self.faults.errors -= 1;
                 }
-                self.jobs[number].progress.turn.set(Some(turn));
+                let job = &self.jobs[number];
+                if job.instance.shared {
+                    number.hash(&mut *job.instance.history.borrow_mut());
+                }
+                job.progress.turn.set(Some(turn));
                 self.poll(number);
+                self.wake(number);
             }
             Step::Crash(number) => {
                 self.faults.crashes -= 1;
-                self.shared.note(|| format!("#{number} stops for ever"));
-                self.jobs[number].running = Running::Crashed;
+                let instance = self.jobs[number].instance.clone();
+                for (number, job) in self.jobs.iter_mut().enumerate() {
+                    if Rc::ptr_eq(&job.instance, &instance) && matches!(job.running, Running::Yes(_)) {
+                        self.shared.note(|| format!("#{number} stops for ever"));
+                        job.running = Running::Crashed;
+                    }
+                }
             }
             Step::Expire => {
                 self.faults.expiries -= 1;
@@ -204,7 +241,7 @@ impl World {
 
     /// Runs one more request to its end, with nothing in between.
     pub fn run(&mut self, request: Request) -> Answer {
-        self.start(request);
+        self.start(request, Rc::new(Instance::new(false)));
         let number = self.jobs.len() - 1;
         loop {
             match &self.jobs[number].running {
@@ -228,6 +265,7 @@ impl World {
             for job in &self.jobs {
                 matches!(job.running, Running::Crashed).hash(&mut hash);
                 job.progress.history.borrow().finish().hash(&mut hash);
+                job.instance.history.borrow().finish().hash(&mut hash);
             }
             u128::from(hash.finish())
         };
@@ -263,7 +301,7 @@ impl World {
     }
 
     /// Hands over the payment of this order, if it is there.
-    pub fn payment<T>(&self, order: &str, look: impl FnOnce(&Payment) -> T) -> Option<T> {
+    pub fn payment<T>(&self, order: impl Display, look: impl FnOnce(&Payment) -> T) -> Option<T> {
         let key = format!("payment:{order}");
         self.record(&key, |record| if let Record::Payment(payment) = record { Some(look(payment)) } else { None })?
     }

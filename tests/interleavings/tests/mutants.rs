@@ -19,6 +19,7 @@ struct Mutant {
 
 const ITEM: &str = "domain/src/item.rs";
 const ORDERS: &str = "domain/src/orders.rs";
+const PLACING: &str = "domain/src/placing.rs";
 const PAYMENTS: &str = "domain/src/payments.rs";
 const INVENTORY: &str = "domain/src/inventory.rs";
 const SETTLEMENT: &str = "domain/src/settlement.rs";
@@ -43,21 +44,18 @@ const MUTANTS: &[Mutant] = &[
         name: "payment_read_before_item",
         patches: &[
             (
-                ORDERS,
-                "        let order_id = order.order_id;
-        self.update_item(&line.item_id, async |item| {",
-                "        let order_id = order.order_id;
-        let payment = self.read_payment(order_id).await?.record;
-        self.update_item(&line.item_id, async |item| {",
+                PLACING,
+                "        let outcomes = self\n            .update_read_item(",
+                "        let before = self.store.get(&beside).await.unwrap_or_default();
+        let outcomes = self\n            .update_read_item(",
             ),
-            (
-                ORDERS,
-                "            let payment = self.read_payment(order_id).await?.record;
-            if",
-                "            let payment = payment.clone();
-            if",
-            ),
+            (PLACING, "|item, found| {", "|item, _| {"),
+            (PLACING, "known(holders, found)", "known(holders, &before)"),
         ],
+    },
+    Mutant {
+        name: "what_a_company_held_is_forgotten_where_one_is_short",
+        patches: &[(SETTLEMENT, "if changed || more || released > 0 =>", "if more || released > 0 =>")],
     },
     Mutant {
         name: "create_by_get_and_set",
@@ -100,7 +98,7 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "helper_that_rejects",
         patches: &[(
-            ORDERS,
+            PLACING,
             "                match self.hold(&order, line, None).await? {",
             "                let holding = self.hold(&order, line, None).await;
                 if let Err(Error::InsufficientStock { .. }) = holding {
@@ -112,7 +110,7 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "helper_that_does_not_confirm",
         patches: &[(
-            ORDERS,
+            PLACING,
             "            Payment::Unpaid { confirmed: true }\n",
             "            payment.record.clone()\n",
         )],
@@ -122,27 +120,23 @@ const MUTANTS: &[Mutant] = &[
         patches: &[
             MAPPINGS_ONE_BY_ONE,
             (
-                ORDERS,
-                "        let order_id = order.order_id;
-        self.update_item(&line.item_id, async |item| {",
-                "        let order_id = order.order_id;
-        let mapping = match key {
-            Some(key) => self.store.get(&[Key::Idempotency(key.clone())]).await?.into_iter().next().flatten(),
-            None => None,
-        };
-        let mapped = mapping.map(|entry| Ok::<_, Error>(crate::shop::decode(entry)?.record)).transpose()?;
-        self.update_item(&line.item_id, async |item| {",
+                PLACING,
+                "        let outcomes = self\n            .update_read_item(",
+                "        let before = self.store.get(&beside).await.unwrap_or_default();
+        let outcomes = self\n            .update_read_item(",
             ),
             (
-                ORDERS,
-                "&& let Some(other) = self.order_of(key, item).await?",
-                "&& let Some(other) = item.order_of(key).or(mapped)",
+                PLACING,
+                "in holders.iter().zip(known(holders, found)) {",
+                "in holders.iter().zip(known(holders, found)).zip(known(holders, &before)).map(|((holder, now), before)| {
+                    (holder, Known { mapped: before.mapped, ..now })
+                }) {",
             ),
         ],
     },
     Mutant {
         name: "key_not_looked_up_before_the_hold",
-        patches: &[(ORDERS, "&& other != order_id", "&& other != order_id && order.lines.is_empty()")],
+        patches: &[(PLACING, "&& other != order_id", "&& other != order_id && self.order.lines.is_empty()")],
     },
     Mutant {
         name: "key_forgotten_with_its_hold",
@@ -169,11 +163,11 @@ const MUTANTS: &[Mutant] = &[
         if hold",
                 "        let window = 900_000;
         let now = u64::from(hold.expires_at).saturating_sub(window);
-        let held = self.holds.values().filter(|held| u64::from(held.expires_at) > now);
-        let available = self.on_hand.get().saturating_sub(held.map(|held| held.quantity.get()).sum());
+        let held = self.holds.iter().filter(|(_, held)| u64::from(held.expires_at) > now);
+        let available = self.on_hand.get().saturating_sub(held.map(|(_, held)| held.quantity.get()).sum());
         if hold",
             ),
-            (ORDERS, "if item.available() < quantity.get() {", "if item.on_hand.get() < quantity.get() {"),
+            (PLACING, "item.record.available().saturating_sub(*taken)", "item.record.on_hand.get()"),
         ],
     },
     Mutant {
@@ -190,7 +184,7 @@ const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "paid_without_a_look_at_the_holds",
-        patches: &[(PAYMENTS, "let outcome = if self.all_held(&order).await? {", "let outcome = if true {")],
+        patches: &[(PAYMENTS, "if !held {", "if !held && order.lines.is_empty() {")],
     },
 ];
 
@@ -258,6 +252,7 @@ impl Mutant {
         let mut manifest = read(&program.join("Cargo.toml"));
         self.rename(&mut manifest, "interleavings");
         manifest["lib"]["path"] = program.join("src/lib.rs").display().to_string().into();
+        manifest["dependencies"]["records"]["path"] = root.join("tests/records").display().to_string().into();
         let mut bin = Table::new();
         bin.insert("name".to_owned(), self.name.into());
         bin.insert("path".to_owned(), program.join("src/main.rs").display().to_string().into());
@@ -308,6 +303,11 @@ fn states_of_an_item_that_come_back_are_caught() {
 #[test]
 fn a_payment_that_is_read_before_its_item_is_caught() {
     caught("payment_read_before_item", "one_order_by_two_executors", "Conservation");
+}
+
+#[test]
+fn holds_that_a_company_is_told_of_and_that_are_not_written_are_caught() {
+    caught("what_a_company_held_is_forgotten_where_one_is_short", "want_the_last_two", "ToldIsTrue");
 }
 
 #[test]

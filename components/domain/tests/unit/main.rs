@@ -2,9 +2,17 @@
 //! wasm32-unknown-unknown under Node.
 
 // A test fails by panicking; clippy knows that only of the test functions themselves, not of what they share.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 
+mod company;
 mod inventory;
+mod item_record;
 mod orders;
 mod payments;
 mod support;

@@ -122,7 +122,7 @@ fn a_key_that_is_used_for_another_request_is_refused() {
     let mut other = order(&[("item1", 2)]);
     other.customer_id = None;
     let key = domain::KeyDigest::new("orders", "k");
-    assert_eq!(run(world.shop().place(&other, Some(&key))).unwrap_err(), Error::IdempotencyKeyReused);
+    assert_eq!(run(world.shop().place(other, Some(key))).unwrap_err(), Error::IdempotencyKeyReused);
     assert_eq!(world.stock("item1"), (100, 2, 98));
 }
 
@@ -178,10 +178,9 @@ fn a_repeat_carries_on_wherever_the_first_request_stopped() {
 fn an_order_half_held_is_shown_as_placing_and_its_stock_comes_back_when_it_expires() {
     let world = World::new();
     world.crash_while_placing(&[("item1", 1), ("item2", 2)], "k", 2);
-    let holder = world.record("inventory:item1")["holds"].as_object().unwrap().keys().next().unwrap().clone();
-    let order_id = holder.parse().unwrap();
+    let (order_id, _) = *world.item("item1").holds.iter().next().unwrap();
     assert_eq!(run(world.shop().show_order(order_id)).unwrap().status, Status::Placing);
-    let pay = run(world.shop().pay(order_id, &Method::unspecified(), None));
+    let pay = run(world.shop().pay(order_id, Method::unspecified(), None));
     assert_eq!(pay.unwrap_err(), Error::OrderNotPayable(Status::Placing));
     world.wait(900);
     world.adjust("item1", 1).unwrap();

@@ -7,10 +7,11 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use domain::item::Item;
 use domain::order::{Lines, NewOrder};
 use domain::{
-    Creation, CustomerId, Entry, Environment, Error, ItemId, Key, KeyDigest, Method, OrderView, Placed, Settings, Shop,
-    Store, StoreError, Swap, Timestamp,
+    Company, Creation, CustomerId, Entry, Environment, Error, ItemId, Key, KeyDigest, Method, OrderView, Placed,
+    Settings, Shop, Store, StoreError, Swap, Timestamp,
 };
 
 /// How long an order can be paid in these tests.
@@ -66,6 +67,8 @@ impl Store for MemoryStore {
         if self.0.always_fail.get() {
             return Err(StoreError::Unavailable("down".to_owned()));
         }
+        let once = |number: usize, key| !keys[..number].contains(key);
+        assert!(keys.iter().enumerate().all(|(number, key)| once(number, key)), "a key is asked for once: {keys:?}");
         let records = self.0.records.borrow();
         let entry = |key: &Key| {
             let location = key.to_string();
@@ -130,11 +133,17 @@ impl Store for MemoryStore {
 pub struct Fixed {
     pub now: Rc<Cell<u64>>,
     count: Rc<Cell<u64>>,
+    /// Whether whoever leads a group lets others come before it goes to work.
+    pub waits_for_company: Rc<Cell<bool>>,
 }
 
 impl Environment for Fixed {
     fn now(&self) -> Timestamp {
         self.now.get().into()
+    }
+
+    fn clock(&self) -> Duration {
+        Duration::ZERO
     }
 
     fn random(&self, bytes: &mut [u8]) {
@@ -144,6 +153,16 @@ impl Environment for Fixed {
     }
 
     async fn pause(&self, _: Duration) {}
+
+    async fn until(&self, ready: impl Fn() -> bool) {
+        std::future::poll_fn(|_| if ready() { Poll::Ready(()) } else { Poll::Pending }).await;
+    }
+
+    /// Lets others come.
+    async fn company(&self, _: Duration) {
+        let waited = Cell::new(!self.waits_for_company.get());
+        std::future::poll_fn(|_| if waited.replace(true) { Poll::Ready(()) } else { Poll::Pending }).await;
+    }
 }
 
 pub type TestShop = Shop<MemoryStore, Fixed>;
@@ -153,6 +172,7 @@ pub type TestShop = Shop<MemoryStore, Fixed>;
 pub struct World {
     pub store: MemoryStore,
     pub environment: Fixed,
+    pub company: Rc<Company>,
 }
 
 impl World {
@@ -167,12 +187,40 @@ impl World {
     /// A shop whose store is empty.
     pub fn empty() -> Self {
         let now = Rc::new(Cell::new(1_700_000_000_000));
-        Self { store: MemoryStore::default(), environment: Fixed { now, count: Rc::default() } }
+        let company = Rc::default();
+        Self {
+            company,
+            store: MemoryStore::default(),
+            environment: Fixed { now, count: Rc::default(), waits_for_company: Rc::default() },
+        }
     }
 
     pub fn shop(&self) -> TestShop {
         let currency = "CNY".to_owned().try_into().unwrap();
-        Shop::new(self.store.clone(), self.environment.clone(), Settings { payment_window: WINDOW, currency })
+        let settings = Settings { payment_window: WINDOW, currency };
+        Shop::new(self.store.clone(), self.environment.clone(), settings, self.company.clone())
+    }
+
+    /// Another instance on the same store.
+    pub fn elsewhere(&self) -> Self {
+        let environment = Fixed { waits_for_company: Rc::default(), ..self.environment.clone() };
+        Self { company: Rc::default(), environment, store: self.store.clone() }
+    }
+
+    /// Does these requests at the same time in one instance.
+    pub fn together<T>(&self, requests: Vec<impl Future<Output = T>>) -> Vec<T> {
+        self.environment.waits_for_company.set(true);
+        let mut requests: Vec<_> = requests.into_iter().map(|request| (Box::pin(request), None)).collect();
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..100 {
+            for (request, answer) in requests.iter_mut().filter(|(_, answer)| answer.is_none()) {
+                if let Poll::Ready(ready) = request.as_mut().poll(&mut context) {
+                    *answer = Some(ready);
+                }
+            }
+        }
+        self.environment.waits_for_company.set(false);
+        requests.into_iter().map(|(_, answer)| answer.expect("everybody is answered")).collect()
     }
 
     /// Lets so many seconds pass.
@@ -193,16 +241,16 @@ impl World {
 
     /// Does `other` between the next request's read and its swap.
     pub fn meanwhile(&self, other: impl FnOnce(&World) + 'static) {
-        let world = self.clone();
+        let world = self.elsewhere();
         self.at_next_swap(AtSwap::Meanwhile(Box::new(move || other(&world))));
     }
 
     pub fn place(&self, lines: &[(&str, u64)]) -> Result<Placed, Error> {
-        run(self.shop().place(&order(lines), None))
+        run(self.shop().place(order(lines), None))
     }
 
     pub fn place_with_key(&self, lines: &[(&str, u64)], key: &str) -> Result<Placed, Error> {
-        run(self.shop().place(&order(lines), Some(&KeyDigest::new("orders", key))))
+        run(self.shop().place(order(lines), Some(KeyDigest::new("orders", key))))
     }
 
     /// Places an order, with a key, and is gone after so many writes.
@@ -213,7 +261,7 @@ impl World {
     }
 
     pub fn pay(&self, placed: &Placed) -> Result<OrderView, Error> {
-        run(self.shop().pay(placed.view.order.order_id, &Method::unspecified(), None))
+        run(self.shop().pay(placed.view.order.order_id, Method::unspecified(), None))
     }
 
     pub fn cancel(&self, placed: &Placed) -> Result<OrderView, Error> {
@@ -234,14 +282,19 @@ impl World {
         (view.on_hand, view.reserved, view.available)
     }
 
-    /// The record under `key`, as JSON.
+    /// The record under `key`, which is no item: as JSON.
     pub fn record(&self, key: &str) -> serde_json::Value {
         serde_json::from_slice(&self.store.0.records.borrow()[key]).unwrap()
     }
 
+    /// The record of an item.
+    pub fn item(&self, item: &str) -> Item {
+        Item::from_bytes(&self.store.0.records.borrow()[&format!("inventory:{item}")]).unwrap()
+    }
+
     /// How many holds the record of an item carries.
     pub fn holds(&self, item: &str) -> usize {
-        self.record(&format!("inventory:{item}"))["holds"].as_object().map_or(0, |holds| holds.len())
+        self.item(item).holds.len()
     }
 
     /// How many orders are in the store.

@@ -1,0 +1,531 @@
+//! Placing orders, each by itself or many together.
+//!
+//! Orders that are asked for within a moment in one instance are placed together (see [`crate::group`]): their items are
+//! read in one call, the orders are written in one, and each item is swapped once for all of them. What holds for one
+//! order holds for each of many, since a line is held by the same steps: read the item, look whether the key was used, see
+//! the payment unpaid, swap the item. One order's trouble is its own: whoever cannot go on in company is handed back what
+//! was done so far and goes on alone.
+
+use std::rc::Rc;
+
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::group::Work;
+use crate::ids::{ItemId, KeyDigest, OrderId};
+use crate::item::{Hold, Item, Settlement, Shortage};
+use crate::order::{Line, NewOrder, Order, total};
+use crate::orders::{OrderView, is_held};
+use crate::payment::{Payment, Void};
+use crate::settlement::Change;
+use crate::shop::{Attempts, Read, Shop, decode, encode};
+use crate::store::{Entry, Key, Store, StoreError, Swap};
+
+/// An order that is placed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// The order as it is now.
+    pub view: OrderView,
+    /// Whether an earlier request with the same key had placed it.
+    pub replayed: bool,
+}
+
+/// What one request asks for.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    request: Rc<NewOrder>,
+    key: Option<KeyDigest>,
+    /// What its order will be called.
+    order_id: OrderId,
+}
+
+impl Work for Wanted {
+    fn weight(&self) -> usize {
+        self.request.lines.iter().len()
+    }
+}
+
+/// What became of a request in company, from where its owner goes on.
+pub(crate) type Met = Result<Box<Creation>, Unwritten>;
+
+/// Why no order was written.
+#[derive(Debug)]
+pub(crate) enum Unwritten {
+    /// There is none to be placed.
+    Refused(Error),
+    /// So much is wanted of an item, and there is too little unless expired holds are settled.
+    Short(ItemId, u64),
+    /// Another order was placed under its key.
+    Repeat(OrderId),
+    /// Somebody in the same company has the same key. What comes of that is to be seen.
+    Again,
+}
+
+/// How an attempt to place an order ended.
+enum Attempt {
+    Placed(Placed),
+    /// What it went by has changed, or may have, by a swap with this outcome: start from the beginning.
+    StartOver(Result<Swap, StoreError>),
+}
+
+/// How an attempt to hold a line ended.
+#[derive(Debug, Clone)]
+pub(crate) enum Holding {
+    /// The line is held.
+    Held,
+    /// The line is not held: others were faster every time.
+    NotYet,
+    /// The order's fate was decided meanwhile.
+    Decided(Payment),
+    /// Another order was placed under the same key.
+    Other(OrderId),
+}
+
+/// A line that is to be held, and what became of it.
+struct Holder<'a> {
+    order: &'a Order,
+    line: &'a Line,
+    /// Only on the first line of a creator: then another order that was placed under it takes precedence.
+    key: Option<KeyDigest>,
+    outcome: Result<Holding, Error>,
+}
+
+/// An order that was written and is on its way to be held.
+#[derive(Debug)]
+pub(crate) struct Creation {
+    order: Order,
+    key: Option<KeyDigest>,
+    /// The payment as its creator has written it.
+    payment: Entry,
+    /// How many of its lines are held.
+    held: usize,
+    /// What became of the line that was to be held last.
+    outcome: Result<Holding, Error>,
+}
+
+/// What was read for a group.
+struct Shelf {
+    /// The items, sorted by their ids.
+    items: Vec<Shelved>,
+    /// The orders that keys are mapped to.
+    mapped: Vec<(KeyDigest, Result<OrderId, Error>)>,
+    /// The keys of this group's own orders.
+    keys: Vec<KeyDigest>,
+}
+
+/// An item on the shelf.
+struct Shelved {
+    id: ItemId,
+    item: Result<Read<Item>, Error>,
+    /// How much the group takes of it.
+    taken: u64,
+}
+
+impl Shelf {
+    fn find(&mut self, id: &ItemId) -> Option<&mut Shelved> {
+        let index = self.items.binary_search_by(|shelved| shelved.id.cmp(id)).ok()?;
+        self.items.get_mut(index)
+    }
+
+    fn mapped(&self, key: &KeyDigest) -> Option<Result<OrderId, Error>> {
+        self.mapped.iter().find(|(mapped, _)| mapped == key).map(|(_, order)| order.clone())
+    }
+}
+
+impl<S: Store, E: Environment> Shop<S, E> {
+    /// Places an order: holds each of its lines, or none for long. With a `key`, repeats answer with the one order
+    /// that was placed, also while the first request still runs or after it stopped half way.
+    pub async fn place(&self, request: NewOrder, key: Option<KeyDigest>) -> Result<Placed, Error> {
+        let mut wanted = Wanted { request: Rc::new(request), key, order_id: self.fresh_id() };
+        let mut attempts = self.attempts();
+        loop {
+            match self.try_to_place(&mut wanted).await? {
+                Attempt::Placed(placed) => return Ok(placed),
+                Attempt::StartOver(outcome) => attempts.again(outcome).await?,
+            }
+        }
+    }
+
+    fn fresh_id(&self) -> OrderId {
+        OrderId::from_random(self.environment.random_id())
+    }
+
+    async fn try_to_place(&self, wanted: &mut Wanted) -> Result<Attempt, Error> {
+        let group = &self.company.placing;
+        let met = group.join(&self.environment, wanted.clone(), async |all| self.place_all(&all).await).await;
+        // Whoever led the group was stopped: whether the order was placed is as unknown as after a crash.
+        match met.ok_or(Error::Busy)? {
+            Ok(creation) => {
+                // This id is used up.
+                wanted.order_id = self.fresh_id();
+                self.go_on(*creation, &wanted.request).await
+            }
+            Err(Unwritten::Refused(error)) => Err(error),
+            Err(Unwritten::Short(item_id, quantity)) => {
+                self.make_room(&item_id, quantity).await?;
+                Ok(Attempt::StartOver(Ok(Swap::Conflict)))
+            }
+            Err(Unwritten::Repeat(order)) => self.resume(order, &wanted.request).await,
+            Err(Unwritten::Again) => Ok(Attempt::StartOver(Ok(Swap::Conflict))),
+        }
+    }
+
+    /// Places these orders together, as far as that goes.
+    async fn place_all(&self, all: &[Wanted]) -> Vec<Met> {
+        let mut shelf = match self.look(all).await {
+            Ok(shelf) => shelf,
+            Err(error) => return all.iter().map(|_| Err(Unwritten::Refused(error.clone()))).collect(),
+        };
+        let orders: Vec<_> = all.iter().map(|wanted| self.take(wanted, &mut shelf)).collect();
+        let mut written = self.write_orders(all, orders).await;
+        for Shelved { id, item, .. } in shelf.items {
+            if let Ok(item) = item {
+                self.hold_all(&id, item, &mut written).await;
+            }
+        }
+        written.into_iter().map(|order| order.map(Box::new)).collect()
+    }
+
+    /// Reads the items of these orders, and after them the mappings of their keys.
+    async fn look(&self, all: &[Wanted]) -> Result<Shelf, Error> {
+        let mut ids = Vec::<ItemId>::new();
+        for (id, _) in all.iter().flat_map(|wanted| wanted.request.lines.iter()) {
+            if let Err(index) = ids.binary_search(id) {
+                ids.insert(index, id.clone());
+            }
+        }
+        let mut keys = Vec::new();
+        for key in all.iter().filter_map(|wanted| wanted.key) {
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        let mappings = keys.iter().copied().map(Key::Idempotency).collect();
+        let (items, mappings) = self.find_items_and(&ids, mappings).await?;
+        let shelved = |(id, item): (ItemId, Result<Option<Read<Item>>, Error>)| {
+            let item = item.and_then(|item| item.ok_or_else(|| Error::ItemNotFound(id.clone())));
+            Shelved { id, item, taken: 0 }
+        };
+        let mapped = |(key, entry): (KeyDigest, Option<Entry>)| Some((key, decode(entry?).map(|read| read.record)));
+        Ok(Shelf {
+            items: ids.into_iter().zip(items).map(shelved).collect(),
+            mapped: keys.into_iter().zip(mappings).filter_map(mapped).collect(),
+            keys: Vec::new(),
+        })
+    }
+
+    /// Takes what an order wants from the shelf, or says why not. Nothing is written yet, as for most refusals it never is.
+    fn take(&self, wanted: &Wanted, shelf: &mut Shelf) -> Result<Order, Unwritten> {
+        let mut lines = Vec::with_capacity(wanted.request.lines.iter().len());
+        let mut key = wanted.key;
+        for (item_id, quantity) in wanted.request.lines.iter() {
+            let item = match shelf.find(item_id).map(|shelved| &shelved.item) {
+                Some(Ok(item)) => &item.record,
+                Some(Err(error)) => return Err(Unwritten::Refused(error.clone())),
+                None => return Err(Unwritten::Refused(Error::ItemNotFound(item_id.clone()))),
+            };
+            lines.push(Line { item_id: item_id.clone(), quantity, unit_price: item.unit_price });
+            // The first item carries the key, until its mapping is written.
+            if let Some(key) = key.take() {
+                let order = item.order_of(&key).map(Ok);
+                if let Some(order) = order.or_else(|| shelf.mapped(&key)) {
+                    return Err(order.map_or_else(Unwritten::Refused, Unwritten::Repeat));
+                }
+                if shelf.keys.contains(&key) {
+                    return Err(Unwritten::Again);
+                }
+            }
+        }
+        let total = total(lines.iter().map(|line| (line.unit_price, line.quantity)));
+        let total = total.ok_or(Unwritten::Refused(Error::TotalTooLarge))?;
+        for Line { item_id, quantity, .. } in &lines {
+            let available = match shelf.find(item_id) {
+                Some(Shelved { item: Ok(item), taken, .. }) => item.record.available().saturating_sub(*taken),
+                Some(Shelved { item: Err(_), .. }) | None => 0,
+            };
+            if available < quantity.get() {
+                return Err(Unwritten::Short(item_id.clone(), quantity.get()));
+            }
+        }
+        for Line { item_id, quantity, .. } in &lines {
+            if let Some(shelved) = shelf.find(item_id) {
+                shelved.taken = shelved.taken.saturating_add(quantity.get());
+            }
+        }
+        shelf.keys.extend(wanted.key);
+        let placed_at = self.environment.now();
+        Ok(Order {
+            order_id: wanted.order_id,
+            lines,
+            total,
+            currency: self.settings.currency.clone(),
+            customer_id: wanted.request.customer_id.clone(),
+            placed_at,
+            expires_at: placed_at.after(self.settings.payment_window),
+        })
+    }
+
+    /// Writes these orders, unpaid, in one call.
+    async fn write_orders(
+        &self,
+        all: &[Wanted],
+        orders: Vec<Result<Order, Unwritten>>,
+    ) -> Vec<Result<Creation, Unwritten>> {
+        let mut records = Vec::new();
+        for order in orders.iter().flatten() {
+            match (encode(order), encode(&Payment::NEW)) {
+                (Ok(written), Ok(payment)) => {
+                    records.extend([(Key::Order(order.order_id), written), (Key::Payment(order.order_id), payment)]);
+                }
+                (Err(error), _) | (_, Err(error)) => {
+                    return all.iter().map(|_| Err(Unwritten::Refused(error.clone()))).collect();
+                }
+            }
+        }
+        let inserted = if records.is_empty() { Ok(Vec::new()) } else { self.store.insert(records).await };
+        let mut payments = inserted.map(|entries| entries.into_iter().skip(1).step_by(2));
+        let written = |(wanted, order): (&Wanted, Result<Order, Unwritten>)| {
+            let order = order?;
+            let payment = match &mut payments {
+                Ok(payments) => payments.next().ok_or_else(|| Error::half_an_order(order.order_id)),
+                Err(error) => Err(error.clone().into()),
+            };
+            let payment = payment.map_err(Unwritten::Refused)?;
+            Ok(Creation { order, key: wanted.key, payment, held: 0, outcome: Ok(Holding::Held) })
+        };
+        all.iter().zip(orders).map(written).collect()
+    }
+
+    /// Holds the lines of one item, for those of these orders whose lines so far are held.
+    async fn hold_all(&self, item_id: &ItemId, item: Read<Item>, orders: &mut [Result<Creation, Unwritten>]) {
+        let on_the_way = orders.iter_mut().flatten().filter(|order| matches!(order.outcome, Ok(Holding::Held)));
+        let (mut held, mut outcomes, mut holders) = (Vec::new(), Vec::new(), Vec::new());
+        for Creation { order, key, held: lines, outcome, .. } in on_the_way {
+            if let Some(line) = order.lines.get(*lines).filter(|line| line.item_id == *item_id) {
+                let key = if *lines == 0 { *key } else { None };
+                holders.push(Holder { order, line, key, outcome: Ok(Holding::NotYet) });
+                held.push(lines);
+                outcomes.push(outcome);
+            }
+        }
+        self.hold_lines(item_id, Some(item), self.attempts_in_company(), &mut holders).await;
+        for ((lines, to), Holder { outcome, .. }) in held.into_iter().zip(outcomes).zip(holders) {
+            *lines = lines.saturating_add(usize::from(matches!(outcome, Ok(Holding::Held))));
+            *to = outcome;
+        }
+    }
+
+    /// Goes on with an order that was written, from where it is.
+    async fn go_on(&self, creation: Creation, request: &NewOrder) -> Result<Attempt, Error> {
+        let Creation { order, key, payment, held, mut outcome } = creation;
+        let order = &order;
+        let mut attempts = self.attempts();
+        let mut lines = order.lines.iter().enumerate().skip(held);
+        loop {
+            match outcome {
+                Ok(Holding::Held | Holding::NotYet) => {}
+                Ok(Holding::Decided(payment)) => {
+                    return match payment.settlement() {
+                        Some(Settlement::Forgotten) => {
+                            self.release_all(order, Settlement::Forgotten).await;
+                            Ok(Attempt::StartOver(Ok(Swap::Conflict)))
+                        }
+                        _ => Ok(Attempt::Placed(Placed {
+                            view: self.view(order.clone(), payment, true),
+                            replayed: false,
+                        })),
+                    };
+                }
+                Ok(Holding::Other(other)) => {
+                    self.store.remove(&[Key::Order(order.order_id), Key::Payment(order.order_id)]).await?;
+                    return self.resume(other, request).await;
+                }
+                Err(error) => {
+                    let rejected = self.reject(order, &payment).await;
+                    // Busy has had its attempts: they are not to be multiplied.
+                    if rejected || matches!(error, Error::Busy) {
+                        return Err(error);
+                    }
+                    attempts.again(Ok(Swap::Conflict)).await?;
+                }
+            }
+            let Some((number, line)) = lines.clone().next() else {
+                return Ok(Attempt::Placed(Placed {
+                    view: self.view(order.clone(), Payment::NEW, true),
+                    replayed: false,
+                }));
+            };
+            outcome = self.hold(order, line, if number == 0 { key } else { None }).await;
+            if let Ok(Holding::Held) = outcome {
+                lines.next();
+            }
+        }
+    }
+
+    /// Settles expired holds of an item until `wanted` is available, or refuses.
+    async fn make_room(&self, item_id: &ItemId, wanted: u64) -> Result<(), Error> {
+        self.update_item(item_id, |item| {
+            let available = item.available();
+            if available >= wanted {
+                return Ok(Change::Leave(Ok(())));
+            }
+            Ok(Change::Short(Err(Error::insufficient_stock(item_id, Shortage { available }, wanted)), false))
+        })
+        .await?
+    }
+
+    /// Rejects an order that could not be placed, and releases what it holds. Only its creator does so, and only from
+    /// the bytes that it wrote itself: if anyone confirmed the order since, that is, saw every line held, those bytes
+    /// are gone, and the line that was short has to be looked at again. Answers false in that case.
+    async fn reject(&self, order: &Order, payment: &Entry) -> bool {
+        let void = Payment::Void { reason: Void::Rejected, at: self.environment.now() };
+        let Ok(void) = encode(&void) else { return true };
+        match self.store.swap(payment, void).await {
+            Ok(Swap::Swapped) => {
+                self.release_all(order, Settlement::Forgotten).await;
+                true
+            }
+            Ok(Swap::Conflict) => false,
+            // Unknown. Whatever is held is released when the order expires, if not before.
+            Err(_) => true,
+        }
+    }
+
+    /// Carries on with an order that was placed under the same key, wherever its creator is or stopped.
+    async fn resume(&self, order_id: OrderId, request: &NewOrder) -> Result<Attempt, Error> {
+        let Some((order, payment)) = self.read_order(order_id).await? else {
+            return Err(Error::half_an_order(order_id));
+        };
+        let replayed =
+            |payment| Ok(Attempt::Placed(Placed { view: self.view(order.clone(), payment, true), replayed: true }));
+        let settlement = payment.record.settlement();
+        if settlement == Some(Settlement::Forgotten) {
+            // It was refused: its key is free again once its hold is gone.
+            self.release_all(&order, Settlement::Forgotten).await;
+            return Ok(Attempt::StartOver(Ok(Swap::Conflict)));
+        }
+        if !order.answers(request) {
+            return Err(Error::IdempotencyKeyReused);
+        }
+        if settlement.is_some() {
+            return replayed(payment.record);
+        }
+        let now = self.environment.now();
+        let next = if now >= order.expires_at {
+            // Its creator may still be about to reject it: decide before anyone is told.
+            Payment::Void { reason: Void::Expired, at: now }
+        } else {
+            for line in self.missing_lines(&order).await? {
+                match self.hold(&order, line, None).await? {
+                    Holding::Held => {}
+                    Holding::NotYet | Holding::Decided(_) | Holding::Other(_) => {
+                        return Ok(Attempt::StartOver(Ok(Swap::Conflict)));
+                    }
+                }
+            }
+            Payment::Unpaid { confirmed: true }
+        };
+        if payment.record == next {
+            return replayed(next);
+        }
+        match self.store.swap(&payment.entry, encode(&next)?).await {
+            Ok(Swap::Swapped) => replayed(next),
+            outcome => Ok(Attempt::StartOver(outcome)),
+        }
+    }
+
+    /// Holds one line of an order.
+    async fn hold(&self, order: &Order, line: &Line, key: Option<KeyDigest>) -> Result<Holding, Error> {
+        let mut holder = [Holder { order, line, key, outcome: Ok(Holding::NotYet) }];
+        self.hold_lines(&line.item_id, None, self.attempts(), &mut holder).await;
+        let [Holder { outcome, .. }] = holder;
+        // By itself it has had all the attempts that there are.
+        if let Ok(Holding::NotYet) = outcome { Err(Error::Busy) } else { outcome }
+    }
+
+    /// Holds one line of each of these orders, all of one item, in one swap; or as many of them as can be held. Begins with
+    /// what was `read` of the item before the orders were written.
+    async fn hold_lines(
+        &self,
+        item_id: &ItemId,
+        read: Option<Read<Item>>,
+        attempts: Attempts<'_, E>,
+        holders: &mut [Holder<'_>],
+    ) {
+        if holders.is_empty() {
+            return;
+        }
+        let payments = holders.iter().map(|holder| Key::Payment(holder.order.order_id));
+        let mappings = holders.iter().filter_map(|holder| holder.key).map(Key::Idempotency);
+        let beside: Vec<_> = payments.chain(mappings).collect();
+        let outcomes = self
+            .update_read_item(item_id, read, &beside, attempts, |item, found| {
+                let (mut outcomes, mut changed, mut short) = (Vec::with_capacity(holders.len()), false, false);
+                for (holder, known) in holders.iter().zip(known(holders, found)) {
+                    let before = item.holds.len();
+                    let outcome = holder.hold(item, known);
+                    changed |= item.holds.len() > before;
+                    short |= matches!(outcome, Err(Error::InsufficientStock { .. }));
+                    outcomes.push(outcome);
+                }
+                Ok(match (short, changed) {
+                    (true, changed) => Change::Short(outcomes, changed),
+                    (false, true) => Change::Write(outcomes),
+                    (false, false) => Change::Leave(outcomes),
+                })
+            })
+            .await;
+        match outcomes {
+            Ok(outcomes) => holders.iter_mut().zip(outcomes).for_each(|(holder, outcome)| holder.outcome = outcome),
+            Err(Error::Busy) => {}
+            Err(error) => holders.iter_mut().for_each(|holder| holder.outcome = Err(error.clone())),
+        }
+    }
+}
+
+/// What is known of an order beside its item.
+struct Known {
+    payment: Result<Payment, Error>,
+    /// The order that its key is mapped to.
+    mapped: Result<Option<OrderId>, Error>,
+}
+
+/// What is known of these orders: first their payments were `found`, then the mappings of those that have keys.
+fn known(holders: &[Holder<'_>], found: &[Option<Entry>]) -> Vec<Known> {
+    let (payments, mappings) = found.split_at_checked(holders.len()).unwrap_or_default();
+    let mut mappings = mappings.iter();
+    let known = |(holder, payment): (&Holder<'_>, &Option<Entry>)| Known {
+        payment: match payment {
+            Some(entry) => decode(entry.clone()).map(|read| read.record),
+            None => Err(Error::half_an_order(holder.order.order_id)),
+        },
+        mapped: match holder.key.and_then(|_| mappings.next()) {
+            Some(Some(entry)) => decode(entry.clone()).map(|read| Some(read.record)),
+            Some(None) | None => Ok(None),
+        },
+    };
+    holders.iter().zip(payments).map(known).collect()
+}
+
+impl Holder<'_> {
+    /// Holds the line in `item`, which is not written yet.
+    fn hold(&self, item: &mut Item, known: Known) -> Result<Holding, Error> {
+        let order_id = self.order.order_id;
+        if is_held(self.order, self.line, item)? {
+            return Ok(Holding::Held);
+        }
+        if let Some(key) = &self.key
+            && let Some(other) = item.order_of(key).map_or(known.mapped, |order| Ok(Some(order)))?
+            && other != order_id
+        {
+            return Ok(Holding::Other(other));
+        }
+        let payment = known.payment?;
+        if payment.settlement().is_some() {
+            return Ok(Holding::Decided(payment));
+        }
+        let hold = Hold { quantity: self.line.quantity, expires_at: self.order.expires_at, key: self.key };
+        let short = |shortage| Error::insufficient_stock(&self.line.item_id, shortage, self.line.quantity.get());
+        item.hold(order_id, hold).map_err(short)?;
+        Ok(Holding::Held)
+    }
+}

@@ -1,0 +1,119 @@
+//! The bytes of items.
+
+use domain::item::{Adjustment, Hold, Item, NoItem};
+use domain::{KeyDigest, OrderId};
+use wasm_bindgen_test::wasm_bindgen_test;
+
+fn order(number: u8) -> OrderId {
+    OrderId::from_random([number; 16])
+}
+
+fn key(number: u8) -> KeyDigest {
+    KeyDigest::from_random([number; 16])
+}
+
+/// An item with some of everything.
+fn full() -> Item {
+    let mut item = Item::new(2_000_000.try_into().unwrap(), 1000.try_into().unwrap());
+    item.version = u64::MAX;
+    // Neither placed nor expiring in the order of their ids.
+    for (number, quantity, expires_at, key) in
+        [(3, 1_000_000, 1_700_000_900_000, Some(key(9))), (1, 1, 1_700_000_100_000, None), (2, 256, 0, None)]
+    {
+        let quantity = u64::try_into(quantity).unwrap();
+        item.hold(order(number), Hold { quantity, expires_at: u64::into(expires_at), key }).unwrap();
+    }
+    item.settled_keys.extend([(key(1), order(4)), (key(2), order(5))]);
+    for number in 0..3 {
+        item.adjust(Adjustment::new(key(number), 5.try_into().unwrap(), "found"), 5.try_into().unwrap()).unwrap();
+    }
+    item
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn an_item_is_read_as_it_was_written() {
+    let mut item = full();
+    loop {
+        assert_eq!(Item::from_bytes(&item.to_bytes()), Ok(item.clone()));
+        let Some((order, _)) = item.holds.iter().next().copied() else { break };
+        item.settle(order, domain::item::Settlement::Forgotten);
+    }
+    let new = Item::new(0.try_into().unwrap(), 0.try_into().unwrap());
+    assert_eq!(Item::from_bytes(&new.to_bytes()), Ok(new));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn the_bytes_are_those_that_the_description_says() {
+    let mut item = Item::new(100.try_into().unwrap(), 1000.try_into().unwrap());
+    item.version = 7;
+    item.hold(order(1), Hold { quantity: 2.try_into().unwrap(), expires_at: 24.into(), key: None }).unwrap();
+    let mut expected =
+        b"\xd9\xd9\xf7\xa5\x66format\x01\x67version\x07\x67on_hand\x18\x64\x6aunit_price\x19\x03\xe8".to_vec();
+    expected.extend(b"\x65holds\xa3\x65order\x50\x01\x01\x01\x01\x01\x01\x41\x01\x81\x01\x01\x01\x01\x01\x01\x01");
+    expected.extend(b"\x68quantity\x81\x02\x6aexpires_at\x81\x18\x18");
+    assert_eq!(item.to_bytes(), expected);
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn bytes_that_were_cut_off_or_altered_are_no_other_item_or_none_at_all() {
+    let item = full();
+    let bytes = item.to_bytes();
+    for length in 0..bytes.len() {
+        assert_eq!(Item::from_bytes(&bytes[..length]), Err(NoItem), "cut off at {length}");
+    }
+    for at in 0..bytes.len() {
+        for bit in 0..8 {
+            let mut altered = bytes.clone();
+            altered[at] ^= 1 << bit;
+            // What can still be read is written as it stands there: one item, one sequence of bytes. Only numbers can be
+            // written in more than one length.
+            if let Ok(other) = Item::from_bytes(&altered) {
+                assert_ne!(other, item, "bit {bit} of byte {at}");
+            }
+        }
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_hold_takes_some_22_bytes() {
+    let mut item = Item::new(1_000_000.try_into().unwrap(), 1000.try_into().unwrap());
+    let empty = item.to_bytes().len();
+    for number in 0..10_000_u64 {
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+        let expires_at = (1_700_000_000_000 + number * 90).into();
+        item.hold(OrderId::from_random(id), Hold { quantity: 2.try_into().unwrap(), expires_at, key: None }).unwrap();
+    }
+    let bytes = item.to_bytes().len() - empty;
+    assert!((200_000..=230_000).contains(&bytes), "{bytes} bytes for 10,000 holds");
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn bytes_that_say_what_an_item_says_in_another_way_are_no_item() {
+    let bytes = full().to_bytes();
+    let at = |part: &[u8]| bytes.windows(part.len()).position(|window| window == part).unwrap();
+    let (holds, settled, adjusted) = (at(b"\x65holds"), at(b"\x6csettled_keys"), at(b"\x6badjustments"));
+    let parts = [&bytes[..holds], &bytes[holds..settled], &bytes[settled..adjusted], &bytes[adjusted..]];
+    assert_eq!(parts.concat(), bytes);
+    for order in [[0, 2, 1, 3], [0, 1, 3, 2], [0, 1, 2, 2], [0, 1, 1, 3]] {
+        assert_eq!(Item::from_bytes(&order.map(|part| parts[part]).concat()), Err(NoItem), "{order:?}");
+    }
+
+    let new = Item::new(0.try_into().unwrap(), 0.try_into().unwrap());
+    for fields in 0..4 {
+        let mut bytes = new.to_bytes();
+        bytes[3] = 0xa0 + fields;
+        assert_eq!(Item::from_bytes(&bytes), Err(NoItem), "{fields} fields are said");
+    }
+
+    // A column of keys without a key, and a hold that expires after the year 9999.
+    let mut held = Item::new(1.try_into().unwrap(), 0.try_into().unwrap());
+    held.hold(order(1), Hold { quantity: 1.try_into().unwrap(), expires_at: 24.into(), key: Some(key(1)) }).unwrap();
+    let key = [b"\x50".as_slice(), &[1; 16]].concat();
+    for (from, to) in [(key.as_slice(), b"\xf6".as_slice()), (b"\x18\x18", b"\x1b\x7f\xff\xff\xff\xff\xff\xff\xff")] {
+        let bytes = held.to_bytes();
+        let at = bytes.windows(from.len()).rposition(|window| window == from).unwrap();
+        let bytes = [&bytes[..at], to, &bytes[at + from.len()..]].concat();
+        assert_eq!(Item::from_bytes(&bytes), Err(NoItem));
+    }
+}

@@ -1,0 +1,57 @@
+//! The records as the invariants read them: of their own shape, so that a mistake in the rules' types is not repeated.
+
+use records::Item;
+use serde::Deserialize;
+use uuid::Uuid;
+
+/// A record in the store.
+pub enum Record {
+    Item(Item),
+    Order(Order),
+    Payment(Payment),
+    /// The cell that names an item's record, with the token in it.
+    Cell(u64),
+    Other,
+}
+
+#[derive(Deserialize)]
+pub struct Order {
+    pub order_id: Uuid,
+    pub lines: Vec<Line>,
+}
+
+#[derive(Deserialize)]
+pub struct Line {
+    pub item_id: String,
+    pub quantity: u64,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Payment {
+    pub state: String,
+    #[serde(default)]
+    pub reason: String,
+}
+
+impl Payment {
+    pub fn is(&self, fate: &str) -> bool {
+        self.state == fate || self.reason == fate
+    }
+}
+
+impl Record {
+    /// The record with these bytes under this name.
+    pub fn read(name: &str, bytes: &[u8]) -> Self {
+        let kind = name.split_once(':').map_or(name, |(kind, _)| kind);
+        let read = match kind {
+            "inventory" if name.ends_with('~') => {
+                bytes.try_into().ok().map(|cell| Self::Cell(u64::from_le_bytes(cell)))
+            }
+            "inventory" => Item::decode(bytes).ok().map(Self::Item),
+            "order" => serde_json::from_slice(bytes).ok().map(Self::Order),
+            "payment" => serde_json::from_slice(bytes).ok().map(Self::Payment),
+            _ => return Self::Other,
+        };
+        read.unwrap_or_else(|| panic!("{name} is no record: {}", String::from_utf8_lossy(bytes)))
+    }
+}

@@ -1,0 +1,50 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::Bytes;
+
+/// An item. Nothing is checked of it but its form: it can also be one that no shop would write.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Item {
+    /// How often it was changed.
+    pub version: u64,
+    /// What is there, holds included.
+    pub on_hand: u64,
+    /// The price of one.
+    pub unit_price: u64,
+    /// What is promised, by the order that it is promised to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub holds: BTreeMap<Uuid, Hold>,
+    /// Orders that were settled, by the digest of their idempotency key.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settled_keys: BTreeMap<Bytes<16>, Uuid>,
+    /// The latest, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adjustments: Vec<Adjustment>,
+}
+
+/// What is promised to one order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hold {
+    /// How much.
+    pub quantity: u64,
+    /// When the order expires, in milliseconds since 1970.
+    pub expires_at: u64,
+    /// The digest of the order's idempotency key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Bytes<16>>,
+}
+
+/// An adjustment that was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Adjustment {
+    /// The digest of its idempotency key.
+    pub key: Bytes<16>,
+    /// The digest of what was asked for.
+    pub request: Bytes<8>,
+}

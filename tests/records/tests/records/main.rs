@@ -1,0 +1,4 @@
+//! What is in a store is read and written as it should be, by the library and by the program.
+
+mod format;
+mod program;
