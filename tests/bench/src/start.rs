@@ -97,11 +97,11 @@ fn components(application: Application, client: &Client, template: &Template) ->
         }
     }
     let sizes = sizes(&application.manifest())?;
-    let component = |((id, _), (cold, warm)): ((&str, Request), (Vec<f64>, Vec<f64>))| {
+    let component = |id: &str, cold, warm| {
         let bytes = *sizes.get(id).context("the manifest has the component")?;
         Ok((id.to_owned(), Component { bytes, cold_ms: median(cold), warm_ms: median(warm) }))
     };
-    requests.into_iter().zip(times).map(component).collect()
+    requests.into_iter().zip(times).map(|((id, _), (cold, warm))| component(id, cold, warm)).collect()
 }
 
 /// A connection, with as little as possible between it and the clock.
