@@ -30,13 +30,13 @@ impl Store for Memory {
         let records = self.0.borrow();
         let entry = |key: &Key| {
             let location = key.to_string();
-            records.get(&location).map(|value| Entry { value: value.clone(), location })
+            records.get(&location).map(|value| Entry::new(location, value.clone()))
         };
         Ok(keys.iter().map(entry).collect())
     }
 
     async fn insert(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Entry>, StoreError> {
-        let entries = records.iter().map(|(key, value)| Entry { location: key.to_string(), value: value.clone() });
+        let entries = records.iter().map(|(key, value)| Entry::new(key.to_string(), value.clone()));
         let entries = entries.collect();
         self.put(records).await?;
         Ok(entries)

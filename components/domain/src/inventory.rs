@@ -9,10 +9,13 @@ use crate::ids::{ItemId, KeyDigest};
 use crate::item::{AdjustError, Adjustment, Item};
 use crate::settlement::{Change, MOST_BYTES};
 use crate::shop::{Read, Shop, decode, encode};
-use crate::store::{Creation, Entry, Key, Store, Swap};
+use crate::store::{Creation, Entry, Key, Store, StoreError, Swap};
 
 /// What a new shop has: item, stock, price. Sorted by item.
 pub const PRESET: [(&str, u64, u64); 3] = [("item1", 100, 1000), ("item2", 50, 2000), ("item3", 75, 1500)];
+
+/// What was found of an item.
+pub(crate) type Found = Result<Option<Read<Item>>, Error>;
 
 /// How many items are read in one call: each has up to 1 MB, and Spin reads up to 128 MiB in one call.
 pub(crate) const ITEMS_A_CALL: usize = 100;
@@ -60,8 +63,8 @@ struct Catalog {
 impl<S: Store, E: Environment> Shop<S, E> {
     /// Shows an item.
     pub async fn show_item(&self, item_id: &ItemId) -> Result<ItemView, Error> {
-        let item = self.item(item_id).await?.record;
-        self.view_item(item_id, item).await
+        let item = self.find_item(item_id).await?.ok_or_else(|| Error::ItemNotFound(item_id.clone()))?;
+        self.view_item(item_id, item.record).await
     }
 
     /// Shows all items, in the order of their ids.
@@ -71,7 +74,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
         for ids in ids.chunks(ITEMS_A_CALL) {
             for (item_id, item) in ids.iter().zip(self.find_items(ids).await?) {
                 // Listed, but not there: its creation was cut short.
-                let Some(item) = item else { continue };
+                let Some(item) = item? else { continue };
                 views.push(self.view_item(item_id, item.record).await?);
             }
         }
@@ -142,35 +145,49 @@ impl<S: Store, E: Environment> Shop<S, E> {
         Ok(Adjusted { view: self.view_item(item_id, item).await?, replayed: keyed && made_before })
     }
 
-    /// An item that has to be there.
+    /// An item that has to be there, and is likely to be swapped next.
     pub(crate) async fn item(&self, item_id: &ItemId) -> Result<Read<Item>, Error> {
-        self.find_item(item_id).await?.ok_or_else(|| Error::ItemNotFound(item_id.clone()))
+        let (items, _) = self.find_items_to_swap(std::slice::from_ref(item_id), Vec::new()).await?;
+        items.into_iter().next().unwrap_or(Ok(None))?.ok_or_else(|| Error::ItemNotFound(item_id.clone()))
     }
 
-    async fn find_item(&self, item_id: &ItemId) -> Result<Option<Read<Item>>, Error> {
-        Ok(self.find_items(std::slice::from_ref(item_id)).await?.into_iter().next().flatten())
+    async fn find_item(&self, item_id: &ItemId) -> Found {
+        self.find_items(std::slice::from_ref(item_id)).await?.into_iter().next().unwrap_or(Ok(None))
     }
 
-    /// Reads items: one answer an id.
-    pub(crate) async fn find_items(&self, ids: &[ItemId]) -> Result<Vec<Option<Read<Item>>>, Error> {
-        let (items, _) = self.find_items_and(ids, Vec::new()).await?;
-        items.into_iter().collect()
+    /// Reads items, one answer an id, as they are at one moment.
+    pub(crate) async fn find_items(&self, ids: &[ItemId]) -> Result<Vec<Found>, Error> {
+        let (items, _) = self.find(ids, Vec::new(), false).await?;
+        Ok(items)
     }
 
-    /// Reads items, one answer an id, and after them other records. Brings in the preset items when one of them is asked
-    /// for and not there yet.
-    pub(crate) async fn find_items_and(
+    /// Reads items that are likely to be swapped next, one answer an id, and after them other records.
+    pub(crate) async fn find_items_to_swap(
         &self,
         ids: &[ItemId],
         others: Vec<Key>,
-    ) -> Result<(Vec<Result<Option<Read<Item>>, Error>>, Vec<Option<Entry>>), Error> {
+    ) -> Result<(Vec<Found>, Vec<Option<Entry>>), Error> {
+        self.find(ids, others, true).await
+    }
+
+    async fn get(&self, keys: &[Key], to_swap: bool) -> Result<Vec<Option<Entry>>, StoreError> {
+        if to_swap { self.store.get_to_swap(keys).await } else { self.store.get(keys).await }
+    }
+
+    /// Brings in the preset items when one of them is asked for and not there yet.
+    async fn find(
+        &self,
+        ids: &[ItemId],
+        others: Vec<Key>,
+        to_swap: bool,
+    ) -> Result<(Vec<Found>, Vec<Option<Entry>>), Error> {
         let mut keys: Vec<_> = ids.iter().cloned().map(Key::Item).collect();
         keys.extend(others);
-        let mut found = self.store.get(&keys).await?;
+        let mut found = self.get(&keys, to_swap).await?;
         let preset = |id: &ItemId| PRESET.iter().any(|(preset, ..)| id.as_str() == *preset);
         if ids.iter().zip(&found).any(|(id, entry)| entry.is_none() && preset(id)) {
             self.bring_in_preset().await?;
-            found = self.store.get(&keys).await?;
+            found = self.get(&keys, to_swap).await?;
         }
         let others = found.split_off(ids.len().min(found.len()));
         Ok((found.into_iter().map(|entry| entry.map(decode_item).transpose()).collect(), others))

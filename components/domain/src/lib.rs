@@ -43,4 +43,4 @@ pub use orders::OrderView;
 pub use placing::Placed;
 pub use shop::{Company, Settings, Shop};
 pub use status::{Status, status};
-pub use store::{Creation, Entry, Key, Store, StoreError, Swap};
+pub use store::{Creation, Entry, Key, Memo, Store, StoreError, Swap};

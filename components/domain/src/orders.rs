@@ -80,7 +80,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
         let items = self.find_items(&ids).await?;
         let mut missing = Vec::new();
         for (line, item) in order.lines.iter().zip(items) {
-            if !item.map_or(Ok(false), |item| is_held(order, line, &item.record))? {
+            if !item?.map_or(Ok(false), |item| is_held(order, line, &item.record))? {
                 missing.push(line);
             }
         }

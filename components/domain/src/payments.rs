@@ -7,8 +7,7 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::group::Work;
 use crate::ids::{ItemId, Method, OrderId};
-use crate::inventory::ITEMS_A_CALL;
-use crate::item::Item;
+use crate::inventory::{Found, ITEMS_A_CALL};
 use crate::order::Order;
 use crate::orders::{OrderView, is_held};
 use crate::payment::{Paid, Payment};
@@ -50,7 +49,7 @@ struct Payable {
 }
 
 /// Items that were read, sorted by their ids.
-type Items = Vec<(ItemId, Result<Option<Read<Item>>, Error>)>;
+type Items = Vec<(ItemId, Found)>;
 
 impl<S: Store, E: Environment> Shop<S, E> {
     /// Pays an order. Repeating it is safe. An `amount` that is given must be the total.
@@ -136,8 +135,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
         }
         let mut items = Items::with_capacity(ids.len());
         for ids in ids.chunks(ITEMS_A_CALL) {
-            let (found, _) = self.find_items_and(ids, Vec::new()).await?;
-            items.extend(ids.iter().cloned().zip(found));
+            items.extend(ids.iter().cloned().zip(self.find_items(ids).await?));
         }
         Ok(items)
     }

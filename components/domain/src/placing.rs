@@ -12,11 +12,12 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::group::Work;
 use crate::ids::{ItemId, KeyDigest, OrderId};
+use crate::inventory::Found;
 use crate::item::{Hold, Item, Settlement, Shortage};
 use crate::order::{Line, NewOrder, Order, total};
 use crate::orders::{OrderView, is_held};
 use crate::payment::{Payment, Void};
-use crate::settlement::Change;
+use crate::settlement::{Beside, Change};
 use crate::shop::{Attempts, Read, Shop, decode, encode};
 use crate::store::{Entry, Key, Store, StoreError, Swap};
 
@@ -177,12 +178,28 @@ impl<S: Store, E: Environment> Shop<S, E> {
         };
         let orders: Vec<_> = all.iter().map(|wanted| self.take(wanted, &mut shelf)).collect();
         let mut written = self.write_orders(all, orders).await;
-        for Shelved { id, item, .. } in shelf.items {
-            if let Ok(item) = item {
-                self.hold_all(&id, item, &mut written).await;
+        match self.look_beside(&shelf, &written).await {
+            Ok(mut beside) => {
+                for Shelved { id, item, .. } in shelf.items {
+                    if let Ok(item) = item {
+                        self.hold_all(&id, item, &mut beside, &mut written).await;
+                    }
+                }
             }
+            Err(error) => written.iter_mut().flatten().for_each(|order| order.outcome = Err(error.clone())),
         }
         written.into_iter().map(|order| order.map(Box::new)).collect()
+    }
+
+    /// Reads, for all items of these orders, what has to be seen before their lines are held.
+    async fn look_beside(&self, shelf: &Shelf, orders: &[Result<Creation, Unwritten>]) -> Result<Beside, Error> {
+        let written = || orders.iter().flatten();
+        let wanted: Vec<_> = written().flat_map(|written| beside(&written.order, written.key)).collect();
+        let is_wanted =
+            |id: &ItemId| written().any(|written| written.order.lines.iter().any(|line| line.item_id == *id));
+        let items = shelf.items.iter().filter(|shelved| is_wanted(&shelved.id));
+        let mut items = items.filter_map(|shelved| shelved.item.as_ref().ok()).map(|item| &item.record);
+        self.read_beside(&mut items, &wanted, self.environment.now()).await
     }
 
     /// Reads the items of these orders, and after them the mappings of their keys.
@@ -200,8 +217,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
             }
         }
         let mappings = keys.iter().copied().map(Key::Idempotency).collect();
-        let (items, mappings) = self.find_items_and(&ids, mappings).await?;
-        let shelved = |(id, item): (ItemId, Result<Option<Read<Item>>, Error>)| {
+        let (items, mappings) = self.find_items_to_swap(&ids, mappings).await?;
+        let shelved = |(id, item): (ItemId, Found)| {
             let item = item.and_then(|item| item.ok_or_else(|| Error::ItemNotFound(id.clone())));
             Shelved { id, item, taken: 0 }
         };
@@ -296,7 +313,13 @@ impl<S: Store, E: Environment> Shop<S, E> {
     }
 
     /// Holds the lines of one item, for those of these orders whose lines so far are held.
-    async fn hold_all(&self, item_id: &ItemId, item: Read<Item>, orders: &mut [Result<Creation, Unwritten>]) {
+    async fn hold_all(
+        &self,
+        item_id: &ItemId,
+        item: Read<Item>,
+        beside: &mut Beside,
+        orders: &mut [Result<Creation, Unwritten>],
+    ) {
         let on_the_way = orders.iter_mut().flatten().filter(|order| matches!(order.outcome, Ok(Holding::Held)));
         let (mut held, mut outcomes, mut holders) = (Vec::new(), Vec::new(), Vec::new());
         for Creation { order, key, held: lines, outcome, .. } in on_the_way {
@@ -307,7 +330,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
                 outcomes.push(outcome);
             }
         }
-        self.hold_lines(item_id, Some(item), self.attempts_in_company(), &mut holders).await;
+        self.hold_lines(item_id, Some((item, beside)), self.attempts_in_company(), &mut holders).await;
         for ((lines, to), Holder { outcome, .. }) in held.into_iter().zip(outcomes).zip(holders) {
             *lines = lines.saturating_add(usize::from(matches!(outcome, Ok(Holding::Held))));
             *to = outcome;
@@ -447,22 +470,20 @@ impl<S: Store, E: Environment> Shop<S, E> {
     async fn hold_lines(
         &self,
         item_id: &ItemId,
-        read: Option<Read<Item>>,
+        read: Option<(Read<Item>, &mut Beside)>,
         attempts: Attempts<'_, E>,
         holders: &mut [Holder<'_>],
     ) {
         if holders.is_empty() {
             return;
         }
-        let payments = holders.iter().map(|holder| Key::Payment(holder.order.order_id));
-        let mappings = holders.iter().filter_map(|holder| holder.key).map(Key::Idempotency);
-        let beside: Vec<_> = payments.chain(mappings).collect();
+        let wanted: Vec<_> = holders.iter().flat_map(|holder| beside(holder.order, holder.key)).collect();
         let outcomes = self
-            .update_read_item(item_id, read, &beside, attempts, |item, found| {
+            .update_read_item(item_id, read, &wanted, attempts, |item, beside| {
                 let (mut outcomes, mut changed, mut short) = (Vec::with_capacity(holders.len()), false, false);
-                for (holder, known) in holders.iter().zip(known(holders, found)) {
+                for holder in holders.iter() {
                     let before = item.holds.len();
-                    let outcome = holder.hold(item, known);
+                    let outcome = holder.hold(item, beside);
                     changed |= item.holds.len() > before;
                     short |= matches!(outcome, Err(Error::InsufficientStock { .. }));
                     outcomes.push(outcome);
@@ -482,44 +503,27 @@ impl<S: Store, E: Environment> Shop<S, E> {
     }
 }
 
-/// What is known of an order beside its item.
-struct Known {
-    payment: Result<Payment, Error>,
-    /// The order that its key is mapped to.
-    mapped: Result<Option<OrderId>, Error>,
-}
-
-/// What is known of these orders: first their payments were `found`, then the mappings of those that have keys.
-fn known(holders: &[Holder<'_>], found: &[Option<Entry>]) -> Vec<Known> {
-    let (payments, mappings) = found.split_at_checked(holders.len()).unwrap_or_default();
-    let mut mappings = mappings.iter();
-    let known = |(holder, payment): (&Holder<'_>, &Option<Entry>)| Known {
-        payment: match payment {
-            Some(entry) => decode(entry.clone()).map(|read| read.record),
-            None => Err(Error::half_an_order(holder.order.order_id)),
-        },
-        mapped: match holder.key.and_then(|_| mappings.next()) {
-            Some(Some(entry)) => decode(entry.clone()).map(|read| Some(read.record)),
-            Some(None) | None => Ok(None),
-        },
-    };
-    holders.iter().zip(payments).map(known).collect()
+/// What has to be seen of an order after an item, before a line of it is held there: that it is unpaid, and that no other
+/// was placed under its key.
+fn beside(order: &Order, key: Option<KeyDigest>) -> impl Iterator<Item = Key> {
+    [Key::Payment(order.order_id)].into_iter().chain(key.map(Key::Idempotency))
 }
 
 impl Holder<'_> {
     /// Holds the line in `item`, which is not written yet.
-    fn hold(&self, item: &mut Item, known: Known) -> Result<Holding, Error> {
+    fn hold(&self, item: &mut Item, beside: &Beside) -> Result<Holding, Error> {
         let order_id = self.order.order_id;
         if is_held(self.order, self.line, item)? {
             return Ok(Holding::Held);
         }
         if let Some(key) = &self.key
-            && let Some(other) = item.order_of(key).map_or(known.mapped, |order| Ok(Some(order)))?
+            && let Some(other) = item.order_of(key).map_or_else(|| mapped(beside, key), |order| Ok(Some(order)))?
             && other != order_id
         {
             return Ok(Holding::Other(other));
         }
-        let payment = known.payment?;
+        let payment = beside.get(&Key::Payment(order_id)).ok_or_else(|| Error::half_an_order(order_id))?;
+        let payment: Payment = decode(payment.clone())?.record;
         if payment.settlement().is_some() {
             return Ok(Holding::Decided(payment));
         }
@@ -528,4 +532,9 @@ impl Holder<'_> {
         item.hold(order_id, hold).map_err(short)?;
         Ok(Holding::Held)
     }
+}
+
+/// The order that a key is mapped to.
+fn mapped(beside: &Beside, key: &KeyDigest) -> Result<Option<OrderId>, Error> {
+    beside.get(&Key::Idempotency(*key)).map(|entry| Ok(decode(entry.clone())?.record)).transpose()
 }

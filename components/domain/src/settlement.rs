@@ -23,8 +23,34 @@ pub(crate) enum Change<T> {
     Short(T, bool),
 }
 
-/// Payments that were read, of these orders.
-type Payments = Vec<(OrderId, Read<Payment>)>;
+/// Records that were read after an item.
+///
+/// That order is what the protocol rests on: a hold is dropped only after its payment was decided, and a key leaves the
+/// item only after its mapping was written. So a payment that is still unpaid here, and a mapping that is still absent, show
+/// that neither had happened before the item was read; and the swap shows that nothing happened since.
+#[derive(Debug)]
+pub(crate) struct Beside(Vec<(Key, Option<Entry>)>);
+
+impl Beside {
+    /// The record with this key, where it was looked for and is there.
+    pub(crate) fn get(&self, key: &Key) -> Option<&Entry> {
+        self.0.iter().find(|(found, _)| found == key)?.1.as_ref()
+    }
+
+    /// What was found of payments, with their orders.
+    fn payments_mut(&mut self) -> impl Iterator<Item = (OrderId, &mut Option<Entry>)> {
+        self.0.iter_mut().filter_map(|(key, entry)| match key {
+            Key::Payment(order) => Some((*order, entry)),
+            _ => None,
+        })
+    }
+}
+
+/// The payment that was found. If it is missing or cannot be read it is passed over, and so its hold is left alone: that may
+/// keep stock from being sold, but never sells it twice.
+fn payment(found: &Option<Entry>) -> Option<Read<Payment>> {
+    decode(found.clone()?).ok()
+}
 
 impl<S: Store, E: Environment> Shop<S, E> {
     /// Reads an item, lets `change` decide and swaps it, again and again until nothing came in between.
@@ -38,40 +64,37 @@ impl<S: Store, E: Environment> Shop<S, E> {
         self.update_read_item(item_id, None, &[], self.attempts(), |item, _| change(item)).await
     }
 
-    /// As [`Self::update_item`], beginning with what was `read` of the item already. `change` is also shown the records
-    /// `beside` it.
-    ///
-    /// Those are read after the item, each time. That order is what the protocol rests on: a hold is dropped only after its
-    /// payment was decided, and a key leaves the record only after its mapping was written. So a payment that is still
-    /// unpaid after the item was read, and a mapping that is still absent, show that neither had happened before that
-    /// read; and the swap shows that nothing happened since.
+    /// As [`Self::update_item`], beginning with what was `read` already: the item, and then records beside it. `change` is
+    /// also shown those with the keys `wanted`, which are read again after the item whenever that is.
     pub(crate) async fn update_read_item<T>(
         &self,
         item_id: &ItemId,
-        mut read: Option<Read<Item>>,
-        beside: &[Key],
+        mut read: Option<(Read<Item>, &mut Beside)>,
+        wanted: &[Key],
         mut attempts: Attempts<'_, E>,
-        mut change: impl FnMut(&mut Item, &[Option<Entry>]) -> Result<Change<T>, Error>,
+        mut change: impl FnMut(&mut Item, &Beside) -> Result<Change<T>, Error>,
     ) -> Result<T, Error> {
         loop {
             let now = self.environment.now();
-            let Read { entry, record: mut item } = match read.take() {
+            let mut fresh;
+            let (Read { entry, record: mut item }, beside) = match read.take() {
                 Some(read) => read,
-                None => self.item(item_id).await?,
+                None => {
+                    let item = self.item(item_id).await?;
+                    fresh = self.read_beside(&mut [&item.record].into_iter(), wanted, now).await?;
+                    (item, &mut fresh)
+                }
             };
-            let mut due = item.due(now, EXPIRED_A_SWAP);
-            due.retain(|order| !beside.contains(&Key::Payment(*order)));
-            let (found, payments) = self.read_beside(beside, &due).await?;
-            let result = match change(&mut item, &found)? {
+            let result = match change(&mut item, beside)? {
                 Change::Leave(result) => return Ok(result),
                 Change::Write(result) => {
-                    self.settle(&mut item, payments, now).await?;
+                    self.settle(&mut item, beside, now).await?;
                     result
                 }
                 Change::Short(_, changed) => {
-                    let (_, payments) = self.read_beside(&[], &item.due(now, EXPIRED_WHEN_SHORT)).await?;
-                    let released = self.settle(&mut item, payments, now).await?;
-                    match change(&mut item, &found)? {
+                    let mut payments = self.read_payments(&item.due(now, EXPIRED_WHEN_SHORT)).await?;
+                    let released = self.settle(&mut item, &mut payments, now).await?;
+                    match change(&mut item, beside)? {
                         Change::Leave(result) | Change::Write(result) => result,
                         // Written although it did not help: the refusal says how much is available, which then has to be
                         // so for everybody, and the next one need not settle the same holds again.
@@ -87,6 +110,32 @@ impl<S: Store, E: Environment> Shop<S, E> {
         }
     }
 
+    /// Reads, after these items, what is `wanted` beside them and the payments of the holds whose turn it is, in one call.
+    pub(crate) async fn read_beside(
+        &self,
+        items: &mut dyn Iterator<Item = &Item>,
+        wanted: &[Key],
+        now: Timestamp,
+    ) -> Result<Beside, Error> {
+        let mut keys = wanted.to_vec();
+        for order in items.flat_map(|item| item.due(now, EXPIRED_A_SWAP)) {
+            let key = Key::Payment(order);
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        self.read_records(keys).await
+    }
+
+    async fn read_payments(&self, orders: &[OrderId]) -> Result<Beside, Error> {
+        self.read_records(orders.iter().copied().map(Key::Payment).collect()).await
+    }
+
+    async fn read_records(&self, keys: Vec<Key>) -> Result<Beside, Error> {
+        let found = if keys.is_empty() { Vec::new() } else { self.store.get(&keys).await? };
+        Ok(Beside(keys.into_iter().zip(found).collect()))
+    }
+
     /// Swaps an item for its next version. The inner result is the swap's own, which may be tried again.
     async fn write(&self, read: &Entry, mut item: Item) -> Result<Result<Swap, StoreError>, Error> {
         self.write_mappings(&mut item).await?;
@@ -98,17 +147,23 @@ impl<S: Store, E: Environment> Shop<S, E> {
         Ok(self.store.swap(read, value).await)
     }
 
-    /// Settles in `item`, which is not written yet, those orders whose fate is decided by their payments; an unpaid one
-    /// past its expiry is decided here. Answers how many gave back what they held.
-    async fn settle(&self, item: &mut Item, payments: Payments, now: Timestamp) -> Result<usize, Error> {
+    /// Settles in `item`, which is not written yet, those orders whose fate is decided by their payments; an unpaid one past
+    /// its expiry is decided here. Answers how many gave back what they held.
+    async fn settle(&self, item: &mut Item, payments: &mut Beside, now: Timestamp) -> Result<usize, Error> {
         let mut released = 0_usize;
-        for (order, payment) in payments {
-            let expired = item.holds.get(order).is_some_and(|hold| hold.expires_at <= now);
+        for (order, found) in payments.payments_mut() {
+            let Some(payment) = payment(found) else { continue };
+            let Some(hold) = item.holds.get(order) else { continue };
             let settlement = match payment.record.settlement() {
-                None if expired => {
+                None if hold.expires_at <= now => {
                     let void = Payment::Void { reason: Void::Expired, at: now };
-                    match self.store.swap(&payment.entry, encode(&void)?).await? {
-                        Swap::Swapped => void.settlement(),
+                    let bytes = encode(&void)?;
+                    match self.store.swap(&payment.entry, bytes.clone()).await? {
+                        Swap::Swapped => {
+                            // It may have a hold on the next item too.
+                            *found = Some(Entry::new(payment.entry.location, bytes));
+                            void.settlement()
+                        }
                         // Paid or cancelled this moment: the next swap of the item sees it.
                         Swap::Conflict => None,
                     }
@@ -127,24 +182,13 @@ impl<S: Store, E: Environment> Shop<S, E> {
     pub(crate) async fn preview(&self, item: &mut Item, now: Timestamp) -> Result<(), Error> {
         let expired = item.holds.iter().filter(|(_, hold)| hold.expires_at <= now);
         let expired: Vec<_> = expired.map(|(order, _)| *order).take(EXPIRED_A_SWAP).collect();
-        let (_, payments) = self.read_beside(&[], &expired).await?;
-        for (order, payment) in payments {
-            item.settle(order, payment.record.settlement().unwrap_or(Settlement::Released));
+        let mut payments = self.read_payments(&expired).await?;
+        for (order, found) in payments.payments_mut() {
+            if let Some(payment) = payment(found) {
+                item.settle(order, payment.record.settlement().unwrap_or(Settlement::Released));
+            }
         }
         Ok(())
-    }
-
-    /// Reads records, one answer a key, and the payments of orders, in one call. A payment that is missing or cannot be read
-    /// is left out, and so its hold is left alone: that may keep stock from being sold, but never sells it twice.
-    async fn read_beside(&self, keys: &[Key], orders: &[OrderId]) -> Result<(Vec<Option<Entry>>, Payments), Error> {
-        if keys.is_empty() && orders.is_empty() {
-            return Ok((Vec::new(), Vec::new()));
-        }
-        let payments = orders.iter().copied().map(Key::Payment);
-        let mut found = self.store.get(&keys.iter().cloned().chain(payments).collect::<Vec<_>>()).await?;
-        let payments = found.split_off(keys.len().min(found.len()));
-        let payment = |(order, entry): (&OrderId, Option<Entry>)| Some((*order, decode(entry?).ok()?));
-        Ok((found, orders.iter().zip(payments).filter_map(payment).collect()))
     }
 
     /// Writes the mappings of settled orders, before the swap that drops their keys from the item. Many in one call:

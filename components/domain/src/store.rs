@@ -1,6 +1,9 @@
 //! What the domain needs from a store. Everything that is known about a particular store lives behind this trait.
 
+use std::any::Any;
+use std::cell::Cell;
 use std::fmt;
+use std::rc::Rc;
 
 use crate::ids::{ItemId, KeyDigest, OrderId};
 
@@ -46,6 +49,45 @@ pub struct Entry {
     pub location: String,
     /// The bytes of the record.
     pub value: Vec<u8>,
+    /// What the store keeps of having read it, see [`Store::get_to_swap`].
+    pub memo: Memo,
+}
+
+impl Entry {
+    /// A record with nothing to remember.
+    pub fn new(location: String, value: Vec<u8>) -> Self {
+        Self { location, value, memo: Memo::default() }
+    }
+}
+
+/// Something that a store keeps with an entry, for one swap of it. It makes no difference to what an entry is.
+#[derive(Clone, Default)]
+pub struct Memo(Option<Rc<dyn Any>>);
+
+impl Memo {
+    /// Keeps this.
+    pub fn new<T: 'static>(kept: T) -> Self {
+        Self(Some(Rc::new(Cell::new(Some(kept)))))
+    }
+
+    /// What is kept, once: not again, nor from a copy.
+    pub fn take<T: 'static>(&self) -> Option<T> {
+        self.0.as_ref()?.downcast_ref::<Cell<Option<T>>>()?.take()
+    }
+}
+
+impl PartialEq for Memo {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Memo {}
+
+impl fmt::Debug for Memo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Memo")
+    }
 }
 
 /// How a [`Store::swap`] ended.
@@ -82,9 +124,15 @@ pub enum StoreError {
 /// A durable store of records with an atomic create and an atomic compare-and-swap.
 #[allow(async_fn_in_trait, reason = "a component has one thread, so the futures need not be Send")]
 pub trait Store {
-    /// Reads records: one answer a key, in the order of `keys`, of which none is there twice. A key's answer may be older than the next key's, but
-    /// none is older than the call.
+    /// Reads records: one answer a key, in the order of `keys`, of which none is there twice. A key's answer may be older
+    /// than the next key's, but none is older than the call.
     async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StoreError>;
+
+    /// As [`Store::get`], for items that are likely to be swapped next: what it takes to swap them may be read with them.
+    /// The others are read after the items.
+    async fn get_to_swap(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StoreError> {
+        self.get(keys).await
+    }
 
     /// Writes records under names that nobody else can know yet, all or none where the store can.
     /// Answers with the entries, as if they had been read.

@@ -7,7 +7,7 @@ use domain::StoreError;
 #[allow(async_fn_in_trait, reason = "a component has one thread, so the futures need not be Send")]
 pub trait Calls {
     /// A handle for one swap. It remembers the value that it has read.
-    type Cas;
+    type Cas: 'static;
 
     /// `store.get`.
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;

@@ -25,7 +25,7 @@ mod wasi;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use domain::{Creation, Entry, Environment, Key, Store, StoreError, Swap};
+use domain::{Creation, Entry, Environment, Key, Memo, Store, StoreError, Swap};
 
 pub use calls::Calls;
 #[cfg(feature = "wasi")]
@@ -122,6 +122,34 @@ impl<'a, C: Calls, E: Environment> KeyValue<'a, C, E> {
         Ok((cas, value))
     }
 
+    /// Under which names these records are kept; none for what was never created.
+    async fn locate(&self, keys: &[Key]) -> Result<Vec<Option<String>>, StoreError> {
+        let cells: Vec<_> = keys.iter().filter(|key| key.is_created()).map(cell).collect();
+        let unknown: Vec<_> = cells.iter().filter(|cell| self.memory.claim(cell).is_none()).cloned().collect();
+        for (cell, value) in self.get_many(&unknown).await? {
+            value.map(|value| self.read_claim(&cell, &value)).transpose()?;
+        }
+        let mut cells = cells.into_iter();
+        let location = |key: &Key| match key.is_created() {
+            false => Some(key.to_string()),
+            true => cells.next().and_then(|cell| self.memory.claim(&cell)).map(|token| token.location(key)),
+        };
+        Ok(keys.iter().map(location).collect())
+    }
+
+    /// What was found of a record where it is kept.
+    fn found(&self, key: &Key, location: String, value: Option<Vec<u8>>) -> Result<Option<Entry>, StoreError> {
+        match value {
+            Some(value) => Ok(Some(Entry::new(location, value))),
+            None if key.is_created() => {
+                // Or a cell was not what it is now.
+                self.memory.forget_claims();
+                Err(StoreError::Unsuitable(format!("it has lost {location}")))
+            }
+            None => Ok(None),
+        }
+    }
+
     fn token(&self) -> Token {
         let mut bytes = [0; 8];
         self.environment.random(&mut bytes);
@@ -207,39 +235,39 @@ impl<'a, C: Calls, E: Environment> KeyValue<'a, C, E> {
 
 impl<C: Calls, E: Environment> Store for KeyValue<'_, C, E> {
     async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StoreError> {
-        let cells: Vec<_> = keys.iter().filter(|key| key.is_created()).map(cell).collect();
-        let unknown: Vec<_> = cells.iter().filter(|cell| self.memory.claim(cell).is_none()).cloned().collect();
-        for (cell, value) in self.get_many(&unknown).await? {
-            value.map(|value| self.read_claim(&cell, &value)).transpose()?;
-        }
-        // The records themselves in one call, which shows them as they are at one moment: none older than another.
-        let mut cells = cells.into_iter();
-        let location = |key: &Key| match key.is_created() {
-            false => Some(key.to_string()),
-            true => cells.next().and_then(|cell| self.memory.claim(&cell)).map(|token| token.location(key)),
-        };
-        let locations: Vec<_> = keys.iter().map(location).collect();
+        let locations = self.locate(keys).await?;
+        // In one call, which shows the records as they are at one moment: none older than another.
         let mut found = self.get_many(&locations.iter().flatten().cloned().collect::<Vec<_>>()).await?;
         let entry = |(key, location): (&Key, Option<String>)| {
             let Some(location) = location else { return Ok(None) };
             let value = found.iter_mut().find(|(key, _)| *key == location).and_then(|(_, value)| value.take());
-            match value {
-                Some(value) => Ok(Some(Entry { location, value })),
-                None if key.is_created() => {
-                    // Or a cell was not what it is now.
-                    self.memory.forget_claims();
-                    Err(StoreError::Unsuitable(format!("it has lost {location}")))
-                }
-                None => Ok(None),
-            }
+            self.found(key, location, value)
         };
         keys.iter().zip(locations).map(entry).collect()
+    }
+
+    async fn get_to_swap(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StoreError> {
+        let (items, others): (Vec<_>, Vec<_>) = keys.iter().cloned().partition(Key::is_created);
+        // Several are read in one call, and each once more when it is swapped: most of what is refused is refused before.
+        let ([item], Some(Key::Item(_))) = (items.as_slice(), keys.first()) else { return self.get(keys).await };
+        let mut entries = Vec::with_capacity(keys.len());
+        entries.push(match self.locate(&items).await?.into_iter().next().flatten() {
+            Some(location) => {
+                let (cas, value) = self.current(&location).await?;
+                self.found(item, location, value)?.map(|entry| Entry { memo: Memo::new(cas), ..entry })
+            }
+            None => None,
+        });
+        if !others.is_empty() {
+            entries.extend(self.get(&others).await?);
+        }
+        Ok(entries)
     }
 
     async fn insert(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Entry>, StoreError> {
         let records: Vec<_> = records.into_iter().map(|(key, value)| (key.to_string(), value)).collect();
         self.calls.set_many(&records).await?;
-        Ok(records.into_iter().map(|(location, value)| Entry { location, value }).collect())
+        Ok(records.into_iter().map(|(location, value)| Entry::new(location, value)).collect())
     }
 
     async fn remove(&self, keys: &[Key]) -> Result<(), StoreError> {
@@ -263,7 +291,7 @@ impl<C: Calls, E: Environment> Store for KeyValue<'_, C, E> {
         for _ in 0..CLAIM_ATTEMPTS {
             // Makes a cell of zero where there is none, and leaves alone one that is there.
             self.calls.increment(&cell, 0).await?;
-            let entry = Entry { location: cell.clone(), value: Token::NONE.to_vec() };
+            let entry = Entry::new(cell.clone(), Token::NONE.to_vec());
             let swap = self.swap(&entry, token.0.to_le_bytes().to_vec()).await;
             if let Err(error @ StoreError::Unsuitable(_)) = swap {
                 return Err(error);
@@ -284,10 +312,17 @@ impl<C: Calls, E: Environment> Store for KeyValue<'_, C, E> {
     }
 
     async fn swap(&self, read: &Entry, value: Vec<u8>) -> Result<Swap, StoreError> {
-        let (cas, current) = self.current(&read.location).await?;
-        if !current.is_some_and(|current| same(&current, &read.value)) {
-            return Ok(Swap::Conflict);
-        }
+        let cas = match read.memo.take() {
+            // The handle with which it was read: it swaps just that.
+            Some(cas) => cas,
+            None => {
+                let (cas, current) = self.current(&read.location).await?;
+                if !current.is_some_and(|current| same(&current, &read.value)) {
+                    return Ok(Swap::Conflict);
+                }
+                cas
+            }
+        };
         match self.calls.swap(cas, &value).await? {
             Ok(()) => Ok(Swap::Swapped),
             Err(fresh) => {

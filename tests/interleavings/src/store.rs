@@ -202,7 +202,7 @@ impl Store for Caller {
         self.read_turn().await?;
         let found = keys.iter().map(|key| {
             let location = key.to_string();
-            self.shared.read(&location).map(|value| Entry { value, location })
+            self.shared.read(&location).map(|value| Entry::new(location, value))
         });
         let found: Vec<_> = found.collect();
         for (key, entry) in keys.iter().zip(&found) {
@@ -215,9 +215,9 @@ impl Store for Caller {
 
     async fn insert(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Entry>, StoreError> {
         let heard = self.write_turn().await?;
-        let entry = |(key, value): (Key, _)| Entry { location: key.to_string(), value };
+        let entry = |(key, value): (Key, _)| Entry::new(key.to_string(), value);
         let entries: Vec<_> = records.into_iter().map(entry).collect();
-        for Entry { location, value } in entries.clone() {
+        for Entry { location, value, .. } in entries.clone() {
             self.note(|| format!("insert {location}: {}", text(&location, &value)));
             assert!(self.shared.write(location, value).is_none(), "it is inserted under a fresh name");
         }

@@ -29,6 +29,12 @@ const KEY_VALUE: &str = "keyvalue-store/src/lib.rs";
 const MAPPINGS_ONE_BY_ONE: (&str, &str, &str) =
     (ITEM, "pub const MAPPINGS_A_CALL: usize = 16;", "pub const MAPPINGS_A_CALL: usize = 1;");
 
+/// What is wanted beside an item is read before it, if the item was not read already.
+const READ_BEFORE: &str = "        let mut none = std::iter::empty();
+        let stale = self.read_beside(&mut none, &wanted, self.environment.now()).await;
+        let Ok(stale) = stale else { return };
+        let outcomes = self\n            .update_read_item(";
+
 const MUTANTS: &[Mutant] = &[
     // Not wrong: what the mutants below that have to do with mappings are held against.
     Mutant { name: "mappings_one_by_one", patches: &[MAPPINGS_ONE_BY_ONE] },
@@ -43,14 +49,8 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "payment_read_before_item",
         patches: &[
-            (
-                PLACING,
-                "        let outcomes = self\n            .update_read_item(",
-                "        let before = self.store.get(&beside).await.unwrap_or_default();
-        let outcomes = self\n            .update_read_item(",
-            ),
-            (PLACING, "|item, found| {", "|item, _| {"),
-            (PLACING, "known(holders, found)", "known(holders, &before)"),
+            (PLACING, "        let outcomes = self\n            .update_read_item(", READ_BEFORE),
+            (PLACING, "holder.hold(item, beside)", "holder.hold(item, &stale)"),
         ],
     },
     Mutant {
@@ -119,19 +119,10 @@ const MUTANTS: &[Mutant] = &[
         name: "mapping_read_before_item",
         patches: &[
             MAPPINGS_ONE_BY_ONE,
-            (
-                PLACING,
-                "        let outcomes = self\n            .update_read_item(",
-                "        let before = self.store.get(&beside).await.unwrap_or_default();
-        let outcomes = self\n            .update_read_item(",
-            ),
-            (
-                PLACING,
-                "in holders.iter().zip(known(holders, found)) {",
-                "in holders.iter().zip(known(holders, found)).zip(known(holders, &before)).map(|((holder, now), before)| {
-                    (holder, Known { mapped: before.mapped, ..now })
-                }) {",
-            ),
+            (PLACING, "        let outcomes = self\n            .update_read_item(", READ_BEFORE),
+            (PLACING, "holder.hold(item, beside)", "holder.hold(item, beside, &stale)"),
+            (PLACING, "item: &mut Item, beside: &Beside)", "item: &mut Item, beside: &Beside, stale: &Beside)"),
+            (PLACING, "mapped(beside, key)", "mapped(stale, key)"),
         ],
     },
     Mutant {

@@ -72,15 +72,14 @@ impl Store for MemoryStore {
         let records = self.0.records.borrow();
         let entry = |key: &Key| {
             let location = key.to_string();
-            records.get(&location).map(|value| Entry { value: value.clone(), location })
+            records.get(&location).map(|value| Entry::new(location, value.clone()))
         };
         Ok(keys.iter().map(entry).collect())
     }
 
     async fn insert(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Entry>, StoreError> {
         self.0.write()?;
-        let entries: Vec<_> =
-            records.into_iter().map(|(key, value)| Entry { location: key.to_string(), value }).collect();
+        let entries: Vec<_> = records.into_iter().map(|(key, value)| Entry::new(key.to_string(), value)).collect();
         for entry in entries.clone() {
             let before = self.0.records.borrow_mut().insert(entry.location.clone(), entry.value);
             assert_eq!(before, None, "{} was not fresh", entry.location);
