@@ -87,6 +87,32 @@ fn an_instance_without_a_request_is_gone_after_a_second() {
 }
 
 #[test]
+fn an_instance_that_takes_no_more_requests_gets_none_and_nobody_waits_for_it() {
+    for _ in 0..100 {
+        let (before, last) = (instance("last").0, get("/last/last").json());
+        let left = last["instance"].as_str().expect("an instance has a name");
+        let after: Vec<_> = (0..3).map(|_| instance("last").0).collect();
+        assert!(!after.iter().any(|instance| instance == left), "{before} {last} {after:?}");
+    }
+}
+
+#[test]
+fn instances_that_take_no_more_requests_in_a_crowd_leave_none_waiting() {
+    let clients: Vec<_> = (0..8)
+        .map(|_| {
+            thread::spawn(|| {
+                (0..100)
+                    .map(|number| get(if number % 3 == 0 { "/last/last" } else { "/last/instance" }).status)
+                    .collect::<Vec<_>>()
+            })
+        })
+        .collect();
+    for client in clients {
+        assert_eq!(client.join().expect("all are answered"), [200; 100]);
+    }
+}
+
+#[test]
 fn an_instance_serves_16_requests_at_once_and_no_more() {
     let mut holds: Vec<Hold> = Vec::new();
     let full = loop {

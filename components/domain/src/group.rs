@@ -5,6 +5,11 @@
 //! is to be expected, does the work of all in a few calls, and hands each its answer. Whoever comes while a group is at work
 //! is in the next one. Who is alone does not wait.
 //!
+//! A host that has many requests at once starts an instance for each that finds no other ready, and then gives each
+//! instance its turn: left alone, they would never meet. So an instance in which there is no company, although the store is
+//! busy with others, says that it is [apart](Group::is_apart), and is to take no more requests: they go where the
+//! others are.
+//!
 //! This is only about who does the work. What the work is, and that a request which cannot be done in company fails or goes
 //! on by itself, is up to the one who brings it.
 
@@ -22,15 +27,17 @@ const MOST: usize = 16;
 /// requests by itself is granted: Spin reads up to 128 MiB in one call, and a record has up to 1 MB.
 const MOST_WEIGHT: usize = 100;
 
-/// How long a leader waits where there was company before, and in a new instance, which does not know yet.
-const A_MOMENT: Duration = Duration::from_micros(500);
+/// How long the first leader of an instance waits, which does not know yet whether there is company.
+const AT_FIRST: Duration = Duration::from_micros(300);
 
-/// Whoever is at work for longer than this has stood in line for the store: others are there, in other instances. Its
-/// next leader waits half as long, in which they can come here.
+/// How long a leader waits where there was company before.
+const A_MOMENT: Duration = Duration::from_micros(1500);
+
+/// Whoever is at work for longer than this has stood in line for the store: others are there, in other instances.
 const CROWDED: Duration = Duration::from_millis(4);
 
-/// The longest that anybody waits for company.
-const LONGEST: Duration = Duration::from_millis(10);
+/// So many in a group are few where it is crowded.
+const FEW: usize = 2;
 
 /// Work that can be done in company.
 pub(crate) trait Work {
@@ -46,6 +53,8 @@ pub(crate) struct Group<W, A> {
     led: Cell<bool>,
     /// How long the next leader waits for company.
     patience: Cell<Duration>,
+    /// Whether there were few in the last group although others stood in line for the store.
+    apart: Cell<bool>,
 }
 
 /// Where a request waits for its answer.
@@ -66,7 +75,12 @@ enum State<A> {
 
 impl<W, A> Default for Group<W, A> {
     fn default() -> Self {
-        Self { queue: RefCell::default(), led: Cell::new(false), patience: Cell::new(A_MOMENT) }
+        Self {
+            queue: RefCell::default(),
+            led: Cell::new(false),
+            patience: Cell::new(AT_FIRST),
+            apart: Cell::new(false),
+        }
     }
 }
 
@@ -95,6 +109,11 @@ impl<W: Work, A> Group<W, A> {
         }
     }
 
+    /// Whether requests that come here would have more company elsewhere.
+    pub(crate) fn is_apart(&self) -> bool {
+        self.apart.get()
+    }
+
     /// Waits for company where that is to be expected, and does what is in the queue, as much as goes together.
     async fn lead<E: Environment>(&self, environment: &E, work: &impl AsyncFn(Vec<W>) -> Vec<A>) {
         let mut lead = Lead::take(self);
@@ -103,11 +122,8 @@ impl<W: Work, A> Group<W, A> {
         let (count, begun) = (jobs.len(), environment.clock());
         let answers = work(jobs).await;
         let took = environment.clock().saturating_sub(begun);
-        self.patience.set(match count {
-            _ if took > CROWDED => took.checked_div(2).unwrap_or(A_MOMENT).min(LONGEST),
-            0 | 1 => Duration::ZERO,
-            _ => A_MOMENT,
-        });
+        self.patience.set(if count > 1 { A_MOMENT } else { Duration::ZERO });
+        self.apart.set(count <= FEW && took > CROWDED);
         lead.end(answers);
     }
 }

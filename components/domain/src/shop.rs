@@ -43,6 +43,13 @@ pub struct Company {
     pub(crate) paying: Group<Payer, Outcome>,
 }
 
+impl Company {
+    /// Whether requests that come here would have more company in another instance: this one should take no more.
+    pub fn is_apart(&self) -> bool {
+        self.placing.is_apart() || self.paying.is_apart()
+    }
+}
+
 /// A record together with the bytes that it was read from.
 pub(crate) struct Read<T> {
     pub(crate) entry: Entry,

@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use api::{Body, Call, Config, Problem, Reply};
@@ -16,6 +17,7 @@ use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::variables;
 use spin_sdk::wasip3::clocks::{monotonic_clock, system_clock};
 use spin_sdk::wasip3::random::random::get_random_bytes;
+use spin_sdk::wit_bindgen;
 
 /// The key-value store that all components share.
 const STORE: &str = "default";
@@ -26,6 +28,10 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often a request looks whether another has done its work.
 const LOOK_EVERY: Duration = Duration::from_micros(500);
 
+thread_local! {
+    static COMPANY: Rc<Company> = Rc::default();
+}
+
 /// The shop as a component has it.
 pub type SpinShop = Shop<KeyValue<'static, Rc<keyvalue_store::Wasi>, Wasi>, Wasi>;
 
@@ -35,6 +41,9 @@ pub async fn serve(
     request: Request,
     handle: impl AsyncFnOnce(&Call<'_>, &SpinShop) -> Result<Reply, Problem>,
 ) -> impl IntoResponse {
+    if COMPANY.with(|company| company.is_apart()) {
+        take_no_more();
+    }
     let (parts, body) = request.into_parts();
     let body = if api::wants_body(&parts.method) { read(body).await } else { Body::Whole(Vec::new()) };
     let response = api::respond(http::Request::from_parts(parts, body), &Wasi, open, handle).await;
@@ -49,7 +58,6 @@ async fn open() -> Result<(Config, SpinShop), Problem> {
     static MEMORY: Memory = Memory::new();
     thread_local! {
         static BUCKET: OnceCell<Rc<keyvalue_store::Wasi>> = const { OnceCell::new() };
-        static COMPANY: Rc<Company> = Rc::default();
     }
     let calls = BUCKET.with(|bucket| match bucket.get() {
         Some(bucket) => Ok(bucket.clone()),
@@ -58,6 +66,18 @@ async fn open() -> Result<(Config, SpinShop), Problem> {
     let calls = calls.map_err(|error| Problem::from(Error::from(error)))?;
     let store = KeyValue::new(calls, Wasi, &MEMORY);
     Ok((config.clone(), Shop::new(store, Wasi, config.settings.clone(), COMPANY.with(Rc::clone))))
+}
+
+/// Tells the host, by the component model's backpressure, to give this instance no more requests. It ends with the last of
+/// those that it has, and the host's other instances take its turn.
+///
+/// To be called before a request first waits. A host gives an instance its next request only while all of its requests
+/// wait, so there is none then that the host has handed over and that has not begun: it would never begin.
+fn take_no_more() {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if !SAID.swap(true, Ordering::Relaxed) {
+        wit_bindgen::backpressure_inc();
+    }
 }
 
 /// The variables, read once an instance: it lives for at most 128 requests.

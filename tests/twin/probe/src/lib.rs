@@ -2,6 +2,7 @@
 //!
 //! - `script` runs the calls of a [`store::Step`] list on the key-value store, and answers with what each returned.
 //! - `instance` says which instance this is, and its how manieth request.
+//! - `last` says the same, and that this instance takes no more requests.
 //! - `hold` waits while the store has the key that is the request's query, having written there which instance holds.
 //! - `panic`, `error`, `late-panic` and `late-panic-chunked` fail, the last two after the head of the answer was sent.
 //! - `chunked` answers without saying how long the body is.
@@ -26,6 +27,7 @@ use spin_sdk::key_value::Store;
 use spin_sdk::wasip3::clocks::monotonic_clock;
 use spin_sdk::wasip3::http::types::ErrorCode;
 use spin_sdk::wasip3::random::random::get_random_u64;
+use spin_sdk::wit_bindgen::backpressure_inc;
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -54,6 +56,10 @@ async fn serve(request: Request) -> Result<impl IntoResponse, ErrorCode> {
             whole(&store::run(steps).await)
         }
         "instance" => whole(&json!({ "instance": instance(), "request": number })),
+        "last" => {
+            backpressure_inc();
+            whole(&json!({ "instance": instance(), "request": number }))
+        }
         "hold" => {
             hold(request.uri().query().expect("the query is a key")).await;
             whole(&json!({}))
