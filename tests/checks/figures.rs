@@ -28,6 +28,8 @@ fn the_figures_under_how_we_know_are_those_of_the_tests() {
     let crashes: Vec<_> = numbers(&crashes, " calls: ", ",").collect();
     let pairs = read("tests/faults/pairs.rs");
     let pairs: Vec<_> = numbers(&pairs, " calls: ", ",").collect();
+    let companies = read("tests/faults/together.rs");
+    let companies: Vec<_> = numbers(&companies, " calls: ", ",").chain(numbers(&companies, " calls: ", " }")).collect();
     let inputs = ["bodies", "cells", "headers", "paths", "records"].map(|name| read(&format!("tests/fuzz/{name}.rs")));
     let inputs: usize = inputs.iter().flat_map(|test| numbers(test, " check(", ",")).sum();
 
@@ -36,9 +38,10 @@ fn the_figures_under_how_we_know_are_those_of_the_tests() {
         (states.iter().sum(), format!("states of {} small cases", states.len())),
         // One is not wrong.
         (mutants - 1, "wrong copies".to_owned()),
-        // Each of a request's calls ends in four ways, and each that one of a pair waits at in two.
+        // Each of a request's calls ends in four ways, also in company, and each that one of a pair waits at in two.
         (crashes.iter().sum::<usize>() * 4, format!("ends of {} kinds of request", crashes.len())),
         (pairs.iter().sum::<usize>() * 2, format!("of {} pairs", pairs.len())),
+        (companies.iter().sum::<usize>() * 4, format!("of {} companies", companies.len())),
         (inputs, "random inputs".to_owned()),
     ] {
         let figure = format!("{} {of}", with_commas(number));

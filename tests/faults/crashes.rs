@@ -4,15 +4,7 @@ use host::Fate;
 
 use crate::given::{Given, ONE_LINE, TWO_LINES, WITH_THE_LAST};
 use crate::requests::Request;
-use crate::stops::{Context, Stop};
-
-/// What can become of a call. The first two end the instance, and the request with it.
-const FATES: [Fate; 4] = [
-    Fate::Killed { done: false },
-    Fate::Killed { done: true },
-    Fate::Failed { done: false },
-    Fate::Failed { done: true },
-];
+use crate::stops::{Context, FATES, Stop};
 
 /// A request, and what happened before it.
 struct Case {

@@ -12,3 +12,4 @@ mod pairs;
 mod requests;
 mod shop;
 mod stops;
+mod together;

@@ -13,7 +13,7 @@ pub struct Request {
     pub key: Option<String>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     pub status: u16,
     /// Null where there is no body.
@@ -62,6 +62,9 @@ impl Request {
 }
 
 impl Answer {
+    /// What a client sees of a request whose instance ended.
+    pub const NONE: Self = Self { status: 500, body: Value::Null };
+
     /// The id of the order that was answered.
     pub fn order(&self) -> &str {
         self.body["order_id"].as_str().unwrap_or_else(|| panic!("no order in {self:?}"))

@@ -6,6 +6,14 @@ use std::sync::{Arc, Mutex};
 
 use host::{Call, Fate, Interference, Operation};
 
+/// What can become of a call. The first two end the instance, and the request with it.
+pub const FATES: [Fate; 4] = [
+    Fate::Killed { done: false },
+    Fate::Killed { done: true },
+    Fate::Failed { done: false },
+    Fate::Failed { done: true },
+];
+
 /// Gives the n-th call its fate, and leaves all others alone.
 pub struct Stop {
     state: Mutex<State>,

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::slice;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -27,6 +28,9 @@ use crate::keyvalue::{Bucket, Cas, Database, Failure, OpenBucket, Swap};
 use crate::lies::Lie;
 use crate::stats::{Counters, Effect, Operation};
 use crate::variables::{Variables, invalid_name};
+
+/// How often a wait that tests prolong looks whether it is over.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// What the manifest grants a component; its instances share it.
 pub(crate) struct Grants {
@@ -51,6 +55,8 @@ pub(crate) struct Guest {
     table: ResourceTable,
     /// All linear memory, in bytes.
     memory: usize,
+    /// The requests that this instance was given so far.
+    requests: usize,
 }
 
 impl Guest {
@@ -70,6 +76,22 @@ impl Guest {
             network: NoNetwork,
             table: ResourceTable::new(),
             memory: 0,
+            requests: 0,
+        }
+    }
+
+    pub(crate) fn begin_request(&mut self) {
+        self.requests += 1;
+    }
+
+    /// `wait-for` of the monotonic clock, where tests step in.
+    pub(crate) async fn wait(accessor: &Accessor<Self>, nanoseconds: u64) {
+        tokio::time::sleep(Duration::from_nanos(nanoseconds)).await;
+        let prolonged = |guest: &Self| {
+            guest.grants.interference.as_ref().is_some_and(|interference| interference.prolongs(guest.requests))
+        };
+        while accessor.with(|mut access| prolonged(access.data_mut())) {
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 

@@ -36,7 +36,7 @@ pub enum Fate {
     Lied(Lie),
 }
 
-/// Decides what becomes of key-value calls.
+/// Decides what becomes of key-value calls, and of waits.
 pub trait Interference: Debug + Send + Sync {
     /// What becomes of this call. It may block: so does the component, and its whole instance.
     fn fate(&self, call: &Call<'_>) -> Fate;
@@ -44,5 +44,11 @@ pub trait Interference: Debug + Send + Sync {
     /// What a read answers that has found `value`.
     fn answer(&self, _key: &str, value: Option<Vec<u8>>) -> Option<Vec<u8>> {
         value
+    }
+
+    /// Whether a component goes on waiting, in an instance that was given so many requests so far, although the time is
+    /// over that it wanted to wait on the monotonic clock. It is asked again and again.
+    fn prolongs(&self, _requests: usize) -> bool {
+        false
     }
 }
