@@ -21,14 +21,16 @@ const LOOK_EVERY: Duration = Duration::from_micros(200);
 /// Requests in company, and what happened before them.
 struct Case {
     given: fn(&mut Given),
-    /// The requests, by the ids of the orders placed before, with how each is answered if nothing is cut off, and how when
-    /// it is sent again.
-    requests: fn(&[String]) -> Vec<(Request, u16, &'static [u16])>,
+    /// The requests, by the ids of the orders placed before.
+    requests: fn(&[String]) -> Vec<Asked>,
     /// What runs on another server of the same store, from beginning to end, before the call that is given its fate.
     meanwhile: Option<fn() -> Request>,
     /// How many calls of the store the instance makes for them, once they are together.
     calls: usize,
 }
+
+/// A request, how it is answered if nothing is cut off, and how when it is sent again.
+type Asked = (Request, u16, &'static [u16]);
 
 /// Keeps the first request waiting for company until all are there. Only from then on calls count.
 #[derive(Debug)]
@@ -170,7 +172,7 @@ fn meet(case: &Case, other: &Shop, gate: Gate, fate: Fate) -> Option<(Request, A
     meanwhile
 }
 
-fn three_orders(_: &[String]) -> Vec<(Request, u16, &'static [u16])> {
+fn three_orders(_: &[String]) -> Vec<Asked> {
     vec![
         (Request::place(&ONE_LINE), 201, &[201]),
         (Request::place(&TWO_LINES).with_key("k"), 201, &[201]),
