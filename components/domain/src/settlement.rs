@@ -88,12 +88,12 @@ impl<S: Store, E: Environment> Shop<S, E> {
             let result = match change(&mut item, beside)? {
                 Change::Leave(result) => return Ok(result),
                 Change::Write(result) => {
-                    self.settle(&mut item, beside, now).await?;
+                    self.settle(&mut item, beside, wanted, now).await?;
                     result
                 }
                 Change::Short(_, changed) => {
                     let mut payments = self.read_payments(&item.due(now, EXPIRED_WHEN_SHORT)).await?;
-                    let released = self.settle(&mut item, &mut payments, now).await?;
+                    let released = self.settle(&mut item, &mut payments, wanted, now).await?;
                     match change(&mut item, beside)? {
                         Change::Leave(result) | Change::Write(result) => result,
                         // Written although it did not help: the refusal says how much is available, which then has to be
@@ -149,9 +149,21 @@ impl<S: Store, E: Environment> Shop<S, E> {
 
     /// Settles in `item`, which is not written yet, those orders whose fate is decided by their payments; an unpaid one past
     /// its expiry is decided here. Answers how many gave back what they held.
-    async fn settle(&self, item: &mut Item, payments: &mut Beside, now: Timestamp) -> Result<usize, Error> {
+    ///
+    /// Not those whose payments are `wanted`: they may be held by this very change, which is not written. Their keys would
+    /// be mapped before anybody could see them used.
+    async fn settle(
+        &self,
+        item: &mut Item,
+        payments: &mut Beside,
+        wanted: &[Key],
+        now: Timestamp,
+    ) -> Result<usize, Error> {
         let mut released = 0_usize;
         for (order, found) in payments.payments_mut() {
+            if wanted.contains(&Key::Payment(order)) {
+                continue;
+            }
             let Some(payment) = payment(found) else { continue };
             let Some(hold) = item.holds.get(order) else { continue };
             let settlement = match payment.record.settlement() {

@@ -165,9 +165,13 @@ const MUTANTS: &[Mutant] = &[
         name: "expired_hold_dropped_undecided",
         patches: &[(
             SETTLEMENT,
-            "match self.store.swap(&payment.entry, encode(&void)?).await? {",
+            "match self.store.swap(&payment.entry, bytes.clone()).await? {",
             "match Swap::Swapped {",
         )],
+    },
+    Mutant {
+        name: "settled_by_the_change_that_holds_it",
+        patches: &[MAPPINGS_ONE_BY_ONE, (SETTLEMENT, "if wanted.contains(&Key::Payment(order)) {", "if false {")],
     },
     Mutant {
         name: "conflict_at_expiry_taken_for_expired",
@@ -361,6 +365,13 @@ fn an_expired_hold_that_is_dropped_undecided_is_caught() {
 #[test]
 fn an_expiry_that_came_too_late_and_is_taken_for_decided_is_caught() {
     caught("conflict_at_expiry_taken_for_expired", "two_buyers", "Conservation");
+}
+
+#[test]
+fn an_order_that_is_settled_by_the_change_that_holds_it_is_caught() {
+    // A key is mapped to two orders, which the store notices before any promise is broken.
+    let (held, found) = search("settled_by_the_change_that_holds_it", "two_claimants_of_one_key_while");
+    assert!(!held, "{found}");
 }
 
 #[test]
