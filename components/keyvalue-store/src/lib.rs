@@ -247,20 +247,20 @@ impl<C: Calls, E: Environment> Store for KeyValue<'_, C, E> {
     }
 
     async fn get_to_swap(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StoreError> {
-        let (items, others): (Vec<_>, Vec<_>) = keys.iter().cloned().partition(Key::is_created);
         // Several are read in one call, and each once more when it is swapped: most of what is refused is refused before.
-        let ([item], Some(Key::Item(_))) = (items.as_slice(), keys.first()) else { return self.get(keys).await };
-        let mut entries = Vec::with_capacity(keys.len());
-        entries.push(match self.locate(&items).await?.into_iter().next().flatten() {
+        let (item, others) = match keys {
+            [item, others @ ..] if item.is_created() && !others.iter().any(Key::is_created) => (item, others),
+            _ => return self.get(keys).await,
+        };
+        let entry = match self.locate(std::slice::from_ref(item)).await?.into_iter().next().flatten() {
             Some(location) => {
                 let (cas, value) = self.current(&location).await?;
                 self.found(item, location, value)?.map(|entry| Entry { memo: Memo::new(cas), ..entry })
             }
             None => None,
-        });
-        if !others.is_empty() {
-            entries.extend(self.get(&others).await?);
-        }
+        };
+        let mut entries = vec![entry];
+        entries.extend(self.get(others).await?);
         Ok(entries)
     }
 
