@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use rusqlite::types::Value;
@@ -41,6 +42,9 @@ impl Journal {
 
 /// What one call may hand to a component, as counted by Spin (values, keys and a little for each).
 const MAX_RESULT_BYTES: usize = 128 << 20;
+
+/// How long an opening waits for others that open the same file.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 const UPSERT: &str = "INSERT INTO spin_key_value (store, key, value) VALUES ($1, $2, $3)
     ON CONFLICT(store, key) DO UPDATE SET value=$3";
@@ -82,7 +86,7 @@ impl Database {
         if let Some(directory) = path.parent() {
             std::fs::create_dir_all(directory).map_err(|error| Error::store(path, error))?;
         }
-        let connection = prepare(path).map_err(|error| match error.sqlite_error_code() {
+        let connection = patiently(|| prepare(path)).map_err(|error| match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::NotADatabase) => Error::store(path, "this file is no SQLite database"),
             _ => Error::store(path, error),
         })?;
@@ -90,7 +94,7 @@ impl Database {
             return Err(Error::store(path, "this file cannot be written to"));
         }
         // Last, so that a file which is refused stays as it is.
-        let mode = journal.put_in(&connection).map_err(|error| Error::store(path, error))?;
+        let mode = patiently(|| journal.put_in(&connection)).map_err(|error| Error::store(path, error))?;
         if mode != journal.name() {
             return Err(Error::store(path, format_args!("this file stays in journal mode {mode}")));
         }
@@ -114,6 +118,24 @@ impl Database {
             *connection = None;
         }
         result
+    }
+}
+
+/// Does `work` again while another process is in its way, for some seconds at most. SQLite waits by itself where that can
+/// help. Where two want to change what both have read, as in making the table or changing the journal mode, it tells one
+/// of them at once to let go.
+fn patiently<T>(work: impl Fn() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    let started = Instant::now();
+    loop {
+        match work() {
+            Err(error)
+                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
+                    && started.elapsed() < PATIENCE =>
+            {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            done => return done,
+        }
     }
 }
 
@@ -572,12 +594,15 @@ mod tests {
 
     #[test]
     fn of_many_who_open_a_new_file_at_once_none_fails() {
-        let directory = tempfile::tempdir().unwrap();
-        std::thread::scope(|scope| {
-            let open = |number| bucket_in(directory.path()).set(&format!("{number}"), b"1").unwrap();
-            (0..8).for_each(|number| drop(scope.spawn(move || open(number))));
-        });
-        assert_eq!(bucket_in(directory.path()).list_keys().unwrap().len(), 8);
+        // Often enough that they do get in each other's way.
+        for _ in 0..40 {
+            let directory = tempfile::tempdir().unwrap();
+            std::thread::scope(|scope| {
+                let open = |number| bucket_in(directory.path()).set(&format!("{number}"), b"1").unwrap();
+                (0..8).for_each(|number| drop(scope.spawn(move || open(number))));
+            });
+            assert_eq!(bucket_in(directory.path()).list_keys().unwrap().len(), 8);
+        }
     }
 
     #[test]
