@@ -1,5 +1,7 @@
 //! What holds for every answer, whatever was asked.
 
+use api::Reply;
+use http::HeaderMap;
 use serde_json::Value;
 
 use crate::shop::Answer;
@@ -31,9 +33,10 @@ const PROBLEMS: [(u16, &str); 22] = [
 ];
 
 pub fn check(asked: &str, response: api::Response) -> Answer {
-    let (head, bytes) = response.http.into_parts();
-    let status = head.status.as_u16();
-    let header = |name: &str| head.headers.get(name).map(|value| value.to_str().expect("a text"));
+    let Reply { status, headers, body: bytes } = response.reply;
+    let status = status.as_u16();
+    let headers: HeaderMap = headers.into_iter().collect();
+    let header = |name: &str| headers.get(name).map(|value| value.to_str().expect("a text"));
     let text = String::from_utf8_lossy(&bytes);
     assert_eq!(header("cache-control"), Some("no-store"), "{asked}");
     assert!(header("x-request-id").is_some_and(|id| !id.is_empty()), "{asked}");
@@ -66,5 +69,5 @@ pub fn check(asked: &str, response: api::Response) -> Answer {
             }
         }
     }
-    Answer { status, headers: head.headers, body, log: response.log }
+    Answer { status, headers, body, log: response.log }
 }

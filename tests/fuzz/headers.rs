@@ -130,7 +130,7 @@ fn a_tag_is_known_or_the_item_is_sent() {
         let mut get = request(Method::GET, "/inventory/item1", b"");
         get.headers_mut().insert("if-none-match", value.clone());
         let answer = World::preset().send(get);
-        let star = value.to_str().is_ok_and(|value| value.split(',').any(|tag| tag.trim() == "*"));
+        let star = value.as_bytes().split(|byte| *byte == b',').any(|tag| tag.trim_ascii() == b"*");
         assert_eq!(answer.status, if star { 304 } else { 200 });
     });
 }

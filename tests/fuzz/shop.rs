@@ -177,10 +177,14 @@ impl World {
     pub fn send(&self, request: Request<Vec<u8>>) -> Answer {
         let component = component(request.uri().path());
         let asked = format!("{} {}", request.method(), request.uri());
-        let request = request.map(|bytes| match bytes {
-            bytes if bytes.len() > api::MOST_BODY_BYTES => Body::TooLarge,
-            bytes => Body::Whole(bytes),
-        });
+        let (head, body) = request.into_parts();
+        let fields = head.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
+        let request = api::Request {
+            method: head.method,
+            target: head.uri.to_string(),
+            headers: fields.collect::<Vec<_>>().into(),
+            body: if body.len() > api::MOST_BODY_BYTES { Body::TooLarge } else { Body::Whole(body) },
+        };
         let open = async || {
             let config = Config::new(TOKEN.to_owned(), "900", "CNY".to_owned()).expect("these are sound");
             let shop = Shop::new(self.store.clone(), self.environment.clone(), config.settings.clone(), Rc::default());

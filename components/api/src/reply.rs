@@ -1,4 +1,4 @@
-//! An answer, before what every response carries is added.
+//! An answer.
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
@@ -7,9 +7,12 @@ use sha2::{Digest, Sha256};
 /// Status, headers and body of an answer.
 #[derive(Debug)]
 pub struct Reply {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
-    pub(crate) body: Vec<u8>,
+    /// The status.
+    pub status: StatusCode,
+    /// The header fields, each name once.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The body.
+    pub body: Vec<u8>,
 }
 
 impl Reply {

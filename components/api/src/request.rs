@@ -1,7 +1,7 @@
 //! What a handler is given of a request, and how it reads the headers.
 
 use domain::KeyDigest;
-use http::{HeaderMap, Method, header};
+use http::{HeaderName, Method, header};
 
 use crate::config::{Config, Operator};
 use crate::problem::{Invalid, Problem};
@@ -10,8 +10,53 @@ use crate::resource::{Resource, Verb};
 /// The largest body of a request, in bytes.
 pub const MOST_BODY_BYTES: usize = 64 * 1024;
 
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
 /// The longest idempotency key, in characters.
 const LONGEST_KEY: usize = 255;
+
+/// A request, as its host hands it over.
+#[derive(Debug)]
+pub struct Request {
+    /// What the client wants done.
+    pub method: Method,
+    /// Path and query.
+    pub target: String,
+    /// The header fields.
+    pub headers: Headers,
+    /// The body.
+    pub body: Body,
+}
+
+impl Request {
+    /// What is asked for, without the query: no request has a use for one.
+    pub(crate) fn path(&self) -> &str {
+        self.target.split('?').next().unwrap_or_default()
+    }
+}
+
+/// The header fields of a request. A handful of them is looked at, each once: a table would cost more to fill than it saves.
+#[derive(Debug, Default)]
+pub struct Headers(Vec<(String, Vec<u8>)>);
+
+impl Headers {
+    /// The values of the fields of this name, in the order in which they were sent.
+    pub(crate) fn all(&self, name: HeaderName) -> impl Iterator<Item = &[u8]> {
+        let named = move |(other, _): &&(String, Vec<u8>)| other.eq_ignore_ascii_case(name.as_str());
+        self.0.iter().filter(named).map(|(_, value)| value.as_slice())
+    }
+
+    /// The value of the first field of this name.
+    pub(crate) fn first(&self, name: HeaderName) -> Option<&[u8]> {
+        self.all(name).next()
+    }
+}
+
+impl From<Vec<(String, Vec<u8>)>> for Headers {
+    fn from(fields: Vec<(String, Vec<u8>)>) -> Self {
+        Self(fields)
+    }
+}
 
 /// The body of a request, as far as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,15 +84,14 @@ pub struct Call<'a> {
     /// What is wanted of it.
     pub verb: Verb,
     pub(crate) config: &'a Config,
-    pub(crate) headers: &'a HeaderMap,
+    pub(crate) headers: &'a Headers,
     pub(crate) body: &'a Body,
 }
 
 impl<'a> Call<'a> {
     /// Passes the operator, and nobody else.
     pub(crate) fn require_operator(&self) -> Result<(), Problem> {
-        let authorization = self.headers.get(header::AUTHORIZATION).map(|value| value.as_bytes());
-        match self.config.operator(authorization) {
+        match self.config.operator(self.headers.first(header::AUTHORIZATION)) {
             Operator::Known => Ok(()),
             Operator::Unknown => Err(Problem::unauthorized()),
             Operator::Disabled => Err(Problem::operator_disabled()),
@@ -57,9 +101,9 @@ impl<'a> Call<'a> {
     /// The body, which has to be JSON.
     pub(crate) fn json(&self) -> Result<&'a [u8], Problem> {
         let bytes = self.bytes()?;
-        let content_type = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let media_type = content_type.and_then(|value| value.split(';').next()).unwrap_or_default();
-        if media_type.trim().eq_ignore_ascii_case("application/json") {
+        let content_type = self.headers.first(header::CONTENT_TYPE).unwrap_or_default();
+        let media_type = content_type.split(|byte| *byte == b';').next().unwrap_or_default();
+        if media_type.trim_ascii().eq_ignore_ascii_case(b"application/json") {
             Ok(bytes)
         } else {
             Err(Problem::unsupported_media_type())
@@ -82,15 +126,15 @@ impl<'a> Call<'a> {
 
     /// The digest of the `Idempotency-Key`, if there is one. `scope` keeps the keys of different requests apart.
     pub(crate) fn idempotency_key(&self, scope: &str) -> Result<Option<KeyDigest>, Problem> {
-        let mut values = self.headers.get_all("idempotency-key").iter();
+        let mut values = self.headers.all(IDEMPOTENCY_KEY);
         let key = match (values.next(), values.next()) {
             (None, _) => return Ok(None),
-            (Some(value), None) => value.to_str().ok().and_then(idempotency_key),
+            (Some(value), None) => str::from_utf8(value).ok().and_then(idempotency_key),
             (Some(_), Some(_)) => None,
         };
         let key = key.ok_or_else(|| {
             let reason = format!("must be sent once, with 1 to {LONGEST_KEY} visible characters, bare or quoted");
-            Problem::invalid(vec![Invalid::header("idempotency-key", reason)])
+            Problem::invalid(vec![Invalid::header(IDEMPOTENCY_KEY.as_str(), reason)])
         })?;
         Ok(Some(KeyDigest::new(scope, &key)))
     }
@@ -118,7 +162,19 @@ fn idempotency_key(value: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::idempotency_key;
+    use http::header;
+
+    use super::{Headers, idempotency_key};
+
+    #[test]
+    fn header_fields_are_found_however_their_names_are_written() {
+        let fields = [("Accept", "a"), ("content-type", "b"), ("ACCEPT", "c")];
+        let fields = fields.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
+        let headers = Headers::from(fields.to_vec());
+        assert_eq!(headers.all(header::ACCEPT).collect::<Vec<_>>(), [b"a", b"c"]);
+        assert_eq!(headers.first(header::CONTENT_TYPE), Some(b"b".as_slice()));
+        assert_eq!(headers.first(header::ETAG), None);
+    }
 
     #[test]
     fn a_key_in_quotes_is_the_same_as_the_bare_one() {

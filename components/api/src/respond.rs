@@ -1,14 +1,13 @@
 //! What is the same for every request and every response.
 
 use domain::{Environment, Shop, Store};
-use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderName, Method, StatusCode, header};
 use serde_json::json;
 
 use crate::config::Config;
 use crate::problem::Problem;
 use crate::reply::Reply;
-use crate::request::{Body, Call};
+use crate::request::{Call, Headers, Request};
 use crate::resource::{Resource, Verb};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -21,7 +20,7 @@ const LONGEST_REQUEST_ID: usize = 128;
 pub struct Response {
     /// What the client is sent. For `HEAD` it has the body of a `GET`: the server leaves that out, and its length is
     /// what `content-length` has to say.
-    pub http: http::Response<Vec<u8>>,
+    pub reply: Reply,
     /// A line for the log, where something is wrong with the shop and not with the request.
     pub log: Option<String>,
 }
@@ -29,30 +28,28 @@ pub struct Response {
 /// Answers a request. `handle` is a component's part of it; `open` gives it the shop, once the request is known to
 /// need one.
 pub async fn respond<S: Store, E: Environment>(
-    request: Request<Body>,
+    request: Request,
     environment: &E,
     open: impl AsyncFnOnce() -> Result<(Config, Shop<S, E>), Problem>,
     handle: impl AsyncFnOnce(&Call<'_>, &Shop<S, E>) -> Result<Reply, Problem>,
 ) -> Response {
-    let (parts, body) = request.into_parts();
-    let request_id = request_id(&parts.headers).unwrap_or_else(|| random_id(environment));
-    let (reply, log) = match answer(&parts, &body, open, handle).await {
+    let request_id = request_id(&request.headers).unwrap_or_else(|| random_id(environment));
+    let (reply, log) = match answer(&request, open, handle).await {
         Ok(reply) => (reply, None),
         Err(problem) => {
             let log = problem.log_line().map(|line| format!("{request_id} {line}"));
             (problem.into_reply(), log)
         }
     };
-    Response { http: finish(reply, &request_id), log }
+    Response { reply: finish(reply, &request_id), log }
 }
 
 async fn answer<S: Store, E: Environment>(
-    request: &Parts,
-    body: &Body,
+    request: &Request,
     open: impl AsyncFnOnce() -> Result<(Config, Shop<S, E>), Problem>,
     handle: impl AsyncFnOnce(&Call<'_>, &Shop<S, E>) -> Result<Reply, Problem>,
 ) -> Result<Reply, Problem> {
-    let resource = Resource::at(request.uri.path()).ok_or_else(Problem::not_found)?;
+    let resource = Resource::at(request.path()).ok_or_else(Problem::not_found)?;
     if request.method == Method::OPTIONS {
         return Ok(Reply::empty(StatusCode::NO_CONTENT).with(header::ALLOW, resource.allow()));
     }
@@ -61,32 +58,29 @@ async fn answer<S: Store, E: Environment>(
         return Ok(Reply::json(StatusCode::OK, &json!({ "status": "ok" })));
     }
     let (config, shop) = open().await?;
-    let call = Call { resource, verb, config: &config, headers: &request.headers, body };
+    let call = Call { resource, verb, config: &config, headers: &request.headers, body: &request.body };
     let reply = handle(&call, &shop).await?;
     Ok(if verb == Verb::Get { unless_known(&request.headers, reply) } else { reply })
 }
 
 /// Adds what every response carries.
-fn finish(reply: Reply, request_id: &str) -> http::Response<Vec<u8>> {
-    let mut reply = reply.with(header::CACHE_CONTROL, "no-store").with(REQUEST_ID, request_id);
+fn finish(reply: Reply, request_id: &str) -> Reply {
+    let reply = reply.with(header::CACHE_CONTROL, "no-store").with(REQUEST_ID, request_id);
     // These two have no body and, by RFC 9110, no length of one.
-    if !matches!(reply.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
-        let length = reply.body.len();
-        reply = reply.with_value(header::CONTENT_LENGTH, length.into());
+    if matches!(reply.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        return reply;
     }
-    let mut response = http::Response::new(reply.body);
-    *response.status_mut() = reply.status;
-    response.headers_mut().extend(reply.headers);
-    response
+    let length = reply.body.len();
+    reply.with_value(header::CONTENT_LENGTH, length.into())
 }
 
 /// 304 in place of a reply that the client has already.
-fn unless_known(headers: &HeaderMap, reply: Reply) -> Reply {
+fn unless_known(headers: &Headers, reply: Reply) -> Reply {
     let Some(tag) = reply.header(&header::ETAG).filter(|_| reply.status == StatusCode::OK) else { return reply };
     // A weak comparison, as RFC 9110 (13.1.2) wants here.
-    let same = |known: &str| known == "*" || known.strip_prefix("W/").unwrap_or(known).as_bytes() == tag.as_bytes();
-    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    if known.flat_map(|value| value.split(',')).any(|known| same(known.trim())) {
+    let same = |known: &[u8]| known == b"*" || known.strip_prefix(b"W/").unwrap_or(known) == tag.as_bytes();
+    let known = headers.all(header::IF_NONE_MATCH).flat_map(|value| value.split(|byte| *byte == b','));
+    if known.map(<[u8]>::trim_ascii).any(same) {
         Reply::empty(StatusCode::NOT_MODIFIED).with_value(header::ETAG, tag.clone())
     } else {
         reply
@@ -94,8 +88,8 @@ fn unless_known(headers: &HeaderMap, reply: Reply) -> Reply {
 }
 
 /// The client's request id, if it sent one that is fit for a header and a log.
-fn request_id(headers: &HeaderMap) -> Option<String> {
-    let id = headers.get(REQUEST_ID).map(HeaderValue::as_bytes)?;
+fn request_id(headers: &Headers) -> Option<String> {
+    let id = headers.first(REQUEST_ID)?;
     let sane = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     let sane = (1..=LONGEST_REQUEST_ID).contains(&id.len()) && id.iter().all(sane);
     sane.then(|| String::from_utf8_lossy(id).into_owned())

@@ -1,29 +1,27 @@
 //! Everything that knows the Spin SDK: requests, responses, variables, time and chance under WASI 0.3.
 
+mod http;
+
 use std::cell::OnceCell;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use api::{Body, Call, Config, Problem, Reply};
-use bytes::Bytes;
+use api::{Call, Config, Problem, Reply};
 use domain::{Company, Environment, Error, Shop, Timestamp};
-use futures::future::{Either, select};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use keyvalue_store::{KeyValue, Memory};
-use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::variables;
 use spin_sdk::wasip3::clocks::{monotonic_clock, system_clock};
+use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};
 use spin_sdk::wasip3::random::random::get_random_bytes;
 use spin_sdk::wit_bindgen;
 
+#[doc(hidden)]
+pub use spin_sdk::wasip3;
+
 /// The key-value store that all components share.
 const STORE: &str = "default";
-
-/// How long a client may take to send a body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How often a request looks whether another has done its work.
 const LOOK_EVERY: Duration = Duration::from_micros(500);
@@ -35,28 +33,40 @@ thread_local! {
 /// The shop as a component has it.
 pub type SpinShop = Shop<KeyValue<'static, Rc<keyvalue_store::Wasi>, Wasi>, Wasi>;
 
-/// Answers a request with a component's handler, one of [`api::orders::handle`], [`api::inventory::handle`] and
-/// [`api::payments::handle`].
+/// Makes a component of a handler, one of [`api::orders::handle`], [`api::inventory::handle`] and
+/// [`api::payments::handle`]: what the SDK's `http_service` does, without its conversions.
+#[macro_export]
+macro_rules! component {
+    ($handle:path) => {
+        struct Component;
+
+        $crate::wasip3::http::service::export!(Component);
+
+        impl $crate::wasip3::exports::http::handler::Guest for Component {
+            async fn handle(
+                request: $crate::wasip3::http::types::Request,
+            ) -> Result<$crate::wasip3::http::types::Response, $crate::wasip3::http::types::ErrorCode> {
+                $crate::serve(request, $handle).await
+            }
+        }
+    };
+}
+
+/// Answers a request; see [`component!`].
+#[doc(hidden)]
 pub async fn serve(
     request: Request,
     handle: impl AsyncFnOnce(&Call<'_>, &SpinShop) -> Result<Reply, Problem>,
-) -> impl IntoResponse {
+) -> Result<Response, ErrorCode> {
     if COMPANY.with(|company| company.is_apart()) {
         take_no_more();
     }
-    let (parts, body) = request.into_parts();
-    let body = if api::wants_body(&parts.method) { read(body).await } else { Body::Whole(Vec::new()) };
-    let response = api::respond(http::Request::from_parts(parts, body), &Wasi, open, handle).await;
+    let request = http::receive(request).await?;
+    let response = api::respond(request, &Wasi, open, handle).await;
     if let Some(line) = response.log {
         eprintln!("{line}");
     }
-    let response = response.http.map(|body| Full::new(Bytes::from(body))).into_response();
-    // Lets the body be offered before the head is handed over, so that the host sends both at once. In two segments the
-    // second one waits for the client to acknowledge the first, which takes 40 ms: Spin leaves Nagle's algorithm on. The
-    // first turn goes to this request again, the second to what writes its body.
-    wit_bindgen::yield_async().await;
-    wit_bindgen::yield_async().await;
-    response
+    http::send(response.reply).await
 }
 
 async fn open() -> Result<(Config, SpinShop), Problem> {
@@ -100,19 +110,6 @@ async fn config() -> Result<&'static Config, Problem> {
     let config = config.map_err(|error| Problem::misconfigured(&error))?;
     Ok(CONFIG.get_or_init(|| config))
 }
-
-/// Reads a body, as far as it is worth reading.
-async fn read(body: impl http_body_util::BodyExt<Data = Bytes, Error: Into<BoxError>>) -> Body {
-    let whole = pin!(Limited::new(body, api::MOST_BODY_BYTES).collect());
-    match select(whole, pin!(Wasi.pause(BODY_TIMEOUT))).await {
-        Either::Left((Ok(whole), _)) => Body::Whole(whole.to_bytes().into()),
-        Either::Left((Err(error), _)) if error.is::<LengthLimitError>() => Body::TooLarge,
-        Either::Left((Err(_), _)) => Body::Incomplete,
-        Either::Right(_) => Body::Late,
-    }
-}
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Time and chance as the host gives them.
 #[derive(Debug, Clone, Copy)]

@@ -1,0 +1,87 @@
+//! Requests and answers between `wasi:http` and the contract. By hand, since the SDK's conversions make a table of the
+//! header fields on either side and ask the host for much that nobody here looks at.
+
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use api::{Body, Reply};
+use domain::Environment;
+use futures::future::{Either, poll_fn, select};
+use http::Method;
+use spin_sdk::wasip3::http::types::{ErrorCode, Fields, Request, Response, Trailers};
+use spin_sdk::wasip3::wit_bindgen::{FutureReader, StreamReader, StreamResult, spawn};
+use spin_sdk::wasip3::{wit_future, wit_stream};
+
+use crate::Wasi;
+
+/// How long a client may take to send a body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How much room is made for a body at first. Most are smaller.
+const USUAL_BODY_BYTES: usize = 1024;
+
+/// Takes a request from the host, with its body if it is worth reading.
+pub(crate) async fn receive(request: Request) -> Result<api::Request, ErrorCode> {
+    let method = Method::try_from(request.get_method()).map_err(|_| ErrorCode::HttpRequestMethodInvalid)?;
+    let target = request.get_path_with_query().unwrap_or_default();
+    let headers = request.get_headers().copy_all().into();
+    let body = if api::wants_body(&method) { read(request).await } else { Body::Whole(Vec::new()) };
+    Ok(api::Request { method, target, headers, body })
+}
+
+/// Reads a body, as far as it is worth reading.
+async fn read(request: Request) -> Body {
+    // How the reading went is of interest to nobody.
+    let (_read, outcome) = wit_future::new(|| Ok(()));
+    let (content, end) = Request::consume_body(request, outcome);
+    match select(pin!(whole(content, end)), pin!(Wasi.pause(BODY_TIMEOUT))).await {
+        Either::Left((body, _)) => body,
+        Either::Right(_) => Body::Late,
+    }
+}
+
+async fn whole(mut content: StreamReader<u8>, end: FutureReader<Result<Option<Trailers>, ErrorCode>>) -> Body {
+    let mut body = Vec::with_capacity(USUAL_BODY_BYTES);
+    loop {
+        body.reserve(1);
+        let (result, read) = content.read(body).await;
+        body = read;
+        if body.len() > api::MOST_BODY_BYTES {
+            return Body::TooLarge;
+        }
+        if result == StreamResult::Dropped {
+            break;
+        }
+    }
+    match end.await {
+        Ok(_) => Body::Whole(body),
+        Err(_) => Body::Incomplete,
+    }
+}
+
+/// Hands an answer to the host.
+///
+/// Its body is offered before its head is handed over, so that the host sends both at once. In two segments the second
+/// one waits for the client to acknowledge the first, which takes 40 ms: Spin leaves Nagle's algorithm on.
+pub(crate) async fn send(reply: Reply) -> Result<Response, ErrorCode> {
+    let fields: Vec<_> =
+        reply.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect();
+    let fields = Fields::from_list(&fields).map_err(|error| ErrorCode::InternalError(Some(error.to_string())))?;
+    let (mut content, content_reader) = wit_stream::new();
+    let (end, end_reader) = wit_future::new(|| Ok(None));
+    let (response, _) = Response::new(fields, Some(content_reader), end_reader);
+    // Every status that there is, the host takes.
+    let _ = response.set_status_code(reply.status.as_u16());
+    let mut body = Box::pin(async move {
+        content.write_all(reply.body).await;
+        drop(content);
+        // An error says that the host has no use for it any more.
+        let _ = end.write(Ok(None)).await;
+    });
+    let offered = poll_fn(|context| Poll::Ready(body.as_mut().poll(context))).await;
+    if offered.is_pending() {
+        spawn(body);
+    }
+    Ok(response)
+}
