@@ -96,5 +96,5 @@ fn request_id(headers: &Headers) -> Option<String> {
 }
 
 fn random_id(environment: &impl Environment) -> String {
-    environment.random_id().iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:032x}", u128::from_be_bytes(environment.random_id()))
 }

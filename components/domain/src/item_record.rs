@@ -16,6 +16,8 @@
 //!
 //! What would be empty is left out. Anything else is not an item that this version wrote, and is left alone.
 
+use std::convert::Infallible;
+
 use minicbor::data::{Tag, Type};
 use minicbor::{Decoder, Encoder};
 
@@ -26,6 +28,9 @@ use crate::item::{Adjustment, Item};
 
 /// What CBOR that is not told by other means begins with (RFC 8949, 3.4.6).
 const SELF_DESCRIBED: Tag = Tag::new(55799);
+
+/// A swap brings at most so many new holds: one of each request that an instance serves at once.
+const MOST_NEW_HOLDS: usize = 16;
 
 /// The form described above.
 const FORMAT: u64 = 1;
@@ -41,14 +46,32 @@ impl From<minicbor::decode::Error> for NoItem {
     }
 }
 
-type Written = Result<(), minicbor::encode::Error<std::convert::Infallible>>;
+type Written = Result<(), minicbor::encode::Error<Infallible>>;
+
+/// The bytes that are being written. Nearly all that comes at once is a number: a few bytes, which are stored sooner than
+/// the call is made that would copy them.
+struct Bytes(Vec<u8>);
+
+impl minicbor::encode::Write for Bytes {
+    type Error = Infallible;
+
+    fn write_all(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
+        if bytes.len() <= size_of::<u64>() {
+            bytes.iter().for_each(|byte| self.0.push(*byte));
+        } else {
+            self.0.extend_from_slice(bytes);
+        }
+        Ok(())
+    }
+}
 
 impl Item {
     /// The bytes that are stored of an item.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut encoder = Encoder::new(Vec::with_capacity(self.holds.len().saturating_mul(24).saturating_add(128)));
+        let capacity = self.holds.len().saturating_mul(24).saturating_add(128);
+        let mut encoder = Encoder::new(Bytes(Vec::with_capacity(capacity)));
         match write(self, &mut encoder) {
-            Ok(()) => encoder.into_writer(),
+            Ok(()) => encoder.into_writer().0,
             // Not reached: a vector takes whatever it is given. Nothing reads these bytes as an item.
             Err(_) => Vec::new(),
         }
@@ -63,7 +86,7 @@ impl Item {
     }
 }
 
-fn write(item: &Item, to: &mut Encoder<Vec<u8>>) -> Written {
+fn write(item: &Item, to: &mut Encoder<Bytes>) -> Written {
     let parts = [!item.holds.is_empty(), !item.settled_keys.is_empty(), !item.adjustments.is_empty()];
     let parts = parts.into_iter().map(u64::from).fold(4, u64::saturating_add);
     to.tag(SELF_DESCRIBED)?.map(parts)?.str("format")?.u64(FORMAT)?;
@@ -88,10 +111,10 @@ fn write(item: &Item, to: &mut Encoder<Vec<u8>>) -> Written {
     Ok(())
 }
 
-fn write_holds(holds: &Holds, to: &mut Encoder<Vec<u8>>) -> Written {
+fn write_holds(holds: &Holds, to: &mut Encoder<Bytes>) -> Written {
     let keyed = holds.iter().any(|(_, hold)| hold.key.is_some());
-    let orders: Vec<u8> = holds.iter().flat_map(|(order, _)| *order.as_bytes()).collect();
-    to.map(if keyed { 4 } else { 3 })?.str("order")?.bytes(&orders)?;
+    let orders: Vec<_> = holds.iter().map(|(order, _)| *order.as_bytes()).collect();
+    to.map(if keyed { 4 } else { 3 })?.str("order")?.bytes(orders.as_flattened())?;
     to.str("quantity")?.array(count(holds.len()))?;
     for (_, hold) in holds.iter() {
         to.u64(hold.quantity.get())?;
@@ -163,7 +186,9 @@ fn read_holds(from: &mut Decoder<'_>) -> Result<Holds, NoItem> {
     let (orders, []) = named(from, "order")?.bytes()?.as_chunks::<16>() else { return Err(NoItem) };
     let rows = some(Some(count(orders.len())))?;
     let no_key = Hold { quantity: Quantity::ONE, expires_at: 0.into(), key: None };
-    let mut list: Vec<_> = orders.iter().map(|order| (OrderId::from_bytes(*order), no_key)).collect();
+    // With room for what is held next, or else the list would move to make some.
+    let mut list = Vec::with_capacity(orders.len().saturating_add(MOST_NEW_HOLDS));
+    list.extend(orders.iter().map(|order| (OrderId::from_bytes(*order), no_key)));
 
     column(from, "quantity", rows)?;
     for (_, hold) in &mut list {

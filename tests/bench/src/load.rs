@@ -112,7 +112,7 @@ impl Load {
         let requests = match self.asks {
             Asks::Health => vec![Request::get("/health")],
             Asks::ShowItem => (0..items).map(show_item).collect(),
-            Asks::ShowOrder => stock.pending.iter().map(|order| show_order(order)).collect(),
+            Asks::ShowOrder => stock.pending.iter().take(items).map(|order| show_order(order)).collect(),
             Asks::Place { lines: 1, .. } | Asks::PlaceAndPay | Asks::PlaceAndCancel => {
                 (0..items).map(|item| Request::order(&[item])).collect()
             }

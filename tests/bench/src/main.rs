@@ -385,6 +385,7 @@ fn loads() -> Vec<Load> {
         Load::new(Asks::Health, Spread::One),
         Load::new(Asks::ShowItem, Spread::One),
         Load::new(Asks::ShowItem, Spread::All),
+        Load::new(Asks::ShowOrder, Spread::One),
         Load::new(Asks::ShowOrder, Spread::All),
         Load::new(place(1, false), Spread::OneAtATime),
         Load::new(place(1, false), Spread::All),
