@@ -8,5 +8,6 @@ wasmtime::component::bindgen!({
         "wasi:keyvalue/store.bucket": crate::keyvalue::OpenBucket,
         "wasi:keyvalue/atomics.cas": crate::keyvalue::Cas,
         "spin:key-value/key-value.store": crate::keyvalue::OpenBucket,
+        "fermyon:spin/sqlite.connection": crate::sqlite::Connection,
     },
 });

@@ -16,16 +16,21 @@ use wasmtime::component::{
 use wasmtime::{ResourceLimiter, StoreContextMut};
 use wasmtime_wasi::{TrappableError, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::WasiHttpCtx;
+use wasmtime_wasi_http::p2 as wasi_2;
+use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
+use wasmtime_wasi_http::p2::types::{HostFutureIncomingResponse, OutgoingRequestConfig};
 use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::p3::{RequestOptions, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
+use crate::bindings::fermyon::spin::{sqlite as database, variables as variables_of_wasi_2};
 use crate::bindings::spin::key_value::key_value as spin_keyvalue;
 use crate::bindings::spin::variables::variables;
 use crate::bindings::wasi::keyvalue::{atomics, batch, store};
 use crate::clock::Clock;
 use crate::interference::{Call, Fate, Interference};
-use crate::keyvalue::{Bucket, Cas, Database, Failure, OpenBucket, Swap};
+use crate::keyvalue::{self, Bucket, Cas, Failure, OpenBucket, Swap};
 use crate::lies::Lie;
+use crate::sqlite;
 use crate::stats::{Counters, Effect, Operation};
 use crate::variables::{Variables, invalid_name};
 
@@ -36,11 +41,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(1);
 pub(crate) struct Grants {
     pub(crate) component: String,
     pub(crate) stores: Vec<String>,
+    pub(crate) databases: Vec<String>,
     pub(crate) variables: Variables,
     pub(crate) environment: BTreeMap<String, String>,
     /// Whether to drop what the component prints.
     pub(crate) quiet: bool,
-    pub(crate) database: Arc<Database>,
+    pub(crate) store: Arc<keyvalue::Database>,
+    pub(crate) database: sqlite::Database,
     pub(crate) clock: Clock,
     pub(crate) interference: Option<Arc<dyn Interference>>,
     pub(crate) counters: Counters,
@@ -103,7 +110,7 @@ impl Guest {
         if !self.grants.stores.contains(&label) {
             return Ok(Err(denied));
         }
-        let bucket = Bucket::new(self.grants.database.clone(), label);
+        let bucket = Bucket::new(self.grants.store.clone(), label);
         Ok(Ok(self.table.push(Arc::new(bucket))?))
     }
 
@@ -218,6 +225,12 @@ impl Other for store::Error {
 impl Other for spin_keyvalue::Error {
     fn other(reason: String) -> Self {
         Self::Other(reason)
+    }
+}
+
+impl Other for database::Error {
+    fn other(reason: String) -> Self {
+        Self::Io(reason)
     }
 }
 
@@ -385,6 +398,43 @@ impl atomics::HostCas for Guest {
     }
 }
 
+impl database::Host for Guest {}
+
+impl database::HostConnection for Guest {
+    fn open(&mut self, label: String) -> wasmtime::Result<Result<Resource<sqlite::Connection>, database::Error>> {
+        let granted = self.grants.databases.contains(&label);
+        let connect = |_| if granted { self.grants.database.connect().map(Some) } else { Ok(None) };
+        Ok(match self.done(Operation::Open, slice::from_ref(&label), connect, |_| Effect::Nothing)? {
+            Ok(Some(connection)) => Ok(self.table.push(connection)?),
+            Ok(None) => Err(database::Error::AccessDenied),
+            Err(error) => Err(error),
+        })
+    }
+
+    fn execute(
+        &mut self,
+        connection: Resource<sqlite::Connection>,
+        statement: String,
+        parameters: Vec<database::Value>,
+    ) -> wasmtime::Result<Result<database::QueryResult, database::Error>> {
+        let connection = self.table.get(&connection)?.clone();
+        // What is text is a key, in every statement of ours.
+        let text = |value: &database::Value| match value {
+            database::Value::Text(text) => Some(text.clone()),
+            _ => None,
+        };
+        let keys: Vec<_> = parameters.iter().filter_map(text).collect();
+        let execute = |_| connection.execute(&statement, parameters);
+        let done = self.done(sqlite::operation(&statement), &keys, execute, |(_, effect)| *effect)?;
+        Ok(done.map(|(result, _)| result))
+    }
+
+    fn drop(&mut self, connection: Resource<sqlite::Connection>) -> wasmtime::Result<()> {
+        self.table.delete(connection)?;
+        Ok(())
+    }
+}
+
 impl HasData for Guest {
     type Data<'a> = &'a mut Guest;
 }
@@ -493,16 +543,32 @@ impl<T> StreamProducer<T> for Keys {
     }
 }
 
+impl Guest {
+    fn variable(&self, name: &str) -> Result<String, variables::Error> {
+        if let Some(reason) = invalid_name(name) {
+            return Err(variables::Error::InvalidName(reason));
+        }
+        let undefined = || variables::Error::Undefined(format!("no variable for {:?}.{name:?}", self.grants.component));
+        self.grants.variables.get(name).cloned().ok_or_else(undefined)
+    }
+}
+
 impl variables::Host for Guest {}
 
 impl<T: Send> variables::HostWithStore<T> for Guest {
     async fn get(accessor: &Accessor<T, Self>, name: String) -> wasmtime::Result<Result<String, variables::Error>> {
-        if let Some(reason) = invalid_name(&name) {
-            return Ok(Err(variables::Error::InvalidName(reason)));
-        }
-        let grants = accessor.with(|mut access| access.get().grants.clone());
-        let undefined = || variables::Error::Undefined(format!("no variable for {:?}.{name:?}", grants.component));
-        Ok(grants.variables.get(&name).cloned().ok_or_else(undefined))
+        Ok(accessor.with(|mut access| access.get().variable(&name)))
+    }
+}
+
+impl variables_of_wasi_2::Host for Guest {
+    fn get(&mut self, name: String) -> wasmtime::Result<Result<String, variables_of_wasi_2::Error>> {
+        Ok(self.variable(&name).map_err(|error| match error {
+            variables::Error::InvalidName(reason) => variables_of_wasi_2::Error::InvalidName(reason),
+            variables::Error::Undefined(reason) => variables_of_wasi_2::Error::Undefined(reason),
+            variables::Error::Provider(reason) => variables_of_wasi_2::Error::Provider(reason),
+            variables::Error::Other(reason) => variables_of_wasi_2::Error::Other(reason),
+        }))
     }
 }
 
@@ -515,6 +581,12 @@ impl WasiView for Guest {
 impl WasiHttpView for Guest {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         WasiHttpCtxView { hooks: &mut self.network, table: &mut self.table, ctx: &mut self.http }
+    }
+}
+
+impl wasi_2::WasiHttpView for Guest {
+    fn http(&mut self) -> wasi_2::WasiHttpCtxView<'_> {
+        wasi_2::WasiHttpCtxView { hooks: &mut self.network, table: &mut self.table, ctx: &mut self.http }
     }
 }
 
@@ -532,6 +604,16 @@ impl WasiHttpHooks for NoNetwork {
         _: Io,
     ) -> Box<dyn Future<Output = Result<Sent, TrappableError<ErrorCode>>> + Send> {
         Box::new(async { Err(ErrorCode::HttpRequestDenied.into()) })
+    }
+}
+
+impl wasi_2::WasiHttpHooks for NoNetwork {
+    fn send_request(
+        &mut self,
+        _: http::Request<HyperOutgoingBody>,
+        _: OutgoingRequestConfig,
+    ) -> wasi_2::HttpResult<HostFutureIncomingResponse> {
+        Err(wasi_2::bindings::http::types::ErrorCode::HttpRequestDenied.into())
     }
 }
 

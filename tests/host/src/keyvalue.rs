@@ -34,9 +34,21 @@ impl Journal {
         }
     }
 
-    /// Puts a file in this mode, and answers with the one that it is in then: its own, where another is not possible.
-    fn put_in(self, connection: &Connection) -> rusqlite::Result<String> {
-        connection.pragma_update_and_check(None, "journal_mode", self.name(), |row| row.get(0))
+    /// Puts a file in this mode.
+    fn put_in(self, connection: &Connection, path: &Path) -> std::result::Result<(), Error> {
+        let put = || connection.pragma_update_and_check(None, "journal_mode", self.name(), |row| row.get(0));
+        let mode: String = patiently(put).map_err(|error| Error::store(path, error))?;
+        if mode == self.name() {
+            Ok(())
+        } else {
+            Err(Error::store(path, format_args!("this file stays in journal mode {mode}")))
+        }
+    }
+
+    /// Puts the file of this path in this mode; makes it, where it is not there.
+    pub(crate) fn put_file_in(self, path: &Path) -> std::result::Result<(), Error> {
+        let connection = Connection::open(path).map_err(|error| Error::store(path, error))?;
+        self.put_in(&connection, path)
     }
 }
 
@@ -94,10 +106,7 @@ impl Database {
             return Err(Error::store(path, "this file cannot be written to"));
         }
         // Last, so that a file which is refused stays as it is.
-        let mode = patiently(|| journal.put_in(&connection)).map_err(|error| Error::store(path, error))?;
-        if mode != journal.name() {
-            return Err(Error::store(path, format_args!("this file stays in journal mode {mode}")));
-        }
+        journal.put_in(&connection, path)?;
         Ok(Self { path: path.to_owned(), connection: Mutex::new(Some(connection)) })
     }
 

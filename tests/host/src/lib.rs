@@ -2,8 +2,8 @@
 //! tests, not for production.
 //!
 //! It embeds the WebAssembly runtime that Spin 4.1 embeds, in the same version and with the same settings, and behaves
-//! as Spin does for what it covers: HTTP triggers, WASI 0.3 components, the default key-value store in SQLite, and
-//! variables. Spin's faults are kept on purpose, so that an application which holds here holds there. What a manifest
+//! as Spin does for what it covers: HTTP triggers, components of WASI 0.3 and 0.2, the default key-value store in SQLite,
+//! the default SQLite database, and variables. Spin's faults are kept on purpose, so that an application which holds here holds there. What a manifest
 //! asks for beyond that is refused with one clear line. TLS, outgoing requests, other triggers and other stores are left
 //! to Spin.
 #![deny(missing_docs)]
@@ -20,13 +20,14 @@ mod manifest;
 mod routes;
 mod runtime;
 mod server;
+mod sqlite;
 mod stats;
 pub mod toolchain;
 mod variables;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -39,7 +40,6 @@ use wasmtime_wasi_http::handler::ProxyHandler;
 
 use crate::clock::Clock;
 use crate::guest::Grants;
-use crate::keyvalue::Database;
 use crate::manifest::Manifest;
 use crate::routes::Router;
 use crate::runtime::Workers;
@@ -92,6 +92,13 @@ impl Default for Options {
     }
 }
 
+/// The manifest of an application for a target: the one of `local`, or the one beside it that has the target's name before
+/// `.toml`.
+pub fn manifest_of(local: &Path, target: &str) -> PathBuf {
+    let local = if local.is_dir() { local.join("spin.toml") } else { local.to_owned() };
+    if target == "local" { local } else { local.with_extension(format!("{target}.toml")) }
+}
+
 /// A running server. It has threads of its own, so it runs on whichever runtime it was started from, and dropping it
 /// ends it at once, as a crash would: requests are cut off.
 pub struct Server {
@@ -127,7 +134,11 @@ async fn load(options: Options, stopping: Arc<AtomicBool>) -> Result<(Applicatio
     let listener = TcpListener::bind(options.listen).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     let state_dir = options.state_dir.unwrap_or_else(|| manifest.root.join(".spin"));
-    let database = Arc::new(Database::open(&state_dir.join(keyvalue::FILE_NAME), options.journal)?);
+    let store = Arc::new(keyvalue::Database::open(&state_dir.join(keyvalue::FILE_NAME), options.journal)?);
+    let database = || sqlite::Database::new(&state_dir.join(sqlite::FILE_NAME), options.journal);
+    if manifest.components.values().any(|component| !component.databases.is_empty()) {
+        database().prepare()?;
+    }
     if options.build {
         tokio::task::block_in_place(|| build::build(&manifest))?;
     }
@@ -137,10 +148,12 @@ async fn load(options: Options, stopping: Arc<AtomicBool>) -> Result<(Applicatio
         let grants = Arc::new(Grants {
             component: id.clone(),
             stores: component.stores.clone(),
+            databases: component.databases.clone(),
             variables: variables.remove(id).unwrap_or_default(),
             environment: component.environment.clone(),
             quiet: options.quiet,
-            database: database.clone(),
+            store: store.clone(),
+            database: database(),
             clock: clock.clone(),
             interference: options.interference.clone(),
             counters: Counters::default(),
@@ -148,7 +161,7 @@ async fn load(options: Options, stopping: Arc<AtomicBool>) -> Result<(Applicatio
         let workers = tokio::task::block_in_place(|| Workers::load(&component.source, grants, stopping.clone()))?;
         components.insert(id.clone(), ProxyHandler::new(workers));
     }
-    let banner = server::banner(address, &router, &manifest, database.path());
+    let banner = server::banner(address, &router, &manifest, store.path());
     let info = server::info(&manifest);
     Ok((Application { address, router, components, clock, info, banner, stopping }, listener))
 }

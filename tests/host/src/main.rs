@@ -24,6 +24,10 @@ struct Arguments {
     #[arg(short, long, value_name = "FILE", default_value = "spin.toml")]
     from: PathBuf,
 
+    /// Serve what is built for a platform, as its manifest says: spin.NAME.toml beside this one
+    #[arg(long, value_name = "NAME", default_value = "local")]
+    target: String,
+
     /// Where to listen
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000", value_parser = listen_address)]
     listen: SocketAddr,
@@ -73,7 +77,7 @@ fn variable(text: &str) -> Result<(String, String), String> {
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let options = Options {
-        manifest: arguments.from,
+        manifest: host::manifest_of(&arguments.from, &arguments.target),
         listen: arguments.listen,
         state_dir: arguments.state_dir,
         journal: arguments.journal,

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::error::Error;
 use crate::variables::invalid_name;
 
-/// The only store that Spin has without further configuration.
+/// The only store, and the only database, that Spin has without further configuration.
 const DEFAULT_STORE: &str = "default";
 
 /// A manifest that this host can serve.
@@ -43,6 +43,7 @@ pub(crate) struct Component {
     pub(crate) description: String,
     pub(crate) source: PathBuf,
     pub(crate) stores: Vec<String>,
+    pub(crate) databases: Vec<String>,
     /// Templates by the name that the component asks for.
     pub(crate) variables: BTreeMap<String, String>,
     pub(crate) environment: BTreeMap<String, String>,
@@ -133,6 +134,8 @@ struct ComponentTable {
     description: String,
     #[serde(default)]
     key_value_stores: Vec<String>,
+    #[serde(default)]
+    sqlite_databases: Vec<String>,
     #[serde(default)]
     variables: BTreeMap<String, String>,
     #[serde(default)]
@@ -247,8 +250,12 @@ impl ComponentTable {
         let toml::Value::String(source) = self.source else {
             return Err("source must be the path of a local file".to_owned());
         };
-        if let Some(store) = self.key_value_stores.iter().find(|store| *store != DEFAULT_STORE) {
-            return Err(format!("unknown key_value_stores label {store:?}: this host has only {DEFAULT_STORE:?}"));
+        for (field, labels) in
+            [("key_value_stores", &self.key_value_stores), ("sqlite_databases", &self.sqlite_databases)]
+        {
+            if let Some(label) = labels.iter().find(|label| *label != DEFAULT_STORE) {
+                return Err(format!("unknown {field} label {label:?}: this host has only {DEFAULT_STORE:?}"));
+            }
         }
         if let Some(reason) = self.variables.keys().find_map(|name| invalid_name(name)) {
             return Err(format!("variable {reason}"));
@@ -271,6 +278,7 @@ impl ComponentTable {
             description: self.description,
             source: root.join(source),
             stores: self.key_value_stores,
+            databases: self.sqlite_databases,
             variables: self.variables,
             environment: self.environment,
             build: build.transpose()?,

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use wasmtime::component::{Component, GuestTaskId, Linker};
 use wasmtime::{Cache, CacheConfig, Config, Engine, PoolingAllocationConfig, Store, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi_http::handler::{
-    HandlerState, Instance, Proxy, ShouldAccept, ViewFn, WorkerExpiration, WorkerState, WorkerStatus,
+    HandlerState, Instance, ProxyPre, ShouldAccept, ViewFn, WorkerExpiration, WorkerState, WorkerStatus,
 };
-use wasmtime_wasi_http::p3::WasiHttpView;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
+use wasmtime_wasi_http::{p2, p3};
 
 use crate::bindings::Imports;
 use crate::error::Error;
@@ -23,7 +23,7 @@ use crate::keyvalue::Failure;
 
 /// Requests that one instance serves at the same time.
 const MAX_CONCURRENT_REQUESTS: usize = 16;
-/// Requests that one instance serves before it is replaced.
+/// Requests that one instance serves before it is replaced. One of WASI 0.2 serves a single one.
 const MAX_REQUESTS: usize = 128;
 /// How long an instance without a request is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -91,7 +91,7 @@ fn compile(engine: &Engine, source: &Path, bytes: Vec<u8>) -> wasmtime::Result<C
 
 /// Makes instances of one component for `ProxyHandler`, which decides when.
 pub(crate) struct Workers {
-    service: ServicePre<Guest>,
+    proxy: ProxyPre<Guest>,
     grants: Arc<Grants>,
     stopping: Arc<AtomicBool>,
 }
@@ -105,11 +105,15 @@ impl Workers {
         let component = compile(engine, source, bytes)
             .map_err(|error| failed(format!("this file is no WebAssembly component: {error:#}")))?;
         let mut linker = Linker::new(engine);
-        let service =
-            link(&mut linker, &grants).and_then(|()| ServicePre::new(linker.instantiate_pre(&component)?)).map_err(
-                |error| failed(format!("this host serves WASI 0.3 HTTP components, and not this one: {error:#}")),
-            )?;
-        Ok(Self { service, grants, stopping })
+        let proxy = link(&mut linker, &grants).and_then(|()| {
+            let instance = linker.instantiate_pre(&component)?;
+            // What has no handler of WASI 0.2 is expected to have one of 0.3.
+            p2::bindings::ProxyPre::new(instance.clone())
+                .map(ProxyPre::P2)
+                .or_else(|_| Ok(ProxyPre::P3(ServicePre::new(instance)?)))
+        });
+        let proxy = proxy.map_err(|error| failed(format!("this host serves no such component: {error:#}")))?;
+        Ok(Self { proxy, grants, stopping })
     }
 
     pub(crate) fn grants(&self) -> &Grants {
@@ -120,7 +124,8 @@ impl Workers {
 fn link(linker: &mut Linker<Guest>, grants: &Grants) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     wasmtime_wasi::p3::add_to_linker(linker)?;
-    wasmtime_wasi_http::p3::add_to_linker(linker)?;
+    p2::add_only_http_to_linker_async(linker)?;
+    p3::add_to_linker(linker)?;
     if grants.interference.is_some() {
         // Takes the place of the whole interface. Of its functions, components that tests interfere with use these.
         linker.allow_shadowing(true);
@@ -144,7 +149,11 @@ impl HandlerState for Workers {
     type WorkerState = Worker;
 
     async fn instantiate(&self) -> wasmtime::Result<Instance<Guest, Expiration, Worker>> {
-        let mut store = Store::new(self.service.engine(), Guest::new(self.grants.clone()));
+        let (engine, view, most_requests) = match &self.proxy {
+            ProxyPre::P2(proxy) => (proxy.engine(), ViewFn::P2(p2::WasiHttpView::http), 1),
+            ProxyPre::P3(service) => (service.engine(), ViewFn::P3(p3::WasiHttpView::http), MAX_REQUESTS),
+        };
+        let mut store = Store::new(engine, Guest::new(self.grants.clone()));
         store.limiter(|guest| guest);
         let stopping = self.stopping.clone();
         store.set_epoch_deadline(1);
@@ -154,14 +163,14 @@ impl HandlerState for Workers {
             }
             Ok(UpdateDeadline::Continue(1))
         });
-        let service = self.service.instantiate_async(&mut store).await?;
+        let proxy = self.proxy.instantiate_async(&mut store).await?;
         self.grants.counters.instances.fetch_add(1, Ordering::Relaxed);
         Ok(Instance {
             store,
-            proxy: Proxy::P3(service),
-            view: ViewFn::P3(Guest::http),
+            proxy,
+            view,
             expiration: Expiration(Box::pin(tokio::time::sleep(IDLE_TIMEOUT))),
-            state: Worker { stopping: self.stopping.clone() },
+            state: Worker { most_requests, stopping: self.stopping.clone() },
         })
     }
 }
@@ -184,6 +193,7 @@ impl WorkerExpiration for Expiration {
 
 /// One instance at work.
 pub(crate) struct Worker {
+    most_requests: usize,
     stopping: Arc<AtomicBool>,
 }
 
@@ -192,7 +202,7 @@ impl WorkerState for Worker {
     type RequestId = ();
 
     fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
-        if total >= MAX_REQUESTS {
+        if total >= self.most_requests {
             ShouldAccept::Never
         } else if concurrent >= MAX_CONCURRENT_REQUESTS {
             ShouldAccept::No

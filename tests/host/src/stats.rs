@@ -3,10 +3,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-/// A key-value call, whichever of the two interfaces (`wasi:keyvalue`, `spin:key-value`) it came through.
+/// A call of a store: key-value, whichever of the two interfaces (`wasi:keyvalue`, `spin:key-value`) it came through, or
+/// SQLite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Operation {
-    /// `open`: touches no data.
+    /// `open` of a store or a database: touches no data.
     Open,
     /// `get`: a read.
     Get,
@@ -32,11 +33,15 @@ pub enum Operation {
     CasCurrent,
     /// `atomics.swap`: a commit if it succeeds. If it fails it is a read, that of the fresh handle that it hands back.
     Swap,
+    /// `execute` of a SQLite database with a `SELECT`: a read.
+    Select,
+    /// `execute` of a SQLite database with another statement: a commit if it changed a row.
+    Change,
 }
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Open,
         Self::Get,
         Self::Set,
@@ -50,11 +55,16 @@ impl Operation {
         Self::CasNew,
         Self::CasCurrent,
         Self::Swap,
+        Self::Select,
+        Self::Change,
     ];
 
     /// Whether it may change what is stored.
     pub fn writes(self) -> bool {
-        matches!(self, Self::Set | Self::Delete | Self::SetMany | Self::DeleteMany | Self::Increment | Self::Swap)
+        matches!(
+            self,
+            Self::Set | Self::Delete | Self::SetMany | Self::DeleteMany | Self::Increment | Self::Swap | Self::Change
+        )
     }
 }
 

@@ -1,0 +1,126 @@
+//! The SQLite databases of Spin's `spin up`: a file, and a connection for each that a component opens. Its errors are SQLite's
+//! texts, as Spin passes them on.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::params_from_iter;
+use rusqlite::types::ValueRef;
+
+use crate::bindings::fermyon::spin::sqlite::{QueryResult, RowResult, Value};
+use crate::error::Error;
+use crate::keyvalue::{Failure, Journal};
+use crate::stats::{Effect, Operation};
+
+/// Where the default database lies below the state directory.
+pub(crate) const FILE_NAME: &str = "sqlite_db.db";
+
+/// What one call may hand to a component, as Spin counts it.
+const MOST_RESULT_BYTES: usize = 128 << 20;
+
+/// The default database. Its file is made when somebody opens it.
+pub(crate) struct Database {
+    path: PathBuf,
+    journal: Journal,
+}
+
+impl Database {
+    pub(crate) fn new(path: &Path, journal: Journal) -> Self {
+        Self { path: path.to_owned(), journal }
+    }
+
+    /// Puts the file in its journal mode. Not needed to serve it; done where a component is granted it.
+    pub(crate) fn prepare(&self) -> Result<(), Error> {
+        if let Some(directory) = self.path.parent() {
+            std::fs::create_dir_all(directory).map_err(|error| Error::store(&self.path, error))?;
+        }
+        self.journal.put_file_in(&self.path)
+    }
+
+    pub(crate) fn connect(&self) -> Result<Connection, Failure> {
+        let connection = rusqlite::Connection::open(&self.path).map_err(refused)?;
+        Ok(Connection(Arc::new(Mutex::new(connection))))
+    }
+}
+
+/// What a statement will be counted as.
+pub(crate) fn operation(statement: &str) -> Operation {
+    let verb = statement.split_whitespace().next().unwrap_or_default();
+    if verb.eq_ignore_ascii_case("select") { Operation::Select } else { Operation::Change }
+}
+
+/// What a component's handle of a database stands for.
+#[derive(Clone)]
+pub struct Connection(Arc<Mutex<rusqlite::Connection>>);
+
+impl Connection {
+    /// Does a statement, and says what it did.
+    pub(crate) fn execute(&self, statement: &str, parameters: Vec<Value>) -> Result<(QueryResult, Effect), Failure> {
+        tokio::task::block_in_place(|| {
+            let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            execute(&connection, statement, parameters).map_err(refused)
+        })
+    }
+}
+
+fn execute(
+    connection: &rusqlite::Connection,
+    statement: &str,
+    parameters: Vec<Value>,
+) -> rusqlite::Result<(QueryResult, Effect)> {
+    let changes = connection.total_changes();
+    let mut statement = connection.prepare_cached(statement)?;
+    let columns: Vec<_> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let width = columns.len();
+    let reads = statement.readonly();
+    let mut found = statement.query(params_from_iter(parameters.into_iter().map(to_sql)))?;
+    let mut rows = Vec::new();
+    let mut bytes = 0;
+    while let Some(row) = found.next()? {
+        let values: Vec<_> = (0..width).map(|index| row.get_ref(index).map(from_sql)).collect::<Result<_, _>>()?;
+        bytes += values.iter().map(size).sum::<usize>();
+        if bytes > MOST_RESULT_BYTES {
+            return Err(rusqlite::Error::ToSqlConversionFailure("the result is too large".into()));
+        }
+        rows.push(RowResult { values });
+    }
+    let effect = match connection.total_changes() {
+        _ if reads => Effect::Read,
+        now if now != changes => Effect::Commit,
+        _ => Effect::Nothing,
+    };
+    Ok((QueryResult { columns, rows }, effect))
+}
+
+fn to_sql(value: Value) -> rusqlite::types::Value {
+    match value {
+        Value::Integer(integer) => rusqlite::types::Value::Integer(integer),
+        Value::Real(real) => rusqlite::types::Value::Real(real),
+        Value::Text(text) => rusqlite::types::Value::Text(text),
+        Value::Blob(bytes) => rusqlite::types::Value::Blob(bytes),
+        Value::Null => rusqlite::types::Value::Null,
+    }
+}
+
+fn from_sql(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Integer(integer) => Value::Integer(integer),
+        ValueRef::Real(real) => Value::Real(real),
+        ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
+        ValueRef::Null => Value::Null,
+    }
+}
+
+fn size(value: &Value) -> usize {
+    size_of::<Value>()
+        + match value {
+            Value::Text(text) => text.len(),
+            Value::Blob(bytes) => bytes.len(),
+            Value::Integer(_) | Value::Real(_) | Value::Null => 0,
+        }
+}
+
+fn refused(error: rusqlite::Error) -> Failure {
+    Failure::Refused(error.to_string())
+}
