@@ -1,3 +1,8 @@
 //! The inventory component. Shows and adjusts stock; health, readiness, and the 404 for unknown paths.
 
-spin_shell::component!(api::inventory::handle);
+#[cfg(feature = "local")]
+use spin_shell as shell;
+#[cfg(feature = "fermyon-cloud")]
+use wasi2_shell as shell;
+
+shell::component!(api::inventory::handle);

@@ -1,3 +1,8 @@
 //! The orders component. Places, shows and cancels orders.
 
-spin_shell::component!(api::orders::handle);
+#[cfg(feature = "local")]
+use spin_shell as shell;
+#[cfg(feature = "fermyon-cloud")]
+use wasi2_shell as shell;
+
+shell::component!(api::orders::handle);

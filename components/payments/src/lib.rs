@@ -1,3 +1,8 @@
 //! The payments component. Takes payment.
 
-spin_shell::component!(api::payments::handle);
+#[cfg(feature = "local")]
+use spin_shell as shell;
+#[cfg(feature = "fermyon-cloud")]
+use wasi2_shell as shell;
+
+shell::component!(api::payments::handle);

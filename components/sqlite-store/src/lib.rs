@@ -1,0 +1,191 @@
+//! The domain's store on a SQLite database of Spin's: one table, and for each call one statement.
+//!
+//! A statement is a transaction of its own, wherever the database is: in a file beside `spin up`, or behind the network in
+//! Fermyon Cloud. Nothing here spans two, so nobody can come in between and nothing has to be taken back. What the
+//! protocol needs SQLite has outright: an insert that leaves alone what is there, and an update of a row that still
+//! has the bytes that were read. Both say by the rows that they return whether they did anything.
+//!
+//! The table is made when the first statement does not find it, by whoever comes first.
+
+#[cfg(feature = "wasi")]
+mod bindings;
+#[cfg(feature = "wasi")]
+mod wasi;
+
+use std::time::Duration;
+
+use domain::{Creation, Entry, Environment, Key, Store, StoreError, Swap};
+
+#[cfg(feature = "wasi")]
+pub use wasi::Wasi;
+
+const MAKE_TABLE: &str = "CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, value BLOB NOT NULL)";
+
+/// How often a statement that misses the table is tried.
+const TABLE_ATTEMPTS: usize = 3;
+
+/// How long somebody else may take to make it.
+const TABLE_PAUSE: Duration = Duration::from_millis(50);
+
+/// What a parameter or a field of a row can be here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// A text.
+    Text(String),
+    /// Bytes.
+    Blob(Vec<u8>),
+    /// Anything else.
+    Other,
+}
+
+/// Why a statement was not done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// The table is not there.
+    NoTable,
+    /// Anything else. Whether the statement was done is unknown.
+    Failed(StoreError),
+}
+
+/// An open database, statement by statement. A component's own is [`Wasi`]; whoever wants to see what happens between two
+/// statements brings another.
+#[allow(async_fn_in_trait, reason = "a component has one thread, so the futures need not be Send")]
+pub trait Database {
+    /// Does a statement; answers with its rows.
+    async fn execute(&self, statement: &str, parameters: &[Value]) -> Result<Vec<Vec<Value>>, Failure>;
+}
+
+/// A database that the component was granted.
+#[derive(Debug)]
+pub struct Sqlite<D, E> {
+    database: D,
+    environment: E,
+}
+
+impl<D: Database, E: Environment> Sqlite<D, E> {
+    /// The store in this database. What it is tried with is named by the environment's randomness.
+    pub fn new(database: D, environment: E) -> Self {
+        Self { database, environment }
+    }
+
+    /// Does a statement, once the table is there. Whoever is not let make it has been overtaken by another who makes it.
+    async fn execute(&self, statement: &str, parameters: Vec<Value>) -> Result<Vec<Vec<Value>>, StoreError> {
+        let mut trouble = StoreError::Unavailable("its table does not stay".to_owned());
+        for _ in 0..TABLE_ATTEMPTS {
+            match self.database.execute(statement, &parameters).await {
+                Err(Failure::NoTable) => {}
+                Err(Failure::Failed(error)) => return Err(error),
+                Ok(rows) => return Ok(rows),
+            }
+            if let Err(Failure::Failed(error)) = self.database.execute(MAKE_TABLE, &[]).await {
+                trouble = error;
+                self.environment.pause(TABLE_PAUSE).await;
+            }
+        }
+        Err(trouble)
+    }
+
+    async fn insert(&self, records: impl Iterator<Item = (String, Vec<u8>)>) -> Result<(), StoreError> {
+        let mut statement = "INSERT INTO records (key, value) VALUES ".to_owned();
+        let mut parameters = Vec::new();
+        for (key, value) in records {
+            statement.push_str(if parameters.is_empty() { "(?, ?)" } else { ", (?, ?)" });
+            parameters.extend([Value::Text(key), Value::Blob(value)]);
+        }
+        // What is there already is the same: see `Store::insert` and `Store::put`.
+        statement.push_str(" ON CONFLICT (key) DO NOTHING");
+        self.execute(&statement, parameters).await.map(drop)
+    }
+
+    /// Whether the record was not there, and is now.
+    async fn create(&self, key: String, value: Vec<u8>) -> Result<bool, StoreError> {
+        let statement = "INSERT INTO records (key, value) VALUES (?, ?) ON CONFLICT (key) DO NOTHING RETURNING key";
+        Ok(!self.execute(statement, vec![Value::Text(key), Value::Blob(value)]).await?.is_empty())
+    }
+
+    /// Whether the record was `old`, and is `new` now.
+    async fn swap(&self, key: &str, old: &[u8], new: Vec<u8>) -> Result<bool, StoreError> {
+        let statement = "UPDATE records SET value = ? WHERE key = ? AND value = ? RETURNING key";
+        let parameters = vec![Value::Blob(new), Value::Text(key.to_owned()), Value::Blob(old.to_owned())];
+        Ok(!self.execute(statement, parameters).await?.is_empty())
+    }
+
+    async fn delete(&self, keys: Vec<String>) -> Result<(), StoreError> {
+        let statement = format!("DELETE FROM records WHERE key IN ({})", marks(keys.len()));
+        self.execute(&statement, keys.into_iter().map(Value::Text).collect()).await.map(drop)
+    }
+
+    /// Whether the database does what the protocol rests on, tried on a record that nobody else knows.
+    async fn try_on(&self, key: &str) -> Result<(), StoreError> {
+        let [first, second, third] = [b"first", b"secnd", b"third"].map(|value| value.to_vec());
+        let created =
+            (self.create(key.to_owned(), first.clone()).await?, self.create(key.to_owned(), third.clone()).await?);
+        let swapped = (self.swap(key, &first, second.clone()).await?, self.swap(key, &first, third).await?);
+        let rows = self.execute("SELECT value FROM records WHERE key = ?", vec![Value::Text(key.to_owned())]).await?;
+        if (created, swapped, rows) == ((true, false), (true, false), vec![vec![Value::Blob(second)]]) {
+            Ok(())
+        } else {
+            Err(StoreError::Unsuitable("its statements do not do what they say".to_owned()))
+        }
+    }
+}
+
+impl<D: Database, E: Environment> Store for Sqlite<D, E> {
+    async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let locations: Vec<_> = keys.iter().map(Key::to_string).collect();
+        let statement = format!("SELECT key, value FROM records WHERE key IN ({})", marks(keys.len()));
+        let rows = self.execute(&statement, locations.iter().cloned().map(Value::Text).collect()).await?;
+        let mut found = Vec::with_capacity(rows.len());
+        for row in rows {
+            match <[Value; 2]>::try_from(row) {
+                Ok([Value::Text(key), Value::Blob(value)]) => found.push((key, value)),
+                _ => return Err(StoreError::Unsuitable("a row of its table is no record".to_owned())),
+            }
+        }
+        let entry = |location: String| {
+            let value = found.iter_mut().find(|(key, _)| *key == location).map(|(_, value)| std::mem::take(value));
+            value.map(|value| Entry::new(location, value))
+        };
+        Ok(locations.into_iter().map(entry).collect())
+    }
+
+    async fn insert(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Entry>, StoreError> {
+        let entries = records.into_iter().map(|(key, value)| Entry::new(key.to_string(), value));
+        let entries: Vec<_> = entries.collect();
+        Self::insert(self, entries.iter().map(|entry| (entry.location.clone(), entry.value.clone()))).await?;
+        Ok(entries)
+    }
+
+    async fn remove(&self, keys: &[Key]) -> Result<(), StoreError> {
+        self.delete(keys.iter().map(Key::to_string).collect()).await
+    }
+
+    async fn put(&self, records: Vec<(Key, Vec<u8>)>) -> Result<(), StoreError> {
+        Self::insert(self, records.into_iter().map(|(key, value)| (key.to_string(), value))).await
+    }
+
+    async fn create(&self, key: &Key, value: Vec<u8>) -> Result<Creation, StoreError> {
+        let created = Self::create(self, key.to_string(), value).await?;
+        Ok(if created { Creation::Created } else { Creation::Exists })
+    }
+
+    async fn swap(&self, read: &Entry, value: Vec<u8>) -> Result<Swap, StoreError> {
+        let swapped = Self::swap(self, &read.location, &read.value, value).await?;
+        Ok(if swapped { Swap::Swapped } else { Swap::Conflict })
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        let key = format!("probe:{:032x}", u128::from_be_bytes(self.environment.random_id()));
+        let tried = self.try_on(&key).await;
+        let removed = self.delete(vec![key]).await;
+        tried.and(removed)
+    }
+}
+
+/// So many parameters of a list.
+fn marks(count: usize) -> String {
+    vec!["?"; count].join(", ")
+}

@@ -1,0 +1,203 @@
+//! The store on SQLite itself, with no host in between.
+
+use std::cell::RefCell;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use domain::{Creation, Entry, Environment, ItemId, Key, Store, StoreError, Swap, Timestamp};
+use rusqlite::types::{Value as Field, ValueRef};
+use rusqlite::{Connection, params_from_iter};
+use sqlite_store::{Database, Failure, Sqlite, Value};
+
+/// A database, and what was asked of it.
+struct Native<'a> {
+    connection: &'a Connection,
+    statements: RefCell<Vec<String>>,
+}
+
+impl Database for &Native<'_> {
+    async fn execute(&self, statement: &str, parameters: &[Value]) -> Result<Vec<Vec<Value>>, Failure> {
+        self.statements.borrow_mut().push(statement.to_owned());
+        rows(self.connection, statement, parameters).map_err(|error| match error.to_string() {
+            message if message.contains("no such table") => Failure::NoTable,
+            message => Failure::Failed(StoreError::Unavailable(message)),
+        })
+    }
+}
+
+fn rows(connection: &Connection, statement: &str, parameters: &[Value]) -> rusqlite::Result<Vec<Vec<Value>>> {
+    let parameters = parameters.iter().map(|value| match value {
+        Value::Text(text) => Field::Text(text.clone()),
+        Value::Blob(bytes) => Field::Blob(bytes.clone()),
+        Value::Other => Field::Null,
+    });
+    let mut statement = connection.prepare(statement)?;
+    let columns = statement.column_count();
+    let rows = statement.query_map(params_from_iter(parameters), |row| {
+        let field = |column| {
+            Ok(match row.get_ref(column)? {
+                ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+                ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
+                _ => Value::Other,
+            })
+        };
+        (0..columns).map(field).collect()
+    })?;
+    rows.collect()
+}
+
+/// Chance that comes in turn, and no time.
+struct Turns;
+
+impl Environment for Turns {
+    fn now(&self) -> Timestamp {
+        0.into()
+    }
+
+    fn clock(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        bytes.fill(7);
+    }
+
+    async fn pause(&self, _: Duration) {}
+
+    async fn until(&self, _: impl Fn() -> bool) {}
+
+    async fn company(&self, _: Duration) {}
+}
+
+/// Runs a future that never waits.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => panic!("SQLite has nothing to wait for"),
+    }
+}
+
+fn native(connection: &Connection) -> Native<'_> {
+    Native { connection, statements: RefCell::default() }
+}
+
+fn in_memory() -> Connection {
+    Connection::open_in_memory().expect("there is memory")
+}
+
+fn item(name: &str) -> Key {
+    Key::Item(name.parse::<ItemId>().expect("an item's name"))
+}
+
+fn entry(name: &str, value: &[u8]) -> Entry {
+    Entry::new(format!("inventory:{name}"), value.to_vec())
+}
+
+#[test]
+fn the_table_is_made_once_by_the_first_statement_that_misses_it() {
+    let connection = in_memory();
+    let database = native(&connection);
+    let store = Sqlite::new(&database, Turns);
+    assert_eq!(now(store.get(&[item("a")])), Ok(vec![None]));
+    assert_eq!(now(store.get(&[item("a")])), Ok(vec![None]));
+    let made = database.statements.borrow().iter().filter(|statement| statement.starts_with("CREATE")).count();
+    assert_eq!((database.statements.borrow().len(), made), (4, 1));
+}
+
+#[test]
+fn one_of_two_creates_a_record() {
+    let connection = in_memory();
+    let database = native(&connection);
+    let store = Sqlite::new(&database, Turns);
+    assert_eq!(now(store.create(&item("a"), b"1".to_vec())), Ok(Creation::Created));
+    assert_eq!(now(store.create(&item("a"), b"2".to_vec())), Ok(Creation::Exists));
+    assert_eq!(now(store.get(&[item("a")])), Ok(vec![Some(entry("a", b"1"))]));
+}
+
+#[test]
+fn a_record_is_swapped_only_from_the_bytes_that_were_read() {
+    let connection = in_memory();
+    let database = native(&connection);
+    let store = Sqlite::new(&database, Turns);
+    let _ = now(store.create(&item("a"), b"1".to_vec())).expect("it is created");
+    assert_eq!(now(store.swap(&entry("a", b"1"), b"2".to_vec())), Ok(Swap::Swapped));
+    assert_eq!(now(store.swap(&entry("a", b"1"), b"3".to_vec())), Ok(Swap::Conflict));
+    assert_eq!(now(store.swap(&entry("b", b""), b"3".to_vec())), Ok(Swap::Conflict));
+    assert_eq!(now(store.get(&[item("b"), item("a")])), Ok(vec![None, Some(entry("a", b"2"))]));
+}
+
+#[test]
+fn records_are_inserted_and_removed_in_one_statement() {
+    let connection = in_memory();
+    let database = native(&connection);
+    let store = Sqlite::new(&database, Turns);
+    let records: Vec<_> = ["a", "b", "c"].map(|name| (item(name), name.as_bytes().to_vec())).into();
+    assert_eq!(now(store.get(&[])), Ok(Vec::new()));
+    assert_eq!(now(store.put(records.clone())), Ok(()));
+    database.statements.borrow_mut().clear();
+    let entries = now(store.insert(records)).expect("they are inserted");
+    assert_eq!(entries, [entry("a", b"a"), entry("b", b"b"), entry("c", b"c")]);
+    now(store.remove(&[item("a"), item("c")])).expect("they are removed");
+    assert_eq!(database.statements.borrow().len(), 2);
+    let found = now(store.get(&[item("a"), item("b"), item("c")]));
+    assert_eq!(found, Ok(vec![None, Some(entry("b", b"b")), None]));
+}
+
+#[test]
+fn of_many_who_begin_on_a_new_file_at_once_one_creates_a_record() {
+    let directory = tempfile::tempdir().expect("a folder can be made");
+    for round in 0..20 {
+        let path = directory.path().join(format!("{round}.db"));
+        let create = |number: u8| {
+            let connection = Connection::open(&path).expect("the file can be opened");
+            let database = native(&connection);
+            now(Sqlite::new(&database, Turns).create(&item("a"), vec![number]))
+        };
+        let created = std::thread::scope(|scope| {
+            let others: Vec<_> = (0..4).map(|number| scope.spawn(move || create(number))).collect();
+            others.into_iter().map(|other| other.join().expect("it does not panic")).collect::<Vec<_>>()
+        });
+        let count = |outcome| created.iter().filter(|created| **created == Ok(outcome)).count();
+        assert_eq!((count(Creation::Created), count(Creation::Exists)), (1, 3), "{created:?}");
+    }
+}
+
+#[test]
+fn a_probe_passes_and_leaves_nothing_behind() {
+    let connection = in_memory();
+    let database = native(&connection);
+    assert_eq!(now(Sqlite::new(&database, Turns).probe()), Ok(()));
+    assert_eq!(rows(&connection, "SELECT key FROM records", &[]), Ok(Vec::new()));
+}
+
+#[test]
+fn a_database_that_does_not_do_what_it_says_is_unsuitable() {
+    let connection = in_memory();
+    let database = native(&connection);
+    let store = Sqlite::new(&database, Turns);
+    now(store.probe()).expect("it is sound");
+    // Whatever is written, something else is kept.
+    let lie =
+        "CREATE TRIGGER lie AFTER UPDATE ON records BEGIN UPDATE records SET value = x'00' WHERE key = new.key; END";
+    connection.execute(lie, []).expect("a trigger can be made");
+    assert!(matches!(now(store.probe()), Err(StoreError::Unsuitable(_))));
+}
+
+#[test]
+fn what_sqlite_says_is_passed_on_and_nothing_is_overwritten() {
+    // A table of another shape, a full database, and one that cannot be written to.
+    for (trouble, message) in [
+        ("DROP TABLE records; CREATE TABLE records (k, v)", "no column"),
+        ("PRAGMA max_page_count = 3", "full"),
+        ("PRAGMA query_only = 1", "readonly"),
+    ] {
+        let connection = in_memory();
+        let database = native(&connection);
+        let store = Sqlite::new(&database, Turns);
+        let _ = now(store.create(&item("a"), b"1".to_vec())).expect("it is created");
+        connection.execute_batch(trouble).expect(trouble);
+        let refused = now(store.create(&item("b"), vec![1; 100_000]));
+        assert!(matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains(message)), "{refused:?}");
+    }
+}
