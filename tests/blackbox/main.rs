@@ -4,12 +4,16 @@
 //! `OPERATOR_TOKEN`) it runs against any server that speaks the contract; tests that need a server of their own are
 //! skipped then, and say so. Every test makes its own items, so none of them disturbs another or the preset stock.
 
+/// What the suite serves, unless `BASE_URL` says otherwise; `fermyon_cloud.rs` has another.
+#[allow(dead_code, reason = "the one of the whole program counts")]
+const TARGET: &str = "local";
+
 // The tools: what is known about every answer, and the bookkeeping over many of them.
-mod books;
-mod client;
-mod envelope;
-mod server;
-mod shapes;
+pub mod books;
+pub mod client;
+pub mod envelope;
+pub mod server;
+pub mod shapes;
 
 // The tests.
 mod contention;

@@ -127,7 +127,7 @@ async fn start(state: &Path, variables: &[(String, String)]) -> (host::Server, S
     let all = all.into_iter().collect::<BTreeMap<_, _>>();
     let token = Some(all["operator_token"].as_str().into()).filter(|token: &std::sync::Arc<str>| !token.is_empty());
     let options = host::Options {
-        manifest: Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spin.toml"),
+        manifest: host::manifest_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spin.toml"), crate::TARGET),
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         state_dir: Some(state.to_owned()),
         variables: all,

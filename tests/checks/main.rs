@@ -1,9 +1,10 @@
 //! Holds the project to what its README promises, as far as a test can: what a request costs, how large a component is,
-//! that the tour prints what it says, that requests.http runs, that its figures are those of the tests, and that the unit
-//! tests pass on WebAssembly too.
+//! that components import what their platforms have, that the tour prints what it says, that requests.http runs, that its
+//! figures are those of the tests, and that the unit tests pass on WebAssembly too.
 
 mod components;
 mod figures;
+mod platforms;
 mod readme;
 mod requests_http;
 mod shop;

@@ -223,17 +223,19 @@ fn one_order_a_key(records: &Records) {
     }
 }
 
-/// The items that there are: those whose claim cell names a record. A cell is eight bytes and no JSON, so it is told
-/// by the only other records under its name.
+/// The items that there are. Where records are created by claim cells, those whose cell names a record. A cell is eight
+/// bytes and no JSON, so it is told by the only other records under its name.
 pub fn items(records: &Records) -> Vec<(&str, &Value)> {
     let names: BTreeSet<_> =
-        records.keys().filter_map(|key| key.strip_prefix("inventory:")?.strip_suffix('~')).collect();
+        records.keys().filter_map(|key| key.strip_prefix("inventory:")?.split('~').next()).collect();
     names.into_iter().filter_map(|name| Some((name, item_record(records, name)?))).collect()
 }
 
 fn item_record<'a>(records: &'a Records, item: &str) -> Option<&'a Value> {
-    let token = records.get(&format!("inventory:{item}~"))?.as_str()?;
-    records.get(&format!("inventory:{item}~{token}"))
+    match records.get(&format!("inventory:{item}~")) {
+        Some(token) => records.get(&format!("inventory:{item}~{}", token.as_str()?)),
+        None => records.get(&format!("inventory:{item}")),
+    }
 }
 
 fn paid_lines(records: &Records) -> impl Iterator<Item = (&str, &str, u64)> {

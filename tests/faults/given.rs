@@ -1,7 +1,8 @@
 //! What happens before a case, on a store that works.
 
-use host::{Fate, Operation};
+use host::Fate;
 
+use crate::TARGET;
 use crate::books::Books;
 use crate::requests::{Answer, Request};
 use crate::shop::{Shop, Store};
@@ -79,7 +80,8 @@ impl Given {
 
     /// A placing of two lines stopped for ever when its first line was held. Nobody was told the order's id.
     pub fn half_placed(&mut self, request: &Request) {
-        let stop = Stop::at_operation(Operation::Swap, 1, Fate::Killed { done: true });
+        let (operation, number) = TARGET.first_hold();
+        let stop = Stop::at_operation(operation, number, Fate::Killed { done: true });
         let answer = self.store.open_with(Some(stop)).must(request, 500);
         self.books.told(request, &answer);
         let id = |key: &String| key.strip_prefix("order:").map(str::to_owned);

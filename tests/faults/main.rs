@@ -3,6 +3,9 @@
 //!
 //! What must hold is read from the raw records, by a checker that shares no code with the shop.
 
+/// Which of the application's targets is served; `fermyon_cloud.rs` has another.
+const TARGET: Target = Target::Local;
+
 mod books;
 mod books_notice;
 mod crashes;
@@ -12,4 +15,7 @@ mod pairs;
 mod requests;
 mod shop;
 mod stops;
+mod target;
 mod together;
+
+use target::Target;

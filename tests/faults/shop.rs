@@ -12,6 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::TARGET;
 use crate::requests::{Answer, Request};
 
 const TOKEN: &str = "let-me-in";
@@ -71,7 +72,13 @@ impl Store {
 
     pub fn records(&self) -> Records {
         let file = self.connection();
-        let mut rows = file.prepare("SELECT key, value FROM spin_key_value").expect("it is a store");
+        let (_, table) = TARGET.table();
+        let made = file.query_row("SELECT count(*) FROM sqlite_schema WHERE name=?1", [table], |row| row.get(0));
+        if made == Ok(0) {
+            // Nobody has written anything.
+            return Records::new();
+        }
+        let mut rows = file.prepare(&format!("SELECT key, value FROM {table}")).expect("it is a store");
         let rows = rows.query_map([], |row| row.try_into()).expect("it can be read");
         rows.map(|row| {
             let (key, value): (String, Vec<u8>) = row.expect("it can be read");
@@ -89,7 +96,9 @@ impl Store {
         let mut record = record.clone();
         change(&mut record);
         let record = records::write(key, &record).expect("it is still a record");
-        let changed = self.connection().execute("UPDATE spin_key_value SET value=?2 WHERE key=?1", (key, record));
+        let (_, table) = TARGET.table();
+        let update = format!("UPDATE {table} SET value=?2 WHERE key=?1");
+        let changed = self.connection().execute(&update, (key, record));
         assert_eq!(changed, Ok(1));
     }
 
@@ -98,7 +107,8 @@ impl Store {
     }
 
     fn file(&self) -> PathBuf {
-        self.state.path().join("sqlite_key_value.db")
+        let (name, _) = TARGET.table();
+        self.state.path().join(name)
     }
 }
 
@@ -143,7 +153,7 @@ impl Shop {
 
 fn start(state: &Path, interference: Option<Arc<dyn Interference>>, build: bool) -> Server {
     let options = Options {
-        manifest: Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spin.toml"),
+        manifest: host::manifest_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spin.toml"), TARGET.name()),
         listen: (Ipv4Addr::LOCALHOST, 0).into(),
         state_dir: Some(state.to_owned()),
         variables: BTreeMap::from([("operator_token".to_owned(), TOKEN.to_owned())]),

@@ -25,6 +25,10 @@ struct Arguments {
     #[arg(long, value_name = "PATH")]
     spin: Option<PathBuf>,
 
+    /// Serve what is built for this target
+    #[arg(long, value_name = "NAME", default_value = "local")]
+    target: String,
+
     /// Which requests are made and after which time the server is killed; what that hits is up to the machine
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -53,10 +57,11 @@ fn main() -> Result<ExitCode> {
 }
 
 fn run(arguments: &Arguments) -> Result<ExitCode> {
-    build()?;
+    let target = arguments.target.clone();
+    build(&target)?;
     let program = match &arguments.spin {
-        Some(path) => Program::Spin(path.clone()),
-        None => Program::Host(std::env::current_exe()?),
+        Some(path) => Program { path: path.clone(), verb: "up", target },
+        None => Program { path: std::env::current_exe()?, verb: "serve", target },
     };
     let mut trial = Trial::new(program, arguments.seed)?;
     for number in 1..=arguments.kills {

@@ -16,12 +16,14 @@ use crate::client::{Client, TOKEN};
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Whose process is killed.
-pub enum Program {
-    /// This package's own, which serves with the host library.
-    Host(PathBuf),
-    /// Spin's.
-    Spin(PathBuf),
+/// Whose process is killed, and what it serves.
+pub struct Program {
+    /// The program.
+    pub path: PathBuf,
+    /// How it is told to serve: `up` for Spin, `serve` for this package's own, which serves with the host library.
+    pub verb: &'static str,
+    /// The target of the application, see [`host::manifest_of`].
+    pub target: String,
 }
 
 /// A running server. It is killed when it is dropped.
@@ -30,20 +32,20 @@ pub struct Server {
     address: SocketAddr,
 }
 
-/// The manifest of the application.
-pub fn manifest() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spin.toml")
+/// The manifest of the application for a target.
+fn manifest(target: &str) -> PathBuf {
+    host::manifest_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spin.toml"), target)
 }
 
-/// Builds the components, once for all servers.
+/// Builds the components of a target, once for all servers.
 ///
 /// # Errors
 /// Says why they cannot be built.
-pub fn build() -> Result<()> {
+pub fn build(target: &str) -> Result<()> {
     let state = tempfile::tempdir()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let options = host::Options {
-        manifest: manifest(),
+        manifest: manifest(target),
         listen: (Ipv4Addr::LOCALHOST, 0).into(),
         state_dir: Some(state.path().to_owned()),
         quiet: true,
@@ -59,19 +61,12 @@ impl Server {
     /// Says what the server said.
     pub fn start(program: &Program, state: &Path) -> Result<Self> {
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let mut command = match program {
-            Program::Host(path) => Command::new(path),
-            Program::Spin(path) => Command::new(path),
-        };
-        command.arg(match program {
-            Program::Host(_) => "serve",
-            Program::Spin(_) => "up",
-        });
+        let mut command = Command::new(&program.path);
         let log = state.join("server.log");
         let output = File::create(&log)?;
         command
-            .arg("--from")
-            .arg(manifest())
+            .args([program.verb, "--from"])
+            .arg(manifest(&program.target))
             .args(["--listen", &address.to_string(), "--state-dir"])
             .arg(state)
             .env("SPIN_VARIABLE_OPERATOR_TOKEN", TOKEN)

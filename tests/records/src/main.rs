@@ -14,7 +14,7 @@ use rusqlite::{Connection, OpenFlags};
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// The SQLite file
+    /// The SQLite file: of a key-value store, or the database of a target that has one (.spin/sqlite_db.db)
     #[arg(long, value_name = "FILE", default_value = ".spin/sqlite_key_value.db")]
     store: PathBuf,
 
@@ -53,8 +53,9 @@ fn print(store: &Path, prefix: &str) -> anyhow::Result<usize> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let file = Connection::open_with_flags(store, flags).with_context(no_store)?;
     // Keys are sorted byte by byte: those that begin alike stand together.
-    let select = "SELECT key, value FROM spin_key_value WHERE store = 'default' AND key >= ?1 ORDER BY key";
-    let mut select = file.prepare(select).with_context(no_store)?;
+    let key_value = "SELECT key, value FROM spin_key_value WHERE store = 'default' AND key >= ?1 ORDER BY key";
+    let sqlite = "SELECT key, value FROM records WHERE key >= ?1 ORDER BY key";
+    let mut select = file.prepare(key_value).or_else(|_| file.prepare(sqlite)).with_context(no_store)?;
     let mut rows = select.query([prefix]).with_context(no_store)?;
     let mut output = io::stdout().lock();
     let mut unreadable = 0;

@@ -11,16 +11,28 @@ use kills::server::{Program, build};
 
 const KILLS: usize = 4;
 
-static BUILT: LazyLock<()> = LazyLock::new(|| build().expect("the components can be built"));
+const TARGETS: [&str; 2] = ["local", "fermyon-cloud"];
 
-fn trial(seed: u64) -> Trial {
+static BUILT: LazyLock<()> =
+    LazyLock::new(|| TARGETS.iter().for_each(|target| build(target).expect("the components can be built")));
+
+fn trial(target: &str, seed: u64) -> Trial {
     LazyLock::force(&BUILT);
-    Trial::new(Program::Host(PathBuf::from(env!("CARGO_BIN_EXE_kills"))), seed).expect("the shop is served")
+    let path = PathBuf::from(env!("CARGO_BIN_EXE_kills"));
+    Trial::new(Program { path, verb: "serve", target: target.to_owned() }, seed).expect("the shop is served")
 }
 
 #[test]
 fn what_clients_were_told_is_there_after_every_kill() {
-    let mut trial = trial(1);
+    kill_again_and_again(trial("local", 1));
+}
+
+#[test]
+fn what_clients_were_told_is_there_after_every_kill_on_sqlite() {
+    kill_again_and_again(trial("fermyon-cloud", 1));
+}
+
+fn kill_again_and_again(mut trial: Trial) {
     for kill in 1..=KILLS {
         trial.kill(|_| Ok(())).expect("the server can be killed and started again");
         assert_eq!(trial.books.contradictions, [""; 0], "after kill {kill}");
@@ -33,7 +45,7 @@ fn what_clients_were_told_is_there_after_every_kill() {
 #[test]
 fn a_store_that_has_lost_what_was_acknowledged_is_noticed() {
     let old = tempfile::tempdir().expect("a folder can be made");
-    let mut trial = trial(2);
+    let mut trial = trial("local", 2);
     trial.kill(|state| Ok(copy(state, old.path())?)).expect("the server can be killed and started again");
     assert_eq!(trial.books.contradictions, [""; 0]);
     trial.kill(|state| Ok(copy(old.path(), state)?)).expect("the server can be killed and started again");

@@ -1,0 +1,39 @@
+//! What differs between the targets of the application, as seen from below.
+
+use host::Operation;
+
+/// A target, by the store that its components have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code, reason = "a program of tests is about one of them")]
+pub enum Target {
+    /// Key-value.
+    Local,
+    /// A SQLite database.
+    FermyonCloud,
+}
+
+impl Target {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::FermyonCloud => "fermyon-cloud",
+        }
+    }
+
+    /// The file of the store, and the table in it.
+    pub fn table(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Local => ("sqlite_key_value.db", "spin_key_value"),
+            Self::FermyonCloud => ("sqlite_db.db", "records"),
+        }
+    }
+
+    /// The call that holds the first line of a new order.
+    pub fn first_hold(self) -> (Operation, usize) {
+        match self {
+            Self::Local => (Operation::Swap, 1),
+            // After the one that writes the order.
+            Self::FermyonCloud => (Operation::Change, 2),
+        }
+    }
+}
