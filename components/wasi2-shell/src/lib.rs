@@ -22,6 +22,9 @@ pub use spin_sdk::http::{IncomingRequest, ResponseOutparam};
 /// The database that all components share.
 const DATABASE: &str = "default";
 
+/// How often a request looks whether another has done its work.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+
 /// The shop as a component has it.
 pub type SpinShop = Shop<Sqlite<Rc<sqlite_store::Wasi>, Wasi>, Wasi>;
 
@@ -96,8 +99,12 @@ impl Environment for Wasi {
         drop(waiting);
     }
 
-    /// There is no other request in this instance.
-    async fn until(&self, _: impl Fn() -> bool) {}
+    /// Looks now and then. There is no other request in this instance, so that nobody waits for one.
+    async fn until(&self, ready: impl Fn() -> bool) {
+        while !ready() {
+            self.pause(LOOK_EVERY).await;
+        }
+    }
 
     /// Nobody comes.
     async fn company(&self, _: Duration) {}
