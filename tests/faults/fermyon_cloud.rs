@@ -1,4 +1,4 @@
-//! What is built for Fermyon Cloud, cut off at every call of its store.
+//! What is built for Fermyon Cloud, cut off at every call of its store, and on a database that is in trouble.
 
 #![allow(dead_code, reason = "the tests of the other target use more of the tools")]
 
@@ -9,6 +9,7 @@ mod crashes;
 mod given;
 mod requests;
 mod shop;
+mod sqlite;
 mod stops;
 mod target;
 

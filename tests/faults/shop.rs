@@ -102,7 +102,8 @@ impl Store {
         assert_eq!(changed, Ok(1));
     }
 
-    fn connection(&self) -> Connection {
+    /// The file of the store, as somebody else has it open.
+    pub fn connection(&self) -> Connection {
         Connection::open(self.file()).expect("the store can be opened")
     }
 
