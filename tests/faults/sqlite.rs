@@ -94,7 +94,7 @@ fn a_database_that_somebody_else_has_locked_is_waited_for_and_then_refused() {
     let place = Request::place(&[("last", 1)]).with_key("k");
     let somebody = store.connection();
     somebody.execute_batch("BEGIN IMMEDIATE").expect("it can be locked");
-    // SQLite waits for five seconds.
+    // SQLite waits for five seconds, four times.
     is_unavailable(&shop.send(&place));
     somebody.execute_batch("ROLLBACK").expect("it can be unlocked");
     shop.must(&place, 201);

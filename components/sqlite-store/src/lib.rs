@@ -21,11 +21,12 @@ pub use wasi::Wasi;
 
 const MAKE_TABLE: &str = "CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, value BLOB NOT NULL)";
 
-/// How often a statement that misses the table is tried.
-const TABLE_ATTEMPTS: usize = 3;
+/// How often a statement is tried that misses the table, or finds the database locked. SQLite itself has then waited for
+/// some seconds; in a file that is not in WAL mode some of a crowd wait longer.
+const ATTEMPTS: usize = 4;
 
-/// How long somebody else may take to make it.
-const TABLE_PAUSE: Duration = Duration::from_millis(50);
+/// How long somebody else is left alone in between.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// What a parameter or a field of a row can be here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,8 +44,23 @@ pub enum Value {
 pub enum Failure {
     /// The table is not there.
     NoTable,
+    /// Others had the database for longer than SQLite waits. The statement was not done.
+    Locked(String),
     /// Anything else. Whether the statement was done is unknown.
     Failed(StoreError),
+}
+
+impl Failure {
+    /// What SQLite means by this.
+    pub fn of(message: String) -> Self {
+        if message.contains("no such table") {
+            Self::NoTable
+        } else if message.contains("database is locked") {
+            Self::Locked(message)
+        } else {
+            Self::Failed(StoreError::Unavailable(message))
+        }
+    }
 }
 
 /// An open database, statement by statement. A component's own is [`Wasi`]; whoever wants to see what happens between two
@@ -68,21 +84,26 @@ impl<D: Database, E: Environment> Sqlite<D, E> {
         Self { database, environment }
     }
 
-    /// Does a statement, once the table is there. Whoever is not let make it has been overtaken by another who makes it.
+    /// Does a statement, once the table is there and the database is free.
     async fn execute(&self, statement: &str, parameters: Vec<Value>) -> Result<Vec<Vec<Value>>, StoreError> {
-        let mut trouble = StoreError::Unavailable("its table does not stay".to_owned());
-        for _ in 0..TABLE_ATTEMPTS {
-            match self.database.execute(statement, &parameters).await {
-                Err(Failure::NoTable) => {}
+        let mut trouble = "its table does not stay".to_owned();
+        for _ in 0..ATTEMPTS {
+            let done = match self.database.execute(statement, &parameters).await {
+                // Whoever is not let make it has been overtaken by another who makes it.
+                Err(Failure::NoTable) => self.database.execute(MAKE_TABLE, &[]).await.map(|_| None),
+                done => done.map(Some),
+            };
+            match done {
+                Ok(Some(rows)) => return Ok(rows),
+                Ok(None) | Err(Failure::NoTable) => {}
+                Err(Failure::Locked(message)) => {
+                    trouble = message;
+                    self.environment.pause(PAUSE).await;
+                }
                 Err(Failure::Failed(error)) => return Err(error),
-                Ok(rows) => return Ok(rows),
-            }
-            if let Err(Failure::Failed(error)) = self.database.execute(MAKE_TABLE, &[]).await {
-                trouble = error;
-                self.environment.pause(TABLE_PAUSE).await;
             }
         }
-        Err(trouble)
+        Err(StoreError::Unavailable(trouble))
     }
 
     async fn insert(&self, records: impl Iterator<Item = (String, Vec<u8>)>) -> Result<(), StoreError> {

@@ -25,7 +25,7 @@ impl Database for Rc<Wasi> {
             Ok(result) => {
                 Ok(result.rows.into_iter().map(|row| row.values.into_iter().map(Into::into).collect()).collect())
             }
-            Err(Error::Io(message)) if message.contains("no such table") => Err(Failure::NoTable),
+            Err(Error::Io(message)) => Err(Failure::of(message)),
             Err(error) => Err(Failure::Failed(unavailable(error))),
         }
     }

@@ -22,10 +22,7 @@ struct Native<'a> {
 impl Database for &Native<'_> {
     async fn execute(&self, statement: &str, parameters: &[Value]) -> Result<Vec<Vec<Value>>, Failure> {
         self.statements.borrow_mut().push(statement.to_owned());
-        rows(self.connection, statement, parameters).map_err(|error| match error.to_string() {
-            message if message.contains("no such table") => Failure::NoTable,
-            message => Failure::Failed(StoreError::Unavailable(message)),
-        })
+        rows(self.connection, statement, parameters).map_err(|error| Failure::of(error.to_string()))
     }
 }
 
@@ -164,6 +161,24 @@ fn of_many_who_begin_on_a_new_file_at_once_one_creates_a_record() {
         let count = |outcome| created.iter().filter(|created| **created == Ok(outcome)).count();
         assert_eq!((count(Creation::Created), count(Creation::Exists)), (1, 3), "{created:?}");
     }
+}
+
+#[test]
+fn a_locked_database_is_tried_again_and_then_given_up() {
+    let directory = tempfile::tempdir().expect("a folder can be made");
+    let open = || Connection::open(directory.path().join("a.db")).expect("the file can be opened");
+    let (connection, somebody) = (open(), open());
+    connection.busy_timeout(Duration::ZERO).expect("it can be set");
+    let database = native(&connection);
+    let store = Sqlite::new(&database, Turns);
+    now(store.put(vec![(item("a"), b"1".to_vec())])).expect("it is written");
+    database.statements.borrow_mut().clear();
+    somebody.execute_batch("BEGIN IMMEDIATE").expect("it can be locked");
+    let refused = now(store.put(vec![(item("b"), b"1".to_vec())]));
+    assert_eq!(refused, Err(StoreError::Unavailable("database is locked".to_owned())));
+    assert_eq!(database.statements.borrow().len(), 4);
+    somebody.execute_batch("ROLLBACK").expect("it can be unlocked");
+    now(store.put(vec![(item("b"), b"1".to_vec())])).expect("it is written");
 }
 
 #[test]
