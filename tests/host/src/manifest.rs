@@ -383,7 +383,7 @@ mod tests {
             (r#"base = "/""#, r#"base = "/api""#, "base must be"),
             (r#"version = "1.2.3""#, "future = 1", "does not support `future`"),
             ("files = []", r#"files = ["*"]"#, "component a: [component]: this host does not support `files`"),
-            ("files = []", r#"sqlite_databases = ["default"]"#, "does not support `sqlite_databases`"),
+            ("files = []", r#"sqlite_databases = ["other"]"#, r#"unknown sqlite_databases label "other""#),
             (r#""b.wasm""#, r#"{ url = "https://example.com", digest = "d" }"#, "component b: source must be"),
             (r#"["default"]"#, r#"["other"]"#, r#"unknown key_value_stores label "other""#),
             (r#"type = "http""#, r#"type = "wagi""#, "does not support `executor`"),
