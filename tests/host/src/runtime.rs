@@ -112,7 +112,9 @@ impl Workers {
                 .map(ProxyPre::P2)
                 .or_else(|_| Ok(ProxyPre::P3(ServicePre::new(instance)?)))
         });
-        let proxy = proxy.map_err(|error| failed(format!("this host serves no such component: {error:#}")))?;
+        let proxy = proxy.map_err(|error| {
+            failed(format!("this host serves HTTP components of WASI 0.3 and 0.2, and not this one: {error:#}"))
+        })?;
         Ok(Self { proxy, grants, stopping })
     }
 

@@ -57,7 +57,7 @@ fn a_file_that_is_no_component_is_one_line() {
     for (bytes, reason) in [
         (b"text".as_slice(), "this file is no WebAssembly component"),
         (b"\0asm\x01\0\0\0", "this file is no WebAssembly component"),
-        (b"\0asm\x0d\0\x01\0", "this host serves WASI 0.3 HTTP components, and not this one"),
+        (b"\0asm\x0d\0\x01\0", "this host serves HTTP components of WASI 0.3 and 0.2, and not this one"),
     ] {
         let (directory, path) = manifest(ONE_COMPONENT);
         std::fs::write(directory.path().join("web.wasm"), bytes).unwrap();
