@@ -24,10 +24,9 @@ fn the_figures_under_how_we_know_are_those_of_the_tests() {
     let states = read("tests/interleavings/tests/exhaustive.rs");
     let states: Vec<_> = numbers(&states, "\", ", ")").collect();
     let mutants = read("tests/interleavings/tests/mutants.rs").matches(" name: \"").count();
-    let crashes = read("tests/faults/crashes.rs");
-    let crashes: Vec<_> = numbers(&crashes, " calls: ", ",").collect();
-    let text = read("tests/faults/crashes.rs");
-    let statements: Vec<_> = numbers(&text, " statements: ", ",").collect();
+    let cases = read("tests/faults/crashes.rs");
+    let crashes: Vec<_> = numbers(&cases, " calls: ", ",").collect();
+    let statements: usize = numbers(&cases, " statements: ", ",").sum();
     let pairs = read("tests/faults/pairs.rs");
     let pairs: Vec<_> = numbers(&pairs, " calls: ", ",").collect();
     let companies = read("tests/faults/together.rs");
@@ -42,7 +41,7 @@ fn the_figures_under_how_we_know_are_those_of_the_tests() {
         (mutants - 1, "wrong copies".to_owned()),
         // Each of a request's calls ends in four ways, also in company, and each that one of a pair waits at in two.
         (crashes.iter().sum::<usize>() * 4, format!("ends of {} kinds of request", crashes.len())),
-        (statements.iter().sum::<usize>() * 4, "ends on SQLite".to_owned()),
+        (statements * 4, "ends on SQLite".to_owned()),
         (pairs.iter().sum::<usize>() * 2, format!("of {} pairs", pairs.len())),
         (companies.iter().sum::<usize>() * 4, format!("of {} companies", companies.len())),
         (inputs, "random inputs".to_owned()),

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use host::{Options, manifest_of};
+use host::manifest_of;
 use serde::Deserialize;
 use wasmparser::{Parser, Payload};
 
 use crate::root;
+use crate::shop::Shop;
 
 /// What `platforms.toml` says of a target's platform.
 #[derive(Deserialize)]
@@ -37,18 +38,8 @@ fn manifest(target: &str) -> toml::Table {
 }
 
 /// Builds a target as its manifest says, and reads what it has built: components by id.
-fn components(target: &str) -> BTreeMap<String, Vec<u8>> {
-    let state = tempfile::tempdir().expect("a folder can be made");
-    let options = Options {
-        manifest: manifest_of(&root().join("spin.toml"), target),
-        listen: ([127, 0, 0, 1], 0).into(),
-        state_dir: Some(state.path().to_owned()),
-        quiet: true,
-        ..Options::default()
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let started = runtime.expect("a thread can be had").block_on(host::start(options));
-    drop(started.unwrap_or_else(|error| panic!("{target}: {error}")));
+pub fn components(target: &str) -> BTreeMap<String, Vec<u8>> {
+    Shop::build(target);
     let manifest = manifest(target);
     let components = manifest["component"].as_table().expect("there are components").iter();
     let component = |(id, component): (&String, &toml::Value)| {

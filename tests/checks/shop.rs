@@ -18,7 +18,7 @@ static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a thread can be had"));
 
 /// The components, built once a run.
-static BUILT: LazyLock<()> = LazyLock::new(|| drop(Shop::start(true, &[])));
+static BUILT: LazyLock<()> = LazyLock::new(|| Shop::build("local"));
 
 pub struct Shop {
     pub server: Server,
@@ -29,15 +29,20 @@ impl Shop {
     /// Serves the application with these variables on top of a token.
     pub fn open(variables: &[(&str, &str)]) -> Self {
         LazyLock::force(&BUILT);
-        Self::start(false, variables)
+        Self::start("local", false, variables)
     }
 
-    fn start(build: bool, variables: &[(&str, &str)]) -> Self {
+    /// Builds the components of a target, and sees to it that they can be served.
+    pub fn build(target: &str) {
+        drop(Self::start(target, true, &[]));
+    }
+
+    fn start(target: &str, build: bool, variables: &[(&str, &str)]) -> Self {
         let state = tempfile::tempdir().expect("a folder can be made");
         let token = ("operator_token", TOKEN);
         let variables = [&[token], variables].concat();
         let options = Options {
-            manifest: root().join("spin.toml"),
+            manifest: host::manifest_of(&root().join("spin.toml"), target),
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             state_dir: Some(state.path().to_owned()),
             variables: variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
@@ -45,7 +50,7 @@ impl Shop {
             build,
             ..Options::default()
         };
-        let server = RUNTIME.block_on(host::start(options)).unwrap_or_else(|error| panic!("{error}"));
+        let server = RUNTIME.block_on(host::start(options)).unwrap_or_else(|error| panic!("{target}: {error}"));
         Self { server, _state: state }
     }
 

@@ -7,6 +7,7 @@ const TARGET: Target = Target::FermyonCloud;
 mod books;
 mod crashes;
 mod given;
+mod race;
 mod requests;
 mod shop;
 mod sqlite;

@@ -9,14 +9,13 @@
 //! used on one server is known on the next does not hold under late reads; nor, under torn increments, that one of two
 //! first requests of a new shop creates an item. The README names what is assumed.
 
-use std::sync::Arc;
 use std::thread;
 
-use host::{Liar, Lie, Operation};
+use host::{Lie, Operation};
 
-use crate::books::Books;
+use crate::race::race;
 use crate::requests::{Answer, Request};
-use crate::shop::{Shop, Store};
+use crate::shop::Store;
 use crate::stops::Context;
 
 /// A request makes so many attempts at one swap, each with at most so many calls: after that it has to have ended.
@@ -56,10 +55,6 @@ const ROWS: [Row; 13] = [
     Row { lie: Lie::Down, ready: "store_unavailable", placing: "store_unavailable" },
 ];
 
-fn liar(store: &Store, lie: Lie) -> Shop {
-    store.open_with(Some(Arc::new(Liar::new(lie))))
-}
-
 /// A store in which nothing was ever created.
 fn new() -> Store {
     let store = Store::new();
@@ -91,7 +86,7 @@ fn ready_names_each_lie_that_it_can_see() {
         for row in ROWS {
             let _context = Context(format!("{:?}", row.lie));
             let store = template.copy();
-            says(&liar(&store, row.lie).send(&Request::get("/ready")), row.ready, 200);
+            says(&store.open_lying(row.lie).send(&Request::get("/ready")), row.ready, 200);
         }
     }
 }
@@ -109,7 +104,7 @@ fn a_lie_that_ready_names_lets_nothing_be_created_in_a_new_store() {
         for (first, succeeds) in firsts {
             let _context = Context(format!("{:?} {first:?}", row.lie));
             let store = template.copy();
-            says(&liar(&store, row.lie).send(&first), row.ready, succeeds);
+            says(&store.open_lying(row.lie).send(&first), row.ready, succeeds);
             if !row.ready.is_empty() {
                 let created = store.records().into_keys().find(|key| !key.starts_with("probe:"));
                 assert_eq!(created, None);
@@ -146,7 +141,7 @@ fn every_request_ends_and_none_with_a_500() {
             scope.spawn(move || {
                 for request in requests {
                     let store = template.copy();
-                    let shop = liar(&store, row.lie);
+                    let shop = store.open_lying(row.lie);
                     let answer = shop.send(request);
                     let _context = Context(format!("{:?} {request:?} {answer:?}", row.lie));
                     assert!(answer.status < 500 || answer.status == 503);
@@ -170,7 +165,7 @@ fn a_slow_store_is_waited_for() {
     thread::scope(|scope| {
         for (request, succeeds) in requests {
             let store = template.copy();
-            scope.spawn(move || liar(&store, Lie::Slow).must(&request, succeeds));
+            scope.spawn(move || store.open_lying(Lie::Slow).must(&request, succeeds));
         }
     });
 }
@@ -181,7 +176,7 @@ fn placing_in_an_open_shop_notices_what_it_can() {
     for row in ROWS {
         let _context = Context(format!("{:?}", row.lie));
         let store = template.copy();
-        says(&liar(&store, row.lie).send(&Request::place(&[("item1", 1)])), row.placing, 201);
+        says(&store.open_lying(row.lie).send(&Request::place(&[("item1", 1)])), row.placing, 201);
     }
 }
 
@@ -210,41 +205,10 @@ fn servers_that_race_for_the_last_units_on_a_lying_store_sell_none_twice() {
     });
 }
 
-/// Three servers sell five units of one item and one of another, and an honest one comes after them.
-fn race(store: &Store, lie: Lie) {
-    let buyer = |server: usize| {
-        let shop = liar(store, lie);
-        let mut told = Vec::new();
-        for number in 0..4 {
-            let place = Request::place(&[("last", 1), ("new", 1)][number % 2..]).with_key(format!("{server}-{number}"));
-            let placed = shop.send(&place);
-            let pay = (placed.status == 201).then(|| Request::pay(placed.order()));
-            told.push((place, placed));
-            if let Some(pay) = pay {
-                let paid = shop.send(&pay);
-                told.push((pay, paid));
-            }
-        }
-        told
-    };
-    let told: Vec<_> = thread::scope(|scope| {
-        let buyers = [0, 1, 2].map(|server| scope.spawn(move || buyer(server)));
-        buyers.into_iter().flat_map(|buyer| buyer.join().expect("a buyer is answered")).collect()
-    });
-    let _context = Context(format!("{lie:?}: {told:#?}"));
-    let mut books = Books::default();
-    for (request, answer) in &told {
-        assert!(answer.status < 500 || answer.status == 503);
-        books.told(request, answer);
-    }
-    books.check(store);
-    books.sell_everything(store, &store.open());
-}
-
 #[test]
 fn late_reads_are_late_and_end_in_a_second_attempt() {
     let store = opened();
-    let (late, other) = (liar(&store, Lie::StaleReads), store.open());
+    let (late, other) = (store.open_lying(Lie::StaleReads), store.open());
     let show = Request::get("/inventory/item1");
     assert_eq!(late.must(&show, 200).body["available"], 100);
     other.must(&Request::place(&[("item1", 60)]), 201);
@@ -271,7 +235,7 @@ fn no_request_of_an_open_shop_increments_anything() {
 #[test]
 fn what_is_said_to_be_held_and_is_not_cannot_be_paid() {
     let store = opened();
-    let shop = liar(&store, Lie::SwapIgnored);
+    let shop = store.open_lying(Lie::SwapIgnored);
     let placed = shop.must(&Request::place(&[("last", 1)]), 201);
     let refused = shop.must(&Request::pay(placed.order()), 409);
     assert_eq!(refused.body["order_status"], "placing");

@@ -12,6 +12,7 @@ mod crashes;
 mod given;
 mod lies;
 mod pairs;
+mod race;
 mod requests;
 mod shop;
 mod stops;

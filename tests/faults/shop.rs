@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use host::{Interference, Options, Server};
+use host::{Interference, Liar, Lie, Options, Server};
 use rusqlite::Connection;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -68,6 +68,11 @@ impl Store {
     pub fn open_with(&self, interference: Option<Arc<dyn Interference>>) -> Shop {
         LazyLock::force(&BUILT);
         Shop { server: start(self.state.path(), interference, false) }
+    }
+
+    /// A server on this store that finds it otherwise than it says.
+    pub fn open_lying(&self, lie: Lie) -> Shop {
+        self.open_with(Some(Arc::new(Liar::new(lie))))
     }
 
     pub fn records(&self) -> Records {

@@ -18,6 +18,6 @@ mod respond;
 pub use config::{Config, ConfigError};
 pub use problem::Problem;
 pub use reply::Reply;
-pub use request::{Body, Call, Headers, MOST_BODY_BYTES, Request, wants_body};
+pub use request::{BODY_TIMEOUT, Body, Call, Headers, MOST_BODY_BYTES, Request, wants_body};
 pub use resource::{Resource, Verb};
 pub use respond::{Response, respond};

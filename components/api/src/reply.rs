@@ -16,6 +16,11 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// The header fields as hosts take them.
+    pub fn fields(&self) -> Vec<(String, Vec<u8>)> {
+        self.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect()
+    }
+
     /// An answer without a body.
     pub(crate) fn empty(status: StatusCode) -> Self {
         Self { status, headers: Vec::new(), body: Vec::new() }

@@ -1,5 +1,7 @@
 //! What a handler is given of a request, and how it reads the headers.
 
+use std::time::Duration;
+
 use domain::KeyDigest;
 use http::{HeaderName, Method, header};
 
@@ -9,6 +11,9 @@ use crate::resource::{Resource, Verb};
 
 /// The largest body of a request, in bytes.
 pub const MOST_BODY_BYTES: usize = 64 * 1024;
+
+/// How long a client may take to send a body.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -36,7 +41,7 @@ impl Request {
 }
 
 /// The header fields of a request. A handful of them is looked at, each once: a table would cost more to fill than it saves.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Headers(Vec<(String, Vec<u8>)>);
 
 impl Headers {

@@ -2,7 +2,6 @@
 //! header fields on either side and ask the host for much that nobody here looks at.
 
 use std::pin::pin;
-use std::time::Duration;
 
 use api::{Body, Reply};
 use domain::Environment;
@@ -13,9 +12,6 @@ use spin_sdk::wasip3::wit_bindgen::{FutureReader, StreamReader, StreamResult, sp
 use spin_sdk::wasip3::{wit_future, wit_stream};
 
 use crate::Wasi;
-
-/// How long a client may take to send a body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How much room is made for a body at first. Most are smaller.
 const USUAL_BODY_BYTES: usize = 1024;
@@ -34,7 +30,7 @@ async fn read(request: Request) -> Body {
     // How the reading went is of interest to nobody.
     let (_read, outcome) = wit_future::new(|| Ok(()));
     let (content, end) = Request::consume_body(request, outcome);
-    match select(pin!(whole(content, end)), pin!(Wasi.pause(BODY_TIMEOUT))).await {
+    match select(pin!(whole(content, end)), pin!(Wasi.pause(api::BODY_TIMEOUT))).await {
         Either::Left((body, _)) => body,
         Either::Right(_) => Body::Late,
     }
@@ -61,9 +57,8 @@ async fn whole(mut content: StreamReader<u8>, end: FutureReader<Result<Option<Tr
 
 /// Hands an answer to the host.
 pub(crate) async fn send(reply: Reply) -> Result<Response, ErrorCode> {
-    let fields: Vec<_> =
-        reply.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect();
-    let fields = Fields::from_list(&fields).map_err(|error| ErrorCode::InternalError(Some(error.to_string())))?;
+    let fields =
+        Fields::from_list(&reply.fields()).map_err(|error| ErrorCode::InternalError(Some(error.to_string())))?;
     let (mut content, content_reader) = wit_stream::new();
     let (end, end_reader) = wit_future::new(|| Ok(None));
     let (response, _) = Response::new(fields, Some(content_reader), end_reader);

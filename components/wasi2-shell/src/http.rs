@@ -1,7 +1,6 @@
 //! Requests and answers between `wasi:http` 0.2 and the contract.
 
 use std::pin::pin;
-use std::time::Duration;
 
 use api::{Body, Reply};
 use domain::Environment;
@@ -11,9 +10,6 @@ use http::Method;
 use spin_sdk::http::{Fields, IncomingRequest, Method as WasiMethod, OutgoingResponse, ResponseOutparam};
 
 use crate::Wasi;
-
-/// How long a client may take to send a body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Takes a request from the host, with its body if it is worth reading.
 pub(crate) async fn receive(request: IncomingRequest) -> api::Request {
@@ -42,7 +38,7 @@ fn method(method: WasiMethod) -> Method {
 
 /// Reads a body, as far as it is worth reading.
 async fn read(request: IncomingRequest) -> Body {
-    match select(pin!(whole(request.into_body_stream())), pin!(Wasi.pause(BODY_TIMEOUT))).await {
+    match select(pin!(whole(request.into_body_stream())), pin!(Wasi.pause(api::BODY_TIMEOUT))).await {
         Either::Left((body, _)) => body,
         Either::Right(_) => Body::Late,
     }
@@ -65,10 +61,8 @@ async fn whole<E>(content: impl Stream<Item = Result<Vec<u8>, E>>) -> Body {
 
 /// Hands an answer to the host.
 pub(crate) async fn send(response: ResponseOutparam, reply: Reply) {
-    let fields: Vec<_> =
-        reply.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect();
     // No field of ours is refused; and if one were, the client would still want the rest.
-    let answer = OutgoingResponse::new(Fields::from_list(&fields).unwrap_or_else(|_| Fields::new()));
+    let answer = OutgoingResponse::new(Fields::from_list(&reply.fields()).unwrap_or_else(|_| Fields::new()));
     // Every status that there is, the host takes.
     let _ = answer.set_status_code(reply.status.as_u16());
     // A client that has gone does not want to read it.

@@ -384,14 +384,14 @@ fn limited(value: Option<Vec<u8>>) -> Result<Option<Vec<u8>>> {
 }
 
 /// What is left of [`MAX_RESULT_BYTES`] while a result of many rows is gathered.
-struct Budget(usize);
+pub(crate) struct Budget(usize);
 
 impl Budget {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(MAX_RESULT_BYTES - size_of::<Vec<String>>())
     }
 
-    fn spend(&mut self, bytes: usize) -> Result<()> {
+    pub(crate) fn spend(&mut self, bytes: usize) -> Result<()> {
         self.0 = self.0.checked_sub(bytes).ok_or_else(too_large)?;
         Ok(())
     }

@@ -9,14 +9,11 @@ use rusqlite::types::ValueRef;
 
 use crate::bindings::fermyon::spin::sqlite::{QueryResult, RowResult, Value};
 use crate::error::Error;
-use crate::keyvalue::{Failure, Journal};
+use crate::keyvalue::{Budget, Failure, Journal};
 use crate::stats::{Effect, Operation};
 
 /// Where the default database lies below the state directory.
 pub(crate) const FILE_NAME: &str = "sqlite_db.db";
-
-/// What one call may hand to a component, as Spin counts it.
-const MOST_RESULT_BYTES: usize = 128 << 20;
 
 /// The default database. Its file is made when somebody opens it.
 pub(crate) struct Database {
@@ -29,11 +26,9 @@ impl Database {
         Self { path: path.to_owned(), journal }
     }
 
-    /// Puts the file in its journal mode. Not needed to serve it; done where a component is granted it.
+    /// Puts the file in its journal mode. Not needed to serve it; done where a component is granted it. The key-value store
+    /// has made the directory.
     pub(crate) fn prepare(&self) -> Result<(), Error> {
-        if let Some(directory) = self.path.parent() {
-            std::fs::create_dir_all(directory).map_err(|error| Error::store(&self.path, error))?;
-        }
         self.journal.put_file_in(&self.path)
     }
 
@@ -58,7 +53,7 @@ impl Connection {
     pub(crate) fn execute(&self, statement: &str, parameters: Vec<Value>) -> Result<(QueryResult, Effect), Failure> {
         tokio::task::block_in_place(|| {
             let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            execute(&connection, statement, parameters).map_err(refused)
+            execute(&connection, statement, parameters)
         })
     }
 }
@@ -67,21 +62,19 @@ fn execute(
     connection: &rusqlite::Connection,
     statement: &str,
     parameters: Vec<Value>,
-) -> rusqlite::Result<(QueryResult, Effect)> {
+) -> Result<(QueryResult, Effect), Failure> {
     let changes = connection.total_changes();
-    let mut statement = connection.prepare_cached(statement)?;
+    let mut statement = connection.prepare_cached(statement).map_err(refused)?;
     let columns: Vec<_> = statement.column_names().into_iter().map(str::to_owned).collect();
     let width = columns.len();
     let reads = statement.readonly();
-    let mut found = statement.query(params_from_iter(parameters.into_iter().map(to_sql)))?;
+    let mut found = statement.query(params_from_iter(parameters.into_iter().map(to_sql))).map_err(refused)?;
     let mut rows = Vec::new();
-    let mut bytes = 0;
-    while let Some(row) = found.next()? {
-        let values: Vec<_> = (0..width).map(|index| row.get_ref(index).map(from_sql)).collect::<Result<_, _>>()?;
-        bytes += values.iter().map(size).sum::<usize>();
-        if bytes > MOST_RESULT_BYTES {
-            return Err(rusqlite::Error::ToSqlConversionFailure("the result is too large".into()));
-        }
+    let mut budget = Budget::new();
+    while let Some(row) = found.next().map_err(refused)? {
+        let values = (0..width).map(|index| row.get_ref(index).map(from_sql));
+        let values: Vec<_> = values.collect::<Result<_, _>>().map_err(refused)?;
+        budget.spend(values.iter().map(size).sum())?;
         rows.push(RowResult { values });
     }
     let effect = match connection.total_changes() {
