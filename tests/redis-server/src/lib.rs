@@ -1,0 +1,190 @@
+//! A real redis-server for a test: on a free port, with a folder of its own, that ends with the test.
+//!
+//! It is taken from `PATH`. Where it is not there, Debian's package is installed, by whoever may.
+
+#![deny(missing_docs)]
+
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use redis::{Client, Connection, RedisError};
+use tempfile::TempDir;
+
+/// How long a server is waited for that does not come up: it reads all its data first.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often a port is chosen. Another may take the one that was free.
+const ATTEMPTS: usize = 5;
+
+/// Why there is no server.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// It is not on this machine, and could not be installed.
+    #[error(
+        "redis-server is not here, and could not be installed ({0}): install it, on Debian with `apt-get install redis-server`"
+    )]
+    Missing(String),
+    /// It is there, and does not run.
+    #[error("redis-server does not run: {0}")]
+    Stopped(String),
+}
+
+impl Error {
+    fn stopped(error: impl ToString) -> Self {
+        Self::Stopped(error.to_string())
+    }
+}
+
+/// A server of one's own. It is gone when this is dropped.
+#[derive(Debug)]
+pub struct RedisServer {
+    folder: TempDir,
+    settings: Vec<String>,
+    port: u16,
+    process: Option<Child>,
+}
+
+impl RedisServer {
+    /// Starts a server that loses nothing which it has acknowledged: each write is on the disk before it is answered.
+    pub fn start() -> Result<Self, Error> {
+        Self::start_with(&[])
+    }
+
+    /// As [`RedisServer::start`], with these settings besides, as they are given to redis-server: `--maxmemory 10mb`.
+    pub fn start_with(settings: &[&str]) -> Result<Self, Error> {
+        INSTALLED.clone()?;
+        let folder = tempfile::Builder::new().prefix("redis-").tempdir().map_err(Error::stopped)?;
+        let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        let mut server = Self { folder, settings, port: 0, process: None };
+        let mut started = Err(Error::Stopped("no port is free".to_owned()));
+        for _ in 0..ATTEMPTS {
+            server.port = free_port().map_err(Error::stopped)?;
+            started = server.run();
+            if started.is_ok() {
+                break;
+            }
+        }
+        started.map(|()| server)
+    }
+
+    /// `host:port`.
+    pub fn address(&self) -> String {
+        format!("{}:{}", Ipv4Addr::LOCALHOST, self.port)
+    }
+
+    /// Where a client finds it.
+    pub fn url(&self) -> String {
+        format!("redis://{}/0", self.address())
+    }
+
+    /// Where it keeps its data.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A new connection to it.
+    pub fn connect(&self) -> Result<Connection, RedisError> {
+        let connection = Client::open(self.url())?.get_connection_with_timeout(PATIENCE)?;
+        connection.set_read_timeout(Some(PATIENCE))?;
+        Ok(connection)
+    }
+
+    /// Ends it as a crash does, at whatever it is doing. Its data stays.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // It may have ended by itself.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+
+    /// Starts it again on its data and its port, after [`RedisServer::kill`].
+    pub fn restart(&mut self) -> Result<(), Error> {
+        self.kill();
+        self.run()
+    }
+
+    /// Keeps it from doing anything, with all its connections open, until [`RedisServer::go_on`].
+    pub fn halt(&self) -> Result<(), Error> {
+        self.signal("-STOP")
+    }
+
+    /// Lets it go on after [`RedisServer::halt`].
+    pub fn go_on(&self) -> Result<(), Error> {
+        self.signal("-CONT")
+    }
+
+    fn signal(&self, signal: &str) -> Result<(), Error> {
+        let process = self.process.as_ref().ok_or_else(|| Error::stopped("it was killed"))?;
+        let sent = Command::new("kill").arg(signal).arg(process.id().to_string()).status().map_err(Error::stopped)?;
+        if sent.success() { Ok(()) } else { Err(Error::stopped("it takes no signals")) }
+    }
+
+    fn run(&mut self) -> Result<(), Error> {
+        let mut command = Command::new("redis-server");
+        command.args(["--bind", "127.0.0.1", "--port"]).arg(self.port.to_string());
+        command.args(["--save", "", "--appendonly", "yes", "--appendfsync", "always", "--dir"]).arg(self.folder.path());
+        command.args(self.settings.iter().flat_map(|setting| setting.split(' ')));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut process = command.spawn().map_err(Error::stopped)?;
+        let started = Instant::now();
+        let answered = loop {
+            if let Some(status) = process.try_wait().map_err(Error::stopped)? {
+                return Err(Error::Stopped(format!("it ended, {status}")));
+            }
+            match self.connect().and_then(|mut connection| redis::cmd("PING").exec(&mut connection)) {
+                Ok(()) => break Ok(()),
+                // With a password it answers as well, if not us.
+                Err(error) if error.kind() == redis::ErrorKind::AuthenticationFailed => break Ok(()),
+                Err(error) if error.code() == Some("NOAUTH") => break Ok(()),
+                Err(error) if started.elapsed() > PATIENCE => break Err(Error::stopped(error)),
+                Err(_) => sleep(Duration::from_millis(10)),
+            }
+        };
+        self.process = Some(process);
+        answered
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// Whether redis-server is on this machine, after an attempt to bring it there.
+static INSTALLED: LazyLock<Result<(), Error>> = LazyLock::new(|| {
+    if is_there() {
+        return Ok(());
+    }
+    eprintln!("redis-server is not here: installing Debian's package");
+    let apt_get = |arguments: &[&str]| {
+        let output = Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive").output();
+        match output {
+            Ok(output) if output.status.success() => Ok(()),
+            Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ")),
+            Err(error) => Err(format!("apt-get: {error}")),
+        }
+    };
+    let installed = apt_get(&["update", "-q"])
+        .and_then(|()| apt_get(&["install", "-q", "-y", "--no-install-recommends", "redis-server"]));
+    match installed {
+        Ok(()) if is_there() => Ok(()),
+        Ok(()) => Err(Error::Missing("the package has brought none".to_owned())),
+        Err(reason) => Err(Error::Missing(reason)),
+    }
+});
+
+fn is_there() -> bool {
+    let version = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status();
+    version.is_ok_and(|status| status.success())
+}
