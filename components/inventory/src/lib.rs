@@ -1,6 +1,6 @@
 //! The inventory component. Shows and adjusts stock; health, readiness, and the 404 for unknown paths.
 
-#[cfg(feature = "local")]
+#[cfg(any(feature = "local", feature = "redis"))]
 use spin_shell as shell;
 #[cfg(feature = "fermyon-cloud")]
 use wasi2_shell as shell;

@@ -1,6 +1,6 @@
 //! The orders component. Places, shows and cancels orders.
 
-#[cfg(feature = "local")]
+#[cfg(any(feature = "local", feature = "redis"))]
 use spin_shell as shell;
 #[cfg(feature = "fermyon-cloud")]
 use wasi2_shell as shell;

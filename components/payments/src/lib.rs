@@ -1,6 +1,6 @@
 //! The payments component. Takes payment.
 
-#[cfg(feature = "local")]
+#[cfg(any(feature = "local", feature = "redis"))]
 use spin_shell as shell;
 #[cfg(feature = "fermyon-cloud")]
 use wasi2_shell as shell;

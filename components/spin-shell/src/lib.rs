@@ -1,16 +1,22 @@
 //! Everything that knows the Spin SDK: requests, responses, variables, time and chance under WASI 0.3.
 
 mod http;
+#[cfg(feature = "key-value")]
+mod keyvalue;
+#[cfg(feature = "redis")]
+mod redis;
 
-use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use api::{Call, Config, Problem, Reply};
-use domain::{Company, Environment, Error, Shop, Timestamp};
-use keyvalue_store::{KeyValue, Memory};
+use domain::{Company, Environment, Shop, Timestamp};
+#[cfg(feature = "key-value")]
+use keyvalue as store;
+#[cfg(feature = "redis")]
+use redis as store;
 use spin_sdk::variables;
 use spin_sdk::wasip3::clocks::{monotonic_clock, system_clock};
 use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};
@@ -20,9 +26,6 @@ use spin_sdk::wit_bindgen;
 #[doc(hidden)]
 pub use spin_sdk::wasip3;
 
-/// The key-value store that all components share.
-const STORE: &str = "default";
-
 /// How often a request looks whether another has done its work.
 const LOOK_EVERY: Duration = Duration::from_micros(500);
 
@@ -31,7 +34,7 @@ thread_local! {
 }
 
 /// The shop as a component has it.
-pub type SpinShop = Shop<KeyValue<'static, Rc<keyvalue_store::Wasi>, Wasi>, Wasi>;
+pub type SpinShop = Shop<store::Store, Wasi>;
 
 /// Makes a component of a handler, one of [`api::orders::handle`], [`api::inventory::handle`] and
 /// [`api::payments::handle`]: what the SDK's `http_service` does, without its conversions.
@@ -71,16 +74,7 @@ pub async fn serve(
 
 async fn open() -> Result<(Config, SpinShop), Problem> {
     let config = config().await?;
-    static MEMORY: Memory = Memory::new();
-    thread_local! {
-        static BUCKET: OnceCell<Rc<keyvalue_store::Wasi>> = const { OnceCell::new() };
-    }
-    let calls = BUCKET.with(|bucket| match bucket.get() {
-        Some(bucket) => Ok(bucket.clone()),
-        None => keyvalue_store::Wasi::open(STORE).map(|opened| bucket.get_or_init(|| Rc::new(opened)).clone()),
-    });
-    let calls = calls.map_err(|error| Problem::from(Error::from(error)))?;
-    let store = KeyValue::new(calls, Wasi, &MEMORY);
+    let store = store::open().await?;
     Ok((config.clone(), Shop::new(store, Wasi, config.settings.clone(), COMPANY.with(Rc::clone))))
 }
 
@@ -102,13 +96,16 @@ async fn config() -> Result<&'static Config, Problem> {
     if let Some(config) = CONFIG.get() {
         return Ok(config);
     }
-    let variable = async |name| variables::get(name).await.map_err(|error| Problem::misconfigured(&error));
     let operator_token = variable("operator_token").await?;
     let payment_window_seconds = variable("payment_window_seconds").await?;
     let currency = variable("currency").await?;
     let config = Config::new(operator_token, &payment_window_seconds, currency);
     let config = config.map_err(|error| Problem::misconfigured(&error))?;
     Ok(CONFIG.get_or_init(|| config))
+}
+
+async fn variable(name: &str) -> Result<String, Problem> {
+    variables::get(name).await.map_err(|error| Problem::misconfigured(&error))
 }
 
 /// Time and chance as the host gives them.

@@ -8,6 +8,7 @@ wasmtime::component::bindgen!({
         "wasi:keyvalue/store.bucket": crate::keyvalue::OpenBucket,
         "wasi:keyvalue/atomics.cas": crate::keyvalue::Cas,
         "spin:key-value/key-value.store": crate::keyvalue::OpenBucket,
+        "spin:redis/redis.connection": crate::redis::Connection,
         "fermyon:spin/sqlite.connection": crate::sqlite::Connection,
     },
 });

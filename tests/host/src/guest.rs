@@ -30,6 +30,7 @@ use crate::clock::Clock;
 use crate::interference::{Call, Fate, Interference};
 use crate::keyvalue::{self, Bucket, Cas, Failure, OpenBucket, Swap};
 use crate::lies::Lie;
+use crate::outbound::AllowedHost;
 use crate::sqlite;
 use crate::stats::{Counters, Effect, Operation};
 use crate::variables::{Variables, invalid_name};
@@ -42,6 +43,7 @@ pub(crate) struct Grants {
     pub(crate) component: String,
     pub(crate) stores: Vec<String>,
     pub(crate) databases: Vec<String>,
+    pub(crate) hosts: Vec<AllowedHost>,
     pub(crate) variables: Variables,
     pub(crate) environment: BTreeMap<String, String>,
     /// Whether to drop what the component prints.
@@ -59,7 +61,7 @@ pub(crate) struct Guest {
     wasi: WasiCtx,
     http: WasiHttpCtx,
     network: NoNetwork,
-    table: ResourceTable,
+    pub(crate) table: ResourceTable,
     /// All linear memory, in bytes.
     memory: usize,
     /// The requests that this instance was given so far.
@@ -102,6 +104,18 @@ impl Guest {
         }
     }
 
+    /// Whether the manifest lets the component connect to this URL. Says so if not, as Spin does.
+    pub(crate) fn may_connect(&self, url: &str) -> bool {
+        let allowed = self.grants.hosts.iter().any(|host| host.allows(url));
+        if !allowed && !self.grants.quiet {
+            // Without the login that may be in it.
+            let place =
+                url.split_once("://").map_or(url, |(_, rest)| rest.rsplit_once('@').map_or(rest, |(_, host)| host));
+            eprintln!("component {} may not connect to {place}: see its allowed_outbound_hosts", self.grants.component);
+        }
+        allowed
+    }
+
     fn open<E: Other>(&mut self, label: String, denied: E) -> wasmtime::Result<Result<Resource<OpenBucket>, E>> {
         let opened = self.done(Operation::Open, slice::from_ref(&label), |_| Ok(()), |()| Effect::Nothing)?;
         if let Err(error) = opened {
@@ -132,16 +146,31 @@ impl Guest {
         make: impl FnOnce(Option<Lie>) -> Result<T, Failure>,
         effect: impl FnOnce(&T) -> Effect,
     ) -> wasmtime::Result<Result<T, E>> {
-        let fate = self.grants.interference.as_ref().map_or(Fate::Done, |interference| {
+        let fate = self.fate(operation, keys);
+        let result = match (fate.not_done(), fate) {
+            (Some(failure), _) => Err(failure),
+            (None, Fate::Lied(lie)) => make(Some(lie)),
+            (None, _) => make(None),
+        };
+        self.outcome(operation, fate, result, effect)
+    }
+
+    /// What becomes of a call that is about to be made.
+    pub(crate) fn fate(&self, operation: Operation, keys: &[String]) -> Fate {
+        self.grants.interference.as_ref().map_or(Fate::Done, |interference| {
             let call = Call { component: &self.grants.component, operation, keys };
             tokio::task::block_in_place(|| interference.fate(&call))
-        });
-        let result = match fate {
-            Fate::Done | Fate::Failed { done: true } | Fate::Killed { done: true } => make(None),
-            Fate::Failed { done: false } => Err(Failure::Refused("refused on purpose".to_owned())),
-            Fate::Killed { done: false } => Err(Failure::Killed),
-            Fate::Lied(lie) => make(Some(lie)),
-        };
+        })
+    }
+
+    /// Counts a call, and turns its result into what the component gets.
+    pub(crate) fn outcome<T, E: Other>(
+        &self,
+        operation: Operation,
+        fate: Fate,
+        result: Result<T, Failure>,
+        effect: impl FnOnce(&T) -> Effect,
+    ) -> wasmtime::Result<Result<T, E>> {
         self.grants.counters.call(operation, result.as_ref().map_or(Effect::Nothing, effect));
         match (fate, result) {
             (Fate::Killed { .. }, _) => Err(wasmtime::Error::new(Failure::Killed)),
@@ -211,8 +240,19 @@ impl Guest {
     }
 }
 
+impl Fate {
+    /// Why a call is not made at all, if so.
+    pub(crate) fn not_done(self) -> Option<Failure> {
+        match self {
+            Self::Done | Self::Failed { done: true } | Self::Killed { done: true } | Self::Lied(_) => None,
+            Self::Failed { done: false } => Some(Failure::Refused("refused on purpose".to_owned())),
+            Self::Killed { done: false } => Some(Failure::Killed),
+        }
+    }
+}
+
 /// An error type of the interfaces that has room for any text.
-trait Other {
+pub(crate) trait Other {
     fn other(reason: String) -> Self;
 }
 

@@ -3,9 +3,9 @@
 //!
 //! It embeds the WebAssembly runtime that Spin 4.1 embeds, in the same version and with the same settings, and behaves
 //! as Spin does for what it covers: HTTP triggers, components of WASI 0.3 and 0.2, the default key-value store in SQLite,
-//! the default SQLite database, and variables. Spin's faults are kept on purpose, so that an application which holds here holds there. What a manifest
-//! asks for beyond that is refused with one clear line. TLS, outgoing requests, other triggers and other stores are left
-//! to Spin.
+//! the default SQLite database, outbound Redis, and variables. Spin's faults are kept on purpose, so that an application
+//! which holds here holds there. What a manifest asks for beyond that is refused with one clear line. TLS, other outgoing
+//! connections, other triggers and other stores are left to Spin.
 #![deny(missing_docs)]
 
 mod bindings;
@@ -17,6 +17,8 @@ mod interference;
 mod keyvalue;
 mod lies;
 mod manifest;
+mod outbound;
+mod redis;
 mod routes;
 mod runtime;
 mod server;
@@ -25,7 +27,7 @@ mod stats;
 pub mod toolchain;
 mod variables;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -128,7 +130,12 @@ async fn load(options: Options, stopping: Arc<AtomicBool>) -> Result<(Applicatio
     let warn = |warning: String| eprintln!("warning: {warning}");
     manifest.warnings.iter().cloned().for_each(warn);
     let router = Router::new(&manifest.triggers, warn).map_err(|reason| Error::manifest(&manifest.path, reason))?;
-    let mut variables = variables::resolve(&manifest, &options.variables, |name| std::env::var(name).ok())?;
+    let mut granted = variables::resolve(&manifest, &options.variables, |name| std::env::var(name).ok())?;
+    let hosts: BTreeSet<_> =
+        granted.values().flat_map(|granted| &granted.hosts).filter(|host| host.is_redis()).collect();
+    for reason in hosts.into_iter().filter_map(|host| tokio::task::block_in_place(|| host.unreachable())) {
+        warn(format!("no Redis can be reached at {reason}: start one there, or say where it is"));
+    }
     // What can fail at once fails before the build, which may take minutes.
     let refused = |error: std::io::Error| Error::Listen { address: options.listen, reason: error.to_string() };
     let listener = TcpListener::bind(options.listen).await.map_err(refused)?;
@@ -145,11 +152,13 @@ async fn load(options: Options, stopping: Arc<AtomicBool>) -> Result<(Applicatio
     let clock = Clock::default();
     let mut components = BTreeMap::new();
     for (id, component) in &manifest.components {
+        let variables::Granted { variables, hosts } = granted.remove(id).unwrap_or_default();
         let grants = Arc::new(Grants {
             component: id.clone(),
             stores: component.stores.clone(),
             databases: component.databases.clone(),
-            variables: variables.remove(id).unwrap_or_default(),
+            hosts,
+            variables,
             environment: component.environment.clone(),
             quiet: options.quiet,
             store: store.clone(),

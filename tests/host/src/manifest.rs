@@ -44,6 +44,8 @@ pub(crate) struct Component {
     pub(crate) source: PathBuf,
     pub(crate) stores: Vec<String>,
     pub(crate) databases: Vec<String>,
+    /// Templates of where it may connect to.
+    pub(crate) hosts: Vec<String>,
     /// Templates by the name that the component asks for.
     pub(crate) variables: BTreeMap<String, String>,
     pub(crate) environment: BTreeMap<String, String>,
@@ -260,8 +262,8 @@ impl ComponentTable {
         if let Some(reason) = self.variables.keys().find_map(|name| invalid_name(name)) {
             return Err(format!("variable {reason}"));
         }
-        if !self.allowed_outbound_hosts.is_empty() {
-            warnings.push(format!("component {id}: allowed_outbound_hosts has no effect: this host lets nothing out"));
+        if let Some(host) = self.allowed_outbound_hosts.iter().find(|host| host.starts_with("http")) {
+            warnings.push(format!("component {id}: {host} has no effect: this host lets nothing out but to a Redis"));
         }
         let build = self.build.map(|build| {
             let workdir = build.workdir.unwrap_or_default();
@@ -279,6 +281,7 @@ impl ComponentTable {
             source: root.join(source),
             stores: self.key_value_stores,
             databases: self.sqlite_databases,
+            hosts: self.allowed_outbound_hosts,
             variables: self.variables,
             environment: self.environment,
             build: build.transpose()?,

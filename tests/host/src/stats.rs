@@ -3,11 +3,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-/// A call of a store: key-value, whichever of the two interfaces (`wasi:keyvalue`, `spin:key-value`) it came through, or
-/// SQLite.
+/// A call of a store: key-value, whichever of the two interfaces (`wasi:keyvalue`, `spin:key-value`) it came through,
+/// SQLite, or Redis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Operation {
-    /// `open` of a store or a database: touches no data.
+    /// `open` of a store, a database or a connection: touches no data.
     Open,
     /// `get`: a read.
     Get,
@@ -33,9 +33,10 @@ pub enum Operation {
     CasCurrent,
     /// `atomics.swap`: a commit if it succeeds. If it fails it is a read, that of the fresh handle that it hands back.
     Swap,
-    /// `execute` of a SQLite database with a `SELECT`: a read.
+    /// `execute` of a SQLite database with a `SELECT`, or of a Redis with a command that changes nothing: a read.
     Select,
-    /// `execute` of a SQLite database with another statement: a commit if it changed a row.
+    /// `execute` of a SQLite database with another statement, or of a Redis with another command: a commit if it changed
+    /// anything.
     Change,
 }
 

@@ -4,9 +4,18 @@ use std::collections::BTreeMap;
 
 use crate::error::Error;
 use crate::manifest::Manifest;
+use crate::outbound::AllowedHost;
 
 /// The variables of one component, by name.
 pub(crate) type Variables = BTreeMap<String, String>;
+
+/// What variables give to a component.
+#[derive(Debug, Default)]
+pub(crate) struct Granted {
+    pub(crate) variables: Variables,
+    /// Where it may connect to.
+    pub(crate) hosts: Vec<AllowedHost>,
+}
 
 /// Looks up every variable of every component: in `given` first, then as `SPIN_VARIABLE_NAME` in `environment`, then
 /// the manifest's default.
@@ -14,7 +23,7 @@ pub(crate) fn resolve(
     manifest: &Manifest,
     given: &BTreeMap<String, String>,
     environment: impl Fn(&str) -> Option<String>,
-) -> Result<BTreeMap<String, Variables>, Error> {
+) -> Result<BTreeMap<String, Granted>, Error> {
     let mut values = BTreeMap::new();
     let mut missing = Vec::new();
     for (name, default) in &manifest.variables {
@@ -40,7 +49,17 @@ pub(crate) fn resolve(
             })?;
             variables.insert(name.clone(), value);
         }
-        resolved.insert(id.clone(), variables);
+        let host = |template: &String| {
+            let host = expand(template, &values).and_then(|host| AllowedHost::parse(&host));
+            host.map_err(|reason| {
+                Error::manifest(
+                    &manifest.path,
+                    format!("allowed_outbound_hosts {template:?} of component {id}: {reason}"),
+                )
+            })
+        };
+        let hosts = component.hosts.iter().map(host).collect::<Result<_, _>>()?;
+        resolved.insert(id.clone(), Granted { variables, hosts });
     }
     Ok(resolved)
 }
@@ -104,6 +123,15 @@ mod tests {
         given: &[(&str, &str)],
         environment: &[(&str, &str)],
     ) -> Result<BTreeMap<String, Variables>, Error> {
+        let granted = granted(manifest, given, environment)?;
+        Ok(granted.into_iter().map(|(id, granted)| (id, granted.variables)).collect())
+    }
+
+    fn granted(
+        manifest: &str,
+        given: &[(&str, &str)],
+        environment: &[(&str, &str)],
+    ) -> Result<BTreeMap<String, Granted>, Error> {
         let given = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let environment: BTreeMap<_, _> = environment.iter().copied().collect();
         resolve(&Manifest::parse(manifest)?, &given, |name| environment.get(name).map(|value| (*value).to_owned()))
@@ -128,6 +156,15 @@ mod tests {
     fn an_empty_value_is_a_value() {
         let variables = resolved(MANIFEST, &[("port", ""), ("host", "")], &[]).unwrap();
         assert_eq!(variables["web"]["url"], "http://:/");
+    }
+
+    #[test]
+    fn hosts_that_a_component_may_connect_to_are_templates_too() {
+        let lets_out = format!("{MANIFEST}allowed_outbound_hosts = ['redis://{{{{ host }}}}:{{{{ port }}}}']");
+        let hosts = |port| granted(&lets_out, &[("port", port)], &[]).map(|mut all| all.remove("other").unwrap().hosts);
+        assert_eq!(hosts("80").unwrap(), [AllowedHost::parse("redis://localhost:80").unwrap()]);
+        let error = hosts("x").unwrap_err().to_string();
+        assert!(error.contains("of component other: port \"x\" is not a number"), "{error}");
     }
 
     #[test]

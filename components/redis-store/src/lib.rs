@@ -1,0 +1,231 @@
+//! The domain's store on a Redis: each record a string under its key, and for each call one command.
+//!
+//! Redis does one command after another, a script too. Nothing here spans two, not even as a transaction: all requests of
+//! an instance share a connection, and a `MULTI` of one would take in what the others send. What the protocol needs
+//! Redis has in one command: `SET … NX`, which leaves alone what is there; `MSET`, which sets all or none; and a script
+//! that replaces a value if it still is what was read.
+//!
+//! A command whose answer does not come may have been done. That is what [`StoreError::Unavailable`] says, and the
+//! protocol reckons with it.
+
+#[cfg(feature = "wasi")]
+mod wasi;
+
+use std::pin::pin;
+use std::time::Duration;
+
+use domain::{Creation, Entry, Environment, Key, Store, StoreError, Swap};
+use futures::future::{Either, select};
+
+#[cfg(feature = "wasi")]
+pub use wasi::Wasi;
+
+/// Reads several keys. `MGET` would answer "absent" for a key of another type; `GET` says what is the matter.
+const GET_ALL: &str = "local found = {} \
+    for place, key in ipairs(KEYS) do found[place] = redis.call('GET', key) end \
+    return found";
+
+/// Replaces a value if it still is what was read.
+const COMPARE_AND_SWAP: &str = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end \
+    redis.call('SET', KEYS[1], ARGV[2]) \
+    return 1";
+
+/// How long a command may take. A Redis that is well answers in a millisecond.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long replicas are waited for.
+const REPLICATION_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What Redis answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Nothing is there, or nothing was done.
+    Nil,
+    /// It was done.
+    Status,
+    /// A number.
+    Number(i64),
+    /// A value.
+    Value(Vec<u8>),
+}
+
+/// A connection, command by command. A component's own is [`Wasi`]; whoever wants to see what happens between two
+/// commands brings another.
+#[allow(async_fn_in_trait, reason = "a component has one thread, so the futures need not be Send")]
+pub trait Redis {
+    /// Does a command; answers with what Redis does, the elements of a list one by one.
+    async fn execute(&self, command: &str, arguments: Vec<Vec<u8>>) -> Result<Vec<Answer>, StoreError>;
+
+    /// Takes another connection for the next command: this one may be broken.
+    fn give_up(&self);
+}
+
+/// The store in a Redis.
+#[derive(Debug)]
+pub struct RedisStore<R, E> {
+    redis: R,
+    environment: E,
+    replicas: u32,
+}
+
+impl<R: Redis, E: Environment> RedisStore<R, E> {
+    /// The store in the Redis behind this connection. A write counts once so many of its replicas have it too.
+    pub fn new(redis: R, environment: E, replicas: u32) -> Self {
+        Self { redis, environment, replicas }
+    }
+
+    /// Does a command, within [`PATIENCE`].
+    async fn execute(&self, command: &str, arguments: Vec<Vec<u8>>) -> Result<Vec<Answer>, StoreError> {
+        let done = self.redis.execute(command, arguments);
+        let done = match select(pin!(done), pin!(self.environment.pause(PATIENCE))).await {
+            Either::Left((done, _)) => done,
+            Either::Right(_) => {
+                let message = format!("Redis has not answered {command} for {} seconds", PATIENCE.as_secs());
+                Err(StoreError::Unavailable(message))
+            }
+        };
+        if done.is_err() {
+            self.redis.give_up();
+        }
+        done
+    }
+
+    /// Does a command that writes, and waits for the replicas.
+    async fn write(&self, command: &str, arguments: Vec<Vec<u8>>) -> Result<Vec<Answer>, StoreError> {
+        let done = self.execute(command, arguments).await?;
+        if self.replicas > 0 {
+            let milliseconds = REPLICATION_PATIENCE.as_millis();
+            let waited = self.execute("WAIT", vec![text(self.replicas), text(milliseconds)]).await?;
+            if !matches!(waited.as_slice(), [Answer::Number(count)] if *count >= i64::from(self.replicas)) {
+                let message = format!("{command} has not reached {} replicas: {waited:?}", self.replicas);
+                return Err(StoreError::Unavailable(message));
+            }
+        }
+        Ok(done)
+    }
+
+    async fn read(&self, keys: Vec<Vec<u8>>) -> Result<Vec<Answer>, StoreError> {
+        match keys.as_slice() {
+            [] => Ok(Vec::new()),
+            [_] => self.execute("GET", keys).await,
+            _ => {
+                let count = text(keys.len());
+                self.execute("EVAL_RO", [vec![GET_ALL.into(), count], keys].concat()).await
+            }
+        }
+    }
+
+    async fn set(&self, pairs: Vec<Vec<u8>>) -> Result<(), StoreError> {
+        match self.write("MSET", pairs).await?.as_slice() {
+            [Answer::Status] => Ok(()),
+            other => Err(unexpected("MSET", other)),
+        }
+    }
+
+    /// Whether the record was not there, and is now.
+    async fn create(&self, key: Vec<u8>, value: Vec<u8>) -> Result<bool, StoreError> {
+        match self.write("SET", vec![key, value, b"NX".to_vec()]).await?.as_slice() {
+            [Answer::Status] => Ok(true),
+            [Answer::Nil] => Ok(false),
+            other => Err(unexpected("SET", other)),
+        }
+    }
+
+    /// Whether the record was `old`, and is `new` now.
+    async fn swap(&self, key: &str, old: &[u8], new: Vec<u8>) -> Result<bool, StoreError> {
+        let arguments = vec![COMPARE_AND_SWAP.into(), text(1), key.into(), old.into(), new];
+        match self.write("EVAL", arguments).await?.as_slice() {
+            [Answer::Number(1)] => Ok(true),
+            [Answer::Number(0)] => Ok(false),
+            other => Err(unexpected("EVAL", other)),
+        }
+    }
+
+    async fn delete(&self, keys: Vec<Vec<u8>>) -> Result<(), StoreError> {
+        if keys.is_empty() { Ok(()) } else { self.write("DEL", keys).await.map(drop) }
+    }
+
+    /// Whether this Redis does what the protocol rests on, tried on a record that nobody else knows.
+    async fn try_on(&self, key: &str) -> Result<(), StoreError> {
+        let [first, second, third] = [b"first", b"secnd", b"third"].map(|value| value.to_vec());
+        let created = (self.create(key.into(), first.clone()).await?, self.create(key.into(), third.clone()).await?);
+        let swapped = (self.swap(key, &first, second.clone()).await?, self.swap(key, &first, third).await?);
+        let read = self.read(vec![key.into(), format!("{key}:absent").into()]).await?;
+        if (created, swapped, read) == ((true, false), (true, false), vec![Answer::Value(second), Answer::Nil]) {
+            Ok(())
+        } else {
+            Err(StoreError::Unsuitable("its commands do not do what they say".to_owned()))
+        }
+    }
+}
+
+impl<R: Redis, E: Environment> Store for RedisStore<R, E> {
+    async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StoreError> {
+        let locations: Vec<_> = keys.iter().map(Key::to_string).collect();
+        let answers = self.read(locations.iter().map(|location| location.as_str().into()).collect()).await?;
+        if answers.len() != locations.len() {
+            return Err(unexpected("GET", &answers));
+        }
+        let entry = |(location, answer)| match answer {
+            Answer::Value(value) => Ok(Some(Entry::new(location, value))),
+            Answer::Nil => Ok(None),
+            other => Err(unexpected("GET", &[other])),
+        };
+        locations.into_iter().zip(answers).map(entry).collect()
+    }
+
+    async fn insert(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Entry>, StoreError> {
+        let entries = records.into_iter().map(|(key, value)| Entry::new(key.to_string(), value));
+        let entries: Vec<_> = entries.collect();
+        self.set(entries.iter().flat_map(|entry| [entry.location.as_str().into(), entry.value.clone()]).collect())
+            .await?;
+        Ok(entries)
+    }
+
+    async fn remove(&self, keys: &[Key]) -> Result<(), StoreError> {
+        self.delete(keys.iter().map(text).collect()).await
+    }
+
+    async fn put(&self, records: Vec<(Key, Vec<u8>)>) -> Result<(), StoreError> {
+        self.set(records.into_iter().flat_map(|(key, value)| [text(key), value]).collect()).await
+    }
+
+    async fn create(&self, key: &Key, value: Vec<u8>) -> Result<Creation, StoreError> {
+        let created = Self::create(self, text(key), value).await?;
+        Ok(if created { Creation::Created } else { Creation::Exists })
+    }
+
+    async fn swap(&self, read: &Entry, value: Vec<u8>) -> Result<Swap, StoreError> {
+        let swapped = Self::swap(self, &read.location, &read.value, value).await?;
+        Ok(if swapped { Swap::Swapped } else { Swap::Conflict })
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        let key = format!("probe:{:032x}", u128::from_be_bytes(self.environment.random_id()));
+        let tried = self.try_on(&key).await;
+        let removed = self.delete(vec![key.into()]).await;
+        tried.and(removed)
+    }
+}
+
+/// An argument as Redis reads it.
+fn text(argument: impl ToString) -> Vec<u8> {
+    argument.to_string().into_bytes()
+}
+
+fn unexpected(command: &str, answers: &[Answer]) -> StoreError {
+    let kinds: Vec<_> = answers.iter().map(Answer::kind).collect();
+    StoreError::Unsuitable(format!("it answers {command} with {}", kinds.join(", ")))
+}
+
+impl Answer {
+    /// What it is, without what is in it.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Nil => "nil",
+            Self::Status => "a status",
+            Self::Number(_) => "a number",
+            Self::Value(_) => "a value",
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The shop's records in a Redis.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use api::Problem;
+use redis_store::RedisStore;
+
+use crate::{Wasi, variable};
+
+/// The store as a component has it.
+pub type Store = RedisStore<Rc<redis_store::Wasi<Wasi>>, Wasi>;
+
+/// Reads where the Redis is, once an instance. It is connected to by the first command.
+pub(crate) async fn open() -> Result<Store, Problem> {
+    thread_local! {
+        static REDIS: OnceCell<(Rc<redis_store::Wasi<Wasi>>, u32)> = const { OnceCell::new() };
+    }
+    let (redis, replicas) = match REDIS.with(|redis| redis.get().cloned()) {
+        Some(redis) => redis,
+        None => {
+            let url = variable("redis_url").await?;
+            let replicas = variable("redis_replicas").await?;
+            let replicas = replicas.parse().map_err(|_| {
+                Problem::misconfigured(
+                    &"the variable redis_replicas must be a whole number: how many replicas a write waits for",
+                )
+            })?;
+            REDIS.with(|redis| redis.get_or_init(|| (Rc::new(redis_store::Wasi::new(url, Wasi)), replicas)).clone())
+        }
+    };
+    Ok(RedisStore::new(redis, Wasi, replicas))
+}
