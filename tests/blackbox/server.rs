@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex, OnceLock};
 use std::time::Duration;
 use std::{env, fs};
 
+use redis_server::RedisServer;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::OnceCell;
@@ -74,8 +76,9 @@ fn elsewhere(base_url: &str) -> Shop {
 async fn shared() -> Shop {
     static SHARED: OnceCell<(host::Server, Shop)> = OnceCell::const_new();
     let start = || async {
+        let mut state = State::new();
         // Nobody is left to remove it when the test process ends; the next run does.
-        let state = state_dir().keep();
+        state.folder.disable_cleanup(true);
         start(&state, &[]).await
     };
     SHARED.get_or_init(start).await.1.clone()
@@ -85,15 +88,38 @@ async fn shared() -> Shop {
 pub struct OwnServer {
     pub shop: Shop,
     server: Option<host::Server>,
-    state: TempDir,
+    state: State,
     variables: Vec<(String, String)>,
+}
+
+/// Where a server keeps what it was told.
+struct State {
+    folder: TempDir,
+    /// The variables that say so.
+    variables: Vec<(String, String)>,
+}
+
+impl State {
+    fn new() -> Self {
+        let variables = if crate::TARGET == "akamai-functions" { redis_database() } else { Vec::new() };
+        Self { folder: state_dir(), variables }
+    }
+}
+
+/// The variables of a database of one's own, in a Redis that all tests share.
+fn redis_database() -> Vec<(String, String)> {
+    static REDIS: LazyLock<RedisServer> =
+        LazyLock::new(|| RedisServer::start_with(&["--databases 10000"]).unwrap_or_else(|error| panic!("{error}")));
+    static DATABASES: AtomicUsize = AtomicUsize::new(0);
+    let database = DATABASES.fetch_add(1, Ordering::Relaxed).to_string();
+    vec![("redis_host".to_owned(), REDIS.address()), ("redis_database".to_owned(), database)]
 }
 
 impl OwnServer {
     async fn start(variables: &[(&str, &str)]) -> OwnServer {
-        let state = state_dir();
+        let state = State::new();
         let variables: Vec<_> = variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        let (server, shop) = start(state.path(), &variables).await;
+        let (server, shop) = start(&state, &variables).await;
         OwnServer { shop, server: Some(server), state, variables }
     }
 
@@ -111,25 +137,25 @@ impl OwnServer {
     /// Starts another server on the same state, once this one has ended.
     pub async fn restart(&mut self) {
         self.stop().await;
-        let (server, shop) = start(self.state.path(), &self.variables).await;
+        let (server, shop) = start(&self.state, &self.variables).await;
         self.server = Some(server);
         self.shop = shop;
     }
 }
 
-async fn start(state: &Path, variables: &[(String, String)]) -> (host::Server, Shop) {
+async fn start(state: &State, variables: &[(String, String)]) -> (host::Server, Shop) {
     static BUILT: OnceLock<()> = OnceLock::new();
     static BUILDING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     // One server builds the components; the others, of the same run, take what it built.
     let building = BUILDING.lock().await;
     let mut all = vec![("operator_token".to_owned(), TOKEN.to_owned())];
-    all.extend(variables.iter().cloned());
+    all.extend(state.variables.iter().chain(variables).cloned());
     let all = all.into_iter().collect::<BTreeMap<_, _>>();
     let token = Some(all["operator_token"].as_str().into()).filter(|token: &std::sync::Arc<str>| !token.is_empty());
     let options = host::Options {
         manifest: host::manifest_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spin.toml"), crate::TARGET),
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        state_dir: Some(state.to_owned()),
+        state_dir: Some(state.folder.path().to_owned()),
         variables: all,
         quiet: true,
         build: BUILT.get().is_none(),

@@ -46,7 +46,34 @@ pub struct RedisServer {
     folder: TempDir,
     settings: Vec<String>,
     port: u16,
-    process: Option<Child>,
+    process: Option<Process>,
+}
+
+/// A server at work.
+#[derive(Debug)]
+struct Process {
+    server: Child,
+    /// Ends the server when this process ends, however that ends: a server in a static is never dropped.
+    guard: Child,
+}
+
+impl Process {
+    fn start(mut command: Command) -> io::Result<Self> {
+        let server = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        // Reads until there is nobody left to write.
+        let wait_and_kill = format!("read -r _; kill -9 {} 2> /dev/null", server.id());
+        let mut guard = Command::new("sh");
+        guard.args(["-c", &wait_and_kill]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        Ok(Self { server, guard: guard.spawn()? })
+    }
+
+    fn end(mut self) {
+        // Either may have ended by itself.
+        let _ = self.server.kill();
+        let _ = self.guard.kill();
+        let _ = self.server.wait();
+        let _ = self.guard.wait();
+    }
 }
 
 impl RedisServer {
@@ -96,10 +123,8 @@ impl RedisServer {
 
     /// Ends it as a crash does, at whatever it is doing. Its data stays.
     pub fn kill(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            // It may have ended by itself.
-            let _ = process.kill();
-            let _ = process.wait();
+        if let Some(process) = self.process.take() {
+            process.end();
         }
     }
 
@@ -121,7 +146,8 @@ impl RedisServer {
 
     fn signal(&self, signal: &str) -> Result<(), Error> {
         let process = self.process.as_ref().ok_or_else(|| Error::stopped("it was killed"))?;
-        let sent = Command::new("kill").arg(signal).arg(process.id().to_string()).status().map_err(Error::stopped)?;
+        let sent =
+            Command::new("kill").arg(signal).arg(process.server.id().to_string()).status().map_err(Error::stopped)?;
         if sent.success() { Ok(()) } else { Err(Error::stopped("it takes no signals")) }
     }
 
@@ -130,11 +156,11 @@ impl RedisServer {
         command.args(["--bind", "127.0.0.1", "--port"]).arg(self.port.to_string());
         command.args(["--save", "", "--appendonly", "yes", "--appendfsync", "always", "--dir"]).arg(self.folder.path());
         command.args(self.settings.iter().flat_map(|setting| setting.split(' ')));
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut process = command.spawn().map_err(Error::stopped)?;
+        let mut process = Process::start(command).map_err(Error::stopped)?;
         let started = Instant::now();
         let answered = loop {
-            if let Some(status) = process.try_wait().map_err(Error::stopped)? {
+            if let Some(status) = process.server.try_wait().map_err(Error::stopped)? {
+                process.end();
                 return Err(Error::Stopped(format!("it ended, {status}")));
             }
             match self.connect().and_then(|mut connection| redis::cmd("PING").exec(&mut connection)) {
