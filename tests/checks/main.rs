@@ -1,6 +1,7 @@
 //! Holds the project to what its README promises, as far as a test can: what a request costs, how large a component is,
-//! that components import what their platforms have, that the tour prints what it says, that requests.http runs, that its
-//! figures are those of the tests, and that the unit tests pass on WebAssembly too.
+//! that components import what their platforms have and keep within their limits, that what is in deploy/ can be applied,
+//! that the tour prints what it says, that requests.http runs, that its figures are those of the tests, and that the unit
+//! tests pass on WebAssembly too.
 
 mod components;
 mod figures;
@@ -8,6 +9,7 @@ mod platforms;
 mod readme;
 mod requests_http;
 mod shop;
+mod spinkube;
 mod store_calls;
 mod unit_tests_on_wasm;
 
