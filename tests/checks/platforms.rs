@@ -1,11 +1,14 @@
-//! Each target's components import what its platform has, and no more; and the targets are one application.
+//! Each target's components import what its platform has, and no more; the shop keeps within its limits; and the targets are
+//! one application.
 
 use std::collections::BTreeMap;
 use std::fs;
 
+use domain::{ItemId, Key, KeyDigest, MOST_RECORD_BYTES, OrderId};
+
 use host::manifest_of;
 use serde::Deserialize;
-use wasmparser::{Parser, Payload};
+use wasmparser::{MemoryType, Parser, Payload};
 
 use crate::root;
 use crate::shop::Shop;
@@ -17,12 +20,19 @@ struct Platform {
     date: String,
     handler: String,
     imports: Vec<String>,
-    #[serde(default = "unlimited")]
-    most_bytes: usize,
+    limits: BTreeMap<Measure, u64>,
 }
 
-fn unlimited() -> usize {
-    usize::MAX
+/// What a platform can set a limit to; `platforms.toml` says what each means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Measure {
+    ApplicationBytes,
+    MemoryBytes,
+    KeyBytes,
+    ValueBytes,
+    BodyBytes,
+    Seconds,
 }
 
 fn platforms() -> BTreeMap<String, Platform> {
@@ -69,6 +79,52 @@ fn interfaces(component: &[u8]) -> (Vec<String>, Vec<String>) {
     (imports, exports)
 }
 
+/// The linear memory that a component has from the start, that of all modules in it.
+fn initial_memory(component: &[u8]) -> u64 {
+    let memories =
+        Parser::new(0).parse_all(component).filter_map(|payload| match payload.expect("it is a component") {
+            Payload::MemorySection(section) => Some(section),
+            _ => None,
+        });
+    let bytes = |memory: MemoryType| memory.initial << memory.page_size_log2.unwrap_or(16);
+    memories.flatten().map(|memory| bytes(memory.expect("a memory"))).sum()
+}
+
+/// The longest name under which a store keeps a record.
+fn longest_key() -> usize {
+    let item: ItemId = "i".repeat(64).parse().expect("an item's id has up to 64 characters");
+    assert!("i".repeat(65).parse::<ItemId>().is_err(), "this is the longest");
+    let (order, digest) = (OrderId::from_random([0; 16]), KeyDigest::from_random([0; 16]));
+    let keys = [Key::Catalog, Key::Item(item), Key::Order(order), Key::Payment(order), Key::Idempotency(digest)];
+    // What a store adds: a tilde and a token, or of what it tries itself on, a word.
+    let added = "~0123456789abcdef".len();
+    keys.iter().map(|key| key.to_string().len() + added).max().unwrap_or_default()
+}
+
+/// How much a shop of these components takes of each thing that can be limited.
+fn measures(components: &BTreeMap<String, Vec<u8>>) -> BTreeMap<Measure, u64> {
+    let bytes = components.values().map(|component| component.len() as u64).sum();
+    let memory = components.values().map(|component| initial_memory(component)).max().unwrap_or_default();
+    assert!(memory > 0, "a component has a memory");
+    BTreeMap::from([
+        (Measure::ApplicationBytes, bytes),
+        (Measure::MemoryBytes, memory),
+        (Measure::KeyBytes, longest_key() as u64),
+        (Measure::ValueBytes, MOST_RECORD_BYTES as u64),
+        (Measure::BodyBytes, api::MOST_BODY_BYTES as u64),
+        (Measure::Seconds, api::BODY_TIMEOUT.as_secs()),
+    ])
+}
+
+/// What passes a limit.
+fn too_much(limits: &BTreeMap<Measure, u64>, measures: &BTreeMap<Measure, u64>) -> Vec<String> {
+    let passes = |(measure, most): (&Measure, &u64)| {
+        let is = measures[measure];
+        (is > *most).then(|| format!("{measure:?} {is} where {most} is the most"))
+    };
+    limits.iter().filter_map(passes).collect()
+}
+
 /// Whether `name@version` is one of what `pattern` stands for.
 fn stands_for(pattern: &str, interface: &str) -> bool {
     let (Some((pattern, version)), Some((name, actual))) = (pattern.split_once('@'), interface.split_once('@')) else {
@@ -92,8 +148,6 @@ fn each_component_imports_what_its_platform_has() {
     for (target, platform) in platforms() {
         let components = components(&target);
         assert_eq!(components.len(), 3);
-        let bytes: usize = components.values().map(Vec::len).sum();
-        assert!(bytes <= platform.most_bytes, "{target} has {bytes} bytes");
         for (id, component) in components {
             let (imports, exports) = interfaces(&component);
             let lacking = lacking(&platform, &imports);
@@ -116,17 +170,51 @@ fn what_a_platform_lacks_is_named() {
     }
 }
 
+#[test]
+fn each_target_keeps_within_the_limits_of_its_platform() {
+    for (target, platform) in platforms() {
+        let measures = measures(&components(&target));
+        println!("{target}: {measures:?}");
+        let known = format!("{} ({})", platform.source, platform.date);
+        assert_eq!(too_much(&platform.limits, &measures), [""; 0], "{target}, see {known}");
+    }
+}
+
+#[test]
+fn what_passes_a_limit_is_named() {
+    let limits = &platforms()["akamai-functions"].limits;
+    assert_eq!(limits.len(), 6, "all that can be limited is: {limits:?}");
+    assert!(too_much(limits, limits).is_empty(), "as much as may be is not too much");
+    for (measure, most) in limits {
+        let mut measures = limits.clone();
+        measures.insert(*measure, most + 1);
+        assert_eq!(too_much(limits, &measures), [format!("{measure:?} {} where {most} is the most", most + 1)]);
+    }
+}
+
+/// A module with two pages, in a component.
+#[test]
+fn the_memory_of_the_modules_in_a_component_is_found() {
+    let module = b"\0asm\x01\0\0\0\x05\x03\x01\0\x02";
+    let component = [b"\0asm\x0d\0\x01\0\x01", &[module.len() as u8][..], module].concat();
+    assert_eq!(initial_memory(&component), 2 * 65_536);
+}
+
 /// Makes the manifest of a target the one of another, but for what is allowed to differ.
 #[test]
 fn all_targets_have_the_same_routes_variables_and_components() {
     let plain = |target: &str| {
         let mut manifest = manifest(target);
+        let variables = manifest["variables"].as_table_mut().expect("there are variables");
+        variables.retain(|variable, _| !variable.starts_with("redis_"));
         let components = manifest["component"].as_table_mut().expect("there are components");
         for (_, component) in components.iter_mut() {
             let component = component.as_table_mut().expect("a component is a table");
-            for own in ["source", "key_value_stores", "sqlite_databases"] {
+            for own in ["source", "key_value_stores", "sqlite_databases", "allowed_outbound_hosts"] {
                 component.remove(own);
             }
+            let variables = component["variables"].as_table_mut().expect("it has variables");
+            variables.retain(|variable, _| !variable.starts_with("redis_"));
             component["build"].as_table_mut().expect("it is built").remove("command");
         }
         manifest
@@ -134,4 +222,9 @@ fn all_targets_have_the_same_routes_variables_and_components() {
     for target in platforms().into_keys() {
         assert_eq!(plain(&target), plain("local"), "{target}");
     }
+}
+
+#[test]
+fn the_targets_on_redis_have_the_same_manifest() {
+    assert_eq!(manifest("akamai-functions"), manifest("spinkube"));
 }

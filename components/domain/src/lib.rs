@@ -41,6 +41,7 @@ pub use ids::{CustomerId, InvalidId, ItemId, KeyDigest, Method, OrderId};
 pub use inventory::{Adjusted, ItemView, PRESET, PutItem};
 pub use orders::OrderView;
 pub use placing::Placed;
+pub use settlement::MOST_BYTES as MOST_RECORD_BYTES;
 pub use shop::{Company, Settings, Shop};
 pub use status::{Status, status};
 pub use store::{Creation, Entry, Key, Memo, Store, StoreError, Swap};

@@ -10,7 +10,7 @@ use crate::store::{Entry, Key, Store, StoreError, Swap};
 
 /// The largest an item or the catalog may be, in bytes: the smallest limit that a platform sets on a value, less
 /// some room for settling.
-pub(crate) const MOST_BYTES: usize = 1_000_000;
+pub const MOST_BYTES: usize = 1_000_000;
 
 /// What a request wants of an item that it has read.
 pub(crate) enum Change<T> {
