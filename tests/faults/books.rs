@@ -8,7 +8,8 @@ use crate::requests::{Answer, DELTA, Request};
 use crate::shop::{Records, Shop, Store};
 
 /// What each item of these tests begins with.
-const STOCK: [(&str, u64); 5] = [("item1", 100), ("item2", 50), ("item3", 75), ("last", 1), ("new", 5)];
+const STOCK: [(&str, u64); 6] =
+    [("item1", 100), ("item2", 50), ("item3", 75), ("last", 1), ("new", 5), ("plenty", 100_000)];
 
 /// What clients were told, and what the records were when they were looked at last.
 #[derive(Clone, Default)]

@@ -20,7 +20,7 @@ struct Case {
     again: &'static [u16],
     /// How many calls of the store it makes: so many are there to be cut off at.
     calls: usize,
-    /// How many it makes of a SQLite database.
+    /// How many it makes of a SQLite database, or of a Redis.
     statements: usize,
 }
 
@@ -30,7 +30,7 @@ fn cut_off_everywhere(case: &Case) {
         let calls = (1..).take_while(|number| cut_off(case, &given, *number, fate)).count();
         let expected = match TARGET {
             Target::Local => case.calls,
-            Target::FermyonCloud => case.statements,
+            Target::FermyonCloud | Target::AkamaiFunctions => case.statements,
         };
         assert_eq!(calls, expected, "{fate:?}");
     }
@@ -376,7 +376,8 @@ fn listing_the_items_of_a_new_shop() {
         answer: 200,
         again: &[200],
         calls: 49,
-        statements: 10,
+        // SQLite has no table yet: that is found out, and it is made.
+        statements: if let Target::FermyonCloud = TARGET { 10 } else { 8 },
     });
 }
 

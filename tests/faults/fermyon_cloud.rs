@@ -7,6 +7,7 @@ const TARGET: Target = Target::FermyonCloud;
 mod books;
 mod crashes;
 mod given;
+mod kept;
 mod race;
 mod requests;
 mod shop;

@@ -10,6 +10,7 @@ mod books;
 mod books_notice;
 mod crashes;
 mod given;
+mod kept;
 mod lies;
 mod pairs;
 mod race;

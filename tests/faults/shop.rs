@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use host::{Interference, Liar, Lie, Options, Server};
-use rusqlite::Connection;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::TARGET;
+use crate::kept::Kept;
 use crate::requests::{Answer, Request};
 
 const TOKEN: &str = "let-me-in";
@@ -27,7 +27,7 @@ static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a thread can be had"));
 
 /// The components, built once a run.
-static BUILT: LazyLock<()> = LazyLock::new(|| drop(start(Store::new().state.path(), None, true)));
+static BUILT: LazyLock<()> = LazyLock::new(|| drop(start(&Store::new(), None, true)));
 
 static CLIENT: LazyLock<ureq::Agent> = LazyLock::new(|| {
     let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(HANGS));
@@ -40,6 +40,7 @@ pub type Records = BTreeMap<String, Value>;
 /// A store, on which any number of servers may run.
 pub struct Store {
     state: TempDir,
+    pub kept: Kept,
 }
 
 impl Store {
@@ -48,15 +49,20 @@ impl Store {
         // In memory where there is such a place: nothing here waits for a disk, and no machine is going to crash.
         let memory = Path::new("/dev/shm");
         let state = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() };
-        Self { state: state.expect("a folder can be made") }
+        let state = state.expect("a folder can be made");
+        Self { kept: Kept::in_state(state.path()), state }
+    }
+
+    /// One that is kept there.
+    #[allow(dead_code, reason = "the tests of one target use it")]
+    pub fn in_place(kept: Kept) -> Self {
+        Self { kept, ..Self::new() }
     }
 
     /// Another one with the same content.
     pub fn copy(&self) -> Self {
         let copy = Self::new();
-        // The latest commits are not in the file yet, but in the log beside it: SQLite knows.
-        let made = self.connection().execute("VACUUM INTO ?1", [copy.file().to_str()]);
-        made.expect("the store can be copied");
+        self.kept.copy_to(&copy.kept);
         copy
     }
 
@@ -67,7 +73,7 @@ impl Store {
     /// A server on this store whose key-value calls are interfered with.
     pub fn open_with(&self, interference: Option<Arc<dyn Interference>>) -> Shop {
         LazyLock::force(&BUILT);
-        Shop { server: start(self.state.path(), interference, false) }
+        Shop { server: start(self, interference, false) }
     }
 
     /// A server on this store that finds it otherwise than it says.
@@ -76,21 +82,11 @@ impl Store {
     }
 
     pub fn records(&self) -> Records {
-        let file = self.connection();
-        let (_, table) = TARGET.table();
-        let made = file.query_row("SELECT count(*) FROM sqlite_schema WHERE name=?1", [table], |row| row.get(0));
-        if made == Ok(0) {
-            // Nobody has written anything.
-            return Records::new();
-        }
-        let mut rows = file.prepare(&format!("SELECT key, value FROM {table}")).expect("it is a store");
-        let rows = rows.query_map([], |row| row.try_into()).expect("it can be read");
-        rows.map(|row| {
-            let (key, value): (String, Vec<u8>) = row.expect("it can be read");
+        let read = |(key, value): (String, Vec<u8>)| {
             let record = records::read(&key, &value).unwrap_or_else(|error| panic!("{key}: {error}"));
             (key, record)
-        })
-        .collect()
+        };
+        self.kept.all().into_iter().map(read).collect()
     }
 
     /// Changes the first record whose key begins like this, as no request would.
@@ -100,21 +96,7 @@ impl Store {
             records.range(key.to_owned()..).find(|(_, record)| record.is_object()).expect("it is there");
         let mut record = record.clone();
         change(&mut record);
-        let record = records::write(key, &record).expect("it is still a record");
-        let (_, table) = TARGET.table();
-        let update = format!("UPDATE {table} SET value=?2 WHERE key=?1");
-        let changed = self.connection().execute(&update, (key, record));
-        assert_eq!(changed, Ok(1));
-    }
-
-    /// The file of the store, as somebody else has it open.
-    pub fn connection(&self) -> Connection {
-        Connection::open(self.file()).expect("the store can be opened")
-    }
-
-    fn file(&self) -> PathBuf {
-        let (name, _) = TARGET.table();
-        self.state.path().join(name)
+        self.kept.replace(key, records::write(key, &record).expect("it is still a record"));
     }
 }
 
@@ -157,12 +139,14 @@ impl Shop {
     }
 }
 
-fn start(state: &Path, interference: Option<Arc<dyn Interference>>, build: bool) -> Server {
+fn start(store: &Store, interference: Option<Arc<dyn Interference>>, build: bool) -> Server {
+    let mut variables = BTreeMap::from([("operator_token".to_owned(), TOKEN.to_owned())]);
+    variables.extend(store.kept.variables());
     let options = Options {
         manifest: host::manifest_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spin.toml"), TARGET.name()),
         listen: (Ipv4Addr::LOCALHOST, 0).into(),
-        state_dir: Some(state.to_owned()),
-        variables: BTreeMap::from([("operator_token".to_owned(), TOKEN.to_owned())]),
+        state_dir: Some(store.state.path().to_owned()),
+        variables,
         quiet: true,
         build,
         interference,

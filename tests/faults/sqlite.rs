@@ -59,7 +59,7 @@ fn a_database_that_somebody_else_has_locked_is_waited_for_and_then_refused() {
     let store = opened();
     let shop = store.open();
     let place = Request::place(&[("last", 1)]).with_key("k");
-    let somebody = store.connection();
+    let somebody = store.kept.sqlite();
     somebody.execute_batch("BEGIN IMMEDIATE").expect("it can be locked");
     // SQLite waits for five seconds, four times.
     is_unavailable(&shop.send(&place));
@@ -70,7 +70,7 @@ fn a_database_that_somebody_else_has_locked_is_waited_for_and_then_refused() {
 #[test]
 fn a_table_of_another_shape_is_left_alone() {
     let store = Store::new();
-    let somebody = store.connection();
+    let somebody = store.kept.sqlite();
     somebody.execute_batch("CREATE TABLE records (k, v); INSERT INTO records VALUES (1, 2)").expect("it can be made");
     let shop = store.open();
     for request in [Request::get("/ready"), Request::get("/inventory"), Request::place(&[("item1", 1)])] {

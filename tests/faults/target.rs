@@ -10,6 +10,8 @@ pub enum Target {
     Local,
     /// A SQLite database.
     FermyonCloud,
+    /// A Redis.
+    AkamaiFunctions,
 }
 
 impl Target {
@@ -17,14 +19,7 @@ impl Target {
         match self {
             Self::Local => "local",
             Self::FermyonCloud => "fermyon-cloud",
-        }
-    }
-
-    /// The file of the store, and the table in it.
-    pub fn table(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Local => ("sqlite_key_value.db", "spin_key_value"),
-            Self::FermyonCloud => ("sqlite_db.db", "records"),
+            Self::AkamaiFunctions => "akamai-functions",
         }
     }
 
@@ -33,7 +28,7 @@ impl Target {
         match self {
             Self::Local => (Operation::Swap, 1),
             // After the one that writes the order.
-            Self::FermyonCloud => (Operation::Change, 2),
+            Self::FermyonCloud | Self::AkamaiFunctions => (Operation::Change, 2),
         }
     }
 }

@@ -146,8 +146,9 @@ pub(crate) struct Attempts<'a, E> {
 /// With pauses of 0 to 64 ms, a request gives up after about a second of bad luck.
 const MOST_ATTEMPTS: u32 = 40;
 
-/// A group gives up after some milliseconds.
-const MOST_ATTEMPTS_IN_COMPANY: u32 = 4;
+/// A group gives up after some tens of milliseconds: where the store answers while others are at work, several groups at
+/// one item come in each other's way, and all of them alone would do so more.
+const MOST_ATTEMPTS_IN_COMPANY: u32 = 12;
 
 impl<E: Environment> Attempts<'_, E> {
     /// The longest pause is this power of two, in milliseconds.

@@ -36,6 +36,25 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long replicas are waited for.
 const REPLICATION_PATIENCE: Duration = Duration::from_secs(1);
 
+/// Why a command has no answer. Whether it was done is unknown.
+enum Trouble {
+    /// It was refused, or the connection is broken.
+    Failed(StoreError),
+    /// None came to this command.
+    Silence(String),
+}
+
+impl From<Trouble> for StoreError {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Failed(error) => error,
+            Trouble::Silence(command) => {
+                Self::Unavailable(format!("Redis has not answered {command} for {} seconds", PATIENCE.as_secs()))
+            }
+        }
+    }
+}
+
 /// What Redis answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
@@ -75,19 +94,26 @@ impl<R: Redis, E: Environment> RedisStore<R, E> {
     }
 
     /// Does a command, within [`PATIENCE`].
-    async fn execute(&self, command: &str, arguments: Vec<Vec<u8>>) -> Result<Vec<Answer>, StoreError> {
+    async fn execute(&self, command: &str, arguments: Vec<Vec<u8>>) -> Result<Vec<Answer>, Trouble> {
         let done = self.redis.execute(command, arguments);
         let done = match select(pin!(done), pin!(self.environment.pause(PATIENCE))).await {
-            Either::Left((done, _)) => done,
-            Either::Right(_) => {
-                let message = format!("Redis has not answered {command} for {} seconds", PATIENCE.as_secs());
-                Err(StoreError::Unavailable(message))
-            }
+            Either::Left((done, _)) => done.map_err(Trouble::Failed),
+            Either::Right(_) => Err(Trouble::Silence(command.to_owned())),
         };
         if done.is_err() {
             self.redis.give_up();
         }
         done
+    }
+
+    /// Does a command that only reads. Every request begins with one: it is the one to find out that a connection was
+    /// broken a while ago, by a Redis that was started again, say.
+    async fn look(&self, command: &str, arguments: Vec<Vec<u8>>) -> Result<Vec<Answer>, StoreError> {
+        let looked = match self.execute(command, arguments.clone()).await {
+            Err(Trouble::Failed(_)) => self.execute(command, arguments).await,
+            looked => looked,
+        };
+        Ok(looked?)
     }
 
     /// Does a command that writes, and waits for the replicas.
@@ -107,10 +133,10 @@ impl<R: Redis, E: Environment> RedisStore<R, E> {
     async fn read(&self, keys: Vec<Vec<u8>>) -> Result<Vec<Answer>, StoreError> {
         match keys.as_slice() {
             [] => Ok(Vec::new()),
-            [_] => self.execute("GET", keys).await,
+            [_] => self.look("GET", keys).await,
             _ => {
                 let count = text(keys.len());
-                self.execute("EVAL_RO", [vec![GET_ALL.into(), count], keys].concat()).await
+                self.look("EVAL_RO", [vec![GET_ALL.into(), count], keys].concat()).await
             }
         }
     }

@@ -19,6 +19,9 @@ struct Native {
     connection: RefCell<Connection>,
     commands: RefCell<Vec<String>>,
     given_up: Cell<usize>,
+    /// Whether it connects again when it has given up.
+    connects_again: Cell<bool>,
+    url: String,
     /// What is answered instead of what Redis answers.
     tampers: fn(&str, Result<Vec<Answer>, StoreError>) -> Result<Vec<Answer>, StoreError>,
 }
@@ -33,6 +36,10 @@ impl Redis for &Native {
 
     fn give_up(&self) {
         self.given_up.set(self.given_up.get() + 1);
+        if self.connects_again.get() {
+            let connected = redis::Client::open(self.url.as_str()).and_then(|client| client.get_connection());
+            self.connection.replace(connected.unwrap_or_else(|error| panic!("{error}")));
+        }
     }
 }
 
@@ -105,6 +112,8 @@ fn native(server: &RedisServer) -> Native {
         connection: connection.into(),
         commands: RefCell::default(),
         given_up: Cell::default(),
+        connects_again: Cell::default(),
+        url: server.url(),
         tampers: |_, answers| answers,
     }
 }
@@ -259,15 +268,21 @@ fn a_write_counts_once_the_replicas_have_it() {
 }
 
 #[test]
-fn after_an_error_the_next_command_gets_another_connection() {
+fn after_an_error_the_next_command_gets_another_connection_and_a_read_is_that_itself() {
     let mut server = server();
     let native = native(&server);
     let store = store(&native);
     assert_eq!(now(store.get(&[item("a")])), Ok(vec![None]));
     assert_eq!(native.given_up.get(), 0);
     server.kill();
-    unavailable(now(store.get(&[item("a")])));
+    unavailable(now(store.put(vec![(item("a"), b"1".to_vec())])));
     assert_eq!(native.given_up.get(), 1);
+    unavailable(now(store.get(&[item("a")])));
+    assert_eq!((native.given_up.get(), native.commands.borrow().len()), (3, 4));
+    server.restart().expect("it starts");
+    native.connects_again.set(true);
+    assert_eq!(now(store.get(&[item("a")])), Ok(vec![None]), "the first command finds that the connection is broken");
+    assert_eq!(native.given_up.get(), 4);
 }
 
 #[test]

@@ -14,20 +14,20 @@ pub const TOKEN: &str = "the-token-of-these-kills";
 /// Turns a hang into an unknown outcome.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Asks one server. Where there is no answer, or one that says that the server failed, what became of the request is
+/// Asks servers of one shop, any of them. Where there is no answer, or one that says that the server failed, what became of the request is
 /// unknown: that is None.
 pub struct Client {
     agent: Agent,
-    url: String,
+    urls: Vec<String>,
 }
 
 /// Status and body.
 pub type Answer = Option<(u16, Value)>;
 
 impl Client {
-    pub(crate) fn new(url: String) -> Self {
+    pub(crate) fn new(urls: Vec<String>) -> Self {
         let agent = Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build().into();
-        Self { agent, url }
+        Self { agent, urls }
     }
 
     pub fn get(&self, path: &str) -> Answer {
@@ -67,7 +67,8 @@ impl Client {
     }
 
     fn ask(&self, method: &str, path: &str, body: Option<Value>, key: Option<&str>) -> Answer {
-        let request = http::Request::builder().method(method).uri(format!("{}{path}", self.url));
+        let url = fastrand::choice(&self.urls)?;
+        let request = http::Request::builder().method(method).uri(format!("{url}{path}"));
         let request = request.header("authorization", format!("Bearer {TOKEN}"));
         let request = if body.is_some() { request.header("content-type", "application/json") } else { request };
         let request = key.into_iter().fold(request, |request, key| request.header("idempotency-key", key));

@@ -1,6 +1,6 @@
-//! Kills: a server under load is killed as `kill -9` does, at random moments, and started again on the same data. Then
-//! everything that clients were told has to be there, once, and nothing else; what they were not told is settled by
-//! sending it again.
+//! Kills: a server under load, one of several, or the Redis behind them, is killed as `kill -9` does, at random moments,
+//! and started again on the same data. Then everything that clients were told has to be there, once, and nothing else;
+//! what they were not told is settled by sending it again.
 
 pub mod books;
 pub mod client;
@@ -9,8 +9,9 @@ pub mod server;
 
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use fastrand::Rng;
+use redis_server::RedisServer;
 use tempfile::TempDir;
 
 use crate::books::{Adjustment, Books, ITEMS, Order, SCARCE, Stock};
@@ -23,13 +24,24 @@ const PLENTY: u64 = 1_000_000;
 /// So many of the scarce item are there when the load begins.
 const FEW: i64 = 10;
 
-/// A server's life, as far as clients know it.
+/// What is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Victim {
+    /// One of the servers.
+    Server,
+    /// The Redis in which they keep what they were told.
+    Redis,
+}
+
+/// A shop's life, as far as clients know it.
 pub struct Trial {
     program: Program,
     state: TempDir,
     rng: Rng,
-    /// None where it could not be started again.
-    server: Option<Server>,
+    /// Fewer where one could not be started again.
+    servers: Vec<Server>,
+    /// None where the servers have no Redis.
+    redis: Option<RedisServer>,
     /// What clients were told.
     pub books: Books,
     /// Nobody asks for orders before this one any more.
@@ -39,36 +51,57 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// A server with no data yet.
+    /// So many servers of one shop with no data yet.
     ///
     /// # Errors
-    /// Says why it cannot be started.
-    pub fn new(program: Program, seed: u64) -> Result<Self> {
+    /// Says why they cannot be started.
+    pub fn new(program: Program, servers: usize, seed: u64) -> Result<Self> {
+        ensure!(servers == 1 || program.has_redis(), "several servers share a Redis: choose a target that has one");
         let state = tempfile::tempdir()?;
-        let server = Server::start(&program, state.path())?;
-        let client = server.client();
+        let redis = program.has_redis().then(RedisServer::start).transpose()?;
+        let servers = (0..servers).map(|_| Server::start(&program, state.path(), redis.as_ref()));
+        let servers = servers.collect::<Result<Vec<_>>>()?;
+        let client = client(&servers);
         for item in 0..ITEMS.len() {
             let answer = client.create(item, PLENTY);
             ensure!(matches!(answer, Some((201, _))), "no item can be made: {answer:?}");
         }
         let books = Books::new(PLENTY.cast_signed());
-        Ok(Self { program, state, rng: Rng::with_seed(seed), server: Some(server), books, settled: 0, keys: 0 })
+        let rng = Rng::with_seed(seed);
+        Ok(Self { program, state, rng, servers, redis, books, settled: 0, keys: 0 })
     }
 
-    /// Puts load on the server, kills it in the middle of that, does `while_down` to its data, starts it again, settles
-    /// what is unsure and compares.
+    /// Puts load on the servers, kills one or their Redis in the middle of that, does `while_down` to its data, starts it
+    /// again, settles what is unsure and compares.
     ///
     /// # Errors
-    /// Says why the server cannot be started or killed. What does not fit together is in the books.
-    pub fn kill(&mut self, while_down: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-        let Some(server) = self.server.take() else { return Ok(()) };
-        let client = server.client();
+    /// Says why something cannot be started or killed. What does not fit together is in the books.
+    pub fn kill(&mut self, victim: Victim, while_down: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+        if self.servers.is_empty() {
+            return Ok(());
+        }
+        let client = client(&self.servers);
         self.leave_few(&client);
-        load::until_killed(&client, &mut self.books, &mut self.rng, || server.kill())?;
-        while_down(self.state.path())?;
+        match (victim, &mut self.redis) {
+            (Victim::Server, redis) => {
+                let server = self.servers.swap_remove(self.rng.usize(..self.servers.len()));
+                load::until_killed(&client, &mut self.books, &mut self.rng, || server.kill())?;
+                while_down(self.state.path())?;
+                self.servers.push(Server::start(&self.program, self.state.path(), redis.as_ref())?);
+            }
+            (Victim::Redis, Some(redis)) => {
+                let kill = || {
+                    redis.kill();
+                    Ok(())
+                };
+                load::until_killed(&client, &mut self.books, &mut self.rng, kill)?;
+                while_down(redis.folder())?;
+                redis.restart()?;
+            }
+            (Victim::Redis, None) => bail!("these servers have no Redis"),
+        }
 
-        let server = self.server.insert(Server::start(&self.program, self.state.path())?);
-        let client = server.client();
+        let client = self::client(&self.servers);
         self.settle(&client);
         self.check(&client, self.settled);
         self.settled = self.books.orders.len().saturating_sub(load::RECENT);
@@ -77,9 +110,7 @@ impl Trial {
 
     /// Compares once more everything that was ever told.
     pub fn check_all(&mut self) {
-        if let Some(client) = self.server.as_ref().map(Server::client) {
-            self.check(&client, 0);
-        }
+        self.check(&client(&self.servers), 0);
     }
 
     /// Takes the scarce item down to a few.
@@ -147,4 +178,9 @@ impl Trial {
         }
         stock
     }
+}
+
+/// A client of all these servers.
+fn client(servers: &[Server]) -> Client {
+    Client::new(servers.iter().map(Server::url).collect())
 }

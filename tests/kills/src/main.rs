@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use kills::Trial;
 use kills::server::{Program, build};
+use kills::{Trial, Victim};
 
 /// Puts load on a server of the shop, kills it again and again, and compares what clients were told with what is there.
 #[derive(Parser)]
@@ -28,6 +28,14 @@ struct Arguments {
     /// Serve what is built for this target
     #[arg(long, value_name = "NAME", default_value = "local")]
     target: String,
+
+    /// So many servers, of which one is killed; several share a Redis
+    #[arg(long, default_value_t = 1)]
+    servers: usize,
+
+    /// Kill the Redis instead of a server
+    #[arg(long)]
+    redis: bool,
 
     /// Which requests are made and after which time the server is killed; what that hits is up to the machine
     #[arg(long, default_value_t = 1)]
@@ -63,9 +71,10 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         Some(path) => Program { path: path.clone(), verb: "up", target },
         None => Program { path: std::env::current_exe()?, verb: "serve", target },
     };
-    let mut trial = Trial::new(program, arguments.seed)?;
+    let mut trial = Trial::new(program, arguments.servers, arguments.seed)?;
+    let victim = if arguments.redis { Victim::Redis } else { Victim::Server };
     for number in 1..=arguments.kills {
-        trial.kill(|_| Ok(()))?;
+        trial.kill(victim, |_| Ok(()))?;
         if number == arguments.kills {
             trial.check_all();
         }

@@ -9,6 +9,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use redis_server::RedisServer;
 
 use crate::client::{Client, TOKEN};
 
@@ -24,6 +25,13 @@ pub struct Program {
     pub verb: &'static str,
     /// The target of the application, see [`host::manifest_of`].
     pub target: String,
+}
+
+impl Program {
+    /// Whether the target's records are in a Redis.
+    pub fn has_redis(&self) -> bool {
+        matches!(self.target.as_str(), "akamai-functions" | "spinkube")
+    }
 }
 
 /// A running server. It is killed when it is dropped.
@@ -59,10 +67,10 @@ impl Server {
     ///
     /// # Errors
     /// Says what the server said.
-    pub fn start(program: &Program, state: &Path) -> Result<Self> {
+    pub fn start(program: &Program, state: &Path, redis: Option<&RedisServer>) -> Result<Self> {
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let mut command = Command::new(&program.path);
-        let log = state.join("server.log");
+        let log = state.join(format!("server-{}.log", address.port()));
         let output = File::create(&log)?;
         command
             .args([program.verb, "--from"])
@@ -72,6 +80,7 @@ impl Server {
             .env("SPIN_VARIABLE_OPERATOR_TOKEN", TOKEN)
             // No order expires while this runs.
             .env("SPIN_VARIABLE_PAYMENT_WINDOW_SECONDS", "31536000")
+            .envs(redis.map(|redis| ("SPIN_VARIABLE_REDIS_HOST", redis.address())))
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
@@ -92,7 +101,11 @@ impl Server {
 
     /// A client of this server.
     pub fn client(&self) -> Client {
-        Client::new(format!("http://{}", self.address))
+        Client::new(vec![self.url()])
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     /// Kills the server as `kill -9` does, and waits until nothing of it is left.

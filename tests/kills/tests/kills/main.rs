@@ -6,35 +6,48 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::{fs, io};
 
-use kills::Trial;
 use kills::server::{Program, build};
+use kills::{Trial, Victim};
 
 const KILLS: usize = 4;
 
-const TARGETS: [&str; 2] = ["local", "fermyon-cloud"];
+/// Where a Redis keeps what it has acknowledged.
+const AOF: &str = "appendonlydir";
+
+const TARGETS: [&str; 3] = ["local", "fermyon-cloud", "akamai-functions"];
 
 static BUILT: LazyLock<()> =
     LazyLock::new(|| TARGETS.iter().for_each(|target| build(target).expect("the components can be built")));
 
-fn trial(target: &str, seed: u64) -> Trial {
+fn trial(target: &str, servers: usize, seed: u64) -> Trial {
     LazyLock::force(&BUILT);
     let path = PathBuf::from(env!("CARGO_BIN_EXE_kills"));
-    Trial::new(Program { path, verb: "serve", target: target.to_owned() }, seed).expect("the shop is served")
+    Trial::new(Program { path, verb: "serve", target: target.to_owned() }, servers, seed).expect("the shop is served")
 }
 
 #[test]
 fn what_clients_were_told_is_there_after_every_kill() {
-    kill_again_and_again(trial("local", 1));
+    kill_again_and_again(Victim::Server, trial("local", 1, 1));
 }
 
 #[test]
 fn what_clients_were_told_is_there_after_every_kill_on_sqlite() {
-    kill_again_and_again(trial("fermyon-cloud", 1));
+    kill_again_and_again(Victim::Server, trial("fermyon-cloud", 1, 1));
 }
 
-fn kill_again_and_again(mut trial: Trial) {
+#[test]
+fn what_clients_were_told_is_there_after_one_of_two_servers_on_a_redis_is_killed() {
+    kill_again_and_again(Victim::Server, trial("akamai-functions", 2, 1));
+}
+
+#[test]
+fn what_clients_were_told_is_there_after_the_redis_of_two_servers_is_killed() {
+    kill_again_and_again(Victim::Redis, trial("akamai-functions", 2, 1));
+}
+
+fn kill_again_and_again(victim: Victim, mut trial: Trial) {
     for kill in 1..=KILLS {
-        trial.kill(|_| Ok(())).expect("the server can be killed and started again");
+        trial.kill(victim, |_| Ok(())).expect("the server can be killed and started again");
         assert_eq!(trial.books.contradictions, [""; 0], "after kill {kill}");
     }
     trial.check_all();
@@ -45,10 +58,14 @@ fn kill_again_and_again(mut trial: Trial) {
 #[test]
 fn a_store_that_has_lost_what_was_acknowledged_is_noticed() {
     let old = tempfile::tempdir().expect("a folder can be made");
-    let mut trial = trial("local", 2);
-    trial.kill(|state| Ok(copy(state, old.path())?)).expect("the server can be killed and started again");
+    let mut trial = trial("local", 1, 2);
+    trial
+        .kill(Victim::Server, |state| Ok(copy(state, old.path())?))
+        .expect("the server can be killed and started again");
     assert_eq!(trial.books.contradictions, [""; 0]);
-    trial.kill(|state| Ok(copy(old.path(), state)?)).expect("the server can be killed and started again");
+    trial
+        .kill(Victim::Server, |state| Ok(copy(old.path(), state)?))
+        .expect("the server can be killed and started again");
     assert!(!trial.books.contradictions.is_empty());
 }
 
@@ -62,4 +79,19 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
         fs::copy(file.path(), to.join(file.file_name()))?;
     }
     Ok(())
+}
+
+/// As one does that puts on the disk what it has acknowledged only when it comes to it.
+#[test]
+fn a_redis_that_has_lost_what_was_acknowledged_is_noticed() {
+    let old = tempfile::tempdir().expect("a folder can be made");
+    let mut trial = trial("akamai-functions", 2, 2);
+    trial
+        .kill(Victim::Redis, |data| Ok(copy(&data.join(AOF), old.path())?))
+        .expect("it can be killed and started again");
+    assert_eq!(trial.books.contradictions, [""; 0]);
+    trial
+        .kill(Victim::Redis, |data| Ok(copy(old.path(), &data.join(AOF))?))
+        .expect("it can be killed and started again");
+    assert!(!trial.books.contradictions.is_empty());
 }

@@ -1,0 +1,18 @@
+//! What is built for Akamai Functions and SpinKube, cut off at every call of its store, and on a Redis that is in trouble.
+
+#![allow(dead_code, reason = "the tests of another target use more of the tools")]
+
+const TARGET: Target = Target::AkamaiFunctions;
+
+mod books;
+mod crashes;
+mod given;
+mod kept;
+mod race;
+mod redis_in_trouble;
+mod requests;
+mod shop;
+mod stops;
+mod target;
+
+use target::Target;

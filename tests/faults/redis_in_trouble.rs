@@ -1,0 +1,202 @@
+//! A Redis that is in trouble, and what the shop makes of it: it says so, loses nothing and sells nothing twice.
+
+use std::thread;
+
+use host::Lie;
+use redis::FromRedisValue;
+use redis_server::RedisServer;
+
+use crate::books::Books;
+use crate::kept::{Database, Kept};
+use crate::race::race;
+use crate::requests::{Answer, Request};
+use crate::shop::{Shop, Store};
+use crate::stops::Context;
+
+/// A Redis of its own, and a store in it.
+fn redis(settings: &[&str]) -> (RedisServer, Store) {
+    let server = RedisServer::start_with(settings).unwrap_or_else(|error| panic!("{error}"));
+    let store = Store::in_place(Kept::Redis(Database::of(&server)));
+    (server, store)
+}
+
+/// Puts the one of the item `last` into a store.
+fn opened(store: &Store) -> Shop {
+    let shop = store.open();
+    shop.must(&Request::create("last", 1), 201);
+    shop
+}
+
+fn place() -> Request {
+    Request::place(&[("last", 1)]).with_key("k")
+}
+
+fn is_unavailable(answer: &Answer) {
+    assert_eq!((answer.status, answer.problem().as_str()), (503, "store_unavailable"), "{answer:?}");
+}
+
+/// Whatever writes is refused, and what only reads is not.
+fn is_read_only(shop: &Shop) {
+    is_unavailable(&shop.send(&Request::get("/ready")));
+    is_unavailable(&shop.send(&place()));
+    shop.must(&Request::get("/inventory/last"), 200);
+    shop.must(&Request::get("/health"), 200);
+}
+
+/// Nothing is sold or shown, and nobody waits for ever.
+fn is_down(shop: &Shop) {
+    for request in [Request::get("/ready"), Request::get("/inventory/last"), place()] {
+        is_unavailable(&shop.send(&request));
+    }
+    shop.must(&Request::get("/health"), 200);
+}
+
+fn ask<T: FromRedisValue>(store: &Store, command: &[&str]) -> T {
+    let asked = redis::cmd(command[0]).arg(&command[1..]).query(&mut store.kept.redis().connect());
+    asked.unwrap_or_else(|error| panic!("{command:?}: {error}"))
+}
+
+#[test]
+fn ready_says_that_it_is_in_trouble() {
+    let template = Store::new();
+    drop(opened(&template));
+    for trouble in [Lie::Errors, Lie::DiskFull, Lie::Down] {
+        let _context = Context(format!("{trouble:?}"));
+        is_unavailable(&template.copy().open_lying(trouble).send(&Request::get("/ready")));
+    }
+}
+
+#[test]
+fn a_slow_redis_is_waited_for() {
+    let store = Store::new();
+    drop(opened(&store));
+    store.open_lying(Lie::Slow).must(&place(), 201);
+}
+
+#[test]
+fn servers_that_race_for_the_last_units_on_a_redis_in_trouble_sell_none_twice() {
+    let template = Store::new();
+    opened(&template).must(&Request::create("new", 5), 201);
+    for trouble in [Lie::Errors, Lie::DiskFull] {
+        race(&template.copy(), trouble);
+    }
+}
+
+#[test]
+fn one_that_is_down_is_found_again_when_it_is_back() {
+    let (mut server, store) = redis(&[]);
+    let shop = opened(&store);
+    server.kill();
+    is_down(&shop);
+    server.restart().unwrap_or_else(|error| panic!("{error}"));
+    shop.must(&Request::get("/ready"), 200);
+    shop.must(&place(), 201);
+}
+
+#[test]
+fn one_that_is_not_there_yet_is_no_reason_not_to_start() {
+    let (mut server, store) = redis(&[]);
+    server.kill();
+    let shop = store.open();
+    is_down(&shop);
+    server.restart().unwrap_or_else(|error| panic!("{error}"));
+    shop.must(&Request::create("last", 1), 201);
+    shop.must(&place(), 201);
+}
+
+#[test]
+fn one_that_stands_still_is_given_up_and_the_order_is_placed_once_when_it_goes_on() {
+    let (server, store) = redis(&[]);
+    let shop = opened(&store);
+    server.halt().unwrap_or_else(|error| panic!("{error}"));
+    is_unavailable(&shop.send(&place()));
+    server.go_on().unwrap_or_else(|error| panic!("{error}"));
+    let placed = shop.must(&place(), 201);
+    assert_eq!(shop.must(&place(), 201).order(), placed.order());
+    assert_eq!(shop.must(&Request::get("/inventory/last"), 200).body["reserved"], 1);
+}
+
+#[test]
+fn one_without_memory_for_more_can_be_read_and_sells_again_when_it_has_some() {
+    let (_server, store) = redis(&[]);
+    let shop = opened(&store);
+    let () = ask(&store, &["CONFIG", "SET", "maxmemory", "1"]);
+    is_read_only(&shop);
+    let () = ask(&store, &["CONFIG", "SET", "maxmemory", "0"]);
+    shop.must(&place(), 201);
+}
+
+#[test]
+fn a_replica_can_be_read_and_sells_when_it_is_made_the_primary() {
+    let (_server, store) = redis(&[]);
+    let shop = opened(&store);
+    let () = ask(&store, &["REPLICAOF", "127.0.0.1", "1"]);
+    is_read_only(&shop);
+    let () = ask(&store, &["REPLICAOF", "NO", "ONE"]);
+    shop.must(&place(), 201);
+}
+
+#[test]
+fn one_with_another_password_lets_nobody_in() {
+    let (_server, store) = redis(&[]);
+    drop(opened(&store));
+    let () = ask(&store, &["CONFIG", "SET", "requirepass", "another"]);
+    is_down(&store.open());
+}
+
+#[test]
+fn a_key_of_another_type_is_refused_and_left_alone() {
+    let (_server, store) = redis(&[]);
+    let shop = opened(&store);
+    let () = ask(&store, &["DEL", "inventory:last"]);
+    let () = ask(&store, &["LPUSH", "inventory:last", "1"]);
+    for request in [Request::get("/inventory/last"), Request::get("/inventory"), place()] {
+        is_unavailable(&shop.send(&request));
+    }
+    assert_eq!(ask::<String>(&store, &["TYPE", "inventory:last"]), "list");
+}
+
+/// What was acknowledged is on the disk: `appendfsync always`.
+#[test]
+fn one_that_is_killed_under_load_has_every_order_that_was_acknowledged() {
+    let (mut server, store) = redis(&[]);
+    let shop = store.open();
+    shop.must(&Request::create("plenty", 100_000), 201);
+    let mut books = Books::default();
+    for round in 0..5 {
+        let buyer = |buyer: usize| {
+            let mut told = Vec::new();
+            for number in 0.. {
+                let place = Request::place(&[("plenty", 1)]).with_key(format!("{round}-{buyer}-{number}"));
+                let placed = shop.send(&place);
+                let order = (placed.status == 201).then(|| placed.order().to_owned());
+                told.push((place, placed));
+                let Some(order) = order else { break };
+                let (pay, cancel) = (Request::pay(&order), Request::cancel(&order));
+                let last = if number % 3 == 0 { cancel } else { pay };
+                let answer = shop.send(&last);
+                let ended = answer.status != 200;
+                told.push((last, answer));
+                if ended {
+                    break;
+                }
+            }
+            told
+        };
+        let told: Vec<_> = thread::scope(|scope| {
+            let buyers: Vec<_> = (0..8).map(|number| scope.spawn(move || buyer(number))).collect();
+            thread::sleep(std::time::Duration::from_millis(300));
+            server.kill();
+            buyers.into_iter().flat_map(|buyer| buyer.join().expect("a buyer is answered")).collect()
+        });
+        assert!(told.len() > 8, "somebody was served");
+        server.restart().unwrap_or_else(|error| panic!("{error}"));
+        for (request, answer) in &told {
+            assert!(answer.status < 500 || answer.status == 503, "{request:?}: {answer:?}");
+            books.told(request, answer);
+        }
+        books.check(&store);
+    }
+    books.repeat_what_has_a_key(&shop);
+    books.sell_everything(&store, &shop);
+}
