@@ -22,13 +22,17 @@ struct Arguments {
     /// Which requests are made; in which order they are served is up to the machine
     #[arg(long, default_value_t = 1)]
     seed: u64,
+
+    /// Serve what is built for this target; two servers of it where that has a Redis
+    #[arg(long, value_name = "NAME", default_value = "local")]
+    target: String,
 }
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     match env::var("BASE_URL") {
         Ok(url) => run(&arguments, &Server::at(&url, &env::var("OPERATOR_TOKEN").unwrap_or_default())?),
-        Err(_) => with_own_server(|server| run(&arguments, server)),
+        Err(_) => with_own_server(&arguments.target, |server| run(&arguments, server)),
     }
 }
 

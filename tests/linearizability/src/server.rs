@@ -1,5 +1,6 @@
 //! The shop over HTTP: where it is, what a request looks like on the wire, and what an answer means.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
@@ -7,6 +8,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use redis_server::RedisServer;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use ureq::Agent;
@@ -21,10 +23,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The operator's token where the shop is served here.
 const TOKEN: &str = "the-token-of-these-histories";
 
-/// A shop that is served somewhere.
+/// A shop that is served somewhere, by one server or by several.
 pub struct Server {
     agent: Agent,
-    authority: String,
+    /// Any of them is asked.
+    authorities: Vec<String>,
     /// What stands before every path.
     base: String,
     token: String,
@@ -137,7 +140,7 @@ impl Server {
         let agent = Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build().into();
         Ok(Self {
             agent,
-            authority: format!("{host}:{}", uri.port_u16().unwrap_or(80)),
+            authorities: vec![format!("{host}:{}", uri.port_u16().unwrap_or(80))],
             base: uri.path().trim_end_matches('/').to_owned(),
             token: token.to_owned(),
         })
@@ -146,7 +149,7 @@ impl Server {
     /// Sends a request and waits for the answer, and the id of the order in it. None where what became of the request
     /// is unknown.
     pub fn ask(&self, names: &Names, message: &Message) -> Option<(Answer, Option<String>)> {
-        let uri = format!("http://{}{}{}", self.authority, self.base, message.path);
+        let uri = format!("http://{}{}{}", self.authority(), self.base, message.path);
         let request = http::Request::builder().method(message.method).uri(uri);
         let headers = self.headers(message).into_iter();
         let request = headers.fold(request, |request, (name, value)| request.header(name, value));
@@ -158,21 +161,24 @@ impl Server {
 
     /// Sends a request and hangs up after a while, answered or not. Whether it arrived is unknown in any case.
     pub fn ask_and_leave(&self, message: &Message, wait: Duration) {
-        let content = message.content();
+        let (content, authority) = (message.content(), self.authority());
         let headers: String =
             self.headers(message).into_iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let request = format!(
-            "{} {}{} HTTP/1.1\r\nhost: {}\r\ncontent-length: {}\r\n{headers}\r\n{content}",
+            "{} {}{} HTTP/1.1\r\nhost: {authority}\r\ncontent-length: {}\r\n{headers}\r\n{content}",
             message.method,
             self.base,
             message.path,
-            self.authority,
             content.len(),
         );
-        if let Ok(mut connection) = TcpStream::connect(&self.authority) {
+        if let Ok(mut connection) = TcpStream::connect(authority) {
             let _ = connection.write_all(request.as_bytes());
             sleep(wait);
         }
+    }
+
+    fn authority(&self) -> &str {
+        fastrand::choice(&self.authorities).map_or("", String::as_str)
     }
 
     fn headers(&self, message: &Message) -> Vec<(&'static str, String)> {
@@ -189,23 +195,34 @@ impl Message {
     }
 }
 
-/// Serves the components of this workspace with a fresh store, for as long as `visit` takes.
+/// The target of which there are two servers, on one Redis.
+const WITH_REDIS: &str = "akamai-functions";
+
+/// Serves the components of a target of this workspace with a fresh store, for as long as `visit` takes: by one server, or
+/// by two where they share a Redis.
 ///
 /// # Errors
 /// Says why they cannot be served, or what `visit` says.
-pub fn with_own_server<T>(visit: impl FnOnce(&Server) -> Result<T>) -> Result<T> {
+pub fn with_own_server<T>(target: &str, visit: impl FnOnce(&Server) -> Result<T>) -> Result<T> {
     let state = tempfile::tempdir()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let redis = (target == WITH_REDIS).then(RedisServer::start).transpose()?;
+    let mut variables = BTreeMap::from([("operator_token".to_owned(), TOKEN.to_owned())]);
+    variables.extend(redis.iter().map(|redis| ("redis_host".to_owned(), redis.address())));
     let options = host::Options {
-        manifest: Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spin.toml"),
+        manifest: host::manifest_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spin.toml"), target),
         listen: (Ipv4Addr::LOCALHOST, 0).into(),
         state_dir: Some(state.path().to_owned()),
-        variables: [("operator_token".to_owned(), TOKEN.to_owned())].into(),
+        variables,
         quiet: true,
         ..host::Options::default()
     };
-    let serving = runtime.block_on(host::start(options))?;
-    let result = visit(&Server::at(&format!("http://{}", serving.address()), TOKEN)?);
-    runtime.block_on(serving.shutdown());
+    let mut serving = vec![runtime.block_on(host::start(options.clone()))?];
+    if redis.is_some() {
+        serving.push(runtime.block_on(host::start(host::Options { build: false, ..options }))?);
+    }
+    let authorities = serving.iter().map(|server| server.address().to_string()).collect();
+    let result = visit(&Server { authorities, ..Server::at("http://localhost", TOKEN)? });
+    serving.into_iter().for_each(|server| runtime.block_on(server.shutdown()));
     result
 }

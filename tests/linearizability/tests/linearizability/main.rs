@@ -9,7 +9,21 @@ const HISTORIES: u64 = 60;
 
 #[test]
 fn what_concurrent_clients_are_told_is_linearizable() {
-    let unknown = with_own_server(|server| {
+    is_linearizable("local");
+}
+
+#[test]
+fn what_concurrent_clients_are_told_is_linearizable_on_sqlite() {
+    is_linearizable("fermyon-cloud");
+}
+
+#[test]
+fn what_concurrent_clients_of_two_servers_on_a_redis_are_told_is_linearizable() {
+    is_linearizable("akamai-functions");
+}
+
+fn is_linearizable(target: &str) {
+    let unknown = with_own_server(target, |server| {
         let mut unknown = 0;
         for seed in 0..HISTORIES {
             let history = record(server, seed)?;
