@@ -7,9 +7,11 @@
 --   keyed     send an idempotency key with each
 --   follow    of each order that was placed, ask for this next: pay or cancel
 --   stop      end the process, without figures, once so many requests were sent
+--   server    host:port of a server; of several each has a thread
 
 local settings, requests, placed = {}, {}, {}
 local sent = 0
+local workers = {}
 
 -- Requests that were to be sent once and were sent again, since there were too few. `done` reads it from another Lua state.
 repeated = 0
@@ -22,13 +24,21 @@ local function format(method, path, body, key)
 end
 
 function setup(thread)
-  worker = thread
+  table.insert(workers, thread)
+  thread:set("number", #workers)
 end
 
 function init(arguments)
+  local servers = {}
   for _, argument in ipairs(arguments) do
     local name, value = argument:match("^(%l+)=(.*)$")
+    if name == "server" then table.insert(servers, value) end
     settings[name] = value
+  end
+  -- Each thread has its server.
+  if #servers > 1 then
+    local host, port = servers[number]:match("^(.*):(%d+)$")
+    wrk.thread.addr = wrk.lookup(host, port)[1]
   end
   for line in io.lines(settings.requests) do
     local method, path, body = line:match("^(%u+)\t([^\t]+)\t(.*)$")
@@ -57,10 +67,11 @@ function request()
 end
 
 function done(summary, latency)
-  local errors = summary.errors
+  local errors, again = summary.errors, 0
+  for _, worker in ipairs(workers) do again = again + worker:get("repeated") end
   print(string.format(
     'figures {"requests":%d,"micros":%d,"p50":%d,"p99":%d,"longest":%d,"refused":%d,"unanswered":%d,"repeated":%d}',
     summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), latency.max, errors.status,
-    errors.connect + errors.read + errors.write + errors.timeout, worker:get("repeated")
+    errors.connect + errors.read + errors.write + errors.timeout, again
   ))
 end

@@ -30,6 +30,8 @@ fn cut_off_everywhere(case: &Case) {
         let calls = (1..).take_while(|number| cut_off(case, &given, *number, fate)).count();
         let expected = match TARGET {
             Target::Local => case.calls,
+            // Where there is nothing yet, SQLite misses the table and makes it.
+            Target::AkamaiFunctions if given.store.records().is_empty() => case.statements - 2,
             Target::FermyonCloud | Target::AkamaiFunctions => case.statements,
         };
         assert_eq!(calls, expected, "{fate:?}");
@@ -376,8 +378,7 @@ fn listing_the_items_of_a_new_shop() {
         answer: 200,
         again: &[200],
         calls: 49,
-        // SQLite has no table yet: that is found out, and it is made.
-        statements: if let Target::FermyonCloud = TARGET { 10 } else { 8 },
+        statements: 10,
     });
 }
 

@@ -95,6 +95,8 @@ impl Kept {
 pub struct Database {
     /// `host:port`.
     address: String,
+    /// `user:password@`, or nothing.
+    login: String,
     number: usize,
 }
 
@@ -106,23 +108,35 @@ impl Database {
         static REDIS: LazyLock<RedisServer> = LazyLock::new(|| {
             RedisServer::start_with(&["--databases 10000", "--appendonly no"]).unwrap_or_else(|error| panic!("{error}"))
         });
-        Self { address: REDIS.address(), number: DATABASES.fetch_add(1, Ordering::Relaxed) }
+        Self { address: REDIS.address(), login: String::new(), number: DATABASES.fetch_add(1, Ordering::Relaxed) }
     }
 
     /// The first one of this Redis.
     pub fn of(server: &RedisServer) -> Self {
-        Self { address: server.address(), number: 0 }
+        Self { address: server.address(), login: String::new(), number: 0 }
+    }
+
+    /// The same, as a user sees it.
+    pub fn with_login(&self, login: &str) -> Self {
+        Self { address: self.address.clone(), login: login.to_owned(), number: self.number }
     }
 
     fn variables(&self) -> Vec<(String, String)> {
         let variable = |name: &str, value| (name.to_owned(), value);
-        vec![variable("redis_host", self.address.clone()), variable("redis_database", self.number.to_string())]
+        vec![
+            variable("redis_host", self.address.clone()),
+            variable("redis_login", self.login.clone()),
+            variable("redis_database", self.number.to_string()),
+        ]
     }
 
     /// A connection to it.
     pub fn connect(&self) -> redis::Connection {
-        let client = redis::Client::open(format!("redis://{}/{}", self.address, self.number));
-        client.and_then(|client| client.get_connection()).unwrap_or_else(|error| panic!("{error}"))
+        self.try_to_connect().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn try_to_connect(&self) -> redis::RedisResult<redis::Connection> {
+        redis::Client::open(format!("redis://{}{}/{}", self.login, self.address, self.number))?.get_connection()
     }
 
     fn all(&self) -> Vec<(String, Vec<u8>)> {
@@ -142,9 +156,7 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         // One that has been killed has nothing to be forgotten.
-        if let Ok(mut connection) = redis::Client::open(format!("redis://{}/{}", self.address, self.number))
-            .and_then(|client| client.get_connection())
-        {
+        if let Ok(mut connection) = self.try_to_connect() {
             let _ = connection.req_command(&redis::cmd("FLUSHDB"));
         }
     }

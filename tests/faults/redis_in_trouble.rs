@@ -1,6 +1,6 @@
 //! A Redis that is in trouble, and what the shop makes of it: it says so, loses nothing and sells nothing twice.
 
-use std::thread;
+use std::{fs, thread};
 
 use host::Lie;
 use redis::FromRedisValue;
@@ -154,6 +154,24 @@ fn a_key_of_another_type_is_refused_and_left_alone() {
         is_unavailable(&shop.send(&request));
     }
     assert_eq!(ask::<String>(&store, &["TYPE", "inventory:last"]), "list");
+}
+
+/// The one that `docs/redis.md` says how to make.
+#[test]
+fn the_user_that_the_documentation_makes_may_do_what_the_shop_does_and_no_more() {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/redis.md")).expect("it is there");
+    let (_, command) = page.split_once("redis-cli ").expect("there is the command");
+    let (command, _) = command.split_once("\n```").expect("it ends");
+    let command: Vec<_> = command.split([' ', '\n', '\\', '\'']).filter(|word| !word.is_empty()).collect();
+    let (_server, admin) = redis(&[]);
+    let () = ask(&admin, &command);
+    let store = Store::in_place(Kept::Redis(admin.kept.redis().with_login("shop:PASSWORD@")));
+    let shop = opened(&store);
+    shop.must(&Request::get("/ready"), 200);
+    let placed = shop.must(&place(), 201);
+    shop.must(&Request::pay(placed.order()), 200);
+    let refused = redis::cmd("KEYS").arg("*").exec(&mut store.kept.redis().connect());
+    assert!(refused.is_err_and(|error| error.code() == Some("NOPERM")));
 }
 
 /// What was acknowledged is on the disk: `appendfsync always`.

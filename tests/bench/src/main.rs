@@ -9,6 +9,7 @@ mod report;
 mod server;
 mod start;
 mod store;
+mod stores;
 mod wrk;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ use crate::report::{Beside, Machine, Report, Row, fault};
 use crate::server::{Application, Program, Settings};
 use crate::start::Start;
 use crate::store::{Journal, Stock, Template};
+use crate::stores::{OnStore, OnStores};
 use crate::wrk::Wrk;
 
 /// As many items as there are to choose from.
@@ -64,7 +66,7 @@ struct Arguments {
     #[arg(long, default_value_t = 3, global = true)]
     rounds: u64,
 
-    /// Over how many connections at once [default: 1,8,32,128; growth: 1,32; hot: 128]
+    /// Over how many connections at once [default: 1,8,32,128; growth, stores: 1,32; hot: 128]
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', global = true)]
     connections: Option<Vec<usize>>,
 
@@ -91,6 +93,8 @@ enum Command {
     Growth(Amounts),
     /// How many orders for one item are taken, against those for many
     Hot,
+    /// The same on SQLite, on a Redis, and from two servers on one Redis, beside the key-value store
+    Stores,
     /// Serves an application, to be measured
     #[command(hide = true)]
     Serve {
@@ -131,6 +135,7 @@ fn main() -> Result<ExitCode> {
         match &run.arguments.command {
             Some(Command::Growth(_)) => run.growth(*journal)?,
             Some(Command::Hot) => run.hot(*journal)?,
+            Some(Command::Stores) => run.stores(*journal)?,
             _ => run.requests(*journal)?,
         }
     }
@@ -157,7 +162,11 @@ impl Run {
         fs::create_dir_all(&directory)?;
         let scratch = tempfile::tempdir_in(directory.canonicalize()?)?;
         let wrk = Wrk::find(scratch.path())?;
-        Application::ALL.into_iter().try_for_each(Application::build)?;
+        let applications = match arguments.command {
+            Some(Command::Stores) => Application::STORES.as_slice(),
+            _ => Application::ALL.as_slice(),
+        };
+        applications.iter().try_for_each(|application| application.build())?;
 
         let Arguments { seconds, rounds, payment_window, .. } = arguments;
         let style = "{bar:30} {pos}/{len} rounds, {eta} left: {msg}";
@@ -335,6 +344,51 @@ impl Run {
                 self.faults += faults.len();
                 self.say(faults);
                 self.report.hot.push(hot);
+            }
+        }
+        Ok(())
+    }
+
+    /// The shop on each store.
+    fn stores(&mut self, journal: Journal) -> Result<()> {
+        let applications = Application::STORES;
+        let loads: Vec<_> = stores::loads().into_iter().filter(|load| self.is_wanted(load.name())).collect();
+        let connections = self.arguments.connections.clone().unwrap_or(vec![1, 32]);
+        self.prepare((loads.len() * connections.len() * applications.len()) as u64 * self.bench.rounds, journal);
+        let template = |application: Application| {
+            let directory = self.scratch.path().join(format!("{} {}", application.name(), journal.name()));
+            Template::make(&directory, journal, &self.program, application, MANY, 0)
+        };
+        let templates = applications.map(template).into_iter().collect::<Result<Vec<_>>>()?;
+        self.say([
+            format!("\njournal of SQLite files: {}; Redis: appendfsync always", journal.name()),
+            OnStores::head(),
+        ]);
+        for load in &loads {
+            for connections in &connections {
+                self.bench.progress.set_message(format!("{} over {connections}", load.name()));
+                let subjects = applications.into_iter().zip(&templates).map(|(application, template)| {
+                    (Subject::Served { program: &self.program, application, template }, load)
+                });
+                let figures = self.bench.in_turn(&subjects.collect::<Vec<_>>(), *connections)?;
+                let key_value = figures.first().context("each subject has a figure")?.clone();
+                let stores = applications.into_iter().zip(figures).map(|(application, figure)| OnStore {
+                    store: if application == Application::Ours { "key-value" } else { application.name() },
+                    ratio: figure.ratio(&key_value),
+                    figure,
+                });
+                let row = OnStores {
+                    request: load.name(),
+                    connections: *connections,
+                    items: load.items(&templates[0].stock),
+                    lines: load.lines(),
+                    stores: stores.collect(),
+                };
+                self.say(row.lines());
+                let faults = row.stores.iter().filter_map(|on| fault((on.store, &on.figure))).collect::<Vec<_>>();
+                self.faults += faults.len();
+                self.say(faults);
+                self.report.stores.push(row);
             }
         }
         Ok(())

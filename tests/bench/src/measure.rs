@@ -114,34 +114,34 @@ impl Bench {
                 let settings = Settings { state: state.path().to_owned(), ..self.settings.clone() };
                 let mut server = Server::start(program, *application, &settings)?;
                 let client = server.client().clone();
-                self.warm_up(&client, &template.stock, load, connections)?;
+                self.warm_up(&client, &server.urls(), &template.stock, load, connections)?;
                 let before = server.stats()?;
-                let measured = self.measure(&client, &template.stock, load, connections)?;
+                let measured = self.measure(&server.urls(), &template.stock, load, connections)?;
                 let stats = server.stats()?.zip(before).map(|(after, before)| after.since(&before));
-                let counted = *application == Application::Ours && load.holds();
+                let counted = *application != Application::Bare && load.holds();
                 let most_holds = if counted { Some(most_holds(&client)?) } else { None };
                 Ok(Round { measured, stats, most_holds })
             }
             Subject::Peer { client, stock } => {
-                self.warm_up(client, stock, load, connections)?;
-                let measured = self.measure(client, stock, load, connections)?;
+                self.warm_up(client, &[client.url()], stock, load, connections)?;
+                let measured = self.measure(&[client.url()], stock, load, connections)?;
                 Ok(Round { measured, stats: None, most_holds: None })
             }
         }
     }
 
     /// Also looks whether what is to be measured is answered as it should: wrk tells only what was refused.
-    fn warm_up(&self, client: &Client, stock: &Stock, load: &Load, connections: usize) -> Result<()> {
+    fn warm_up(&self, client: &Client, urls: &[&str], stock: &Stock, load: &Load, connections: usize) -> Result<()> {
         let (script, warm_up) = (load.script(stock), load.warm_up(stock));
         let once = (script.pick != Pick::Once).then_some(&script.requests);
         for request in once.into_iter().chain([&warm_up.requests]).filter_map(|requests| requests.first()) {
             client.ask(request)?;
         }
-        self.wrk.send(client.url(), &warm_up, connections, (WARM_UP_A_CONNECTION + 1) * connections)
+        self.wrk.send(urls, &warm_up, connections, (WARM_UP_A_CONNECTION + 1) * connections)
     }
 
-    fn measure(&self, client: &Client, stock: &Stock, load: &Load, connections: usize) -> Result<Measured> {
-        self.wrk.measure(client.url(), &load.script(stock), connections, self.seconds)
+    fn measure(&self, urls: &[&str], stock: &Stock, load: &Load, connections: usize) -> Result<Measured> {
+        self.wrk.measure(urls, &load.script(stock), connections, self.seconds)
     }
 }
 

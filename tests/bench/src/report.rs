@@ -9,6 +9,7 @@ use crate::hot::Hot;
 use crate::measure::{Figure, Ratio};
 use crate::start::Start;
 use crate::store::Journal;
+use crate::stores::OnStores;
 
 /// Everything that was measured.
 #[derive(Default, Serialize)]
@@ -23,6 +24,8 @@ pub struct Report {
     pub growth: Vec<Grown>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hot: Vec<Hot>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stores: Vec<OnStores>,
 }
 
 /// Where it was measured.
@@ -119,7 +122,7 @@ pub fn figure(figure: &Figure) -> String {
     format!("{:>7.0} {:>8.2} {:>8.2}", figure.per_second, figure.p50_ms, figure.p99_ms)
 }
 
-fn ratio(ratio: Option<Ratio>) -> String {
+pub fn ratio(ratio: Option<Ratio>) -> String {
     ratio.map_or(format!("{:>17}", "not valid"), |Ratio { ratio, least, most }| {
         format!("{ratio:>5.2} ({least:.2}-{most:.2})")
     })

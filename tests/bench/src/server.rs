@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use host::Stats;
+use redis_server::RedisServer;
 
 use crate::client::{Client, Request, TOKEN};
 
@@ -34,24 +35,42 @@ pub enum Application {
     Ours,
     /// Components that do only the necessary calls.
     Bare,
+    /// The shop on a SQLite database, as it is on Fermyon Cloud.
+    OnSqlite,
+    /// The shop on a Redis, as it is on Akamai Functions and SpinKube.
+    OnRedis,
+    /// The same, and two servers share the Redis.
+    TwoOnRedis,
 }
 
 impl Application {
     pub const ALL: [Self; 2] = [Self::Ours, Self::Bare];
+    /// The shop, on each store.
+    pub const STORES: [Self; 4] = [Self::Ours, Self::OnSqlite, Self::OnRedis, Self::TwoOnRedis];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Ours => "ours",
             Self::Bare => "bare",
+            Self::OnSqlite => "sqlite",
+            Self::OnRedis => "redis",
+            Self::TwoOnRedis => "redis, two servers",
         }
+    }
+
+    fn has_redis(self) -> bool {
+        matches!(self, Self::OnRedis | Self::TwoOnRedis)
     }
 
     pub fn manifest(self) -> PathBuf {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        match self {
-            Self::Ours => here.join("../../spin.toml"),
-            Self::Bare => here.join("bare/spin.toml"),
-        }
+        let target = match self {
+            Self::Bare => return here.join("bare/spin.toml"),
+            Self::Ours => "local",
+            Self::OnSqlite => "fermyon-cloud",
+            Self::OnRedis | Self::TwoOnRedis => "akamai-functions",
+        };
+        host::manifest_of(&here.join("../../spin.toml"), target)
     }
 
     /// Builds the components as the manifest says, and compiles them, which the runtime's cache remembers.
@@ -84,24 +103,78 @@ impl Settings {
     pub const NEVER: u64 = 31_536_000;
 }
 
-/// A running server. It is killed when it is dropped.
+/// What serves an application: one server, or several. They are killed when this is dropped.
 pub struct Server {
-    process: Child,
-    /// Where a server of this program is asked for its counters, and tells them.
-    counters: Option<(ChildStdin, BufReader<ChildStdout>)>,
-    client: Client,
-    /// From the start of the process to its first answer.
+    servers: Vec<Process>,
+    /// Behind them. After them, so that it goes last.
+    _redis: Option<RedisServer>,
+    /// From the start of a process to its first answer.
     pub first_answer: Duration,
 }
 
+/// A server in a process of its own. It is killed when it is dropped.
+struct Process {
+    child: Child,
+    /// Where a server of this program is asked for its counters, and tells them.
+    counters: Option<(ChildStdin, BufReader<ChildStdout>)>,
+    client: Client,
+}
+
 impl Server {
-    /// Starts a server, and waits until it answers.
+    /// Where a Redis keeps its data, below the state directory.
+    pub const REDIS: &str = "redis";
+
+    /// Starts what serves an application, and waits until it answers.
     ///
     /// # Errors
     /// Says what the server said.
     pub fn start(program: &Program, application: Application, settings: &Settings) -> Result<Self> {
+        let redis = if application.has_redis() {
+            let folder = settings.state.join(Self::REDIS);
+            fs::create_dir_all(&folder)?;
+            Some(RedisServer::start_in(&folder)?)
+        } else {
+            None
+        };
+        let count = if application == Application::TwoOnRedis { 2 } else { 1 };
+        let (mut servers, mut first_answer) = (Vec::new(), Duration::ZERO);
+        for _ in 0..count {
+            let start = Instant::now();
+            servers.push(Process::start(program, application, settings, redis.as_ref())?);
+            first_answer = start.elapsed();
+        }
+        Ok(Self { servers, _redis: redis, first_answer })
+    }
+
+    /// A client of one of the servers.
+    pub fn client(&self) -> &Client {
+        &self.servers[0].client
+    }
+
+    /// Where they all are.
+    pub fn urls(&self) -> Vec<&str> {
+        self.servers.iter().map(|server| server.client.url()).collect()
+    }
+
+    /// What the server has done so far; none of one that keeps no such counters, nor of several.
+    pub fn stats(&mut self) -> Result<Option<Stats>> {
+        let [Process { counters: Some((asked, told)), .. }] = self.servers.as_mut_slice() else { return Ok(None) };
+        asked.write_all(b"\n")?;
+        let mut line = String::new();
+        told.read_line(&mut line)?;
+        Ok(Some(serde_json::from_str(&line).context("the server tells no counters")?))
+    }
+}
+
+impl Process {
+    fn start(
+        program: &Program,
+        application: Application,
+        settings: &Settings,
+        redis: Option<&RedisServer>,
+    ) -> Result<Self> {
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let log = settings.state.join("server.log");
+        let log = settings.state.join(format!("server-{}.log", address.port()));
         let output = File::create(&log)?;
         let mut command = match program {
             Program::Host => {
@@ -122,6 +195,7 @@ impl Server {
             .arg(&settings.state)
             .env("SPIN_VARIABLE_OPERATOR_TOKEN", TOKEN)
             .env("SPIN_VARIABLE_PAYMENT_WINDOW_SECONDS", settings.payment_window.to_string())
+            .envs(redis.map(|redis| ("SPIN_VARIABLE_REDIS_HOST", redis.address())))
             .stderr(output)
             // `spin up` starts a process that serves: they are one group, and die as one.
             .process_group(0);
@@ -129,42 +203,27 @@ impl Server {
             command.env("XDG_CACHE_HOME", cache);
         }
         let start = Instant::now();
-        let mut process = command.spawn().with_context(|| format!("{command:?} cannot be run"))?;
-        let counters = process.stdin.take().zip(process.stdout.take().map(BufReader::new));
-        let client = Client::new(&format!("http://{address}"));
-        let mut server = Self { process, counters, client, first_answer: Duration::ZERO };
-        while !matches!(server.client.send(&Request::get("/health")), Ok((200, _))) {
-            let ended = server.process.try_wait()?;
+        let mut child = command.spawn().with_context(|| format!("{command:?} cannot be run"))?;
+        let counters = child.stdin.take().zip(child.stdout.take().map(BufReader::new));
+        let mut process = Self { child, counters, client: Client::new(&format!("http://{address}")) };
+        while !matches!(process.client.send(&Request::get("/health")), Ok((200, _))) {
+            let ended = process.child.try_wait()?;
             if ended.is_some() || start.elapsed() > PATIENCE {
                 bail!("the server does not start: {}", fs::read_to_string(log)?);
             }
             sleep(PAUSE);
         }
-        server.first_answer = start.elapsed();
-        Ok(server)
-    }
-
-    pub fn client(&self) -> &Client {
-        &self.client
-    }
-
-    /// What the server has done so far; none of one that keeps no such counters.
-    pub fn stats(&mut self) -> Result<Option<Stats>> {
-        let Some((asked, told)) = &mut self.counters else { return Ok(None) };
-        asked.write_all(b"\n")?;
-        let mut line = String::new();
-        told.read_line(&mut line)?;
-        Ok(Some(serde_json::from_str(&line).context("the server tells no counters")?))
+        Ok(process)
     }
 }
 
-impl Drop for Server {
+impl Drop for Process {
     fn drop(&mut self) {
         // One that has ended by itself has nothing to kill.
-        if let Ok(None) = self.process.try_wait() {
-            let group = format!("-{}", self.process.id());
+        if let Ok(None) = self.child.try_wait() {
+            let group = format!("-{}", self.child.id());
             let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
-            let _ = self.process.wait();
+            let _ = self.child.wait();
         }
     }
 }

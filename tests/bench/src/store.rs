@@ -12,8 +12,11 @@ use serde::Serialize;
 use crate::client::{Client, Request, item_id};
 use crate::server::{Application, Program, Server, Settings};
 
-/// Where Spin's store lies below its state directory.
+/// Where Spin's key-value store lies below its state directory.
 const FILE_NAME: &str = "sqlite_key_value.db";
+
+/// The files of Spin's stores.
+const FILES: [&str; 2] = [FILE_NAME, "sqlite_db.db"];
 
 /// More than is ever sold here.
 const PLENTY: u64 = 100_000_000;
@@ -76,10 +79,11 @@ impl Stock {
     }
 }
 
-/// A store in a file, with its stock.
+/// A store, with its stock.
 #[derive(Clone, Debug)]
 pub struct Template {
-    file: PathBuf,
+    /// The state directory that it is in.
+    directory: PathBuf,
     pub stock: Stock,
 }
 
@@ -94,15 +98,14 @@ impl Template {
         unpaid: usize,
     ) -> Result<Self> {
         fs::create_dir_all(directory)?;
-        let file = directory.join(FILE_NAME);
-        journal.set(&Connection::open(&file)?)?;
+        FILES.iter().try_for_each(|file| journal.set(&Connection::open(directory.join(file))?))?;
         let put = |item| Request {
             method: "PUT",
             path: format!("/inventory/{}", item_id(item)),
             body: format!(r#"{{"unit_price":1000,"on_hand":{PLENTY}}}"#),
         };
         let stock = while_served(directory, program, application, |client| Stock::make(client, items, unpaid, put))?;
-        Ok(Self { file, stock })
+        Ok(Self { directory: directory.to_owned(), stock })
     }
 
     /// Places one-line orders for an item through the application itself until it holds as many, in a copy.
@@ -124,7 +127,7 @@ impl Template {
     /// byte for byte but for the id.
     pub fn with_orders(&self, directory: &Path, journal: Journal, orders: usize) -> Result<Self> {
         let copy = self.copy(directory)?;
-        let mut store = Connection::open(&copy.file)?;
+        let mut store = Connection::open(copy.directory.join(FILE_NAME))?;
         let settings = "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-4000000;";
         store.execute_batch(settings)?;
         let paid = &self.stock.paid;
@@ -155,11 +158,28 @@ impl Template {
     /// measured.
     pub fn copy(&self, directory: &Path) -> Result<Self> {
         fs::create_dir_all(directory)?;
-        let file = directory.join(FILE_NAME);
-        fs::copy(&self.file, &file)?;
-        File::open(&file)?.sync_all()?;
-        Ok(Self { file, stock: self.stock.clone() })
+        FILES.iter().try_for_each(|file| copy_file(&self.directory.join(file), &directory.join(file)))?;
+        // Only some applications have one.
+        if self.directory.join(Server::REDIS).is_dir() {
+            copy_all(&self.directory.join(Server::REDIS), &directory.join(Server::REDIS))?;
+        }
+        Ok(Self { directory: directory.to_owned(), stock: self.stock.clone() })
     }
+}
+
+fn copy_all(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() { copy_all(&entry.path(), &to)? } else { copy_file(&entry.path(), &to)? }
+    }
+    Ok(())
+}
+
+fn copy_file(from: &Path, to: &Path) -> Result<()> {
+    fs::copy(from, to)?;
+    Ok(File::open(to)?.sync_all()?)
 }
 
 /// Does something with a server on the store in `directory`, and leaves the store in one file.
@@ -173,7 +193,9 @@ fn while_served<T>(
     let server = Server::start(program, application, &settings)?;
     let result = work(server.client());
     drop(server);
-    let store = Connection::open(directory.join(FILE_NAME))?;
-    store.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    for file in FILES {
+        let store = Connection::open(directory.join(file))?;
+        store.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    }
     result
 }

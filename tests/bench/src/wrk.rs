@@ -72,28 +72,38 @@ impl Wrk {
     }
 
     /// Sends a script for so many seconds, and measures.
-    pub fn measure(&self, url: &str, script: &Script, connections: usize, seconds: u64) -> Result<Measured> {
-        let output = self.run(url, script, connections, seconds, None)?;
+    pub fn measure(&self, urls: &[&str], script: &Script, connections: usize, seconds: u64) -> Result<Measured> {
+        let output = self.run(urls, script, connections, seconds, None)?;
         let line = output.lines().find_map(|line| line.strip_prefix("figures "));
         let line = line.with_context(|| format!("wrk says no figures, but {output}"))?;
         Ok(serde_json::from_str(line)?)
     }
 
     /// Sends a script until there were so many requests.
-    pub fn send(&self, url: &str, script: &Script, connections: usize, requests: usize) -> Result<()> {
-        self.run(url, script, connections, 600, Some(requests)).map(drop)
+    pub fn send(&self, urls: &[&str], script: &Script, connections: usize, requests: usize) -> Result<()> {
+        self.run(urls, script, connections, 600, Some(requests)).map(drop)
     }
 
-    fn run(&self, url: &str, script: &Script, connections: usize, seconds: u64, stop: Option<usize>) -> Result<String> {
+    /// Of several servers each has its part of the connections, and a thread of wrk's to itself.
+    fn run(
+        &self,
+        urls: &[&str],
+        script: &Script,
+        connections: usize,
+        seconds: u64,
+        stop: Option<usize>,
+    ) -> Result<String> {
+        let url = urls.first().context("there is a server")?;
         let file = self.scratch.join("requests");
         let line = |Request { method, path, body }: &Request| format!("{method}\t{path}\t{body}\n");
         fs::write(&file, script.requests.iter().map(line).collect::<String>())?;
         let mut command = Command::new("wrk");
         command
-            .args(["--threads", "1", "--connections", &connections.to_string()])
+            .args(["--threads", &urls.len().to_string(), "--connections", &connections.to_string()])
             .args(["--duration", &seconds.to_string(), "--timeout", PATIENCE])
             .args(["--script", concat!(env!("CARGO_MANIFEST_DIR"), "/load.lua"), url, "--"])
-            .arg(format!("requests={}", file.display()));
+            .arg(format!("requests={}", file.display()))
+            .args(urls.iter().map(|url| format!("server={}", url.trim_start_matches("http://"))));
         match script.pick {
             Pick::Any => command.arg("pick=any"),
             Pick::Once => command.arg("pick=each"),

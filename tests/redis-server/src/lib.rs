@@ -6,7 +6,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 use std::thread::sleep;
@@ -43,10 +43,28 @@ impl Error {
 /// A server of one's own. It is gone when this is dropped.
 #[derive(Debug)]
 pub struct RedisServer {
-    folder: TempDir,
+    folder: Folder,
     settings: Vec<String>,
     port: u16,
     process: Option<Process>,
+}
+
+/// Where a server keeps its data.
+#[derive(Debug)]
+enum Folder {
+    /// One that is gone with the server.
+    Own(TempDir),
+    /// One that stays.
+    Given(PathBuf),
+}
+
+impl Folder {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Own(folder) => folder.path(),
+            Self::Given(folder) => folder,
+        }
+    }
 }
 
 /// A server at work.
@@ -84,8 +102,17 @@ impl RedisServer {
 
     /// As [`RedisServer::start`], with these settings besides, as they are given to redis-server: `--maxmemory 10mb`.
     pub fn start_with(settings: &[&str]) -> Result<Self, Error> {
-        INSTALLED.clone()?;
         let folder = tempfile::Builder::new().prefix("redis-").tempdir().map_err(Error::stopped)?;
+        Self::start_on(Folder::Own(folder), settings)
+    }
+
+    /// As [`RedisServer::start`], on the data in this folder, which has to be there and stays.
+    pub fn start_in(folder: &Path) -> Result<Self, Error> {
+        Self::start_on(Folder::Given(folder.to_owned()), &[])
+    }
+
+    fn start_on(folder: Folder, settings: &[&str]) -> Result<Self, Error> {
+        INSTALLED.clone()?;
         let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
         let mut server = Self { folder, settings, port: 0, process: None };
         let mut started = Err(Error::Stopped("no port is free".to_owned()));
