@@ -112,11 +112,13 @@ impl Database {
     }
 
     /// The first one of this Redis.
+    #[allow(dead_code, reason = "the tests of one target use it")]
     pub fn of(server: &RedisServer) -> Self {
         Self { address: server.address(), login: String::new(), number: 0 }
     }
 
     /// The same, as a user sees it.
+    #[allow(dead_code, reason = "the tests of one target use it")]
     pub fn with_login(&self, login: &str) -> Self {
         Self { address: self.address.clone(), login: login.to_owned(), number: self.number }
     }

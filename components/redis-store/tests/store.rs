@@ -23,8 +23,10 @@ struct Native {
     connects_again: Cell<bool>,
     url: String,
     /// What is answered instead of what Redis answers.
-    tampers: fn(&str, Result<Vec<Answer>, StoreError>) -> Result<Vec<Answer>, StoreError>,
+    tampers: Tampers,
 }
+
+type Tampers = fn(&str, Result<Vec<Answer>, StoreError>) -> Result<Vec<Answer>, StoreError>;
 
 impl Redis for &Native {
     async fn execute(&self, command: &str, arguments: Vec<Vec<u8>>) -> Result<Vec<Answer>, StoreError> {
@@ -35,7 +37,7 @@ impl Redis for &Native {
     }
 
     fn give_up(&self) {
-        self.given_up.set(self.given_up.get() + 1);
+        self.given_up.update(|count| count.saturating_add(1));
         if self.connects_again.get() {
             let connected = redis::Client::open(self.url.as_str()).and_then(|client| client.get_connection());
             self.connection.replace(connected.unwrap_or_else(|error| panic!("{error}")));
@@ -302,7 +304,6 @@ fn a_trial_passes_and_leaves_nothing_behind() {
 
 #[test]
 fn a_trial_finds_out_a_redis_that_is_none() {
-    type Tampers = fn(&str, Result<Vec<Answer>, StoreError>) -> Result<Vec<Answer>, StoreError>;
     for (command, tampers) in [
         (
             "a script that always swaps",
