@@ -200,6 +200,11 @@ impl Books {
         }
     }
 
+    /// Whether all is there but what was missing when somebody looked last.
+    pub fn is_nothing_more_missing(&self, stock: &[Answer]) -> bool {
+        self.missing(stock).is_ok_and(|missing| missing == self.lost)
+    }
+
     /// What is missing of each item beyond what is in orders that clients can name, or what does not fit.
     ///
     /// What is available is what was supplied, less what is in orders that are pending or paid, less what is held by

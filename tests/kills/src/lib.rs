@@ -158,17 +158,18 @@ impl Trial {
         self.books.compare(&stock);
     }
 
-    /// The stock, once it fits or nothing more can be done about it.
+    /// The stock, once nothing more is missing of it than was before, or nothing more can be done about it.
     ///
-    /// An order that was cut off while it was being refused, after some of its lines were given back and before others
-    /// were, leaves holds that no client can ask for. Each change of an item settles two holds, whose turn it is, so
-    /// items are changed until none can be left that had no turn.
+    /// An order that was cut off while it was being refused or cancelled leaves holds that no client can ask for. They
+    /// look like those of an order that was cut off while it was placed, which stay, and are gone some changes later:
+    /// each change of an item settles two holds, whose turn it is. So items are changed until none can be left that had
+    /// no turn.
     fn cleared_away(&mut self, client: &Client) -> Vec<Answer> {
         let look = || (0..ITEMS.len()).map(|item| client.show_item(item)).collect::<Vec<_>>();
         let mut stock = look();
         let holds = stock.iter().filter_map(Stock::shown).map(|stock| stock.reserved).max().unwrap_or(0);
         for delta in [1, -1].into_iter().cycle().zip(0..holds).map(|(delta, _)| delta) {
-            if self.books.missing(&stock).is_ok() {
+            if self.books.is_nothing_more_missing(&stock) {
                 break;
             }
             for item in 0..ITEMS.len() {

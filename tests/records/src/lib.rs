@@ -4,6 +4,7 @@
 
 #![deny(missing_docs)]
 
+mod books;
 mod bytes;
 mod item;
 mod stored;
@@ -12,6 +13,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
+pub use books::{Balance, Books, Imbalance};
 pub use bytes::Bytes;
 pub use item::{Adjustment, Hold, Item};
 

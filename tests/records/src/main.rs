@@ -1,38 +1,72 @@
 //! Prints what is in a store: see `--help`.
 
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+mod moving;
+mod ndjson;
+mod place;
+
+use std::io::{self, BufReader, BufWriter, Write};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
-use clap::Parser;
-use rusqlite::{Connection, OpenFlags};
+use anyhow::bail;
+use clap::{Parser, Subcommand};
+
+use crate::place::{Place, Source};
 
 /// Prints the records in a store, each on a line: its key, a tab, and what is there as JSON.
 ///
-/// The store is only read, and may be in use.
+/// The store is only read, and may be in use. A STORE is the SQLite file of a key-value store, that of a database
+/// (.spin/sqlite_db.db), or the URL of a Redis (redis://host:port/database).
 #[derive(Parser)]
-#[command(version)]
+#[command(version, args_conflicts_with_subcommands = true)]
 struct Arguments {
-    /// The SQLite file: of a key-value store, or the database of a target that has one (.spin/sqlite_db.db)
-    #[arg(long, value_name = "FILE", default_value = ".spin/sqlite_key_value.db")]
-    store: PathBuf,
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    /// Which store
+    #[arg(long, value_name = "STORE", default_value = ".spin/sqlite_key_value.db")]
+    store: Place,
 
     /// Only records whose key begins like this
     #[arg(value_name = "KEY", default_value = "")]
     prefix: String,
 }
 
+#[derive(Subcommand)]
+enum Command {
+    /// Moves all records of a shop that is stopped into another store, which has to be empty
+    ///
+    /// A file that is not there yet is named with its kind: key-value:FILE or sqlite:FILE. The books are checked on both
+    /// sides, and the store from which is moved stays as it is.
+    Move {
+        #[arg(long, value_name = "STORE")]
+        from: Place,
+        #[arg(long, value_name = "STORE")]
+        to: Place,
+    },
+    /// Writes all records of a shop that is stopped to standard output, as lines of JSON
+    Export {
+        #[arg(long, value_name = "STORE")]
+        from: Place,
+    },
+    /// Reads what was exported from standard input into a store, which has to be empty; see move
+    Import {
+        #[arg(long, value_name = "STORE")]
+        to: Place,
+    },
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match print(&arguments.store, &arguments.prefix) {
-        Ok(0) => ExitCode::SUCCESS,
-        Ok(unreadable) => {
-            eprintln!("error: {unreadable} records cannot be read");
-            ExitCode::FAILURE
-        }
-        // Whoever has closed our output does not want to read it.
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+    let done = match &arguments.command {
+        None => print(&arguments.store, &arguments.prefix),
+        Some(Command::Move { from, to }) => moving::carry(from, to),
+        Some(Command::Export { from }) => moving::export(from, BufWriter::new(io::stdout().lock())),
+        Some(Command::Import { to }) => moving::import(BufReader::new(io::stdin().lock()), to),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever has closed our output does not want to read it; but half an export is none.
+        Err(error) if arguments.command.is_none() && is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -44,33 +78,22 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Prints all records: how many there are that cannot be read.
-fn print(store: &Path, prefix: &str) -> anyhow::Result<usize> {
-    if !store.exists() {
-        bail!("{} is not there; --store says which file to read", store.display());
-    }
-    let no_store = || format!("{} is no store that can be read", store.display());
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let file = Connection::open_with_flags(store, flags).with_context(no_store)?;
-    // Keys are sorted byte by byte: those that begin alike stand together.
-    let key_value = "SELECT key, value FROM spin_key_value WHERE store = 'default' AND key >= ?1 ORDER BY key";
-    let sqlite = "SELECT key, value FROM records WHERE key >= ?1 ORDER BY key";
-    let mut select = file.prepare(key_value).or_else(|_| file.prepare(sqlite)).with_context(no_store)?;
-    let mut rows = select.query([prefix]).with_context(no_store)?;
+/// Prints all records.
+fn print(store: &Place, prefix: &str) -> anyhow::Result<()> {
     let mut output = io::stdout().lock();
     let mut unreadable = 0;
-    while let Some(row) = rows.next().with_context(no_store)? {
-        let (key, value): (String, Vec<u8>) = row.try_into().with_context(no_store)?;
-        if !key.starts_with(prefix) {
-            break;
-        }
-        match records::line(&key, &value) {
+    Source::open(store)?.each_raw(prefix, |key, value| {
+        match records::line(key, &value) {
             Ok(line) => writeln!(output, "{key}\t{line}")?,
             Err(reason) => {
                 eprintln!("{key} cannot be read: {reason}");
                 unreadable += 1;
             }
         }
+        Ok(())
+    })?;
+    if unreadable > 0 {
+        bail!("{unreadable} records cannot be read");
     }
-    Ok(unreadable)
+    Ok(())
 }
