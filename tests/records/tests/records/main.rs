@@ -1,4 +1,5 @@
 //! What is in a store is read and written as it should be, by the library and by the program.
 
 mod format;
+mod moving;
 mod program;
