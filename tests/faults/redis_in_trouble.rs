@@ -156,6 +156,28 @@ fn a_key_of_another_type_is_refused_and_left_alone() {
     assert_eq!(ask::<String>(&store, &["TYPE", "inventory:last"]), "list");
 }
 
+/// What it looks like meanwhile is said in `tests/records/src/place.rs`.
+#[test]
+fn one_that_a_shop_is_moving_into_sells_nothing_and_stays_as_it_is() {
+    let (_server, store) = redis(&[]);
+    let keys = ["inventory:item1", "inventory:item2", "inventory:item3", "catalog"];
+    for key in keys {
+        let () = ask(&store, &["SET", key, "a shop is moving in"]);
+    }
+    let shop = store.open();
+    for path in ["/inventory", "/inventory/item1"] {
+        assert_eq!(shop.send(&Request::get(path)).problem(), "unreadable_record");
+    }
+    for request in [Request::place(&[("item1", 1)]), Request::create("item1", 1), Request::create("new", 1)] {
+        assert_eq!(shop.send(&request).problem(), "unreadable_record");
+    }
+    assert_eq!(shop.send(&Request::place(&[("new", 1)])).problem(), "item_not_found");
+    for key in keys {
+        assert_eq!(ask::<String>(&store, &["GET", key]), "a shop is moving in");
+    }
+    assert_eq!(ask::<usize>(&store, &["DBSIZE"]), keys.len());
+}
+
 /// The one that `docs/redis.md` says how to make.
 #[test]
 fn the_user_that_the_documentation_makes_may_do_what_the_shop_does_and_no_more() {

@@ -16,8 +16,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// So many values are read from a Redis, or written to it, at once; a record has up to 1 MB.
 const AT_ONCE: usize = 16;
 
-/// What stands in the place of a catalog while a shop moves in: a shop that is started there sells nothing.
-pub const MOVING_IN: &str = "a shop is moving in: if that was broken off, empty this database and begin again";
+/// What stands under [`KEPT_FREE`] while a shop moves in.
+const MOVING_IN: &str = "a shop is moving in: if that was broken off, empty this database and begin again";
+
+/// What a shop that is started on an empty store makes by itself. Nothing that is there is ever overwritten by it: so it
+/// makes nothing, and sells nothing.
+const KEPT_FREE: [&str; 4] = ["inventory:item1", "inventory:item2", "inventory:item3", "catalog"];
 
 /// A store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -249,7 +253,10 @@ impl Target {
                     let hint = "if a move was broken off here, empty it with FLUSHDB";
                     bail!("{place} is not empty, {keys} keys are there; {hint}");
                 }
-                let () = redis::cmd("SET").arg("catalog").arg(MOVING_IN).arg("NX").query(&mut connection)?;
+                let kept_free = KEPT_FREE.map(|key| (key, MOVING_IN));
+                let alone: bool = redis::Commands::mset_nx(&mut connection, &kept_free)
+                    .with_context(|| format!("{place} cannot be filled"))?;
+                ensure!(alone, "{place} is being filled by somebody else");
                 return Ok(Self(To::Redis { connection, next: Vec::new(), last: Vec::new() }));
             }
             Place::KeyValue(_) => Table::KeyValue,
@@ -311,7 +318,12 @@ impl Target {
                 set(&mut connection, &mut next)?;
                 // The catalog after all that is in it.
                 last.sort_by_key(|(key, _)| key == "catalog");
+                let unused: Vec<_> =
+                    KEPT_FREE.into_iter().filter(|free| last.iter().all(|(key, _)| key != free)).collect();
                 last.into_iter().try_for_each(|record| set(&mut connection, &mut vec![record]))?;
+                if !unused.is_empty() {
+                    let () = redis::Commands::del(&mut connection, unused)?;
+                }
                 Ok(())
             }
         }
