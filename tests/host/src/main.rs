@@ -12,7 +12,7 @@ use host::{Interference, Journal, Liar, Lie, Options};
 
 /// Builds the components of a Spin application and serves them, as `spin up --build` does.
 ///
-/// This is for one developer's machine and for tests: no TLS, no outgoing requests, no other triggers than HTTP, and no
+/// This is for one developer's machine and for tests: no TLS, no outgoing requests but to a Redis, no other triggers than HTTP, and no
 /// other key-value store than the default one. In production use Spin itself, which reads the same spin.toml and can
 /// take over the same state directory.
 ///
