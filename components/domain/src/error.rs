@@ -3,6 +3,7 @@
 use crate::amounts::Money;
 use crate::ids::{ItemId, OrderId};
 use crate::item::Shortage;
+use crate::ledger::InvalidCursor;
 use crate::status::Status;
 use crate::store::StoreError;
 
@@ -51,6 +52,9 @@ pub enum Error {
     /// The item that was to be created is there already.
     #[error("the item {0} exists already")]
     ItemExists(ItemId),
+    /// There is no such place in the list of orders.
+    #[error(transparent)]
+    InvalidCursor(#[from] InvalidCursor),
     /// Too many others wanted the same at once, or a record is as large as a record may be.
     #[error("too many requests for the same item or order at once")]
     Busy,

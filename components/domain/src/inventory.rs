@@ -35,6 +35,19 @@ pub struct ItemView {
     pub unit_price: Money,
 }
 
+/// The account of an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemAccount {
+    /// The item.
+    pub view: ItemView,
+    /// What was ever put in, less what was taken out.
+    pub received: u64,
+    /// What has left with paid orders that are settled.
+    pub sold: u64,
+    /// Whether the two differ by what is on hand, and no more is promised than that.
+    pub balanced: bool,
+}
+
 /// What became of a request to put an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PutItem {
@@ -69,16 +82,23 @@ impl<S: Store, E: Environment> Shop<S, E> {
 
     /// Shows all items, in the order of their ids.
     pub async fn list_items(&self) -> Result<Vec<ItemView>, Error> {
+        Ok(self.accounts().await?.into_iter().map(|account| account.view).collect())
+    }
+
+    /// The accounts of all items, in the order of their ids.
+    pub async fn accounts(&self) -> Result<Vec<ItemAccount>, Error> {
         let ids = self.catalog().await?.record.items;
-        let mut views = Vec::with_capacity(ids.len());
+        let mut accounts = Vec::with_capacity(ids.len());
         for ids in ids.chunks(ITEMS_A_CALL) {
             for (item_id, item) in ids.iter().zip(self.find_items(ids).await?) {
                 // Listed, but not there: its creation was cut short.
-                let Some(item) = item? else { continue };
-                views.push(self.view_item(item_id, item.record).await?);
+                let Some(Read { record: mut item, .. }) = item? else { continue };
+                self.preview(&mut item, self.environment.now()).await?;
+                let (received, sold, balanced) = (item.received, item.sold, item.is_balanced());
+                accounts.push(ItemAccount { view: view(item_id, &item), received, sold, balanced });
             }
         }
-        Ok(views)
+        Ok(accounts)
     }
 
     /// Creates an item, or changes the price of one that is there. `on_hand` is for a new item only.
@@ -125,8 +145,14 @@ impl<S: Store, E: Environment> Shop<S, E> {
         // Without a key it gets one all the same: if the swap's answer is lost, it tells whether it was made.
         let key = key.unwrap_or_else(|| KeyDigest::from_random(self.environment.random_id()));
         let adjustment = Adjustment::new(key, delta, reason);
-        let (item, made_before) = self
-            .update_item(item_id, |item| {
+        let item = self.item(item_id).await?;
+        if item.record.adjustment(&adjustment.key).is_none() {
+            self.write_down(&adjustment, delta, reason).await?;
+        }
+        let mut beside = self.read_beside(&mut [&item.record].into_iter(), &[], self.environment.now()).await?;
+        let name = Key::Adjustment(adjustment.name());
+        let outcome = self
+            .update_read_item(item_id, Some((item, &mut beside)), &[], self.attempts(), |item, _| {
                 match item.adjustment(&adjustment.key) {
                     Some(made) if *made == adjustment => return Ok(Change::Leave(Ok((item.clone(), true)))),
                     Some(_) => return Err(Error::IdempotencyKeyReused),
@@ -141,7 +167,12 @@ impl<S: Store, E: Environment> Shop<S, E> {
                     }
                 }
             })
-            .await??;
+            .await;
+        if !keyed && matches!(outcome, Ok(Err(_)) | Err(Error::TooMuchStock)) {
+            // Nothing was made, and nobody else has this key. If it stays, nothing names it.
+            let _ = self.store.remove(&[name]).await;
+        }
+        let (item, made_before) = outcome??;
         Ok(Adjusted { view: self.view_item(item_id, item).await?, replayed: keyed && made_before })
     }
 

@@ -32,6 +32,11 @@ pub struct Item {
     pub on_hand: Stock,
     /// The price of one.
     pub unit_price: Money,
+    /// What was ever put in, less what was taken out: the initial stock and all adjustments.
+    pub received: u64,
+    /// What has left with paid orders that are settled. Kept apart from what is on hand, so that anybody can see that
+    /// nothing is missing: see [`Self::is_balanced`].
+    pub sold: u64,
     /// Stock that is promised to orders. A hold leaves only when it is settled, never by its expiry alone: an
     /// expired hold may belong to a paid order whose goods still count as on hand.
     pub holds: Holds,
@@ -54,6 +59,12 @@ impl Adjustment {
     /// The adjustment by `delta` for `reason` under `key`.
     pub fn new(key: KeyDigest, delta: Delta, reason: &str) -> Self {
         Self { key, request: digest([delta.get().to_string().as_str(), reason]) }
+    }
+
+    /// Under which name it is kept what the adjustment was: one for each request under a key.
+    pub(crate) fn name(&self) -> KeyDigest {
+        let request = u64::from_be_bytes(self.request);
+        KeyDigest::from_bytes(digest([self.key.to_string().as_str(), format!("{request:016x}").as_str()]))
     }
 }
 
@@ -82,6 +93,8 @@ impl Item {
             version: 0,
             on_hand,
             unit_price,
+            received: on_hand.get(),
+            sold: 0,
             holds: Holds::default(),
             settled_keys: Vec::new(),
             adjustments: Vec::new(),
@@ -96,6 +109,11 @@ impl Item {
     /// What a newcomer can have.
     pub fn available(&self) -> u64 {
         self.on_hand.get().saturating_sub(self.reserved())
+    }
+
+    /// Whether what was received is what is on hand and what was sold, and no more is promised than is there.
+    pub fn is_balanced(&self) -> bool {
+        self.on_hand.get().checked_add(self.sold) == Some(self.received) && self.reserved() <= self.on_hand.get()
     }
 
     /// Promises stock to an order that has none of it yet.
@@ -114,6 +132,7 @@ impl Item {
         if settlement == Settlement::Sold {
             // Never less than nothing: what is held is on hand (checked when a record is read and in `hold`).
             self.on_hand = self.on_hand.checked_sub(hold.quantity.get()).unwrap_or(self.on_hand);
+            self.sold = self.sold.saturating_add(hold.quantity.get());
         }
         if let (Some(key), Settlement::Sold | Settlement::Released) = (hold.key, settlement) {
             let place = self.settled_keys.binary_search_by(|(settled, _)| settled.cmp(&key));
@@ -154,6 +173,7 @@ impl Item {
             return Err(shortage);
         }
         self.on_hand = on_hand;
+        self.received = self.received.saturating_add_signed(delta.get());
         self.adjustments.push(adjustment);
         let forgotten = self.adjustments.len().saturating_sub(REMEMBERED_ADJUSTMENTS);
         self.adjustments.drain(..forgotten);

@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! 55799({ "format": 1, "version": 7, "on_hand": 100, "unit_price": 1000,
+//!         "received": 130, "sold": 30,           left out while nothing was sold
 //!         "holds": { "order":      h'…',        16 bytes an order, ascending
 //!                    "quantity":   [2, …],
 //!                    "expires_at": [ms, …],     the first since 1970, each other since the one before it
@@ -87,12 +88,19 @@ impl Item {
 }
 
 fn write(item: &Item, to: &mut Encoder<Bytes>) -> Written {
-    let parts = [!item.holds.is_empty(), !item.settled_keys.is_empty(), !item.adjustments.is_empty()];
+    // What was never sold is on hand.
+    let accounts = item.sold > 0 || item.received != item.on_hand.get();
+    let parts =
+        [accounts, accounts, !item.holds.is_empty(), !item.settled_keys.is_empty(), !item.adjustments.is_empty()];
     let parts = parts.into_iter().map(u64::from).fold(4, u64::saturating_add);
     to.tag(SELF_DESCRIBED)?.map(parts)?.str("format")?.u64(FORMAT)?;
     to.str("version")?.u64(item.version)?;
     to.str("on_hand")?.u64(item.on_hand.get())?;
     to.str("unit_price")?.u64(item.unit_price.get())?;
+    if accounts {
+        to.str("received")?.u64(item.received)?;
+        to.str("sold")?.u64(item.sold)?;
+    }
     if !item.holds.is_empty() {
         write_holds(&item.holds, to.str("holds")?)?;
     }
@@ -152,11 +160,14 @@ fn read(bytes: &[u8]) -> Result<Item, NoItem> {
     let on_hand = named(&mut from, "on_hand")?.u64()?.try_into().map_err(|_| NoItem)?;
     let unit_price = named(&mut from, "unit_price")?.u64()?.try_into().map_err(|_| NoItem)?;
     let mut item = Item { version, ..Item::new(on_hand, unit_price) };
-    let mut names = ["holds", "settled_keys", "adjustments"].into_iter();
+    let mut names = ["received", "sold", "holds", "settled_keys", "adjustments"].into_iter();
+    let mut accounts = (None, None);
     for _ in 0..parts {
         // What stands there twice, or too late, is not found any more.
         let name = from.str()?;
         match names.find(|part| *part == name).ok_or(NoItem)? {
+            "received" => accounts.0 = Some(from.u64()?),
+            "sold" => accounts.1 = Some(from.u64()?),
             "holds" => item.holds = read_holds(&mut from)?,
             "settled_keys" => {
                 for _ in 0..some(from.array()?)? {
@@ -177,6 +188,13 @@ fn read(bytes: &[u8]) -> Result<Item, NoItem> {
                 }
             }
         }
+    }
+    match accounts {
+        (None, None) => {}
+        (Some(received), Some(sold)) if sold > 0 || received != item.on_hand.get() => {
+            (item.received, item.sold) = (received, sold);
+        }
+        _ => return Err(NoItem),
     }
     if from.position() == bytes.len() { Ok(item) } else { Err(NoItem) }
 }

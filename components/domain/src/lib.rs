@@ -12,18 +12,20 @@
 //!    adjustment that was acknowledged is never undone.
 //!
 //! The records are in [`item`], [`order`] and [`payment`], pure and without a thought of where they are kept. The
-//! requests are methods of [`Shop`]: `inventory`, `placing`, `orders` and `payments` hold them. They share one way of
+//! requests are methods of [`Shop`]: `inventory`, `placing`, `orders`, `payments`, `ledger` and `history` hold them. They share one way of
 //! changing an item, in `settlement`, and one way of being done together, in `group`.
 
 mod amounts;
 mod environment;
 mod error;
 mod group;
+mod history;
 mod holds;
 mod ids;
 mod inventory;
 pub mod item;
 mod item_record;
+mod ledger;
 pub mod order;
 mod orders;
 pub mod payment;
@@ -37,8 +39,10 @@ mod store;
 pub use amounts::{Currency, Delta, InvalidCurrency, InvalidDelta, Money, OutOfRange, Quantity, Stock};
 pub use environment::{Environment, Timestamp};
 pub use error::Error;
+pub use history::{AdjustmentMade, OrderEvent, OrderHistory};
 pub use ids::{CustomerId, InvalidId, ItemId, KeyDigest, Method, OrderId};
-pub use inventory::{Adjusted, ItemView, PRESET, PutItem};
+pub use inventory::{Adjusted, ItemAccount, ItemView, PRESET, PutItem};
+pub use ledger::{Cursor, InvalidCursor, MOST_LISTED, OrderPage};
 pub use orders::OrderView;
 pub use placing::Placed;
 pub use settlement::MOST_BYTES as MOST_RECORD_BYTES;

@@ -25,10 +25,15 @@ impl<S: Store, E: Environment> Shop<S, E> {
     /// Shows an order.
     pub async fn show_order(&self, order_id: OrderId) -> Result<OrderView, Error> {
         let (order, payment) = self.read_order(order_id).await?.ok_or(Error::OrderNotFound)?;
-        let mut view = self.view(order, payment.record, true);
+        self.look_at(order, payment.record).await
+    }
+
+    /// An order that was read, as a client sees it.
+    pub(crate) async fn look_at(&self, order: Order, payment: Payment) -> Result<OrderView, Error> {
+        let mut view = self.view(order, payment, true);
         if view.status == Status::Pending && !self.all_held(&view.order).await? {
             // A hold may be missing because it was settled since: then the payment says so by now.
-            let payment = self.read_payment(order_id).await?;
+            let payment = self.read_payment(view.order.order_id).await?;
             view = self.view(view.order, payment.record, false);
         }
         Ok(view)

@@ -281,35 +281,43 @@ impl<S: Store, E: Environment> Shop<S, E> {
         })
     }
 
-    /// Writes these orders, unpaid, in one call.
+    /// Writes these orders, unpaid, and their number in the list, in one call.
     async fn write_orders(
         &self,
         all: &[Wanted],
         orders: Vec<Result<Order, Unwritten>>,
     ) -> Vec<Result<Creation, Unwritten>> {
         let mut records = Vec::new();
+        let mut ids = Vec::new();
         for order in orders.iter().flatten() {
             match (encode(order), encode(&Payment::NEW)) {
                 (Ok(written), Ok(payment)) => {
                     records.extend([(Key::Order(order.order_id), written), (Key::Payment(order.order_id), payment)]);
+                    ids.push(order.order_id);
                 }
                 (Err(error), _) | (_, Err(error)) => {
                     return all.iter().map(|_| Err(Unwritten::Refused(error.clone()))).collect();
                 }
             }
         }
-        let inserted = if records.is_empty() { Ok(Vec::new()) } else { self.store.insert(records).await };
+        let inserted = if ids.is_empty() { Ok(Vec::new()) } else { self.insert_listed(records, &ids).await };
         let mut payments = inserted.map(|entries| entries.into_iter().skip(1).step_by(2));
         let written = |(wanted, order): (&Wanted, Result<Order, Unwritten>)| {
             let order = order?;
             let payment = match &mut payments {
                 Ok(payments) => payments.next().ok_or_else(|| Error::half_an_order(order.order_id)),
-                Err(error) => Err(error.clone().into()),
+                Err(error) => Err(error.clone()),
             };
             let payment = payment.map_err(Unwritten::Refused)?;
             Ok(Creation { order, key: wanted.key, payment, held: 0, outcome: Ok(Holding::Held) })
         };
         all.iter().zip(orders).map(written).collect()
+    }
+
+    async fn insert_listed(&self, mut records: Vec<(Key, Vec<u8>)>, ids: &[OrderId]) -> Result<Vec<Entry>, Error> {
+        // Last, so that orders and payments take turns.
+        records.push((Key::Placed(self.number().await?), encode(&ids)?));
+        Ok(self.store.insert(records).await?)
     }
 
     /// Holds the lines of one item, for those of these orders whose lines so far are held.

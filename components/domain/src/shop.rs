@@ -1,5 +1,6 @@
 //! The shop: a store, an environment and settings, and how records are read and attempts are counted.
 
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::group::Group;
 use crate::ids::OrderId;
+use crate::ledger::Lease;
 use crate::order::Order;
 use crate::payment::Payment;
 use crate::payments::{Outcome, Payer};
@@ -41,9 +43,15 @@ pub struct Shop<S, E> {
 pub struct Company {
     pub(crate) placing: Group<Wanted, Met>,
     pub(crate) paying: Group<Payer, Outcome>,
+    pub(crate) lease: Lease,
 }
 
 impl Company {
+    /// An instance that has placed orders before, and took these numbers out of the ledger then. Nobody else may have them.
+    pub fn numbered(numbers: Range<u64>) -> Self {
+        Self { lease: Lease::of(numbers), ..Self::default() }
+    }
+
     /// Whether requests that come here would have more company in another instance: this one should take no more.
     pub fn is_apart(&self) -> bool {
         self.placing.is_apart() || self.paying.is_apart()

@@ -20,13 +20,19 @@ pub enum Key {
     Payment(OrderId),
     /// Which order an idempotency key stands for. Never changes.
     Idempotency(KeyDigest),
+    /// Which numbers the list of orders has given away.
+    Ledger,
+    /// The orders that were written under a number of the ledger. Never changes.
+    Placed(u64),
+    /// What an adjustment was, and when it was made.
+    Adjustment(KeyDigest),
 }
 
 impl Key {
     /// Whether records of this kind come into being through [`Store::create`]. The others are written under a name
     /// that is fresh, or with a value that is the same whoever writes it.
     pub fn is_created(&self) -> bool {
-        matches!(self, Key::Catalog | Key::Item(_))
+        matches!(self, Key::Catalog | Key::Item(_) | Key::Ledger)
     }
 }
 
@@ -38,6 +44,10 @@ impl fmt::Display for Key {
             Key::Order(id) => write!(f, "order:{id}"),
             Key::Payment(id) => write!(f, "payment:{id}"),
             Key::Idempotency(digest) => write!(f, "idempotency:{digest}"),
+            Key::Ledger => f.write_str("ledger"),
+            // In the order of the numbers.
+            Key::Placed(number) => write!(f, "placed:{number:016}"),
+            Key::Adjustment(digest) => write!(f, "adjustment:{digest}"),
         }
     }
 }

@@ -25,6 +25,7 @@ fn named(name: &'static str, stock: &[(Name, u64)], requests: Vec<Request>, faul
         stock: stock.to_vec(),
         requests,
         together: Vec::new(),
+        cold: false,
         before: Vec::new(),
         faults,
     };
@@ -139,6 +140,13 @@ pub fn all() -> Vec<Named> {
     presets.case.level = Level::KeyValue;
     // The first has made item1 and item2; both are about to make item3 and the catalog.
     presets.case.before = vec![(0, 14), (1, 3)];
+    let mut first_orders = named(
+        "two_first_orders_of_their_instances_take_numbers",
+        &[("a", 2)],
+        vec![one_of(&["a"], None), one_of(&["a"], None)],
+        faults(1, 1, 0),
+    );
+    first_orders.case.cold = true;
     let mut creators = named(
         "two_creators_of_one_item",
         &[("a", 1)],
@@ -213,6 +221,7 @@ pub fn all() -> Vec<Named> {
         presets,
         creators,
         last_unit,
+        first_orders,
     ]);
     cases
 }

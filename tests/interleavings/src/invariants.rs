@@ -28,6 +28,8 @@ pub enum Rule {
     RetryIsSafe,
     /// Ordinary requests clear away whatever was left.
     NothingStuck,
+    /// Every order is in the list of orders, once.
+    Listed,
 }
 
 /// A promise that was broken.
@@ -93,7 +95,25 @@ pub fn check(case: &Case, world: &World) -> Checked {
     if let Some((key, orders)) = keys.iter().find(|(_, orders)| orders.len() > 1) {
         return broken(Rule::RetryIsSafe, format!("{} orders under the key {key}: {orders:?}", orders.len()));
     }
+    each_listed_once(world)?;
     supplies.iter().try_for_each(|(item, initial)| books(world, item, *initial))
+}
+
+/// Every order is in the list of orders, once.
+fn each_listed_once(world: &World) -> Checked {
+    let listed = world.listed();
+    let once = listed.iter().collect::<BTreeSet<_>>();
+    let mut missing = None;
+    world.each_order(|order| {
+        if !once.contains(&order.order_id) {
+            missing = Some(order.order_id);
+        }
+    });
+    match missing {
+        Some(order) => broken(Rule::Listed, format!("{order} is not in the list of orders")),
+        None if once.len() < listed.len() => broken(Rule::Listed, format!("an order is listed twice: {listed:?}")),
+        None => Ok(()),
+    }
 }
 
 /// The part of an order's id that says which request made it.
@@ -145,15 +165,20 @@ fn told(world: &World, number: usize, request: &Request, answer: &Answer) -> Che
 
 /// What was promised of an item, and where its goods went.
 fn books(world: &World, item: &str, initial: u64) -> Checked {
-    let Some((reserved, on_hand, adjusted)) = world.item(item, |record| {
+    let Some((reserved, on_hand, adjusted, received, sold)) = world.item(item, |record| {
         let reserved: u64 = record.holds.values().map(|hold| hold.quantity).sum();
         let adjusted: BTreeSet<_> = record.adjustments.iter().map(|adjustment| adjustment.key.to_string()).collect();
-        (reserved, record.on_hand, adjusted)
+        (reserved, record.on_hand, adjusted, record.received.unwrap_or(record.on_hand), record.sold.unwrap_or_default())
     }) else {
         return Ok(());
     };
     if reserved > on_hand {
         return broken(Rule::NoOversell, format!("{reserved} of {item} are promised, {on_hand} are on hand"));
+    }
+    if received != on_hand + sold {
+        let what =
+            format!("{received} of {item} were received, {on_hand} are on hand, the item says that {sold} are sold");
+        return broken(Rule::Conservation, what);
     }
     let mut counted = BTreeSet::new();
     let mut expected = i128::from(initial);

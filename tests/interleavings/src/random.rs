@@ -79,7 +79,8 @@ fn case(random: &mut Rng) -> Case {
     let faults = Faults { crashes: random.usize(0..=2), errors: random.usize(0..=2), expiries: random.usize(0..=2) };
     let together = (0..count).filter(|_| random.bool()).collect();
     let together = if random.bool() { together } else { Vec::new() };
-    Case { level, stock, requests, together, before: Vec::new(), faults }
+    let cold = random.u8(..4) == 0;
+    Case { level, stock, requests, together, cold, before: Vec::new(), faults }
 }
 
 /// A request that places an order, under a key or not.

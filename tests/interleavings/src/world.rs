@@ -2,15 +2,17 @@
 
 use std::fmt::Display;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Range;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use records::Item;
+use uuid::Uuid;
 
 use crate::record::{Order, Payment, Record};
 use crate::request::{Answer, Level, Name, Request, WINDOW, first_order, perform};
-use crate::store::{Caller, Instance, Next, Progress, Shared, Turn};
+use crate::store::{Caller, Instance, Next, Progress, Shared, Turn, private};
 
 /// How a search begins, and how far it may go.
 #[derive(Clone, Debug)]
@@ -22,6 +24,8 @@ pub struct Case {
     pub requests: Vec<Request>,
     /// Those of them that one instance serves; each of the others has an instance of its own.
     pub together: Vec<usize>,
+    /// Whether instances have to take numbers for their orders, as at their beginning.
+    pub cold: bool,
     /// What comes before the search: so many calls of this request, then of that one.
     pub before: Vec<(usize, usize)>,
     pub faults: Faults,
@@ -86,6 +90,7 @@ pub struct World {
     level: Level,
     jobs: Vec<Job>,
     faults: Faults,
+    cold: bool,
 }
 
 impl World {
@@ -112,16 +117,27 @@ impl World {
             let catalog = serde_json::json!({ "items": case.stock.iter().map(|(item, _)| item).collect::<Vec<_>>() });
             shared.write(case.level.place(&shared, "catalog"), catalog.to_string().into_bytes());
         }
-        let mut world = Self { shared, level: case.level, jobs: Vec::new(), faults: case.faults };
-        let shared = Rc::new(Instance::new(true));
+        let mut world = Self { shared, level: case.level, cold: case.cold, jobs: Vec::new(), faults: case.faults };
+        let shared = Rc::new(Instance::new(true, (!case.cold).then_some(0..1000)));
         for (number, request) in case.requests.iter().enumerate() {
-            let instance = if case.together.contains(&number) { shared.clone() } else { Rc::new(Instance::new(false)) };
+            let instance = if case.together.contains(&number) { shared.clone() } else { world.instance() };
             world.start(request.clone(), instance);
         }
         for (request, calls) in &case.before {
             (0..*calls).for_each(|_| world.take(Step::Call(*request, Turn::Made)));
         }
         world
+    }
+
+    /// An instance for the next request.
+    fn instance(&self) -> Rc<Instance> {
+        Rc::new(Instance::new(false, self.numbers()))
+    }
+
+    /// Numbers that nobody has before the next request comes.
+    fn numbers(&self) -> Option<Range<u64>> {
+        let first = 1000 * (1 + self.jobs.len() as u64);
+        (!self.cold).then_some(first..first + 1000)
     }
 
     fn start(&mut self, request: Request, instance: Rc<Instance>) {
@@ -241,7 +257,7 @@ impl World {
 
     /// Runs one more request to its end, with nothing in between.
     pub fn run(&mut self, request: Request) -> Answer {
-        self.start(request, Rc::new(Instance::new(false)));
+        self.start(request, self.instance());
         let number = self.jobs.len() - 1;
         loop {
             match &self.jobs[number].running {
@@ -259,7 +275,9 @@ impl World {
             salt.hash(&mut hash);
             self.faults.hash(&mut hash);
             self.shared.now.get().hash(&mut hash);
-            for (name, stored) in &*self.shared.records.borrow() {
+            // What nobody reads here makes no difference.
+            let records = self.shared.records.borrow();
+            for (name, stored) in records.iter().filter(|(name, _)| !private(name)) {
                 (name, &stored.bytes).hash(&mut hash);
             }
             for job in &self.jobs {
@@ -308,6 +326,15 @@ impl World {
 
     fn record<T>(&self, key: &str, look: impl FnOnce(&Record) -> T) -> Option<T> {
         self.shared.records.borrow().get(key).map(|stored| look(stored.record(key)))
+    }
+
+    /// The orders that the list of orders has, as often as it has them.
+    pub fn listed(&self) -> Vec<Uuid> {
+        let records = self.shared.records.borrow();
+        let listed = records.range("placed:".to_owned().."placed;".to_owned());
+        listed
+            .flat_map(|(_, stored)| serde_json::from_slice::<Vec<Uuid>>(&stored.bytes).expect("it is a list"))
+            .collect()
     }
 
     /// Shows every order there is.

@@ -18,10 +18,12 @@ struct Mutant {
 }
 
 const ITEM: &str = "domain/src/item.rs";
+const ITEM_RECORD: &str = "domain/src/item_record.rs";
 const ORDERS: &str = "domain/src/orders.rs";
 const PLACING: &str = "domain/src/placing.rs";
 const PAYMENTS: &str = "domain/src/payments.rs";
 const INVENTORY: &str = "domain/src/inventory.rs";
+const LEDGER: &str = "domain/src/ledger.rs";
 const SETTLEMENT: &str = "domain/src/settlement.rs";
 const KEY_VALUE: &str = "keyvalue-store/src/lib.rs";
 
@@ -42,7 +44,8 @@ const MUTANTS: &[Mutant] = &[
         name: "states_that_come_back",
         patches: &[
             (SETTLEMENT, "item.version = item.version.wrapping_add(1);", ""),
-            // An adjustment that is remembered makes the bytes different too.
+            // So do accounts, and an adjustment that is remembered.
+            (ITEM_RECORD, "item.sold > 0 || item.received != item.on_hand.get();", "false;"),
             (ITEM, "pub const REMEMBERED_ADJUSTMENTS: usize = 64;", "pub const REMEMBERED_ADJUSTMENTS: usize = 0;"),
         ],
     },
@@ -94,6 +97,14 @@ const MUTANTS: &[Mutant] = &[
             }
             // Another failure may be a lost answer",
         )],
+    },
+    Mutant {
+        name: "numbers_taken_although_somebody_was_faster",
+        patches: &[(LEDGER, "Ok(Swap::Swapped) => return Ok(first),", "Ok(_) => return Ok(first),")],
+    },
+    Mutant {
+        name: "sale_that_is_not_counted",
+        patches: &[(ITEM, "self.sold = self.sold.saturating_add(hold.quantity.get());", "")],
     },
     Mutant {
         name: "helper_that_rejects",
@@ -320,6 +331,18 @@ fn a_hold_that_is_released_before_its_payment_is_void_is_caught() {
 fn a_lost_answer_that_is_taken_for_failure_is_caught() {
     caught("lost_answer_of_an_adjustment_taken_for_failure", "with_pay_and_settlement", "Conservation");
     caught("lost_answer_of_a_claim_taken_for_failure", "two_creators_of_one_item", "ToldIsTrue");
+}
+
+#[test]
+fn numbers_that_two_instances_take_are_caught() {
+    // Two orders are inserted under one name, which the store notices before any promise is broken.
+    let (held, found) = search("numbers_taken_although_somebody_was_faster", "take_numbers");
+    assert!(!held, "{found}");
+}
+
+#[test]
+fn a_sale_that_is_not_counted_is_caught() {
+    caught("sale_that_is_not_counted", "one_order_by_two_executors", "Conservation");
 }
 
 #[test]

@@ -56,6 +56,18 @@ pub enum Imbalance {
         /// How much is there.
         on_hand: u64,
     },
+    /// What was received of an item is neither there nor sold, or more is.
+    #[error("{received} of {item} were received, {sold} are sold, and {on_hand} are there")]
+    Lost {
+        /// Which item.
+        item: String,
+        /// How much was put in.
+        received: u64,
+        /// How much has left.
+        sold: u64,
+        /// How much is there.
+        on_hand: u64,
+    },
     /// One record needs another.
     #[error("{0} is there, and {1} is not")]
     Missing(String, String),
@@ -84,6 +96,21 @@ pub struct Books {
 #[derive(Debug, Deserialize)]
 struct Catalog {
     items: BTreeSet<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[allow(dead_code, reason = "that it is there is all that is asked of it")]
+struct Ledger {
+    id: String,
+    next: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[allow(dead_code, reason = "that it is there is all that is asked of it")]
+struct Made {
+    at: u64,
+    delta: i64,
+    reason: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -127,11 +154,22 @@ impl Books {
             None if key == "catalog" => self.listed = Some(json::<Catalog>(key, bytes)?.items),
             Some(("inventory", item)) => {
                 let read = Item::decode(bytes).map_err(|error| Imbalance::Unreadable(key.to_owned(), error))?;
+                if let (Some(received), Some(sold)) = (read.received, read.sold)
+                    && received != read.on_hand + sold
+                {
+                    let (item, on_hand) = (item.to_owned(), read.on_hand);
+                    return Err(Imbalance::Lost { item, received, sold, on_hand });
+                }
                 let holds = read.holds.into_iter().map(|(order, hold)| (order, hold.quantity)).collect();
                 self.items.insert(item.to_owned(), (read.on_hand, holds));
             }
             Some(("order", order)) => _ = self.orders.insert(id(key, order)?, json::<Order>(key, bytes)?.lines),
             Some(("payment", order)) => _ = self.payments.insert(id(key, order)?, json(key, bytes)?),
+            None if key == "ledger" => _ = json::<Ledger>(key, bytes)?,
+            Some(("placed", number)) if number.bytes().all(|digit| digit.is_ascii_digit()) => {
+                _ = json::<Vec<Uuid>>(key, bytes)?;
+            }
+            Some(("adjustment", _)) => _ = json::<Made>(key, bytes)?,
             Some(("idempotency", digest)) => _ = self.mapped.insert(digest.to_owned(), json(key, bytes)?),
             _ => return Err(Imbalance::Foreign(key.to_owned())),
         }

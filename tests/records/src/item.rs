@@ -15,6 +15,12 @@ pub struct Item {
     pub on_hand: u64,
     /// The price of one.
     pub unit_price: u64,
+    /// What was ever put in, less what was taken out; left out while nothing was sold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub received: Option<u64>,
+    /// What has left with paid orders; left out while that is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sold: Option<u64>,
     /// What is promised, by the order that it is promised to.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub holds: BTreeMap<Uuid, Hold>,

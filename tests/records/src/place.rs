@@ -299,7 +299,7 @@ impl Target {
                     insert.execute((key, value))?;
                 }
             }
-            To::Redis { last, .. } if is_created(key) => last.push((key.to_owned(), value)),
+            To::Redis { last, .. } if is_for_sale(key) => last.push((key.to_owned(), value)),
             To::Redis { connection, next, .. } => {
                 next.push((key.to_owned(), value));
                 if next.len() >= AT_ONCE {
@@ -341,6 +341,11 @@ fn set(connection: &mut redis::Connection, records: &mut Vec<(String, Vec<u8>)>)
 
 /// Whether stores in which records are created keep this one that way.
 fn is_created(key: &str) -> bool {
+    key == "ledger" || is_for_sale(key)
+}
+
+/// Whether this one makes something be sold.
+fn is_for_sale(key: &str) -> bool {
     key == "catalog" || key.starts_with("inventory:")
 }
 

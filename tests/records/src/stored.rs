@@ -15,7 +15,7 @@ const SELF_DESCRIBED: Header = Header::Tag(55799);
 const FORMAT: u64 = 1;
 
 /// What may be left out behind the four fields that are always there, in the order in which it stands there.
-const PARTS: [&str; 3] = ["holds", "settled_keys", "adjustments"];
+const PARTS: [&str; 5] = ["received", "sold", "holds", "settled_keys", "adjustments"];
 
 type Result<T> = std::result::Result<T, Unreadable>;
 
@@ -39,6 +39,8 @@ impl Item {
         for _ in 0..following {
             let name = from.text()?;
             match parts.find(|part| part.as_bytes() == name) {
+                Some("received") => item.received = Some(from.number()?),
+                Some("sold") => item.sold = Some(from.number()?),
                 Some("holds") => item.holds = from.holds()?,
                 Some("settled_keys") => {
                     for _ in 0..from.some()? {
@@ -57,17 +59,29 @@ impl Item {
                 _ => return from.wrong(),
             }
         }
-        if from.decoder.offset() == bytes.len() { Ok(item) } else { from.wrong() }
+        // Both or none, and none where they say nothing that is not there.
+        let accounts = match (item.received, item.sold) {
+            (None, None) => true,
+            (Some(received), Some(sold)) => sold > 0 || received != item.on_hand,
+            _ => false,
+        };
+        if accounts && from.decoder.offset() == bytes.len() { Ok(item) } else { from.wrong() }
     }
 
     /// The bytes of the item.
     pub fn encode(&self) -> Vec<u8> {
+        let accounts = [("received", self.received), ("sold", self.sold)];
+        let accounts = accounts.into_iter().filter_map(|(name, number)| Some((name, number?)));
         let parts = [!self.holds.is_empty(), !self.settled_keys.is_empty(), !self.adjustments.is_empty()];
         let mut to = Writer(Vec::new());
         to.push(SELF_DESCRIBED);
-        to.push(Header::Map(Some(4 + parts.iter().filter(|part| **part).count())));
+        to.push(Header::Map(Some(4 + accounts.clone().count() + parts.iter().filter(|part| **part).count())));
         let fields = ["format", "version", "on_hand", "unit_price"];
         for (name, number) in fields.into_iter().zip([FORMAT, self.version, self.on_hand, self.unit_price]) {
+            to.text(name);
+            to.push(Header::Positive(number));
+        }
+        for (name, number) in accounts {
             to.text(name);
             to.push(Header::Positive(number));
         }

@@ -23,6 +23,8 @@ fn full() -> Item {
         let quantity = u64::try_into(quantity).unwrap();
         item.hold(order(number), Hold { quantity, expires_at: u64::into(expires_at), key }).unwrap();
     }
+    item.hold(order(6), Hold { quantity: 30.try_into().unwrap(), expires_at: 0.into(), key: None }).unwrap();
+    item.settle(order(6), domain::item::Settlement::Sold);
     item.settled_keys.extend([(key(1), order(4)), (key(2), order(5))]);
     for number in 0..3 {
         item.adjust(Adjustment::new(key(number), 5.try_into().unwrap(), "found"), 5.try_into().unwrap()).unwrap();
@@ -105,6 +107,21 @@ fn bytes_that_say_what_an_item_says_in_another_way_are_no_item() {
         bytes[3] = 0xa0 + fields;
         assert_eq!(Item::from_bytes(&bytes), Err(NoItem), "{fields} fields are said");
     }
+
+    // What was received without what was sold, and accounts that say nothing.
+    let mut sold = full();
+    let accounts = |item: &Item| (item.received, item.sold);
+    assert_eq!(accounts(&Item::from_bytes(&sold.to_bytes()).unwrap()), (2_000_015, 30));
+    (sold.holds, sold.settled_keys, sold.adjustments) = Default::default();
+    let bytes = sold.to_bytes();
+    let received = bytes.windows(9).position(|window| window == b"\x68received").unwrap();
+    let mut one = bytes[..received + 14].to_vec();
+    one[3] = 0xa5;
+    assert_eq!(Item::from_bytes(&one), Err(NoItem));
+    let mut nothing = Item::new(1.try_into().unwrap(), 0.try_into().unwrap()).to_bytes();
+    nothing[3] = 0xa6;
+    nothing.extend(b"\x68received\x01\x64sold\x00");
+    assert_eq!(Item::from_bytes(&nothing), Err(NoItem));
 
     // A column of keys without a key, and a hold that expires after the year 9999.
     let mut held = Item::new(1.try_into().unwrap(), 0.try_into().unwrap());

@@ -13,6 +13,7 @@
 mod company;
 mod inventory;
 mod item_record;
+mod ledger;
 mod orders;
 mod payments;
 mod support;

@@ -172,6 +172,15 @@ pub struct World {
     pub store: MemoryStore,
     pub environment: Fixed,
     pub company: Rc<Company>,
+    /// The numbers that no instance has yet.
+    pub numbers: Rc<Cell<u64>>,
+}
+
+/// An instance that has placed orders before: what the tests count is what an order costs it.
+fn warm(numbers: &Cell<u64>) -> Rc<Company> {
+    let first = numbers.get();
+    numbers.set(first + 1000);
+    Rc::new(Company::numbered(first..first + 1000))
 }
 
 impl World {
@@ -186,9 +195,10 @@ impl World {
     /// A shop whose store is empty.
     pub fn empty() -> Self {
         let now = Rc::new(Cell::new(1_700_000_000_000));
-        let company = Rc::default();
+        let numbers = Rc::default();
         Self {
-            company,
+            company: warm(&numbers),
+            numbers,
             store: MemoryStore::default(),
             environment: Fixed { now, count: Rc::default(), waits_for_company: Rc::default() },
         }
@@ -203,7 +213,8 @@ impl World {
     /// Another instance on the same store.
     pub fn elsewhere(&self) -> Self {
         let environment = Fixed { waits_for_company: Rc::default(), ..self.environment.clone() };
-        Self { company: Rc::default(), environment, store: self.store.clone() }
+        let numbers = self.numbers.clone();
+        Self { company: warm(&numbers), numbers, environment, store: self.store.clone() }
     }
 
     /// Does these requests at the same time in one instance.

@@ -1,0 +1,248 @@
+//! The list of all orders, newest first.
+//!
+//! A key-value store lists nothing, or everything. So orders are written together with a record that names them, under a
+//! number that only they have: one call, no commit more. Numbers come from the ledger, a record that says which are given
+//! away. An instance takes [`A_LEASE`] of them at once, by compare-and-swap, and gives back none: a number without a record
+//! is passed over. Whoever lists goes down the numbers.
+
+use std::cell::Cell;
+use std::fmt;
+use std::ops::Range;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::ids::OrderId;
+use crate::orders::OrderView;
+use crate::shop::{Read, Shop, decode, encode};
+use crate::status::Status;
+use crate::store::{Entry, Key, Store, Swap};
+
+/// The most orders on a page.
+pub const MOST_LISTED: usize = 100;
+
+/// How many numbers an instance takes at once. It lives for at most 128 requests, and most of these are no orders.
+const A_LEASE: u64 = 64;
+
+/// How long an instance goes on with the numbers that it took. By so much the order of the list may differ from that in which
+/// orders were placed.
+const TERM: Duration = Duration::from_secs(1);
+
+/// How many numbers, and how many orders, are read in one call.
+const A_CALL: usize = 128;
+
+/// How many numbers are read for one page: in a quiet shop each order uses up a lease.
+const MOST_CALLS: usize = 32;
+
+/// How many orders are looked at for one page, each unpaid one with its items.
+const MOST_LOOKED_AT: usize = 1000;
+
+/// The numbers that an instance may still use.
+#[derive(Debug, Default)]
+pub(crate) struct Lease(Cell<Numbers>);
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Numbers {
+    next: u64,
+    end: u64,
+    /// By the clock of the instance.
+    until: Duration,
+}
+
+impl Lease {
+    /// These numbers, for ever.
+    pub(crate) fn of(numbers: Range<u64>) -> Self {
+        Self(Cell::new(Numbers { next: numbers.start, end: numbers.end, until: Duration::MAX }))
+    }
+
+    /// A number that nobody else has, if there is one left.
+    fn take(&self, now: Duration) -> Option<u64> {
+        let numbers = self.0.get();
+        let number = Some(numbers.next).filter(|next| *next < numbers.end && now < numbers.until)?;
+        self.0.set(Numbers { next: number.saturating_add(1), ..numbers });
+        Some(number)
+    }
+}
+
+/// Which numbers are given away.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ledger {
+    /// Tells the ledger of this shop from any other, so that a cursor means something only here.
+    id: String,
+    /// All numbers below it are given away.
+    next: u64,
+}
+
+/// A place in the list: where the next page begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    ledger: String,
+    /// The numbers from this one on are listed.
+    below: u64,
+    /// So many orders under the number before that are listed too.
+    listed: usize,
+}
+
+/// A text that is no place in the list, or one in another list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be a cursor that this shop has given out")]
+pub struct InvalidCursor;
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { ledger, below, listed } = self;
+        write!(f, "{ledger}-{below}-{listed}")
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = InvalidCursor;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCursor> {
+        let mut parts = text.split('-');
+        let (Some(ledger), Some(below), Some(listed), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(InvalidCursor);
+        };
+        let below = below.parse().map_err(|_| InvalidCursor)?;
+        let listed = listed.parse().map_err(|_| InvalidCursor)?;
+        let cursor = Self { ledger: ledger.to_owned(), below, listed };
+        // One place has one name.
+        if cursor.to_string() == text { Ok(cursor) } else { Err(InvalidCursor) }
+    }
+}
+
+/// A page of the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderPage {
+    /// Orders, newest first.
+    pub orders: Vec<OrderView>,
+    /// Where the next page begins, where there may be one.
+    pub next: Option<Cursor>,
+}
+
+/// An order that is listed, and its place.
+struct Listed {
+    id: OrderId,
+    /// What a cursor says that comes after it.
+    below: u64,
+    listed: usize,
+}
+
+impl<S: Store, E: Environment> Shop<S, E> {
+    /// Lists up to `most` orders, newest first to within [`TERM`], of one status or of all. Goes on where `cursor` says.
+    ///
+    /// The cost is bounded, by the numbers and orders that are looked at: a page may have less than `most` and yet not be the
+    /// last.
+    pub async fn list_orders(
+        &self,
+        cursor: Option<Cursor>,
+        status: Option<Status>,
+        most: usize,
+    ) -> Result<OrderPage, Error> {
+        let ledger = self.ledger().await?.map(|read| read.record);
+        let mut next = match (ledger, cursor) {
+            (None, None) => return Ok(OrderPage { orders: Vec::new(), next: None }),
+            (Some(ledger), None) => Cursor { ledger: ledger.id, below: ledger.next, listed: 0 },
+            (Some(ledger), Some(cursor)) if cursor.ledger == ledger.id && cursor.below <= ledger.next => cursor,
+            (_, Some(_)) => return Err(InvalidCursor.into()),
+        };
+        let (mut orders, mut looked_at) = (Vec::new(), 0_usize);
+        for _ in 0..MOST_CALLS {
+            let numbers = numbers(next.below);
+            if numbers.is_empty() {
+                return Ok(OrderPage { orders, next: None });
+            }
+            let mut all = self.listed(&numbers, next.listed).await?.into_iter().peekable();
+            while all.peek().is_some() {
+                // Not more than have a place, unless some are left out.
+                let wanted = if status.is_some() { A_CALL } else { most.saturating_sub(orders.len()).min(A_CALL) };
+                let some: Vec<_> = all.by_ref().take(wanted).collect();
+                let ids: Vec<_> = some.iter().map(|listed| listed.id).collect();
+                for (place, found) in some.iter().zip(self.read_orders(&ids).await?) {
+                    (next.below, next.listed) = (place.below, place.listed);
+                    // None where it came to nothing before anybody was told of it.
+                    if let Some((order, payment)) = found? {
+                        let view = self.look_at(order, payment.record).await?;
+                        orders.extend(Some(view).filter(|view| status.is_none_or(|status| status == view.status)));
+                    }
+                    looked_at = looked_at.saturating_add(1);
+                    if orders.len() >= most || looked_at >= MOST_LOOKED_AT {
+                        return Ok(OrderPage { orders, next: Some(next) });
+                    }
+                }
+            }
+            (next.below, next.listed) = (numbers.last().copied().unwrap_or(0), 0);
+        }
+        let next = Some(next).filter(|next| next.below > 0);
+        Ok(OrderPage { orders, next })
+    }
+
+    /// The orders under these numbers, of which so many are listed already.
+    async fn listed(&self, numbers: &[u64], mut already: usize) -> Result<Vec<Listed>, Error> {
+        let keys: Vec<_> = numbers.iter().copied().map(Key::Placed).collect();
+        let mut all = Vec::new();
+        for (number, entry) in numbers.iter().zip(self.store.get(&keys).await?) {
+            let skipped = std::mem::take(&mut already);
+            let Some(entry) = entry else { continue };
+            let ids = decode::<Vec<OrderId>>(entry)?.record;
+            let places = ids.into_iter().rev().enumerate().skip(skipped);
+            all.extend(places.map(|(index, id)| Listed {
+                id,
+                below: number.saturating_add(1),
+                listed: index.saturating_add(1),
+            }));
+        }
+        Ok(all)
+    }
+
+    /// A number for orders that are about to be written, which nobody else has.
+    pub(crate) async fn number(&self) -> Result<u64, Error> {
+        let lease = &self.company.lease;
+        if let Some(number) = lease.take(self.environment.clock()) {
+            return Ok(number);
+        }
+        let first = self.take_numbers().await?;
+        let until = self.environment.clock().saturating_add(TERM);
+        lease.0.set(Numbers { next: first.saturating_add(1), end: first.saturating_add(A_LEASE), until });
+        Ok(first)
+    }
+
+    /// Takes the next [`A_LEASE`] numbers out of the ledger, and answers with the first of them. Where the answer to a swap is
+    /// lost, others are taken: those are nobody's.
+    async fn take_numbers(&self) -> Result<u64, Error> {
+        let mut attempts = self.attempts();
+        loop {
+            let outcome = match self.ledger().await? {
+                None => {
+                    let id = format!("{:032x}", u128::from_be_bytes(self.environment.random_id()));
+                    let new = encode(&Ledger { id, next: 0 })?;
+                    let _ = self.store.create(&Key::Ledger, new).await?;
+                    Ok(Swap::Conflict)
+                }
+                Some(Read { entry, record: Ledger { id, next: first } }) => {
+                    let next = first.checked_add(A_LEASE).ok_or(Error::Busy)?;
+                    match self.store.swap(&entry, encode(&Ledger { id, next })?).await {
+                        Ok(Swap::Swapped) => return Ok(first),
+                        outcome => outcome,
+                    }
+                }
+            };
+            attempts.again(outcome).await?;
+        }
+    }
+
+    async fn ledger(&self) -> Result<Option<Read<Ledger>>, Error> {
+        let found = self.store.get(&[Key::Ledger]).await?.into_iter().next().flatten();
+        found.map(|entry: Entry| decode(entry)).transpose()
+    }
+}
+
+/// The next numbers to be read: those right below, the highest first.
+fn numbers(below: u64) -> Vec<u64> {
+    (0..below).rev().take(A_CALL).collect()
+}
