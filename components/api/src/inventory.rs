@@ -61,7 +61,7 @@ async fn adjust<S: Store, E: Environment>(call: &Call<'_>, shop: &Shop<S, E>, id
 }
 
 /// The item id in a path. What is no id names no item.
-fn item_id(text: &str) -> Result<ItemId, Problem> {
+pub(crate) fn item_id(text: &str) -> Result<ItemId, Problem> {
     text.parse().map_err(|_| Problem::no_such_item())
 }
 

@@ -1,4 +1,4 @@
-//! The orders component's part: place, show and cancel orders.
+//! The orders component's part: place, show, cancel and list orders.
 
 use domain::order::Line;
 use domain::{Currency, CustomerId, Environment, Error, Method, Money, OrderId, OrderView, Shop, Status, Store};
@@ -6,6 +6,7 @@ use http::{HeaderName, StatusCode, header};
 use serde::Serialize;
 
 use crate::body;
+use crate::listing;
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request::Call;
@@ -18,6 +19,7 @@ pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
 pub async fn handle<S: Store, E: Environment>(call: &Call<'_>, shop: &Shop<S, E>) -> Result<Reply, Problem> {
     match (call.resource, call.verb) {
         (Resource::Orders, Verb::Post) => place(call, shop).await,
+        (Resource::Orders, Verb::Get) => listing::list(call, shop).await,
         (Resource::Order(id), Verb::Get) => {
             let view = shop.show_order(order_id(id)?).await?;
             Ok(Reply::tagged(&OrderJson::from(&view)))

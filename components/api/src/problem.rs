@@ -45,7 +45,7 @@ impl Invalid {
         Self { place: "header", name: name.to_owned(), detail: detail.to_string() }
     }
 
-    /// A mistake in the path.
+    /// A mistake in the path or the query.
     pub(crate) fn parameter(name: &str, detail: impl ToString) -> Self {
         Self { place: "parameter", name: name.to_owned(), detail: detail.to_string() }
     }
@@ -216,6 +216,7 @@ impl From<Error> for Problem {
             }
             Error::ItemExists(item_id) => Self::new(StatusCode::CONFLICT, "item_exists", "Item exists", detail)
                 .with("item_id", item_id.to_string()),
+            Error::InvalidCursor(error) => Self::invalid(vec![Invalid::parameter("cursor", error)]),
             Error::Busy => Self::unavailable("busy", "Busy", &detail, "1"),
             Error::Unreadable { .. } => {
                 // Which record, and what is in it, may be another client's business.

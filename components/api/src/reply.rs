@@ -26,6 +26,11 @@ impl Reply {
         Self { status, headers: Vec::new(), body: Vec::new() }
     }
 
+    /// What was asked for, in whichever form.
+    pub(crate) fn of(media_type: &str, body: Vec<u8>) -> Self {
+        Self { status: StatusCode::OK, headers: Vec::new(), body }.with(header::CONTENT_TYPE, media_type)
+    }
+
     /// An answer in JSON.
     pub(crate) fn json(status: StatusCode, content: &impl Serialize) -> Self {
         // What is sent is made of strings and numbers: serde_json has nothing to refuse.

@@ -34,9 +34,14 @@ pub struct Request {
 }
 
 impl Request {
-    /// What is asked for, without the query: no request has a use for one.
+    /// What is asked for, without the query.
     pub(crate) fn path(&self) -> &str {
         self.target.split('?').next().unwrap_or_default()
+    }
+
+    /// What stands after the path; empty where there is nothing.
+    pub(crate) fn query(&self) -> &str {
+        self.target.split_once('?').map_or("", |(_, query)| query)
     }
 }
 
@@ -88,6 +93,7 @@ pub struct Call<'a> {
     pub resource: Resource<'a>,
     /// What is wanted of it.
     pub verb: Verb,
+    pub(crate) query: &'a str,
     pub(crate) config: &'a Config,
     pub(crate) headers: &'a Headers,
     pub(crate) body: &'a Body,
@@ -101,6 +107,23 @@ impl<'a> Call<'a> {
             Operator::Unknown => Err(Problem::unauthorized()),
             Operator::Disabled => Err(Problem::operator_disabled()),
         }
+    }
+
+    /// The values of these parameters of the query, each there at most once; others are refused. No value that means
+    /// anything needs to be encoded.
+    pub(crate) fn parameters<const N: usize>(&self, names: [&str; N]) -> Result<[Option<&'a str>; N], Problem> {
+        let mut values = [None; N];
+        let mut mistakes = Vec::new();
+        for parameter in self.query.split('&').filter(|parameter| !parameter.is_empty()) {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            let place = names.iter().position(|known| *known == name).and_then(|index| values.get_mut(index));
+            match place {
+                Some(place @ None) => *place = Some(value),
+                Some(Some(_)) => mistakes.push(Invalid::parameter(name, "must be there once")),
+                None => mistakes.push(Invalid::parameter(name, format!("must be one of {}", names.join(", ")))),
+            }
+        }
+        if mistakes.is_empty() { Ok(values) } else { Err(Problem::invalid(mistakes)) }
     }
 
     /// The body, which has to be JSON.

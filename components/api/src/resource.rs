@@ -13,12 +13,20 @@ pub enum Resource<'a> {
     Pay(&'a str),
     /// `/orders/{order_id}/cancel`
     Cancel(&'a str),
+    /// `/orders/{order_id}/history`
+    OrderHistory(&'a str),
     /// `/inventory`
     Items,
     /// `/inventory/{item_id}`
     Item(&'a str),
     /// `/inventory/{item_id}/adjustments`
     Adjustments(&'a str),
+    /// `/inventory/{item_id}/history`
+    ItemHistory(&'a str),
+    /// `/books`
+    Books,
+    /// `/metrics`
+    Metrics,
     /// `/health`
     Health,
     /// `/ready`
@@ -46,9 +54,13 @@ impl<'a> Resource<'a> {
             ("orders", Some(id), None, None) => Self::Order(id),
             ("orders", Some(id), Some("pay"), None) => Self::Pay(id),
             ("orders", Some(id), Some("cancel"), None) => Self::Cancel(id),
+            ("orders", Some(id), Some("history"), None) => Self::OrderHistory(id),
             ("inventory", None, None, None) => Self::Items,
             ("inventory", Some(id), None, None) => Self::Item(id),
             ("inventory", Some(id), Some("adjustments"), None) => Self::Adjustments(id),
+            ("inventory", Some(id), Some("history"), None) => Self::ItemHistory(id),
+            ("books", None, None, None) => Self::Books,
+            ("metrics", None, None, None) => Self::Metrics,
             ("health", None, None, None) => Self::Health,
             ("ready", None, None, None) => Self::Ready,
             _ => return None,
@@ -58,9 +70,17 @@ impl<'a> Resource<'a> {
     /// The value of `allow`: what can be done with it.
     pub fn allow(self) -> &'static str {
         match self {
-            Self::Order(_) | Self::Items | Self::Health | Self::Ready => "GET, HEAD, OPTIONS",
+            Self::Order(_)
+            | Self::OrderHistory(_)
+            | Self::Items
+            | Self::ItemHistory(_)
+            | Self::Books
+            | Self::Metrics
+            | Self::Health
+            | Self::Ready => "GET, HEAD, OPTIONS",
             Self::Item(_) => "GET, HEAD, PUT, OPTIONS",
-            Self::Orders | Self::Pay(_) | Self::Cancel(_) | Self::Adjustments(_) => "POST, OPTIONS",
+            Self::Orders => "GET, HEAD, POST, OPTIONS",
+            Self::Pay(_) | Self::Cancel(_) | Self::Adjustments(_) => "POST, OPTIONS",
         }
     }
 
@@ -106,6 +126,6 @@ mod tests {
         assert_eq!((order.verb(&Method::GET), order.verb(&Method::HEAD)), (Some(Verb::Get), Some(Verb::Get)));
         assert_eq!((order.verb(&Method::POST), order.verb(&Method::DELETE)), (None, None));
         assert_eq!(Resource::Item("a").verb(&Method::PUT), Some(Verb::Put));
-        assert_eq!(Resource::Orders.verb(&Method::GET), None);
+        assert_eq!(Resource::Pay("a").verb(&Method::GET), None);
     }
 }

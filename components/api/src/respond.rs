@@ -5,6 +5,7 @@ use http::{HeaderName, Method, StatusCode, header};
 use serde_json::json;
 
 use crate::config::Config;
+use crate::files::{self, File};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request::{Call, Headers, Request};
@@ -58,14 +59,32 @@ async fn answer<S: Store, E: Environment>(
         return Ok(Reply::json(StatusCode::OK, &json!({ "status": "ok" })));
     }
     let (config, shop) = open().await?;
-    let call = Call { resource, verb, config: &config, headers: &request.headers, body: &request.body };
+    let call = Call {
+        resource,
+        verb,
+        query: request.query(),
+        config: &config,
+        headers: &request.headers,
+        body: &request.body,
+    };
     let reply = handle(&call, &shop).await?;
     Ok(if verb == Verb::Get { unless_known(&request.headers, reply) } else { reply })
 }
 
+/// Answers a request for one of these files.
+pub fn respond_with_files(request: &Request, environment: &impl Environment, files: &[File]) -> Reply {
+    let request_id = request_id(&request.headers).unwrap_or_else(|| random_id(environment));
+    let reply = files::reply(request, files).unwrap_or_else(Problem::into_reply);
+    finish(unless_known(&request.headers, reply), &request_id)
+}
+
 /// Adds what every response carries.
 fn finish(reply: Reply, request_id: &str) -> Reply {
-    let reply = reply.with(header::CACHE_CONTROL, "no-store").with(REQUEST_ID, request_id);
+    let reply = match reply.header(&header::CACHE_CONTROL) {
+        Some(_) => reply,
+        None => reply.with(header::CACHE_CONTROL, "no-store"),
+    };
+    let reply = reply.with(REQUEST_ID, request_id);
     // These two have no body and, by RFC 9110, no length of one.
     if matches!(reply.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         return reply;
@@ -81,7 +100,10 @@ fn unless_known(headers: &Headers, reply: Reply) -> Reply {
     let same = |known: &[u8]| known == b"*" || known.strip_prefix(b"W/").unwrap_or(known) == tag.as_bytes();
     let known = headers.all(header::IF_NONE_MATCH).flat_map(|value| value.split(|byte| *byte == b','));
     if known.map(<[u8]>::trim_ascii).any(same) {
-        Reply::empty(StatusCode::NOT_MODIFIED).with_value(header::ETAG, tag.clone())
+        // With those fields of the answer that say how to keep it (RFC 9110, 15.4.5).
+        let kept = |(name, _): &(HeaderName, _)| [header::ETAG, header::CACHE_CONTROL, header::VARY].contains(name);
+        let empty = Reply::empty(StatusCode::NOT_MODIFIED);
+        reply.headers.into_iter().filter(kept).fold(empty, |empty, (name, value)| empty.with_value(name, value))
     } else {
         reply
     }

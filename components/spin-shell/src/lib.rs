@@ -5,107 +5,66 @@ mod http;
 mod keyvalue;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(any(feature = "key-value", feature = "redis"))]
+mod shop;
 
-use std::rc::Rc;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use api::{Call, Config, Problem, Reply};
-use domain::{Company, Environment, Shop, Timestamp};
-#[cfg(feature = "key-value")]
-use keyvalue as store;
-#[cfg(feature = "redis")]
-use redis as store;
-use spin_sdk::variables;
+use api::File;
+use domain::{Environment, Timestamp};
 use spin_sdk::wasip3::clocks::{monotonic_clock, system_clock};
 use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};
 use spin_sdk::wasip3::random::random::get_random_bytes;
-use spin_sdk::wit_bindgen;
 
+#[cfg(any(feature = "key-value", feature = "redis"))]
+pub use shop::{SpinShop, serve};
 #[doc(hidden)]
 pub use spin_sdk::wasip3;
 
 /// How often a request looks whether another has done its work.
 const LOOK_EVERY: Duration = Duration::from_micros(500);
 
-thread_local! {
-    static COMPANY: Rc<Company> = Rc::default();
-}
-
-/// The shop as a component has it.
-pub type SpinShop = Shop<store::Store, Wasi>;
-
-/// Makes a component of a handler, one of [`api::orders::handle`], [`api::inventory::handle`] and
-/// [`api::payments::handle`]: what the SDK's `http_service` does, without its conversions.
+/// Makes a component of a handler, one of [`api::orders::handle`], [`api::inventory::handle`], [`api::payments::handle`]
+/// and [`api::reports::handle`].
 #[macro_export]
 macro_rules! component {
     ($handle:path) => {
+        $crate::answer!(request => $crate::serve(request, $handle));
+    };
+}
+
+/// Makes a component of files.
+#[macro_export]
+macro_rules! files {
+    ($files:path) => {
+        $crate::answer!(request => $crate::serve_files(request, $files));
+    };
+}
+
+/// What the SDK's `http_service` does, without its conversions.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! answer {
+    ($request:ident => $answer:expr) => {
         struct Component;
 
         $crate::wasip3::http::service::export!(Component);
 
         impl $crate::wasip3::exports::http::handler::Guest for Component {
             async fn handle(
-                request: $crate::wasip3::http::types::Request,
+                $request: $crate::wasip3::http::types::Request,
             ) -> Result<$crate::wasip3::http::types::Response, $crate::wasip3::http::types::ErrorCode> {
-                $crate::serve(request, $handle).await
+                $answer.await
             }
         }
     };
 }
 
-/// Answers a request; see [`component!`].
+/// Answers a request for a file; see [`files!`].
 #[doc(hidden)]
-pub async fn serve(
-    request: Request,
-    handle: impl AsyncFnOnce(&Call<'_>, &SpinShop) -> Result<Reply, Problem>,
-) -> Result<Response, ErrorCode> {
-    if COMPANY.with(|company| company.is_apart()) {
-        take_no_more();
-    }
+pub async fn serve_files(request: Request, files: &[File]) -> Result<Response, ErrorCode> {
     let request = http::receive(request).await?;
-    let response = api::respond(request, &Wasi, open, handle).await;
-    if let Some(line) = response.log {
-        eprintln!("{line}");
-    }
-    http::send(response.reply).await
-}
-
-async fn open() -> Result<(Config, SpinShop), Problem> {
-    let config = config().await?;
-    let store = store::open().await?;
-    Ok((config.clone(), Shop::new(store, Wasi, config.settings.clone(), COMPANY.with(Rc::clone))))
-}
-
-/// Tells the host, by the component model's backpressure, to give this instance no more requests. It ends with the last of
-/// those that it has, and the host's other instances take its turn.
-///
-/// To be called before a request first waits. A host gives an instance its next request only while all of its requests
-/// wait, so there is none then that the host has handed over and that has not begun: it would never begin.
-fn take_no_more() {
-    static SAID: AtomicBool = AtomicBool::new(false);
-    if !SAID.swap(true, Ordering::Relaxed) {
-        wit_bindgen::backpressure_inc();
-    }
-}
-
-/// The variables, read once an instance: it lives for at most 128 requests.
-async fn config() -> Result<&'static Config, Problem> {
-    static CONFIG: OnceLock<Config> = OnceLock::new();
-    if let Some(config) = CONFIG.get() {
-        return Ok(config);
-    }
-    let operator_token = variable("operator_token").await?;
-    let payment_window_seconds = variable("payment_window_seconds").await?;
-    let currency = variable("currency").await?;
-    let config = Config::new(operator_token, &payment_window_seconds, currency);
-    let config = config.map_err(|error| Problem::misconfigured(&error))?;
-    Ok(CONFIG.get_or_init(|| config))
-}
-
-async fn variable(name: &str) -> Result<String, Problem> {
-    variables::get(name).await.map_err(|error| Problem::misconfigured(&error))
+    http::send(api::respond_with_files(&request, &Wasi, files)).await
 }
 
 /// Time and chance as the host gives them.

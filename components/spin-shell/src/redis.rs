@@ -6,7 +6,8 @@ use std::rc::Rc;
 use api::Problem;
 use redis_store::RedisStore;
 
-use crate::{Wasi, variable};
+use crate::Wasi;
+use crate::shop::variable;
 
 /// The store as a component has it.
 pub type Store = RedisStore<Rc<redis_store::Wasi<Wasi>>, Wasi>;

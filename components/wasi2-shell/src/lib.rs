@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use api::{Call, Config, Problem, Reply};
+use api::{Call, Config, File, Problem, Reply};
 use domain::{Environment, Error, Shop, Timestamp};
 use spin_executor::{CancelOnDropToken, push_waker_and_get_token};
 use spin_sdk::variables;
@@ -28,8 +28,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// The shop as a component has it.
 pub type SpinShop = Shop<Sqlite<Rc<sqlite_store::Wasi>, Wasi>, Wasi>;
 
-/// Makes a component of a handler, one of [`api::orders::handle`], [`api::inventory::handle`] and
-/// [`api::payments::handle`]. The crate needs spin-sdk 5.2.
+/// Makes a component of a handler, one of [`api::orders::handle`], [`api::inventory::handle`], [`api::payments::handle`]
+/// and [`api::reports::handle`]. The crate needs spin-sdk 5.2.
 #[macro_export]
 macro_rules! component {
     ($handle:path) => {
@@ -38,6 +38,24 @@ macro_rules! component {
             $crate::serve(request, response, $handle).await;
         }
     };
+}
+
+/// Makes a component of files. The crate needs spin-sdk 5.2.
+#[macro_export]
+macro_rules! files {
+    ($files:path) => {
+        #[spin_sdk::http_component]
+        async fn serve(request: $crate::IncomingRequest, response: $crate::ResponseOutparam) {
+            $crate::serve_files(request, response, $files).await;
+        }
+    };
+}
+
+/// Answers a request for a file; see [`files!`].
+#[doc(hidden)]
+pub async fn serve_files(request: IncomingRequest, response: ResponseOutparam, files: &[File]) {
+    let request = http::receive(request).await;
+    http::send(response, api::respond_with_files(&request, &Wasi, files)).await;
 }
 
 /// Answers a request; see [`component!`].

@@ -1,0 +1,100 @@
+//! Files that are part of the program.
+
+use http::{Method, StatusCode, header};
+
+use crate::problem::Problem;
+use crate::reply::Reply;
+use crate::request::{Headers, Request};
+
+/// A file.
+#[derive(Debug)]
+pub struct File {
+    /// Where it is served; see [`crate::Resource::at`] for slashes.
+    pub path: &'static str,
+    /// What it is.
+    pub media_type: &'static str,
+    /// What the page may do, as `content-security-policy` says it.
+    pub policy: &'static str,
+    /// Changes whenever its content does.
+    pub tag: &'static str,
+    /// Its content.
+    pub plain: &'static [u8],
+    /// The same, compressed.
+    pub gzip: &'static [u8],
+}
+
+/// The file that a request asks for.
+pub(crate) fn reply(request: &Request, files: &[File]) -> Result<Reply, Problem> {
+    let path = request.path().trim_matches('/');
+    let file = files.iter().find(|file| file.path.trim_matches('/') == path).ok_or_else(Problem::not_found)?;
+    let allow = "GET, HEAD, OPTIONS";
+    match request.method {
+        Method::GET | Method::HEAD => {}
+        Method::OPTIONS => return Ok(Reply::empty(StatusCode::NO_CONTENT).with(header::ALLOW, allow)),
+        _ => return Err(Problem::method_not_allowed(allow)),
+    }
+    let compressed = takes_gzip(&request.headers);
+    let (content, tag) = if compressed { (file.gzip, "-gzip") } else { (file.plain, "") };
+    let reply = Reply::of(file.media_type, content.to_vec())
+        .with(header::ETAG, &format!("\"{}{tag}\"", file.tag))
+        // Asked for again each time, and sent again only when another version is served.
+        .with(header::CACHE_CONTROL, "no-cache")
+        .with(header::VARY, "accept-encoding")
+        .with(header::CONTENT_SECURITY_POLICY, file.policy)
+        .with(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
+        .with(header::REFERRER_POLICY, "no-referrer");
+    Ok(if compressed { reply.with(header::CONTENT_ENCODING, "gzip") } else { reply })
+}
+
+/// Whether `accept-encoding` (RFC 9110, 12.5.3) names gzip, and not with weight 0.
+fn takes_gzip(headers: &Headers) -> bool {
+    let gzip = |coding: &[u8]| {
+        let mut parts = coding.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+        let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(b"gzip"));
+        let refused = |weight: &[u8]| matches!(weight, b"q=0" | b"q=0.0" | b"q=0.00" | b"q=0.000");
+        named && !parts.any(refused)
+    };
+    headers.all(header::ACCEPT_ENCODING).flat_map(|value| value.split(|byte| *byte == b',')).any(gzip)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{Method, StatusCode, header};
+
+    use super::{File, reply};
+    use crate::request::{Body, Request};
+
+    const PAGE: File =
+        File { path: "/page", media_type: "text/html", policy: "", tag: "t", plain: b"plain", gzip: b"gzip" };
+
+    fn ask(method: Method, target: &str, accepted: &str) -> Result<Vec<u8>, StatusCode> {
+        let headers = vec![("Accept-Encoding".to_owned(), accepted.as_bytes().to_vec())].into();
+        let request = Request { method, target: target.to_owned(), headers, body: Body::Whole(Vec::new()) };
+        match reply(&request, &[PAGE]) {
+            Ok(reply) if reply.status == StatusCode::OK => {
+                let compressed = reply.header(&header::CONTENT_ENCODING).is_some();
+                assert_eq!(compressed, reply.body == b"gzip");
+                Ok(reply.body)
+            }
+            Ok(reply) => Err(reply.status),
+            Err(problem) => Err(problem.into_reply().status),
+        }
+    }
+
+    #[test]
+    fn a_file_is_compressed_for_those_who_can_read_that() {
+        for accepted in ["gzip", "br, GZIP;q=0.5", "deflate , gzip"] {
+            assert_eq!(ask(Method::GET, "/page", accepted).as_deref(), Ok(b"gzip".as_slice()), "{accepted}");
+        }
+        for accepted in ["", "br", "gzip;q=0", "gzip; q=0.0", "*"] {
+            assert_eq!(ask(Method::GET, "/page/?x", accepted).as_deref(), Ok(b"plain".as_slice()), "{accepted}");
+        }
+    }
+
+    #[test]
+    fn other_paths_and_methods_are_refused() {
+        assert_eq!(ask(Method::GET, "/pages", ""), Err(StatusCode::NOT_FOUND));
+        assert_eq!(ask(Method::POST, "/page", ""), Err(StatusCode::METHOD_NOT_ALLOWED));
+        assert_eq!(ask(Method::OPTIONS, "/page", ""), Err(StatusCode::NO_CONTENT));
+    }
+}

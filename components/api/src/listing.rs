@@ -1,0 +1,128 @@
+//! The list of all orders, as JSON, lines of JSON or CSV.
+
+use domain::{Cursor, Environment, InvalidCursor, MOST_LISTED, OrderPage, OrderView, Shop, Status, Store};
+use http::{StatusCode, header};
+use serde::Serialize;
+
+use crate::orders::OrderJson;
+use crate::problem::{Invalid, Problem};
+use crate::reply::Reply;
+use crate::request::Call;
+
+/// How many orders are on a page unless the client says so.
+const USUAL_PAGE: usize = 50;
+
+const STATUSES: [Status; 6] =
+    [Status::Placing, Status::Pending, Status::Paid, Status::Cancelled, Status::Expired, Status::Rejected];
+
+const CSV_HEAD: &str = "order_id,status,placed_at,expires_at,customer_id,items,total,currency,method,paid_at\r\n";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Json,
+    Lines,
+    Csv,
+}
+
+impl Format {
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "json" => Some(Self::Json),
+            "ndjson" => Some(Self::Lines),
+            "csv" => Some(Self::Csv),
+            _ => None,
+        }
+    }
+}
+
+/// A page of orders as JSON.
+#[derive(Serialize)]
+struct PageJson<'a> {
+    orders: Vec<OrderJson<'a>>,
+    next: Option<String>,
+}
+
+/// Answers the operator with a page of the list.
+pub(crate) async fn list<S: Store, E: Environment>(call: &Call<'_>, shop: &Shop<S, E>) -> Result<Reply, Problem> {
+    call.require_operator()?;
+    let [cursor, limit, status, format] = call.parameters(["cursor", "limit", "status", "format"])?;
+    let from: Option<Cursor> = read(cursor, "cursor", |text| text.parse().ok(), InvalidCursor)?;
+    let whole = |text: &str| text.parse().ok().filter(|limit| (1..=MOST_LISTED).contains(limit));
+    let most = read(limit, "limit", whole, format!("must be a whole number from 1 to {MOST_LISTED}"))?;
+    let named = |text: &str| STATUSES.into_iter().find(|status| status.to_string() == text);
+    let wanted = read(status, "status", named, "must be placing, pending, paid, cancelled, expired or rejected")?;
+    let shape = read(format, "format", Format::named, "must be json, ndjson or csv")?;
+    let page = shop.list_orders(from, wanted, most.unwrap_or(USUAL_PAGE)).await?;
+    let reply = reply(&page, shape.unwrap_or(Format::Json));
+    Ok(match &page.next {
+        Some(next) => {
+            let same = [("limit", limit), ("status", status), ("format", format)];
+            let same = same.into_iter().filter_map(|(name, value)| Some(format!("&{name}={}", value?)));
+            reply.with(header::LINK, &format!("</orders?cursor={next}{}>; rel=\"next\"", same.collect::<String>()))
+        }
+        None => reply,
+    })
+}
+
+/// The value of a parameter, if it is there.
+fn read<T>(
+    value: Option<&str>,
+    name: &str,
+    read: impl FnOnce(&str) -> Option<T>,
+    expected: impl ToString,
+) -> Result<Option<T>, Problem> {
+    let Some(value) = value else { return Ok(None) };
+    let read = read(value);
+    if read.is_none() { Err(Problem::invalid(vec![Invalid::parameter(name, expected)])) } else { Ok(read) }
+}
+
+fn reply(page: &OrderPage, format: Format) -> Reply {
+    match format {
+        Format::Json => {
+            let orders = page.orders.iter().map(OrderJson::from).collect();
+            Reply::json(StatusCode::OK, &PageJson { orders, next: page.next.as_ref().map(ToString::to_string) })
+        }
+        Format::Lines => {
+            let mut lines = Vec::new();
+            for order in &page.orders {
+                // What is sent is made of strings and numbers: serde_json has nothing to refuse.
+                let _ = serde_json::to_writer(&mut lines, &OrderJson::from(order));
+                lines.push(b'\n');
+            }
+            Reply::of("application/x-ndjson", lines)
+        }
+        Format::Csv => {
+            let rows: String = page.orders.iter().map(row).collect();
+            Reply::of("text/csv; charset=utf-8; header=present", format!("{CSV_HEAD}{rows}").into_bytes())
+        }
+    }
+}
+
+/// An order as a row of CSV (RFC 4180).
+fn row(OrderView { order, status, paid }: &OrderView) -> String {
+    let items: Vec<_> = order.lines.iter().map(|line| format!("{} {}", line.quantity, line.item_id)).collect();
+    let customer = order.customer_id.as_ref().map(|id| quoted(id.as_str())).unwrap_or_default();
+    let method = paid.as_ref().map(|paid| paid.method.to_string()).unwrap_or_default();
+    let paid_at = paid.as_ref().map(|paid| paid.paid_at.to_string()).unwrap_or_default();
+    let (id, placed_at, expires_at) = (order.order_id, order.placed_at, order.expires_at);
+    let (items, total, currency) = (items.join("; "), order.total, &order.currency);
+    format!("{id},{status},{placed_at},{expires_at},{customer},{items},{total},{currency},{method},{paid_at}\r\n")
+}
+
+/// A text of a customer's as a field. A spreadsheet takes some texts for formulas, and does what they say: an apostrophe
+/// before them keeps it from that.
+fn quoted(text: &str) -> String {
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
+    format!("\"{}{}\"", if formula { "'" } else { "" }, text.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_customers_text_stays_one_field_and_is_no_formula() {
+        assert_eq!(quoted("anna, \"the first\"\r\n"), "\"anna, \"\"the first\"\"\r\n\"");
+        assert_eq!(quoted("=1+1"), "\"'=1+1\"");
+    }
+}

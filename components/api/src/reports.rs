@@ -1,0 +1,163 @@
+//! The reports component's part: histories, and the books.
+
+use std::fmt::Write as _;
+
+use domain::{
+    AdjustmentMade, Environment, ItemAccount, ItemId, OrderEvent, OrderHistory, OrderId, Shop, Status, Store,
+};
+use http::StatusCode;
+use serde::Serialize;
+
+use crate::inventory::item_id;
+use crate::orders::order_id;
+use crate::problem::Problem;
+use crate::reply::Reply;
+use crate::request::Call;
+use crate::resource::{Resource, Verb};
+
+/// What Prometheus calls its text format.
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Answers what the reports component serves.
+pub async fn handle<S: Store, E: Environment>(call: &Call<'_>, shop: &Shop<S, E>) -> Result<Reply, Problem> {
+    match (call.resource, call.verb) {
+        (Resource::OrderHistory(id), Verb::Get) => {
+            let history = shop.order_history(order_id(id)?).await?;
+            Ok(Reply::json(StatusCode::OK, &OrderHistoryJson::from(&history)))
+        }
+        (Resource::ItemHistory(id), Verb::Get) => {
+            call.require_operator()?;
+            let id = item_id(id)?;
+            let events = shop.item_history(&id).await?.into_iter().map(AdjustmentJson::from).collect();
+            Ok(Reply::json(StatusCode::OK, &ItemHistoryJson { item_id: &id, events }))
+        }
+        (Resource::Books, Verb::Get) => {
+            call.require_operator()?;
+            let accounts = shop.accounts().await?;
+            let balanced = accounts.iter().all(|account| account.balanced);
+            let items = accounts.iter().map(AccountJson::from).collect();
+            Ok(Reply::json(StatusCode::OK, &BooksJson { items, balanced }))
+        }
+        (Resource::Metrics, Verb::Get) => {
+            call.require_operator()?;
+            Ok(Reply::of(METRICS, metrics(&shop.accounts().await?).into_bytes()))
+        }
+        _ => Err(Problem::not_found()),
+    }
+}
+
+/// What became of an order, as JSON.
+#[derive(Serialize)]
+struct OrderHistoryJson {
+    order_id: OrderId,
+    status: Status,
+    events: Vec<OrderEventJson>,
+}
+
+#[derive(Serialize)]
+struct OrderEventJson {
+    at: String,
+    event: OrderEvent,
+    text: String,
+}
+
+impl From<&OrderHistory> for OrderHistoryJson {
+    fn from(history: &OrderHistory) -> Self {
+        let words = |event| match event {
+            OrderEvent::Placed => {
+                let lines = history.view.order.lines.iter();
+                let lines: Vec<_> = lines.map(|line| format!("{} of {}", line.quantity, line.item_id)).collect();
+                format!("Placed: {}.", lines.join(", "))
+            }
+            OrderEvent::Paid => match &history.view.paid {
+                Some(paid) => format!("Paid: {} by {}.", paid.amount, paid.method),
+                None => "Paid.".to_owned(),
+            },
+            OrderEvent::Cancelled => "Cancelled.".to_owned(),
+            OrderEvent::Expired => "Expired: nobody paid in time.".to_owned(),
+            OrderEvent::Rejected => "Rejected: there was too little of an item.".to_owned(),
+        };
+        let events = history.events.iter();
+        let events =
+            events.map(|(at, event)| OrderEventJson { at: at.to_string(), event: *event, text: words(*event) });
+        Self { order_id: history.view.order.order_id, status: history.view.status, events: events.collect() }
+    }
+}
+
+/// What became of an item, as JSON.
+#[derive(Serialize)]
+struct ItemHistoryJson<'a> {
+    item_id: &'a ItemId,
+    events: Vec<AdjustmentJson>,
+}
+
+#[derive(Serialize)]
+struct AdjustmentJson {
+    at: String,
+    event: &'static str,
+    delta: i64,
+    reason: String,
+    text: String,
+}
+
+impl From<AdjustmentMade> for AdjustmentJson {
+    fn from(AdjustmentMade { at, delta, reason }: AdjustmentMade) -> Self {
+        let what = format!("{} {}", delta.unsigned_abs(), if delta < 0 { "taken out" } else { "put in" });
+        let text = if reason.is_empty() { format!("{what}.") } else { format!("{what}: {reason}.") };
+        Self { at: at.to_string(), event: "adjusted", delta, reason, text }
+    }
+}
+
+/// The accounts of all items, as JSON.
+#[derive(Serialize)]
+struct BooksJson<'a> {
+    items: Vec<AccountJson<'a>>,
+    balanced: bool,
+}
+
+#[derive(Serialize)]
+struct AccountJson<'a> {
+    item_id: &'a ItemId,
+    received: u64,
+    sold: u64,
+    on_hand: u64,
+    reserved: u64,
+    available: u64,
+    balanced: bool,
+}
+
+impl<'a> From<&'a ItemAccount> for AccountJson<'a> {
+    fn from(ItemAccount { view, received, sold, balanced }: &'a ItemAccount) -> Self {
+        Self {
+            item_id: &view.item_id,
+            received: *received,
+            sold: *sold,
+            on_hand: view.on_hand,
+            reserved: view.reserved,
+            available: view.available,
+            balanced: *balanced,
+        }
+    }
+}
+
+/// The accounts as Prometheus reads them. Names of items have nothing in them that would have to be escaped.
+fn metrics(accounts: &[ItemAccount]) -> String {
+    type Gauge = (&'static str, &'static str, fn(&ItemAccount) -> u64);
+    const GAUGES: [Gauge; 6] = [
+        ("stock_received", "What was ever put in, less what was taken out.", |account| account.received),
+        ("stock_sold", "What has left with paid orders.", |account| account.sold),
+        ("stock_on_hand", "What is there, promised goods included.", |account| account.view.on_hand),
+        ("stock_reserved", "What is promised to orders.", |account| account.view.reserved),
+        ("stock_available", "What a newcomer can have.", |account| account.view.available),
+        ("stock_balanced", "1 if received is on hand and sold.", |account| account.balanced.into()),
+    ];
+    let mut text = String::new();
+    for (name, help, value) in GAUGES {
+        // A string takes whatever it is given.
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge");
+        for account in accounts {
+            let _ = writeln!(text, "{name}{{item=\"{}\"}} {}", account.view.item_id, value(account));
+        }
+    }
+    text
+}

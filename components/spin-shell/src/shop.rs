@@ -1,0 +1,77 @@
+//! The shop as a component has it: with a store, variables, and the company of an instance's other requests.
+
+use std::rc::Rc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use api::{Call, Config, Problem, Reply};
+use domain::{Company, Shop};
+use spin_sdk::variables;
+use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};
+use spin_sdk::wit_bindgen;
+
+#[cfg(feature = "key-value")]
+use crate::keyvalue as store;
+#[cfg(feature = "redis")]
+use crate::redis as store;
+use crate::{Wasi, http};
+
+thread_local! {
+    static COMPANY: Rc<Company> = Rc::default();
+}
+
+/// The shop as a component has it.
+pub type SpinShop = Shop<store::Store, Wasi>;
+
+/// Answers a request; see [`component!`].
+#[doc(hidden)]
+pub async fn serve(
+    request: Request,
+    handle: impl AsyncFnOnce(&Call<'_>, &SpinShop) -> Result<Reply, Problem>,
+) -> Result<Response, ErrorCode> {
+    if COMPANY.with(|company| company.is_apart()) {
+        take_no_more();
+    }
+    let request = http::receive(request).await?;
+    let response = api::respond(request, &Wasi, open, handle).await;
+    if let Some(line) = response.log {
+        eprintln!("{line}");
+    }
+    http::send(response.reply).await
+}
+
+async fn open() -> Result<(Config, SpinShop), Problem> {
+    let config = config().await?;
+    let store = store::open().await?;
+    Ok((config.clone(), Shop::new(store, Wasi, config.settings.clone(), COMPANY.with(Rc::clone))))
+}
+
+/// Tells the host, by the component model's backpressure, to give this instance no more requests. It ends with the last of
+/// those that it has, and the host's other instances take its turn.
+///
+/// To be called before a request first waits. A host gives an instance its next request only while all of its requests
+/// wait, so there is none then that the host has handed over and that has not begun: it would never begin.
+fn take_no_more() {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if !SAID.swap(true, Ordering::Relaxed) {
+        wit_bindgen::backpressure_inc();
+    }
+}
+
+/// The variables, read once an instance: it lives for at most 128 requests.
+async fn config() -> Result<&'static Config, Problem> {
+    static CONFIG: OnceLock<Config> = OnceLock::new();
+    if let Some(config) = CONFIG.get() {
+        return Ok(config);
+    }
+    let operator_token = variable("operator_token").await?;
+    let payment_window_seconds = variable("payment_window_seconds").await?;
+    let currency = variable("currency").await?;
+    let config = Config::new(operator_token, &payment_window_seconds, currency);
+    let config = config.map_err(|error| Problem::misconfigured(&error))?;
+    Ok(CONFIG.get_or_init(|| config))
+}
+
+pub(crate) async fn variable(name: &str) -> Result<String, Problem> {
+    variables::get(name).await.map_err(|error| Problem::misconfigured(&error))
+}
