@@ -11,6 +11,7 @@ mod requests_http;
 mod shop;
 mod spinkube;
 mod store_calls;
+mod translation;
 mod unit_tests_on_wasm;
 
 use std::path::{Path, PathBuf};

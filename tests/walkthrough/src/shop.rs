@@ -1,0 +1,242 @@
+//! The shop as a client sees it: the one place that sends requests and says so.
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anstream::println;
+use anstyle::{AnsiColor, Style};
+use anyhow::{Result, anyhow, bail};
+use serde_json::Value;
+use ureq::Agent;
+use ureq::http::{self, HeaderMap};
+
+use crate::answer::Answer;
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+pub const RED: Style = AnsiColor::Red.on_default();
+
+/// Turns a hang into a failure.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often a shop may say that it is too busy, which is no contradiction: others use it too.
+const TOO_BUSY: usize = 5;
+
+/// So much of a body is shown.
+const SHOWN: usize = 200;
+
+/// The headers of an answer that have something to say here.
+const TELLING: [&str; 5] = ["etag", "idempotent-replayed", "link", "location", "retry-after"];
+
+pub struct Shop {
+    agent: Agent,
+    base_url: String,
+    token: Option<String>,
+    quiet: bool,
+    requests: Cell<usize>,
+}
+
+impl Shop {
+    pub fn new(base_url: &str, token: Option<String>, quiet: bool) -> Result<Self> {
+        if !base_url.starts_with("http://") {
+            bail!("{base_url}: a base URL begins with http://; what is behind TLS needs a proxy that takes it off");
+        }
+        let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE));
+        // A redirect is an answer, too.
+        let agent = config.max_redirects(0).max_redirects_will_error(false).build().into();
+        Ok(Self { agent, base_url: base_url.trim_end_matches('/').to_owned(), token, quiet, requests: Cell::new(0) })
+    }
+
+    pub fn hby_operator(&self) -> bool {
+        self.token.is_some()
+    }
+
+    pub fn requests(&self) -> usize {
+        self.requests.get()
+    }
+
+    pub fn chapter(&self, title: &str) {
+        self.say(&format!("{BOLD}{}{BOLD:#}\n", title.to_uppercase()));
+    }
+
+    pub fn note(&self, text: &str) {
+        self.say(&format!("{DIM}({text}){DIM:#}\n"));
+    }
+
+    pub fn get(&self, title: impl Into<String>, path: impl Into<String>) -> Request<'_> {
+        self.request("GET", title.into(), path.into())
+    }
+
+    pub fn post(&self, title: impl Into<String>, path: impl Into<String>) -> Request<'_> {
+        self.request("POST", title.into(), path.into())
+    }
+
+    pub fn put(&self, title: impl Into<String>, path: impl Into<String>) -> Request<'_> {
+        self.request("PUT", title.into(), path.into())
+    }
+
+    fn request(&self, method: &'static str, title: String, path: String) -> Request<'_> {
+        Request { shop: self, method, title, path, headers: Vec::new(), body: String::new() }
+    }
+
+    /// A link of the shop's, from its base URL on.
+    pub fn path_of<'a>(&self, link: &'a str) -> &'a str {
+        let base = self.base_url.splitn(4, '/').nth(3);
+        base.and_then(|base| link.strip_prefix('/')?.strip_prefix(base)).unwrap_or(link)
+    }
+
+    fn say(&self, text: &str) {
+        if !self.quiet {
+            println!("{text}");
+        }
+    }
+}
+
+pub struct Request<'a> {
+    shop: &'a Shop,
+    method: &'static str,
+    title: String,
+    path: String,
+    headers: Vec<(&'static str, String)>,
+    body: String,
+}
+
+impl Request<'_> {
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    pub fn key(self, key: &str) -> Self {
+        self.header("idempotency-key", format!("\"{key}\""))
+    }
+
+    pub fn if_changed_since(self, answer: &Answer) -> Self {
+        self.header("if-none-match", answer.header("etag").unwrap_or_default())
+    }
+
+    pub fn by_operator(self) -> Self {
+        let token = self.shop.token.clone().unwrap_or_default();
+        self.header("authorization", format!("Bearer {token}"))
+    }
+
+    pub fn json(self, body: Value) -> Self {
+        self.raw("application/json", body.to_string())
+    }
+
+    pub fn raw(mut self, content_type: &str, body: impl Into<String>) -> Self {
+        self.body = body.into();
+        self.header("content-type", content_type)
+    }
+
+    /// Has to be answered with this status, in JSON.
+    pub fn expect(self, status: u16) -> Result<Answer> {
+        self.expect_as(status, "application/json")
+    }
+
+    pub fn expect_as(self, status: u16, content_type: &str) -> Result<Answer> {
+        let answer = self.send()?;
+        answer.has_status(status)?;
+        answer.has_type(content_type)?;
+        Ok(answer)
+    }
+
+    /// Has to be answered with 304, and nothing more.
+    pub fn unchanged(self) -> Result<()> {
+        let answer = self.send()?;
+        answer.has_status(304)?;
+        if answer.text.is_empty() { Ok(()) } else { Err(answer.contradicts("no body", &answer.text)) }
+    }
+
+    /// Has to be refused with this problem (RFC 9457).
+    pub fn refused(self, status: u16, code: &str) -> Result<Answer> {
+        let answer = self.expect_as(status, "application/problem+json")?;
+        answer.is("/code", code)?.is("/status", status)?;
+        Ok(answer)
+    }
+
+    /// Has to be refused for what is in these places of the request, and for nothing else.
+    pub fn invalid(self, kind: &str, places: &[&str]) -> Result<Answer> {
+        let answer = self.refused(422, "invalid_request")?;
+        let errors = answer.list_at("/errors")?.iter();
+        let named: BTreeSet<_> = errors.map(|error| error[kind].as_str().unwrap_or("nothing")).collect();
+        let expected: BTreeSet<_> = places.iter().copied().collect();
+        if named == expected {
+            return Ok(answer);
+        }
+        Err(answer.contradicts(format!("errors of {kind} {expected:?}"), format!("{named:?}")))
+    }
+
+    /// Sends it; again, as the shop asks for, while that is too busy.
+    pub fn send(self) -> Result<Answer> {
+        for _ in 1..TOO_BUSY {
+            let answer = self.send_once()?;
+            if answer.status != 503 || answer.body["code"] != "busy" {
+                return Ok(answer);
+            }
+            let seconds = answer.header("retry-after").and_then(|it| it.parse().ok()).unwrap_or(1);
+            self.shop.note(&format!("The shop is busy; again in {seconds} s."));
+            sleep(Duration::from_secs(seconds));
+        }
+        self.send_once()
+    }
+
+    fn send_once(&self) -> Result<Answer> {
+        let Self { shop, title, .. } = self;
+        shop.requests.set(shop.requests.get() + 1);
+        shop.say(&format!("{BOLD}{title}{BOLD:#}\n{}", self.shown(SHOWN)));
+
+        let url = format!("{}{}", shop.base_url, self.path);
+        let request = http::Request::builder().method(self.method).uri(url);
+        let request = self.headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+        let began = Instant::now();
+        let failed = |error: ureq::Error| anyhow!("{title}: no answer: {error}\n{}", self.shown(usize::MAX));
+        let request = request.body(self.body.clone()).map_err(|error| failed(error.into()))?;
+        let mut answer = shop.agent.run(request).map_err(failed)?;
+        let text = answer.body_mut().read_to_string().map_err(failed)?;
+        let time = began.elapsed();
+
+        let (head, _) = answer.into_parts();
+        let status = head.status;
+        let telling = |name: &str| TELLING.contains(&name);
+        shop.say(&format!("  < {status}, {time:.1?}{}\n", fields_and_body(&head.headers, telling, &text, SHOWN)));
+        let answered = format!("  < {status}{}", fields_and_body(&head.headers, |_| true, &text, usize::MAX));
+        let exchange = format!("{}\n{answered}", self.shown(usize::MAX));
+        let body = serde_json::from_str(&text).unwrap_or_default();
+        Ok(Answer { title: title.clone(), exchange, status: status.as_u16(), headers: head.headers, text, body })
+    }
+
+    /// The request with at most so much of its body.
+    fn shown(&self, most: usize) -> String {
+        let mut shown = format!("  > {} {}", self.method, self.path);
+        for (name, value) in &self.headers {
+            // Nobody's screen or log needs the token.
+            let value = if *name == "authorization" { "Bearer …" } else { value };
+            shown.push_str(&format!("\n  > {name}: {value}"));
+        }
+        if self.body.is_empty() { shown } else { shown + "\n  > " + &shortened(&self.body, most) }
+    }
+}
+
+fn fields_and_body(headers: &HeaderMap, shows: impl Fn(&str) -> bool, body: &str, most: usize) -> String {
+    let fields = headers.iter().filter(|(name, _)| shows(name.as_str()));
+    let mut shown: String =
+        fields.map(|(name, value)| format!("\n  < {name}: {}", String::from_utf8_lossy(value.as_bytes()))).collect();
+    if !body.is_empty() {
+        shown.push_str("\n  < ");
+        shown.push_str(&shortened(body, most));
+    }
+    shown
+}
+
+/// At most so many characters, with what is left out counted; a further line begins under the first.
+fn shortened(text: &str, most: usize) -> String {
+    let text = text.trim_end();
+    let shown = match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}… and {} more", &text[..end], text[end..].chars().count()),
+        None => text.to_owned(),
+    };
+    shown.replace('\n', "\n    ")
+}
