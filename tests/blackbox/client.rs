@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Barrier;
 use tokio::time::{sleep, timeout};
 
+use crate::contract;
 use crate::envelope::{self, Answer};
 use crate::shapes::{Item, Order};
 
@@ -205,7 +206,7 @@ impl Request {
             let busy = answer.status == 503 && String::from_utf8_lossy(&answer.body).contains("\"busy\"");
             let retry_after = answer.header("retry-after").filter(|_| busy).and_then(|seconds| seconds.parse().ok());
             let (true, Some(seconds)) = (tries < RETRIES, retry_after) else {
-                let defects = envelope::defects(&answer);
+                let defects = [envelope::defects(&answer), contract::defects(&answer)].concat();
                 assert!(defects.is_empty(), "{answer}\nwhat holds for every answer does not hold: {defects:#?}");
                 return Ok(answer);
             };

@@ -15,7 +15,7 @@ pub struct Answer {
 }
 
 /// Every error code in the contract. The contract leaves that of 401 unnamed.
-const CODES: &[(u16, &str)] = &[
+pub const CODES: &[(u16, &str)] = &[
     (400, "malformed_json"),
     (401, "unauthorized"),
     (403, "operator_disabled"),
@@ -60,8 +60,10 @@ pub fn defects(answer: &Answer) -> Vec<String> {
         }
     };
 
+    // A file may be kept, and is asked for again each time.
+    let kept = if is_file(answer) && answer.header("etag").is_some() { "no-cache" } else { "no-store" };
     if let Some(value) = one("cache-control", &mut defects)
-        && value != "no-store"
+        && value != kept
     {
         defects.push(format!("cache-control: {value}"));
     }
@@ -88,7 +90,7 @@ pub fn defects(answer: &Answer) -> Vec<String> {
     }
 
     if !bodiless && let Some(value) = one("content-type", &mut defects) {
-        let expected = if answer.status < 400 { "application/json" } else { "application/problem+json" };
+        let expected = if answer.status < 400 { media_type(answer) } else { "application/problem+json" };
         if value.split(';').next().map(str::trim) != Some(expected) {
             defects.push(format!("content-type: {value}"));
         }
@@ -102,7 +104,12 @@ pub fn defects(answer: &Answer) -> Vec<String> {
         for leak in LEAKS.iter().filter(|leak| text.contains(**leak)) {
             defects.push(format!("shows its insides: {leak:?}"));
         }
-    } else if !bodiless && answer.method != Method::HEAD && serde_json::from_slice::<Value>(&answer.body).is_err() {
+    } else if !bodiless
+        && answer.method != Method::HEAD
+        && media_type(answer) == "application/json"
+        && answer.header("content-encoding").is_none()
+        && serde_json::from_slice::<Value>(&answer.body).is_err()
+    {
         defects.push("the body is not JSON".to_owned());
     }
 
@@ -152,6 +159,33 @@ fn problem_defects(status: u16, body: &[u8], defects: &mut Vec<String>) {
         && !CODES.contains(&(status, code))
     {
         defects.push(format!("code {code} with status {status} is not in the contract"));
+    }
+}
+
+fn path(answer: &Answer) -> &str {
+    answer.asked.split(' ').nth(1).unwrap_or_default()
+}
+
+/// Whether a file was asked for, which is a part of the program.
+fn is_file(answer: &Answer) -> bool {
+    let path = path(answer);
+    path == "/" || ["/console", "/docs", "/openapi.json"].iter().any(|file| path.starts_with(file))
+}
+
+/// What was asked for.
+fn media_type(answer: &Answer) -> &'static str {
+    let path = path(answer);
+    match path.rsplit_once('.').filter(|_| is_file(answer)) {
+        Some((_, "js")) => "text/javascript",
+        Some((_, "css")) => "text/css",
+        Some((_, "svg")) => "image/svg+xml",
+        Some((_, "png")) => "image/png",
+        Some(_) => "application/json",
+        None if is_file(answer) => "text/html",
+        None if path.contains("format=csv") => "text/csv",
+        None if path.contains("format=ndjson") => "application/x-ndjson",
+        None if path.starts_with("/metrics") => "text/plain",
+        None => "application/json",
     }
 }
 

@@ -11,6 +11,7 @@ const TARGET: &str = "local";
 // The tools: what is known about every answer, and the bookkeeping over many of them.
 pub mod books;
 pub mod client;
+pub mod contract;
 pub mod envelope;
 pub mod server;
 pub mod shapes;
@@ -24,8 +25,10 @@ mod health;
 mod http;
 mod idempotency;
 mod inventory;
+mod listing;
 mod operator;
 mod orders;
+mod pages;
 mod payments;
 mod preset;
 mod restart;

@@ -169,6 +169,80 @@ impl Inventory {
     }
 }
 
+/// The answer to `GET /orders`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrderPage {
+    pub orders: Vec<Order>,
+    pub next: Option<String>,
+}
+
+impl OrderPage {
+    pub fn parse(body: &[u8]) -> Result<OrderPage, String> {
+        let page: OrderPage = parse(body)?;
+        page.orders.iter().try_for_each(Order::check)?;
+        Ok(page)
+    }
+}
+
+/// What is said of an order or an item in the answer to `GET …/history`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Event {
+    pub at: Time,
+    pub event: String,
+    pub delta: Option<i64>,
+    pub reason: Option<String>,
+    pub text: String,
+}
+
+/// The answer to `GET /orders/{order_id}/history` and to `GET /inventory/{item_id}/history`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct History {
+    pub order_id: Option<String>,
+    pub status: Option<Status>,
+    pub item_id: Option<String>,
+    pub events: Vec<Event>,
+}
+
+/// An item's account in the answer to `GET /books`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    pub item_id: String,
+    pub received: u64,
+    pub sold: u64,
+    pub on_hand: u64,
+    pub reserved: u64,
+    pub available: u64,
+    pub balanced: bool,
+}
+
+/// The answer to `GET /books`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accounts {
+    pub items: Vec<Account>,
+    pub balanced: bool,
+}
+
+impl Accounts {
+    pub fn parse(body: &[u8]) -> Result<Accounts, String> {
+        let accounts: Accounts = parse(body)?;
+        for account in &accounts.items {
+            let sum = account.on_hand + account.sold == account.received;
+            if account.on_hand.checked_sub(account.reserved) != Some(account.available) || account.balanced != sum {
+                return Err(format!("{account:?} does not add up"));
+            }
+        }
+        if accounts.balanced != accounts.items.iter().all(|account| account.balanced) {
+            return Err("the whole is not what its parts are".to_owned());
+        }
+        Ok(accounts)
+    }
+}
+
 fn currency(code: &str) -> Result<(), String> {
     if code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()) {
         Ok(())

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use api::{Body, Config, inventory, orders, payments};
+use api::{Body, Config, Log, inventory, orders, payments};
 use domain::{Creation, Entry, Environment, Key, Shop, Store, StoreError, Swap, Timestamp};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use serde_json::Value;
@@ -192,9 +192,9 @@ impl World {
         };
         let environment = &self.environment;
         let response = match component {
-            "orders" => run(api::respond(request, environment, open, orders::handle)),
-            "payments" => run(api::respond(request, environment, open, payments::handle)),
-            "inventory" => run(api::respond(request, environment, open, inventory::handle)),
+            "orders" => run(api::respond(request, environment, Log::Problems, open, orders::handle)),
+            "payments" => run(api::respond(request, environment, Log::Problems, open, payments::handle)),
+            "inventory" => run(api::respond(request, environment, Log::Problems, open, inventory::handle)),
             other => panic!("there is no component {other}"),
         };
         contract::check(&asked, response)

@@ -219,7 +219,7 @@ mod tests {
             mistakes,
             [
                 "/customer_id: must be 1 to 128 characters",
-                "/items/0/item_id: must be 1 to 64 of the characters A-Z a-z 0-9 . _ -",
+                "/items/0/item_id: must be 1 to 64 of the characters A-Z a-z 0-9 . _ -, and not . or ..",
                 "/items/1/a~1b: is not a field of this request",
                 "/items/1/quantity: must be a whole number from 1 to 1000000",
                 "/items/2: must be an object",

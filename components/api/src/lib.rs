@@ -9,6 +9,7 @@ mod files;
 pub mod inventory;
 mod json;
 mod listing;
+mod log;
 pub mod orders;
 pub mod payments;
 mod problem;
@@ -20,6 +21,7 @@ mod respond;
 
 pub use config::{Config, ConfigError};
 pub use files::File;
+pub use log::Log;
 pub use problem::Problem;
 pub use reply::Reply;
 pub use request::{BODY_TIMEOUT, Body, Call, Headers, MOST_BODY_BYTES, Request, wants_body};

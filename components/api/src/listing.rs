@@ -47,7 +47,7 @@ pub(crate) async fn list<S: Store, E: Environment>(call: &Call<'_>, shop: &Shop<
     call.require_operator()?;
     let [cursor, limit, status, format] = call.parameters(["cursor", "limit", "status", "format"])?;
     let from: Option<Cursor> = read(cursor, "cursor", |text| text.parse().ok(), InvalidCursor)?;
-    let whole = |text: &str| text.parse().ok().filter(|limit| (1..=MOST_LISTED).contains(limit));
+    let whole = |text: &str| (1..=MOST_LISTED).find(|limit| limit.to_string() == text);
     let most = read(limit, "limit", whole, format!("must be a whole number from 1 to {MOST_LISTED}"))?;
     let named = |text: &str| STATUSES.into_iter().find(|status| status.to_string() == text);
     let wanted = read(status, "status", named, "must be placing, pending, paid, cancelled, expired or rejected")?;

@@ -153,10 +153,14 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, title, detail).header(header::RETRY_AFTER, retry_after)
     }
 
+    /// What a client may go by.
+    pub(crate) fn code(&self) -> &'static str {
+        self.0.code
+    }
+
     /// What goes to the log and to nobody else.
-    pub(crate) fn log_line(&self) -> Option<String> {
-        let Content { status, code, log, .. } = self.0.as_ref();
-        log.as_ref().map(|cause| format!("{} {code}: {cause}", status.as_u16()))
+    pub(crate) fn take_cause(&mut self) -> Option<String> {
+        self.0.log.take()
     }
 
     pub(crate) fn into_reply(self) -> Reply {

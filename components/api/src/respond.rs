@@ -1,11 +1,12 @@
 //! What is the same for every request and every response.
 
-use domain::{Environment, Shop, Store};
+use domain::{Environment, Shop, Store, Tally};
 use http::{HeaderName, Method, StatusCode, header};
 use serde_json::json;
 
 use crate::config::Config;
 use crate::files::{self, File};
+use crate::log::{Log, Outcome};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request::{Call, Headers, Request};
@@ -22,8 +23,8 @@ pub struct Response {
     /// What the client is sent. For `HEAD` it has the body of a `GET`: the server leaves that out, and its length is
     /// what `content-length` has to say.
     pub reply: Reply,
-    /// A line for the log, where something is wrong with the shop and not with the request.
-    pub log: Option<String>,
+    /// A line for the log.
+    pub line: Option<String>,
 }
 
 /// Answers a request. `handle` is a component's part of it; `open` gives it the shop, once the request is known to
@@ -31,22 +32,29 @@ pub struct Response {
 pub async fn respond<S: Store, E: Environment>(
     request: Request,
     environment: &E,
+    log: Log,
     open: impl AsyncFnOnce() -> Result<(Config, Shop<S, E>), Problem>,
     handle: impl AsyncFnOnce(&Call<'_>, &Shop<S, E>) -> Result<Reply, Problem>,
 ) -> Response {
+    let begun = environment.clock();
     let request_id = request_id(&request.headers).unwrap_or_else(|| random_id(environment));
-    let (reply, log) = match answer(&request, open, handle).await {
-        Ok(reply) => (reply, None),
-        Err(problem) => {
-            let log = problem.log_line().map(|line| format!("{request_id} {line}"));
-            (problem.into_reply(), log)
+    let mut tally = Tally::default();
+    let (reply, code, cause) = match answer(&request, &mut tally, open, handle).await {
+        Ok(reply) => (reply, None, None),
+        Err(mut problem) => {
+            let (code, cause) = (problem.code(), problem.take_cause());
+            (problem.into_reply(), Some(code), cause)
         }
     };
-    Response { reply: finish(reply, &request_id), log }
+    let took = environment.clock().saturating_sub(begun).as_micros();
+    let outcome = Outcome { took: u64::try_from(took).unwrap_or(u64::MAX), tally, code, cause };
+    let line = log.line(&request, &reply, &request_id, &outcome, environment);
+    Response { reply: finish(reply, &request_id), line }
 }
 
 async fn answer<S: Store, E: Environment>(
     request: &Request,
+    tally: &mut Tally,
     open: impl AsyncFnOnce() -> Result<(Config, Shop<S, E>), Problem>,
     handle: impl AsyncFnOnce(&Call<'_>, &Shop<S, E>) -> Result<Reply, Problem>,
 ) -> Result<Reply, Problem> {
@@ -67,7 +75,9 @@ async fn answer<S: Store, E: Environment>(
         headers: &request.headers,
         body: &request.body,
     };
-    let reply = handle(&call, &shop).await?;
+    let reply = handle(&call, &shop).await;
+    *tally = shop.tally();
+    let reply = reply?;
     Ok(if verb == Verb::Get { unless_known(&request.headers, reply) } else { reply })
 }
 

@@ -53,10 +53,12 @@ pub struct AdjustmentMade {
 impl<S: Store, E: Environment> Shop<S, E> {
     /// What became of an order.
     pub async fn order_history(&self, order_id: OrderId) -> Result<OrderHistory, Error> {
-        let view = self.show_order(order_id).await?;
+        let shown = self.show_order(order_id).await?;
+        // It may have been decided in the meantime.
+        let payment = self.read_payment(order_id).await?.record;
+        let view = self.view(shown.order, payment.clone(), shown.status != Status::Placing);
         let mut events = vec![(view.order.placed_at, OrderEvent::Placed)];
-        // Decided in the meantime or not: nothing leaves these records once it is in them.
-        events.extend(match self.read_payment(order_id).await?.record {
+        events.extend(match payment {
             Payment::Paid(paid) => Some((paid.paid_at, OrderEvent::Paid)),
             Payment::Void { reason: Void::Cancelled, at } => Some((at, OrderEvent::Cancelled)),
             Payment::Void { reason: Void::Rejected, at } => Some((at, OrderEvent::Rejected)),

@@ -56,7 +56,7 @@ macro_rules! text_id {
     };
 }
 
-/// The name of an item: 1 to 64 of `A-Z a-z 0-9 . _ -`, so that it is the same in a URL, a key and JSON.
+/// The name of an item: 1 to 64 of `A-Z a-z 0-9 . _ -`, but not `.` or `..`, so that it is the same in a URL, a key and JSON.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ItemId(String);
@@ -65,10 +65,11 @@ text_id!(ItemId);
 impl ItemId {
     fn check(text: &str) -> Result<(), InvalidId> {
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-        if (1..=64).contains(&text.len()) && text.bytes().all(plain) {
+        // In a URL these two are no names.
+        if (1..=64).contains(&text.len()) && text.bytes().all(plain) && !matches!(text, "." | "..") {
             Ok(())
         } else {
-            Err(InvalidId { expected: "1 to 64 of the characters A-Z a-z 0-9 . _ -" })
+            Err(InvalidId { expected: "1 to 64 of the characters A-Z a-z 0-9 . _ -, and not . or .." })
         }
     }
 }

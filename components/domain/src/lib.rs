@@ -16,6 +16,7 @@
 //! changing an item, in `settlement`, and one way of being done together, in `group`.
 
 mod amounts;
+mod counted;
 mod environment;
 mod error;
 mod group;
@@ -37,6 +38,7 @@ mod status;
 mod store;
 
 pub use amounts::{Currency, Delta, InvalidCurrency, InvalidDelta, Money, OutOfRange, Quantity, Stock};
+pub use counted::Tally;
 pub use environment::{Environment, Timestamp};
 pub use error::Error;
 pub use history::{AdjustmentMade, OrderEvent, OrderHistory};

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::amounts::Currency;
+use crate::counted::{Counted, Tally};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::group::Group;
@@ -31,7 +32,7 @@ pub struct Settings {
 /// Takes orders, holds stock and takes payment, on a store.
 #[derive(Debug)]
 pub struct Shop<S, E> {
-    pub(crate) store: S,
+    pub(crate) store: Counted<S>,
     pub(crate) environment: E,
     pub(crate) settings: Settings,
     pub(crate) company: Rc<Company>,
@@ -70,7 +71,12 @@ pub(crate) type OrderRead = (Order, Read<Payment>);
 impl<S: Store, E: Environment> Shop<S, E> {
     /// A shop. It keeps nothing of its own: any number of them may share a store.
     pub fn new(store: S, environment: E, settings: Settings, company: Rc<Company>) -> Self {
-        Self { store, environment, settings, company }
+        Self { store: Counted::new(store), environment, settings, company }
+    }
+
+    /// What it has asked of the store so far.
+    pub fn tally(&self) -> Tally {
+        self.store.tally()
     }
 
     /// The currency of every price.

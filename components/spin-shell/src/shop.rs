@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use api::{Call, Config, Problem, Reply};
+use api::{Call, Config, Log, Problem, Reply};
 use domain::{Company, Shop};
 use spin_sdk::variables;
 use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};
@@ -33,8 +33,8 @@ pub async fn serve(
         take_no_more();
     }
     let request = http::receive(request).await?;
-    let response = api::respond(request, &Wasi, open, handle).await;
-    if let Some(line) = response.log {
+    let response = api::respond(request, &Wasi, log().await, open, handle).await;
+    if let Some(line) = response.line {
         eprintln!("{line}");
     }
     http::send(response.reply).await
@@ -55,6 +55,18 @@ fn take_no_more() {
     static SAID: AtomicBool = AtomicBool::new(false);
     if !SAID.swap(true, Ordering::Relaxed) {
         wit_bindgen::backpressure_inc();
+    }
+}
+
+/// What is to be written down, read once an instance.
+async fn log() -> Log {
+    static LOG: OnceLock<Log> = OnceLock::new();
+    match LOG.get() {
+        Some(log) => *log,
+        None => {
+            let log = variables::get("log").await.ok().and_then(|name| Log::named(&name));
+            *LOG.get_or_init(|| log.unwrap_or(Log::Problems))
+        }
     }
 }
 

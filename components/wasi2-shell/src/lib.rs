@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use api::{Call, Config, File, Problem, Reply};
+use api::{Call, Config, File, Log, Problem, Reply};
 use domain::{Environment, Error, Shop, Timestamp};
 use spin_executor::{CancelOnDropToken, push_waker_and_get_token};
 use spin_sdk::variables;
@@ -66,8 +66,9 @@ pub async fn serve(
     handle: impl AsyncFnOnce(&Call<'_>, &SpinShop) -> Result<Reply, Problem>,
 ) {
     let request = http::receive(request).await;
-    let answer = api::respond(request, &Wasi, async || open(), handle).await;
-    if let Some(line) = answer.log {
+    let log = variables::get("log").ok().and_then(|name| Log::named(&name)).unwrap_or(Log::Problems);
+    let answer = api::respond(request, &Wasi, log, async || open(), handle).await;
+    if let Some(line) = answer.line {
         eprintln!("{line}");
     }
     http::send(response, answer.reply).await;

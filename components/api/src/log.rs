@@ -1,0 +1,140 @@
+//! What is written down of a request: a line of JSON.
+//!
+//! No secrets: neither the operator's token nor a client's idempotency key, and no body. The id of an order is one as
+//! far as whoever knows it may read, pay and cancel it: the log is the owner's.
+
+use domain::{Environment, Tally};
+use http::{HeaderName, Method, header};
+use serde::Serialize;
+
+use crate::reply::Reply;
+use crate::request::{Headers, Request};
+use crate::resource::Resource;
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// Which requests are written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Log {
+    /// All.
+    Requests,
+    /// Those that were not done for a reason that the owner has to mend.
+    Problems,
+}
+
+impl Log {
+    /// Reads the variable `log`.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "requests" => Some(Self::Requests),
+            "problems" => Some(Self::Problems),
+            _ => None,
+        }
+    }
+}
+
+/// What became of a request.
+pub(crate) struct Outcome {
+    /// By the environment's clock, in microseconds.
+    pub(crate) took: u64,
+    pub(crate) tally: Tally,
+    /// Of a problem.
+    pub(crate) code: Option<&'static str>,
+    /// What the owner has to mend.
+    pub(crate) cause: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    at: String,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<&'a str>,
+    method: &'a str,
+    path: &'a str,
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_id: Option<&'a str>,
+    microseconds: u64,
+    store_calls: u32,
+    conflicts: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<&'a str>,
+}
+
+impl Log {
+    /// The line for a request, if it is one that is written down.
+    pub(crate) fn line(
+        self,
+        request: &Request,
+        reply: &Reply,
+        request_id: &str,
+        outcome: &Outcome,
+        environment: &impl Environment,
+    ) -> Option<String> {
+        if self == Self::Problems && outcome.cause.is_none() {
+            return None;
+        }
+        let line = Line {
+            at: environment.now().to_string(),
+            request_id,
+            trace_id: trace_id(&request.headers),
+            method: known(&request.method),
+            path: request.path(),
+            status: reply.status.as_u16(),
+            code: outcome.code,
+            order_id: order_id(request, reply),
+            microseconds: outcome.took,
+            store_calls: outcome.tally.calls,
+            conflicts: outcome.tally.conflicts,
+            cause: outcome.cause.as_deref(),
+        };
+        serde_json::to_string(&line).ok()
+    }
+}
+
+/// A method by its name; one that nobody has heard of could be of any length.
+fn known(method: &Method) -> &str {
+    match method.as_str() {
+        name if name.len() <= 16 => name,
+        _ => "?",
+    }
+}
+
+/// The order that a request is about, or has placed.
+fn order_id<'a>(request: &'a Request, reply: &'a Reply) -> Option<&'a str> {
+    match Resource::at(request.path())? {
+        Resource::Order(id) | Resource::Pay(id) | Resource::Cancel(id) | Resource::OrderHistory(id) => Some(id),
+        Resource::Orders => reply.header(&header::LOCATION)?.to_str().ok()?.strip_prefix("/orders/"),
+        _ => None,
+    }
+}
+
+/// The trace that a request belongs to, by the header of W3C Trace Context.
+fn trace_id(headers: &Headers) -> Option<&str> {
+    let value = str::from_utf8(headers.first(TRACEPARENT)?).ok()?;
+    let mut parts = value.split('-');
+    let (version, trace) = (parts.next()?, parts.next()?);
+    let hexadecimal = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    let sound = version.len() == 2 && trace.len() == 32 && hexadecimal(version) && hexadecimal(trace);
+    (sound && version != "ff" && trace.bytes().any(|byte| byte != b'0')).then_some(trace)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::trace_id;
+
+    #[test]
+    fn a_trace_is_known_by_its_header_and_nothing_else_is_taken_for_one() {
+        let headers = |value: &str| vec![("traceparent".to_owned(), value.as_bytes().to_vec())].into();
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let good = format!("00-{trace}-00f067aa0ba902b7-01");
+        assert_eq!(trace_id(&headers(&good)), Some(trace));
+        let none = "0".repeat(32);
+        for other in ["", "00", trace, &good.to_uppercase(), &format!("ff-{trace}-1-01"), &format!("00-{none}-1-01")] {
+            assert_eq!(trace_id(&headers(other)), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+// Puts the parts together, and asks the shop what is new.
+
+import { onReachable } from './api.js';
+import { $ } from './dom.js';
+import { apply, change, current, hush, onLanguage, say } from './language.js';
+import * as operator from './operator.js';
+import * as form from './order-form.js';
+import * as orders from './orders.js';
+import * as stock from './stock.js';
+
+const PAUSE_MS = 1_500;
+const LONGEST_PAUSE_MS = 4_000;
+
+let pause = PAUSE_MS;
+let timer;
+let polling = false;
+
+/** Asks now, and then again and again, as long as somebody looks. */
+async function poll() {
+  clearTimeout(timer);
+  if (polling || document.hidden) return;
+  polling = true;
+  const results = await Promise.allSettled([stock.poll(), orders.poll()]);
+  polling = false;
+  // What fails is tried again, less often; the words for it are said where it is noticed.
+  pause = results.every(({ status }) => status === 'fulfilled') ? PAUSE_MS : Math.min(pause * 1.5, LONGEST_PAUSE_MS);
+  timer = setTimeout(poll, pause);
+}
+
+function showView() {
+  const atOperator = location.hash === '#operator';
+  // Other anchors, like that of the skip link, are not views.
+  if (!atOperator && location.hash && location.hash !== '#shop') return;
+  $('operator-view').hidden = !atOperator;
+  $('shop-view').hidden = atOperator;
+  document.body.classList.toggle('operator', atOperator);
+  const [here, there] = atOperator ? ['to-operator', 'to-shop'] : ['to-shop', 'to-operator'];
+  $(here).setAttribute('aria-current', 'page');
+  $(there).removeAttribute('aria-current');
+}
+
+const other = () => (current() === 'en' ? 'zh' : 'en');
+
+$('language').addEventListener('click', () => change(other()));
+onLanguage(() => {
+  $('language').lang = other() === 'zh' ? 'zh-Hans' : 'en';
+  $('language').textContent = other() === 'zh' ? '中文' : 'English';
+});
+
+onReachable((reachable) => {
+  const place = $('connection');
+  place.className = reachable ? 'back' : 'away';
+  say(place, reachable ? 'server.back' : 'server.away');
+  if (!reachable) return;
+  poll();
+  setTimeout(() => {
+    if (place.className === 'back') hush(place);
+  }, 4_000);
+});
+
+document.addEventListener('visibilitychange', poll);
+addEventListener('online', poll);
+addEventListener('hashchange', showView);
+
+stock.start(form.add);
+form.start((answer) => {
+  orders.placed(answer);
+  poll();
+});
+orders.start();
+operator.start(poll);
+apply();
+showView();
+poll();

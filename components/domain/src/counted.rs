@@ -1,0 +1,75 @@
+//! A store whose calls are counted.
+
+use std::cell::Cell;
+
+use crate::store::{Creation, Entry, Key, Store, StoreError, Swap};
+
+/// What was asked of a store.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Tally {
+    /// Calls of [`Store`]. A store may make several of one.
+    pub calls: u32,
+    /// Swaps that were not made, since somebody had been faster.
+    pub conflicts: u32,
+}
+
+#[derive(Debug)]
+pub(crate) struct Counted<S> {
+    store: S,
+    tally: Cell<Tally>,
+}
+
+impl<S> Counted<S> {
+    pub(crate) fn new(store: S) -> Self {
+        Self { store, tally: Cell::default() }
+    }
+
+    pub(crate) fn tally(&self) -> Tally {
+        self.tally.get()
+    }
+
+    fn count(&self) -> &S {
+        let tally = self.tally.get();
+        self.tally.set(Tally { calls: tally.calls.saturating_add(1), ..tally });
+        &self.store
+    }
+}
+
+impl<S: Store> Store for Counted<S> {
+    async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StoreError> {
+        self.count().get(keys).await
+    }
+
+    async fn get_to_swap(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StoreError> {
+        self.count().get_to_swap(keys).await
+    }
+
+    async fn insert(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Entry>, StoreError> {
+        self.count().insert(records).await
+    }
+
+    async fn remove(&self, keys: &[Key]) -> Result<(), StoreError> {
+        self.count().remove(keys).await
+    }
+
+    async fn put(&self, records: Vec<(Key, Vec<u8>)>) -> Result<(), StoreError> {
+        self.count().put(records).await
+    }
+
+    async fn create(&self, key: &Key, value: Vec<u8>) -> Result<Creation, StoreError> {
+        self.count().create(key, value).await
+    }
+
+    async fn swap(&self, read: &Entry, value: Vec<u8>) -> Result<Swap, StoreError> {
+        let outcome = self.count().swap(read, value).await;
+        if outcome == Ok(Swap::Conflict) {
+            let tally = self.tally.get();
+            self.tally.set(Tally { conflicts: tally.conflicts.saturating_add(1), ..tally });
+        }
+        outcome
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.count().probe().await
+    }
+}
