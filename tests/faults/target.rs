@@ -26,9 +26,10 @@ impl Target {
     /// The call that holds the first line of a new order.
     pub fn first_hold(self) -> (Operation, usize) {
         match self {
-            Self::Local => (Operation::Swap, 1),
-            // After the one that writes the order.
-            Self::FermyonCloud | Self::AkamaiFunctions => (Operation::Change, 2),
+            // After the one that takes numbers out of the ledger.
+            Self::Local => (Operation::Swap, 2),
+            // And after the one that writes the order.
+            Self::FermyonCloud | Self::AkamaiFunctions => (Operation::Change, 3),
         }
     }
 }

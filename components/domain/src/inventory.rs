@@ -224,7 +224,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
         Ok((found.into_iter().map(|entry| entry.map(decode_item).transpose()).collect(), others))
     }
 
-    /// Makes the preset items and then the catalog that lists them. Of several at once each item is created once; and
+    /// Makes the preset items, the ledger, and then the catalog that lists the items. Of several at once each item is created once; and
     /// since items are never removed, one that was there keeps what has become of it.
     async fn bring_in_preset(&self) -> Result<(), Error> {
         let mut catalog = Catalog::default();
@@ -236,6 +236,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
             let _ = self.store.create(&Key::Item(ItemId::clone(&id)), item).await?;
             catalog.items.push(id);
         }
+        self.open_ledger().await?;
         let _ = self.store.create(&Key::Catalog, encode(&catalog)?).await?;
         Ok(())
     }

@@ -75,6 +75,8 @@ struct Ledger {
     id: String,
     /// All numbers below it are given away.
     next: u64,
+    /// Who took the last of them: so whoever is not answered sees whether it was done.
+    by: String,
 }
 
 /// A place in the list: where the next page begins.
@@ -212,21 +214,23 @@ impl<S: Store, E: Environment> Shop<S, E> {
         Ok(first)
     }
 
-    /// Takes the next [`A_LEASE`] numbers out of the ledger, and answers with the first of them. Where the answer to a swap is
-    /// lost, others are taken: those are nobody's.
+    /// Takes the next [`A_LEASE`] numbers out of the ledger, and answers with the first of them.
     async fn take_numbers(&self) -> Result<u64, Error> {
+        let by = self.fresh_name();
         let mut attempts = self.attempts();
         loop {
             let outcome = match self.ledger().await? {
+                // A shop that is older than its ledger.
                 None => {
-                    let id = format!("{:032x}", u128::from_be_bytes(self.environment.random_id()));
-                    let new = encode(&Ledger { id, next: 0 })?;
-                    let _ = self.store.create(&Key::Ledger, new).await?;
+                    self.open_ledger().await?;
                     Ok(Swap::Conflict)
                 }
-                Some(Read { entry, record: Ledger { id, next: first } }) => {
+                Some(Read { record: ledger, .. }) if ledger.by == by => {
+                    return Ok(ledger.next.saturating_sub(A_LEASE));
+                }
+                Some(Read { entry, record: Ledger { id, next: first, .. } }) => {
                     let next = first.checked_add(A_LEASE).ok_or(Error::Busy)?;
-                    match self.store.swap(&entry, encode(&Ledger { id, next })?).await {
+                    match self.store.swap(&entry, encode(&Ledger { id, next, by: by.clone() })?).await {
                         Ok(Swap::Swapped) => return Ok(first),
                         outcome => outcome,
                     }
@@ -234,6 +238,17 @@ impl<S: Store, E: Environment> Shop<S, E> {
             };
             attempts.again(outcome).await?;
         }
+    }
+
+    /// Makes the ledger of a new shop.
+    pub(crate) async fn open_ledger(&self) -> Result<(), Error> {
+        let new = Ledger { id: self.fresh_name(), next: 0, by: String::new() };
+        let _ = self.store.create(&Key::Ledger, encode(&new)?).await?;
+        Ok(())
+    }
+
+    fn fresh_name(&self) -> String {
+        format!("{:032x}", u128::from_be_bytes(self.environment.random_id()))
     }
 
     async fn ledger(&self) -> Result<Option<Read<Ledger>>, Error> {

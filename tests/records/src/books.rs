@@ -103,6 +103,7 @@ struct Catalog {
 struct Ledger {
     id: String,
     next: u64,
+    by: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -21,7 +21,7 @@ const MOVING_IN: &str = "a shop is moving in: if that was broken off, empty this
 
 /// What a shop that is started on an empty store makes by itself. Nothing that is there is ever overwritten by it: so it
 /// makes nothing, and sells nothing.
-const KEPT_FREE: [&str; 4] = ["inventory:item1", "inventory:item2", "inventory:item3", "catalog"];
+const KEPT_FREE: [&str; 5] = ["inventory:item1", "inventory:item2", "inventory:item3", "ledger", "catalog"];
 
 /// A store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -299,7 +299,7 @@ impl Target {
                     insert.execute((key, value))?;
                 }
             }
-            To::Redis { last, .. } if is_for_sale(key) => last.push((key.to_owned(), value)),
+            To::Redis { last, .. } if is_created(key) => last.push((key.to_owned(), value)),
             To::Redis { connection, next, .. } => {
                 next.push((key.to_owned(), value));
                 if next.len() >= AT_ONCE {
@@ -316,8 +316,8 @@ impl Target {
             To::Sqlite(connection, _) => Ok(connection.execute_batch("COMMIT")?),
             To::Redis { mut connection, mut next, mut last } => {
                 set(&mut connection, &mut next)?;
-                // The catalog after all that is in it.
-                last.sort_by_key(|(key, _)| key == "catalog");
+                // The ledger before what can be ordered, the catalog after all that is in it.
+                last.sort_by_key(|(key, _)| (key != "ledger", key == "catalog"));
                 let unused: Vec<_> =
                     KEPT_FREE.into_iter().filter(|free| last.iter().all(|(key, _)| key != free)).collect();
                 last.into_iter().try_for_each(|record| set(&mut connection, &mut vec![record]))?;
@@ -341,12 +341,7 @@ fn set(connection: &mut redis::Connection, records: &mut Vec<(String, Vec<u8>)>)
 
 /// Whether stores in which records are created keep this one that way.
 fn is_created(key: &str) -> bool {
-    key == "ledger" || is_for_sale(key)
-}
-
-/// Whether this one makes something be sold.
-fn is_for_sale(key: &str) -> bool {
-    key == "catalog" || key.starts_with("inventory:")
+    ["catalog", "ledger"].contains(&key) || key.starts_with("inventory:")
 }
 
 fn unreadable(place: &(impl fmt::Display + ?Sized)) -> String {

@@ -1,0 +1,200 @@
+// What the tests have in common: the browser, a page that is watched, and the shop asked directly.
+
+import assert from 'node:assert/strict';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+
+import { chromium } from 'playwright-core';
+
+const required = (name) => {
+  assert.ok(process.env[name], `${name} is not set`);
+  return process.env[name].replace(/\/$/, '');
+};
+
+/** The server under test, its operator's token, and a server whose payment window is 3 seconds. */
+export const BASE = required('BASE_URL');
+export const TOKEN = required('OPERATOR_TOKEN');
+export const SHORT = process.env.BASE_URL_SHORT?.replace(/\/$/, '');
+const PICTURES = process.env.SCREENSHOTS;
+
+/** How long a page may take for anything. */
+const PATIENCE_MS = 10_000;
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  // Chromium's own sandbox does not run as root. What is shown here is ours.
+  args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
+});
+after(() => browser.close());
+
+export const DESKTOP = { width: 1280, height: 900 };
+export const PHONE = { width: 360, height: 740 };
+
+/**
+ * A test. `run` is given `open`, which opens the console in a browser of its own; in the end nothing may have gone wrong in any
+ * of its pages: no error on the console, no uncaught exception, no violation of the content security policy, no dialog, no
+ * request to anybody but the shop. What a test does on purpose it says: `expected` are texts of such errors.
+ */
+export function scenario(sentence, { expected = [], skip = false } = {}, run) {
+  test(sentence, { skip, timeout: 120_000 }, async () => {
+    const contexts = [];
+    const trouble = [];
+    const tell = (text) => expected.some((part) => text.includes(part)) || trouble.push(text);
+
+    async function open({ base = BASE, path = '/', context, script, before, ...options } = {}) {
+      if (!context) {
+        context = await browser.newContext({
+          baseURL: base,
+          locale: 'en-US',
+          colorScheme: 'light',
+          viewport: DESKTOP,
+          ...options,
+        });
+        context.setDefaultTimeout(PATIENCE_MS);
+        contexts.push(context);
+        await context.addInitScript(() => {
+          addEventListener('securitypolicyviolation', (event) => {
+            console.error(`policy violated: ${event.violatedDirective} ${event.blockedURI}`);
+          });
+        });
+        if (script) await context.addInitScript(script);
+      }
+      const page = await context.newPage();
+      page.on('console', (message) => {
+        if (['error', 'warning'].includes(message.type())) tell(`console: ${message.text()}`);
+      });
+      page.on('pageerror', (error) => tell(`exception: ${error.stack}`));
+      page.on('dialog', (dialog) => {
+        tell(`dialog: ${dialog.message()}`);
+        dialog.dismiss();
+      });
+      page.on('request', (request) => {
+        const url = request.url();
+        if (!url.startsWith(`${base}/`) && !url.startsWith('data:')) tell(`request to ${url}`);
+      });
+      if (before) await before(page);
+      await page.goto(path);
+      if (path.startsWith('/#') || path === '/') await page.locator('#stock-list li').first().waitFor();
+      return page;
+    }
+
+    try {
+      await run(open);
+      // What comes late.
+      for (const context of contexts) for (const page of context.pages()) await page.waitForTimeout(50);
+      assert.deepEqual(trouble, []);
+    } finally {
+      await Promise.all(contexts.map((context) => context.close()));
+    }
+  });
+}
+
+/** Asks the shop itself. */
+export async function ask(method, path, body, { operator = false, base = BASE } = {}) {
+  const headers = { 'content-type': 'application/json' };
+  if (operator) headers.authorization = `Bearer ${TOKEN}`;
+  const answer = await fetch(base + path, { method, headers, body: body && JSON.stringify(body) });
+  const json = await answer.json();
+  assert.ok(answer.ok, `${method} ${path}: ${JSON.stringify(json)}`);
+  return json;
+}
+
+export const stockOf = (item, options) => ask('GET', `/inventory/${item}`, undefined, options);
+
+/** Adds an item that no other test knows. */
+export async function newItem(on_hand, unit_price = 1000) {
+  const id = fresh();
+  await ask('PUT', `/inventory/${id}`, { unit_price, on_hand }, { operator: true });
+  return id;
+}
+
+/** A name that nobody has. */
+export const fresh = () => `t-${Math.random().toString(36).slice(2, 10)}`;
+
+/** Waits until something holds; fails with what was last found. */
+export async function until(sentence, check, patience = PATIENCE_MS) {
+  const end = Date.now() + patience;
+  for (;;) {
+    const found = await check();
+    if (found === true) return;
+    if (Date.now() > end) assert.fail(`${sentence}; found: ${JSON.stringify(found)}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+/** Text as it is read: without the characters that only keep directions apart. */
+export const plain = (text) => text.replace(/[\u2068\u2069]/g, '').replace(/\u00a0/g, ' ');
+
+export const textOf = async (locator) => plain(await locator.innerText());
+
+/** Waits until an element says what it should. */
+export async function says(locator, expected) {
+  await until(`says ${expected}`, async () => {
+    const text = (await locator.count()) ? await textOf(locator.first()) : '';
+    return (expected instanceof RegExp ? expected.test(text) : text.includes(expected)) || text;
+  });
+}
+
+/** Waits until an element shows this number, and nothing else. */
+export const shows = (locator, number) => says(locator, new RegExp(`^${figure(number)}$`));
+
+/** A number as the page writes it in English. */
+export const figure = (number) => new Intl.NumberFormat('en-US').format(number);
+
+/** Where the page shows how many of an item can be had. */
+export const available = (page, item) =>
+  page.locator('#stock-list li', { has: page.getByText(item, { exact: true }) }).locator('dd.available');
+
+/** Fills the order form: `{ item1: 2 }`. */
+export async function fill(page, lines, customer) {
+  const wanted = Object.entries(lines);
+  for (const [index, [item, quantity]] of wanted.entries()) {
+    if (index > 0) await page.locator('#add-line').click();
+    const line = page.locator('#lines .line').nth(index);
+    await line.locator('select').selectOption(item);
+    await line.locator('input').fill(String(quantity));
+  }
+  if (customer !== undefined) await page.locator('#customer').fill(customer);
+}
+
+/** Places an order and answers it as the shop has it. */
+export async function place(page, lines, customer) {
+  const before = await page.locator('#orders-list > .order').count();
+  await fill(page, lines, customer);
+  await page.locator('#place').click();
+  await until('one more order is listed', async () => (await page.locator('#orders-list > .order').count()) === before + 1);
+  const id = await page.locator('#orders-list > .order').first().getAttribute('data-order');
+  return { ...(await ask('GET', `/orders/${id}`, undefined, { base: new URL(page.url()).origin })), card: card(page, id) };
+}
+
+export const card = (page, id) => page.locator(`#orders-list > .order[data-order="${id}"]`);
+
+export async function signIn(page, token = TOKEN) {
+  await page.locator('#to-operator').click();
+  await page.locator('#token').fill(token);
+  await page.locator('#token').press('Enter');
+}
+
+/** The seconds that a countdown shows. */
+export async function secondsLeft(card) {
+  const text = await textOf(card.locator('.left'));
+  const [, days = 0, hours = 0, minutes, seconds] = /^(?:(\d+)d )?(?:(\d+):)?(\d+):(\d\d)$/.exec(text) ?? [];
+  assert.ok(minutes !== undefined, `a countdown: ${text}`);
+  return ((Number(days) * 24 + Number(hours)) * 60 + Number(minutes)) * 60 + Number(seconds);
+}
+
+/** Whether the page is wider than its window. */
+export async function fits(page) {
+  const [wide, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+  assert.ok(wide <= window, `the page is ${wide} wide in a window of ${window}`);
+}
+
+/** Keeps a picture where SCREENSHOTS says. */
+export async function picture(page, name) {
+  if (!PICTURES) return;
+  await mkdir(PICTURES, { recursive: true });
+  // What sticks to the top of the window is then at the top of the picture.
+  await page.evaluate(() => scrollTo(0, 0));
+  await page.screenshot({ path: join(PICTURES, `${name}.png`), fullPage: true });
+}

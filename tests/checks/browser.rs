@@ -1,0 +1,43 @@
+//! The console and the API's documentation, in a real browser: see tests/browser.
+
+use std::fs;
+use std::process::Command;
+
+use host::toolchain::say;
+
+use crate::shop::{Shop, TOKEN};
+use crate::{npm, root};
+
+#[test]
+fn people_can_use_the_pages_in_a_browser() {
+    let from = root().join("tests/browser");
+    let installed = Command::new(from.join("install")).status().expect("a shell is there");
+    assert!(installed.success(), "the browser could not be installed");
+    let folder = npm::install("browser");
+    for file in fs::read_dir(&from).expect("it is a folder").map(|file| file.expect("it can be read").path()) {
+        if file.extension().is_some_and(|extension| extension == "mjs") {
+            fs::copy(&file, folder.join(file.file_name().expect("it has one"))).expect("a file can be copied");
+        }
+    }
+    let shop = Shop::open(&[]);
+    let short = Shop::open(&[("payment_window_seconds", "3")]);
+    let url = |shop: &Shop| format!("http://{}", shop.server.address());
+    let pictures = root().join("target/screenshots");
+    let run = Command::new("node")
+        .args(["--test", "--test-reporter=spec", "all.test.mjs"])
+        .env("BASE_URL", url(&shop))
+        .env("BASE_URL_SHORT", url(&short))
+        .env("OPERATOR_TOKEN", TOKEN)
+        .env("SCREENSHOTS", &pictures)
+        .current_dir(&folder)
+        .output()
+        .expect("Node is there");
+    let report = String::from_utf8_lossy(&run.stdout);
+    let errors = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{report}\n{errors}");
+    // Its exit code alone says nothing: it is 0 as well when there was nothing to run.
+    let passed = report.lines().find_map(|line| line.trim_start_matches(['#', 'ℹ', ' ']).strip_prefix("pass "));
+    let passed: usize = passed.and_then(|number| number.parse().ok()).unwrap_or_default();
+    assert!(passed > 20, "{passed} tests passed\n{report}");
+    say(format_args!("{passed} tests in a browser passed; see {} for what it looks like", pictures.display()));
+}
