@@ -49,8 +49,8 @@ const ROWS: [Row; 13] = [
     Row { lie: Lie::IncrementTorn, ready: "", placing: "" },
     Row { lie: Lie::WritesLost, ready: "it does not return what was written", placing: "busy" },
     Row { lie: Lie::StaleReads, ready: "", placing: "" },
-    // The errors come in the same order in every run: what a placing meets with is not the end of it.
-    Row { lie: Lie::Errors, ready: "store_unavailable", placing: "" },
+    // The errors come in the same order in every run: a placing meets with one at a read, which is not tried again.
+    Row { lie: Lie::Errors, ready: "store_unavailable", placing: "store_unavailable" },
     Row { lie: Lie::DiskFull, ready: "store_unavailable", placing: "store_unavailable" },
     Row { lie: Lie::Down, ready: "store_unavailable", placing: "store_unavailable" },
 ];

@@ -19,7 +19,7 @@ use crate::ids::OrderId;
 use crate::orders::OrderView;
 use crate::shop::{Read, Shop, decode, encode};
 use crate::status::Status;
-use crate::store::{Entry, Key, Store, Swap};
+use crate::store::{Entry, Key, Store, StoreError, Swap};
 
 /// The most orders on a page.
 pub const MOST_LISTED: usize = 100;
@@ -214,29 +214,35 @@ impl<S: Store, E: Environment> Shop<S, E> {
         Ok(first)
     }
 
-    /// Takes the next [`A_LEASE`] numbers out of the ledger, and answers with the first of them.
+    /// Takes the next [`A_LEASE`] numbers out of the ledger, and answers with the first of them. A swap that was not answered
+    /// is looked up and not tried again: nothing of the order is written yet.
     async fn take_numbers(&self) -> Result<u64, Error> {
         let by = self.fresh_name();
         let mut attempts = self.attempts();
+        let mut failed = None;
         loop {
-            let outcome = match self.ledger().await? {
+            let (entry, ledger) = match self.ledger().await? {
+                Some(Read { entry, record }) => (entry, record),
                 // A shop that is older than its ledger.
                 None => {
                     self.open_ledger().await?;
-                    Ok(Swap::Conflict)
-                }
-                Some(Read { record: ledger, .. }) if ledger.by == by => {
-                    return Ok(ledger.next.saturating_sub(A_LEASE));
-                }
-                Some(Read { entry, record: Ledger { id, next: first, .. } }) => {
-                    let next = first.checked_add(A_LEASE).ok_or(Error::Busy)?;
-                    match self.store.swap(&entry, encode(&Ledger { id, next, by: by.clone() })?).await {
-                        Ok(Swap::Swapped) => return Ok(first),
-                        outcome => outcome,
-                    }
+                    attempts.again(Ok(Swap::Conflict)).await?;
+                    continue;
                 }
             };
-            attempts.again(outcome).await?;
+            if ledger.by == by {
+                return Ok(ledger.next.saturating_sub(A_LEASE));
+            }
+            if let Some(error) = failed {
+                return Err(StoreError::into(error));
+            }
+            let (id, first) = (ledger.id, ledger.next);
+            let next = first.checked_add(A_LEASE).ok_or(Error::Busy)?;
+            match self.store.swap(&entry, encode(&Ledger { id, next, by: by.clone() })?).await {
+                Ok(Swap::Swapped) => return Ok(first),
+                Ok(Swap::Conflict) => attempts.again(Ok(Swap::Conflict)).await?,
+                Err(error) => failed = Some(error),
+            }
         }
     }
 

@@ -100,7 +100,11 @@ const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "numbers_taken_although_somebody_was_faster",
-        patches: &[(LEDGER, "Ok(Swap::Swapped) => return Ok(first),", "Ok(_) => return Ok(first),")],
+        patches: &[(
+            LEDGER,
+            "Ok(Swap::Conflict) => attempts.again(Ok(Swap::Conflict)).await?,",
+            "Ok(Swap::Conflict) => return Ok(first),",
+        )],
     },
     Mutant {
         name: "sale_that_is_not_counted",
