@@ -41,8 +41,12 @@ const MOST_CALLS: usize = 32;
 const MOST_LOOKED_AT: usize = 1000;
 
 /// The numbers that an instance may still use.
-#[derive(Debug, Default)]
-pub(crate) struct Lease(Cell<Numbers>);
+#[derive(Debug)]
+pub(crate) struct Lease {
+    numbers: Cell<Numbers>,
+    /// How many are taken at once.
+    size: u64,
+}
 
 #[derive(Debug, Default, Clone, Copy)]
 struct Numbers {
@@ -52,17 +56,29 @@ struct Numbers {
     until: Duration,
 }
 
+impl Default for Lease {
+    fn default() -> Self {
+        Self { numbers: Cell::default(), size: A_LEASE }
+    }
+}
+
 impl Lease {
     /// These numbers, for ever.
     pub(crate) fn of(numbers: Range<u64>) -> Self {
-        Self(Cell::new(Numbers { next: numbers.start, end: numbers.end, until: Duration::MAX }))
+        let numbers = Numbers { next: numbers.start, end: numbers.end, until: Duration::MAX };
+        Self { numbers: Cell::new(numbers), size: A_LEASE }
+    }
+
+    /// For an instance that serves one request: it has no use for more than one number.
+    pub(crate) fn of_one() -> Self {
+        Self { numbers: Cell::default(), size: 1 }
     }
 
     /// A number that nobody else has, if there is one left.
     fn take(&self, now: Duration) -> Option<u64> {
-        let numbers = self.0.get();
+        let numbers = self.numbers.get();
         let number = Some(numbers.next).filter(|next| *next < numbers.end && now < numbers.until)?;
-        self.0.set(Numbers { next: number.saturating_add(1), ..numbers });
+        self.numbers.set(Numbers { next: number.saturating_add(1), ..numbers });
         Some(number)
     }
 }
@@ -210,14 +226,14 @@ impl<S: Store, E: Environment> Shop<S, E> {
         }
         let first = self.take_numbers().await?;
         let until = self.environment.clock().saturating_add(TERM);
-        lease.0.set(Numbers { next: first.saturating_add(1), end: first.saturating_add(A_LEASE), until });
+        lease.numbers.set(Numbers { next: first.saturating_add(1), end: first.saturating_add(lease.size), until });
         Ok(first)
     }
 
-    /// Takes the next [`A_LEASE`] numbers out of the ledger, and answers with the first of them. A swap that was not answered
+    /// Takes the next numbers of a lease out of the ledger, and answers with the first of them. A swap that was not answered
     /// is looked up and not tried again: nothing of the order is written yet.
     async fn take_numbers(&self) -> Result<u64, Error> {
-        let by = self.fresh_name();
+        let (by, size) = (self.fresh_name(), self.company.lease.size);
         let mut attempts = self.attempts();
         let mut failed = None;
         loop {
@@ -231,13 +247,13 @@ impl<S: Store, E: Environment> Shop<S, E> {
                 }
             };
             if ledger.by == by {
-                return Ok(ledger.next.saturating_sub(A_LEASE));
+                return Ok(ledger.next.saturating_sub(size));
             }
             if let Some(error) = failed {
                 return Err(StoreError::into(error));
             }
             let (id, first) = (ledger.id, ledger.next);
-            let next = first.checked_add(A_LEASE).ok_or(Error::Busy)?;
+            let next = first.checked_add(size).ok_or(Error::Busy)?;
             match self.store.swap(&entry, encode(&Ledger { id, next, by: by.clone() })?).await {
                 Ok(Swap::Swapped) => return Ok(first),
                 Ok(Swap::Conflict) => attempts.again(Ok(Swap::Conflict)).await?,

@@ -53,6 +53,11 @@ impl Company {
         Self { lease: Lease::of(numbers), ..Self::default() }
     }
 
+    /// An instance that serves one request.
+    pub fn alone() -> Self {
+        Self { lease: Lease::of_one(), ..Self::default() }
+    }
+
     /// Whether requests that come here would have more company in another instance: this one should take no more.
     pub fn is_apart(&self) -> bool {
         self.placing.is_apart() || self.paying.is_apart()

@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use api::{Call, Config, File, Log, Problem, Reply};
-use domain::{Environment, Error, Shop, Timestamp};
+use domain::{Company, Environment, Error, Shop, Timestamp};
 use spin_executor::{CancelOnDropToken, push_waker_and_get_token};
 use spin_sdk::variables;
 use sqlite_store::Sqlite;
@@ -80,7 +80,7 @@ fn open() -> Result<(Config, SpinShop), Problem> {
     let config = config.map_err(|error| Problem::misconfigured(&error))?;
     let database = sqlite_store::Wasi::open(DATABASE).map_err(|error| Problem::from(Error::from(error)))?;
     let store = Sqlite::new(Rc::new(database), Wasi);
-    Ok((config.clone(), Shop::new(store, Wasi, config.settings, Rc::default())))
+    Ok((config.clone(), Shop::new(store, Wasi, config.settings, Rc::new(Company::alone()))))
 }
 
 /// Time and chance as the host gives them.

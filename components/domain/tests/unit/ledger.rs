@@ -80,6 +80,14 @@ fn an_instance_takes_numbers_once_for_many_orders_and_another_takes_others() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
+fn an_instance_that_serves_one_request_takes_one_number() {
+    let world = World { company: Company::alone().into(), ..World::new().elsewhere() };
+    world.place_some(2);
+    assert_eq!(world.record("ledger")["next"], 2);
+    assert_eq!(world.pages(None, 100).len(), 2);
+}
+
+#[wasm_bindgen_test(unsupported = test)]
 fn instances_that_take_numbers_at_once_get_different_ones() {
     let world = World::new().cold();
     world.place_some(1);
