@@ -224,9 +224,10 @@ impl<S: Store, E: Environment> Shop<S, E> {
         Ok((found.into_iter().map(|entry| entry.map(decode_item).transpose()).collect(), others))
     }
 
-    /// Makes the preset items, the ledger, and then the catalog that lists the items. Of several at once each item is created once; and
+    /// Makes the ledger, the preset items, and then the catalog that lists them. Of several at once each item is created once; and
     /// since items are never removed, one that was there keeps what has become of it.
     async fn bring_in_preset(&self) -> Result<(), Error> {
+        self.open_ledger().await?;
         let mut catalog = Catalog::default();
         for (id, on_hand, unit_price) in PRESET {
             let (Ok(id), Ok(on_hand), Ok(unit_price)) = (id.parse(), on_hand.try_into(), unit_price.try_into()) else {
@@ -236,7 +237,6 @@ impl<S: Store, E: Environment> Shop<S, E> {
             let _ = self.store.create(&Key::Item(ItemId::clone(&id)), item).await?;
             catalog.items.push(id);
         }
-        self.open_ledger().await?;
         let _ = self.store.create(&Key::Catalog, encode(&catalog)?).await?;
         Ok(())
     }

@@ -18,7 +18,7 @@ const STATES: &[(&str, usize)] = &[
     ("one_in_a_company_of_three_asks_for_too_much", 33_494),
     ("one_order_by_two_executors_with_pay_settlement_and_restock", 9_108),
     ("pay_against_cancel_against_expiry_on_two_lines", 133_087),
-    ("preset_items_by_two_first_requests", 23_885),
+    ("preset_items_by_two_first_requests", 15_956),
     ("two_buyers_of_the_last_unit", 115_996),
     ("two_buyers_of_the_last_unit_on_key_value", 997),
     ("two_claimants_of_one_key_in_one_company_and_one_elsewhere", 18_717),
@@ -26,7 +26,7 @@ const STATES: &[(&str, usize)] = &[
     ("two_claimants_of_one_key_with_pay_and_settlement", 37_039),
     ("two_creators_of_one_item", 116_993),
     ("two_executors_of_one_order_of_two_lines_and_a_restock", 1_672),
-    ("two_first_orders_of_their_instances_take_numbers", 20_837),
+    ("two_first_orders_of_their_instances_take_numbers", 13_015),
     ("two_orders_over_the_same_two_items", 7_229),
     ("two_payers_in_one_company_and_a_canceller", 82_685),
 ];
