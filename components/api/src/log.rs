@@ -35,7 +35,7 @@ impl Log {
 
 /// What became of a request.
 pub(crate) struct Outcome {
-    /// By the environment's clock, in microseconds.
+    /// In microseconds, where all requests are written down.
     pub(crate) took: u64,
     pub(crate) tally: Tally,
     /// Of a problem.
@@ -57,7 +57,8 @@ struct Line<'a> {
     code: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     order_id: Option<&'a str>,
-    microseconds: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    microseconds: Option<u64>,
     store_calls: u32,
     conflicts: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,7 +87,7 @@ impl Log {
             status: reply.status.as_u16(),
             code: outcome.code,
             order_id: order_id(request, reply),
-            microseconds: outcome.took,
+            microseconds: (self == Self::Requests).then_some(outcome.took),
             store_calls: outcome.tally.calls,
             conflicts: outcome.tally.conflicts,
             cause: outcome.cause.as_deref(),
