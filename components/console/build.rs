@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         fs::write(&compressed, encoder.finish()?)?;
         let path = path(file.strip_prefix(&assets)?);
         let policy = if path.starts_with("/docs") { DOCS } else { STRICT };
-        let tag = hex::encode(&Sha256::digest(&content)[..16]);
+        let tag: String = hex::encode(Sha256::digest(&content)).chars().take(32).collect();
         writeln!(
             table,
             "    api::File {{ path: {path:?}, media_type: {media_type:?}, policy: {policy:?}, tag: {tag:?}, \

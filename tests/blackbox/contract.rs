@@ -127,9 +127,12 @@ fn body(document: &Value, response: &str, said: &Value, answer: &Answer, defects
     }
 }
 
+/// By where a document is, and by a pointer into it.
+type Validators = HashMap<(usize, String), Arc<Validator>>;
+
 /// What checks a schema of the document, made once.
 fn validator(document: &Value, pointer: &str) -> Arc<Validator> {
-    static MADE: LazyLock<Mutex<HashMap<(usize, String), Arc<Validator>>>> = LazyLock::new(Mutex::default);
+    static MADE: LazyLock<Mutex<Validators>> = LazyLock::new(Mutex::default);
     let key = (std::ptr::from_ref(document).addr(), pointer.to_owned());
     let mut made = MADE.lock().expect("nobody panics here");
     let make = || {

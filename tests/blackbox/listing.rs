@@ -154,7 +154,7 @@ fn orders_come_as_csv_and_as_lines_of_json() {
         let lines = shop.orders("?format=ndjson").send().await;
         let text = String::from_utf8(lines.expect(200).body.to_vec()).expect("text");
         let read: Vec<_> = text.lines().map(|line| Order::parse(line.as_bytes()).expect("an order")).collect();
-        assert_eq!(read, [order.clone()]);
+        assert_eq!(read, std::slice::from_ref(&order));
 
         let answer = shop.orders("?format=csv&limit=1").send().await;
         let text = String::from_utf8(answer.expect(200).body.to_vec()).expect("text");
