@@ -53,6 +53,15 @@ pub fn check(asked: &str, response: api::Response) -> Answer {
     } else {
         serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{asked}: {error}: {text}"))
     };
+    // One line of JSON, whatever was asked.
+    let line: Option<Value> = response.line.as_ref().map(|line| {
+        assert!(!line.contains('\n'), "{asked}: {line}");
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("{asked}: {error}: {line}"))
+    });
+    if let Some(line) = &line {
+        assert_eq!((&line["status"], line["request_id"].as_str()), (&status.into(), header("x-request-id")), "{asked}");
+        assert!(line["microseconds"].is_u64() && line["store_calls"].is_u64(), "{asked}: {line}");
+    }
     match status {
         200 if is_text => assert!(asked.contains("/metrics"), "{asked}"),
         200 | 201 => assert_eq!(header("content-type"), Some("application/json"), "{asked}"),
@@ -64,7 +73,10 @@ pub fn check(asked: &str, response: api::Response) -> Answer {
             assert_eq!(body["status"], status, "{asked}");
             assert_eq!(body["type"], format!("urn:problem-type:{code}"), "{asked}");
             assert_eq!(header("retry-after").is_some(), status == 503, "{asked}");
-            assert_eq!(response.line.is_some(), status >= 500 && code != "busy", "{asked}: {:?}", response.line);
+            if let Some(line) = &line {
+                assert_eq!(line["code"], code, "{asked}: {line}");
+                assert_eq!(line["cause"].is_string(), status >= 500 && code != "busy", "{asked}: {line}");
+            }
             if code == "invalid_request" {
                 let errors = body["errors"].as_array().unwrap_or_else(|| panic!("{asked}: {text}"));
                 let places = ["pointer", "header", "parameter"];

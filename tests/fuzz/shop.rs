@@ -178,6 +178,7 @@ impl World {
         let component = component(request.uri().path());
         let asked = format!("{} {}", request.method(), request.uri());
         let (head, body) = request.into_parts();
+        let key = head.headers.get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
         let fields = head.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
         let request = api::Request {
             method: head.method,
@@ -192,14 +193,22 @@ impl World {
         };
         let environment = &self.environment;
         let response = match component {
-            "orders" => run(api::respond(request, environment, Log::Problems, open, orders::handle)),
-            "payments" => run(api::respond(request, environment, Log::Problems, open, payments::handle)),
-            "inventory" => run(api::respond(request, environment, Log::Problems, open, inventory::handle)),
-            "reports" => run(api::respond(request, environment, Log::Problems, open, reports::handle)),
-            // Without its files: what they are is no matter of chance.
+            "orders" => run(api::respond(request, environment, Log::Requests, open, orders::handle)),
+            "payments" => run(api::respond(request, environment, Log::Requests, open, payments::handle)),
+            "inventory" => run(api::respond(request, environment, Log::Requests, open, inventory::handle)),
+            "reports" => run(api::respond(request, environment, Log::Requests, open, reports::handle)),
+            // Without its files: what they are is no matter of chance. It has no log.
             "console" => Response { reply: api::respond_with_files(&request, environment, &[]), line: None },
             other => panic!("there is no component {other}"),
         };
+        let logged = component != "console";
+        assert_eq!(response.line.is_some(), logged, "{asked}");
+        // A short key may also be a word.
+        let secret =
+            [key.as_deref(), Some(TOKEN)].into_iter().flatten().filter(|secret| *secret == TOKEN || secret.len() >= 16);
+        for secret in secret {
+            assert!(!response.line.as_ref().is_some_and(|line| line.contains(secret)), "{asked}: {:?}", response.line);
+        }
         contract::check(&asked, response)
     }
 }
