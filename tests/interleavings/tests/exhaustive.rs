@@ -18,7 +18,7 @@ const STATES: &[(&str, usize)] = &[
     ("one_in_a_company_of_three_asks_for_too_much", 33_494),
     ("one_order_by_two_executors_with_pay_settlement_and_restock", 9_108),
     ("pay_against_cancel_against_expiry_on_two_lines", 133_087),
-    ("preset_items_by_two_first_requests", 15_956),
+    ("preset_items_by_two_first_requests", 119_821),
     ("two_buyers_of_the_last_unit", 115_996),
     ("two_buyers_of_the_last_unit_on_key_value", 997),
     ("two_claimants_of_one_key_in_one_company_and_one_elsewhere", 18_717),
