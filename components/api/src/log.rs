@@ -23,13 +23,9 @@ pub enum Log {
 }
 
 impl Log {
-    /// Reads the variable `log`.
-    pub fn named(name: &str) -> Option<Self> {
-        match name {
-            "requests" => Some(Self::Requests),
-            "problems" => Some(Self::Problems),
-            _ => None,
-        }
+    /// Reads the variable `log`. Where it is missing or says something else, problems are written down.
+    pub fn of(variable: Option<&str>) -> Self {
+        if variable == Some("requests") { Self::Requests } else { Self::Problems }
     }
 }
 

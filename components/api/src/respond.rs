@@ -41,7 +41,7 @@ pub async fn respond<S: Store, E: Environment>(
     // To look at the clock costs a call, too.
     let clock = || if log == Log::Requests { environment.clock() } else { Duration::ZERO };
     let begun = clock();
-    let request_id = request_id(&request.headers).unwrap_or_else(|| random_id(environment));
+    let request_id = request_id(&request.headers).unwrap_or_else(|| environment.random_name());
     let mut tally = Tally::default();
     let (reply, code, cause) = match answer(&request, &mut tally, open, handle).await {
         Ok(reply) => (reply, None, None),
@@ -87,7 +87,7 @@ async fn answer<S: Store, E: Environment>(
 
 /// Answers a request for one of these files.
 pub fn respond_with_files(request: &Request, environment: &impl Environment, files: &[File]) -> Reply {
-    let request_id = request_id(&request.headers).unwrap_or_else(|| random_id(environment));
+    let request_id = request_id(&request.headers).unwrap_or_else(|| environment.random_name());
     let reply = files::reply(request, files).unwrap_or_else(Problem::into_reply);
     finish(unless_known(&request.headers, reply), &request_id)
 }
@@ -129,8 +129,4 @@ fn request_id(headers: &Headers) -> Option<String> {
     let sane = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     let sane = (1..=LONGEST_REQUEST_ID).contains(&id.len()) && id.iter().all(sane);
     sane.then(|| String::from_utf8_lossy(id).into_owned())
-}
-
-fn random_id(environment: &impl Environment) -> String {
-    format!("{:032x}", u128::from_be_bytes(environment.random_id()))
 }

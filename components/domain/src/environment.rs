@@ -33,6 +33,11 @@ pub trait Environment {
         self.random(&mut bytes);
         bytes
     }
+
+    /// A name that nobody else has: [`Self::random_id`] in hexadecimal.
+    fn random_name(&self) -> String {
+        format!("{:032x}", u128::from_be_bytes(self.random_id()))
+    }
 }
 
 /// A moment, in milliseconds since 1970 in UTC. Shown as RFC 3339 with milliseconds.

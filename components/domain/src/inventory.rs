@@ -150,7 +150,6 @@ impl<S: Store, E: Environment> Shop<S, E> {
             self.write_down(&adjustment, delta, reason).await?;
         }
         let mut beside = self.read_beside(&mut [&item.record].into_iter(), &[], self.environment.now()).await?;
-        let name = Key::Adjustment(adjustment.name());
         let outcome = self
             .update_read_item(item_id, Some((item, &mut beside)), &[], self.attempts(), |item, _| {
                 match item.adjustment(&adjustment.key) {
@@ -170,7 +169,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
             .await;
         if !keyed && matches!(outcome, Ok(Err(_)) | Err(Error::TooMuchStock)) {
             // Nothing was made, and nobody else has this key. If it stays, nothing names it.
-            let _ = self.store.remove(&[name]).await;
+            let _ = self.store.remove(&[Key::Adjustment(adjustment.name())]).await;
         }
         let (item, made_before) = outcome??;
         Ok(Adjusted { view: self.view_item(item_id, item).await?, replayed: keyed && made_before })

@@ -240,7 +240,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
     /// Takes the next numbers of a lease out of the ledger, and answers with the first of them. A swap that was not answered
     /// is looked up and not tried again: nothing of the order is written yet.
     async fn take_numbers(&self) -> Result<u64, Error> {
-        let (by, size) = (self.fresh_name(), self.company.lease.size);
+        let (by, size) = (self.environment.random_name(), self.company.lease.size);
         let mut attempts = self.attempts();
         let mut failed = None;
         loop {
@@ -271,13 +271,9 @@ impl<S: Store, E: Environment> Shop<S, E> {
 
     /// Makes the ledger of a new shop.
     pub(crate) async fn open_ledger(&self) -> Result<(), Error> {
-        let new = Ledger { id: self.fresh_name(), next: 0, by: String::new() };
+        let new = Ledger { id: self.environment.random_name(), next: 0, by: String::new() };
         let _ = self.store.create(&Key::Ledger, encode(&new)?).await?;
         Ok(())
-    }
-
-    fn fresh_name(&self) -> String {
-        format!("{:032x}", u128::from_be_bytes(self.environment.random_id()))
     }
 
     async fn ledger(&self) -> Result<Option<Read<Ledger>>, Error> {

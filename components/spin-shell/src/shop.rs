@@ -64,8 +64,8 @@ async fn log() -> Log {
     match LOG.get() {
         Some(log) => *log,
         None => {
-            let log = variables::get("log").await.ok().and_then(|name| Log::named(&name));
-            *LOG.get_or_init(|| log.unwrap_or(Log::Problems))
+            let variable = variables::get("log").await.ok();
+            *LOG.get_or_init(|| Log::of(variable.as_deref()))
         }
     }
 }

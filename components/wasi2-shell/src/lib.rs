@@ -66,7 +66,7 @@ pub async fn serve(
     handle: impl AsyncFnOnce(&Call<'_>, &SpinShop) -> Result<Reply, Problem>,
 ) {
     let request = http::receive(request).await;
-    let log = variables::get("log").ok().and_then(|name| Log::named(&name)).unwrap_or(Log::Problems);
+    let log = Log::of(variables::get("log").ok().as_deref());
     let answer = api::respond(request, &Wasi, log, async || open(), handle).await;
     if let Some(line) = answer.line {
         eprintln!("{line}");
