@@ -4,6 +4,8 @@
 
 #![deny(missing_docs)]
 
+mod front;
+
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -14,6 +16,8 @@ use std::time::{Duration, Instant};
 
 use redis::{Client, Connection, RedisError};
 use tempfile::TempDir;
+
+pub use front::Front;
 
 /// How long a server is waited for that does not come up: it reads all its data first.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -126,6 +130,41 @@ impl RedisServer {
         started.map(|()| server)
     }
 
+    /// Starts a server that copies everything that this one is told, and waits until it has what is there and hears of
+    /// all that comes.
+    pub fn start_replica(&self) -> Result<Self, Error> {
+        let replica = Self::start_with(&[&format!("--replicaof {} {}", Ipv4Addr::LOCALHOST, self.port)])?;
+        replica.wait_until("replication", |info| info.lines().any(|line| line == "master_link_status:up"))?;
+        let listening = format!("port={},state=online", replica.port);
+        self.wait_until("replication", |info| info.lines().any(|line| line.contains(&listening)))?;
+        Ok(replica)
+    }
+
+    /// Makes a replica a server of its own, which takes writes: what is done when its primary is gone.
+    pub fn promote(&mut self) -> Result<(), Error> {
+        let mut connection = self.connect().map_err(Error::stopped)?;
+        redis::cmd("REPLICAOF").arg("NO").arg("ONE").exec(&mut connection).map_err(Error::stopped)?;
+        // So that it is no replica again when it is started again.
+        self.settings.retain(|setting| !setting.starts_with("--replicaof "));
+        Ok(())
+    }
+
+    /// Waits until this section of its `INFO` is like this.
+    fn wait_until(&self, section: &str, is_so: impl Fn(&str) -> bool) -> Result<(), Error> {
+        let mut connection = self.connect().map_err(Error::stopped)?;
+        let begun = Instant::now();
+        loop {
+            let info: String = redis::cmd("INFO").arg(section).query(&mut connection).map_err(Error::stopped)?;
+            if is_so(&info) {
+                return Ok(());
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err(Error::Stopped(format!("it does not come to what was waited for: {info}")));
+            }
+            sleep(Duration::from_millis(10));
+        }
+    }
+
     /// `host:port`.
     pub fn address(&self) -> String {
         format!("{}:{}", Ipv4Addr::LOCALHOST, self.port)
@@ -182,6 +221,8 @@ impl RedisServer {
         let mut command = Command::new("redis-server");
         command.args(["--bind", "127.0.0.1", "--port"]).arg(self.port.to_string());
         command.args(["--save", "", "--appendonly", "yes", "--appendfsync", "always", "--dir"]).arg(self.folder.path());
+        // A replica gets what is there at once, and not after five seconds in which others might come.
+        command.args(["--repl-diskless-sync-delay", "0"]);
         command.args(self.settings.iter().flat_map(|setting| setting.split(' ')));
         let mut process = Process::start(command).map_err(Error::stopped)?;
         let started = Instant::now();

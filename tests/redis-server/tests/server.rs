@@ -28,3 +28,25 @@ fn one_with_a_password_starts_and_lets_nobody_in() {
     let answer: Result<String, _> = server.connect().and_then(|mut connection| connection.get("a"));
     assert!(answer.is_err());
 }
+
+#[test]
+fn a_replica_that_is_promoted_has_what_its_primary_was_told_and_takes_writes() {
+    let mut primary = RedisServer::start().unwrap();
+    let () = primary.connect().unwrap().set("a", "1").unwrap();
+    let mut replica = primary.start_replica().unwrap();
+    // `WAIT` is about what was written over its own connection.
+    let mut connection = primary.connect().unwrap();
+    let () = connection.set("b", "2").unwrap();
+    let waited: usize = redis::cmd("WAIT").arg(1).arg(0).query(&mut connection).unwrap();
+    assert_eq!(waited, 1);
+    let refused: Result<(), _> = replica.connect().unwrap().set("c", "3");
+    assert!(refused.is_err());
+
+    primary.kill();
+    replica.promote().unwrap();
+    let () = replica.connect().unwrap().set("c", "3").unwrap();
+    let kept: Vec<String> = replica.connect().unwrap().mget(&["a", "b", "c"]).unwrap();
+    assert_eq!(kept, ["1", "2", "3"]);
+    replica.restart().unwrap();
+    let () = replica.connect().unwrap().set("c", "4").unwrap();
+}
