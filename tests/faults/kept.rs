@@ -98,6 +98,8 @@ pub struct Database {
     /// `user:password@`, or nothing.
     login: String,
     number: usize,
+    /// How many replicas must have a write before it counts.
+    replicas: usize,
 }
 
 impl Database {
@@ -108,19 +110,31 @@ impl Database {
         static REDIS: LazyLock<RedisServer> = LazyLock::new(|| {
             RedisServer::start_with(&["--databases 10000", "--appendonly no"]).unwrap_or_else(|error| panic!("{error}"))
         });
-        Self { address: REDIS.address(), login: String::new(), number: DATABASES.fetch_add(1, Ordering::Relaxed) }
+        Self {
+            address: REDIS.address(),
+            login: String::new(),
+            number: DATABASES.fetch_add(1, Ordering::Relaxed),
+            replicas: 0,
+        }
     }
 
     /// The first one of this Redis.
     #[allow(dead_code, reason = "the tests of one target use it")]
     pub fn of(server: &RedisServer) -> Self {
-        Self { address: server.address(), login: String::new(), number: 0 }
+        Self { address: server.address(), login: String::new(), number: 0, replicas: 0 }
     }
 
     /// The same, as a user sees it.
     #[allow(dead_code, reason = "the tests of one target use it")]
     pub fn with_login(&self, login: &str) -> Self {
-        Self { address: self.address.clone(), login: login.to_owned(), number: self.number }
+        Self { address: self.address.clone(), login: login.to_owned(), ..*self }
+    }
+
+    /// The same, for a shop that waits for so many replicas.
+    #[allow(dead_code, reason = "the tests of one target use it")]
+    pub fn with_replicas(mut self, replicas: usize) -> Self {
+        self.replicas = replicas;
+        self
     }
 
     fn variables(&self) -> Vec<(String, String)> {
@@ -129,6 +143,7 @@ impl Database {
             variable("redis_host", self.address.clone()),
             variable("redis_login", self.login.clone()),
             variable("redis_database", self.number.to_string()),
+            variable("redis_replicas", self.replicas.to_string()),
         ]
     }
 

@@ -196,6 +196,81 @@ fn the_user_that_the_documentation_makes_may_do_what_the_shop_does_and_no_more()
     assert!(refused.is_err_and(|error| error.code() == Some("NOPERM")));
 }
 
+/// A primary with one replica, and a store in the primary that counts nothing which the replica has not got.
+fn redis_with_replica() -> (RedisServer, RedisServer, Store) {
+    let primary = RedisServer::start().unwrap_or_else(|error| panic!("{error}"));
+    let replica = primary.start_replica().unwrap_or_else(|error| panic!("{error}"));
+    let store = Store::in_place(Kept::Redis(Database::of(&primary).with_replicas(1)));
+    (primary, replica, store)
+}
+
+/// What a replica that was promoted has.
+fn promoted(replica: &mut RedisServer) -> Store {
+    replica.promote().unwrap_or_else(|error| panic!("{error}"));
+    Store::in_place(Kept::Redis(Database::of(replica)))
+}
+
+fn order(id: &str) -> Request {
+    Request::get(format!("/orders/{id}"))
+}
+
+#[test]
+fn what_no_replica_has_is_told_to_nobody_and_what_was_told_is_there_after_a_failover() {
+    let (mut primary, mut replica, store) = redis_with_replica();
+    let shop = opened(&store);
+    shop.must(&Request::create("many", 10), 201);
+    let [one, other, paid] = ["one", "other", "paid"].map(|key| {
+        let placed = shop.must(&Request::place(&[("many", 1)]).with_key(key), 201);
+        placed.order().to_owned()
+    });
+    shop.must(&Request::pay(&paid), 200);
+
+    replica.kill();
+    let requests = [
+        Request::pay(&one),
+        Request::cancel(&other),
+        Request::price("last", 1),
+        Request::adjust("many").with_key("k"),
+        Request::place(&[("many", 1)]).with_key("late"),
+        order(&one),
+        order(&other),
+        Request::get(format!("/orders/{one}/history")),
+        Request::get("/orders"),
+    ];
+    // A repeat finds what the first one did; and other servers find it too, that have been told of nothing.
+    for _ in 0..2 {
+        requests.iter().for_each(|request| is_unavailable(&shop.send(request)));
+        let another = store.open();
+        requests.iter().rev().for_each(|request| is_unavailable(&another.send(request)));
+    }
+    let kept = store.records();
+    assert_eq!(kept[&format!("payment:{one}")]["state"], "paid", "the primary has what nobody was told");
+
+    primary.kill();
+    replica.restart().unwrap_or_else(|error| panic!("{error}"));
+    let store = promoted(&mut replica);
+    let shop = store.open();
+    assert_eq!(shop.must(&order(&paid), 200).body["status"], "paid");
+    shop.must(&Request::cancel(&one), 200);
+    shop.must(&Request::pay(&other), 200);
+    shop.must(&Request::price("last", 2), 200);
+    shop.must(&Request::place(&[("many", 1)]).with_key("late"), 201);
+}
+
+#[test]
+fn what_a_replica_that_stands_still_has_not_got_is_told_when_it_goes_on() {
+    let (_primary, replica, store) = redis_with_replica();
+    let shop = opened(&store);
+    let placed = shop.must(&place(), 201);
+    replica.halt().unwrap_or_else(|error| panic!("{error}"));
+    for request in [Request::pay(placed.order()), Request::pay(placed.order()), order(placed.order())] {
+        is_unavailable(&shop.send(&request));
+    }
+    replica.go_on().unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(shop.must(&order(placed.order()), 200).body["status"], "paid");
+    shop.must(&Request::pay(placed.order()), 200);
+}
+
 /// What was acknowledged is on the disk: `appendfsync always`.
 #[test]
 fn one_that_is_killed_under_load_has_every_order_that_was_acknowledged() {

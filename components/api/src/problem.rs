@@ -158,6 +158,12 @@ impl Problem {
         self.0.code
     }
 
+    /// Whether it tells what was found, so that it must not be otherwise later. That there is too little of an item, or that
+    /// something is not there, is no promise.
+    pub(crate) fn tells_what_is(&self) -> bool {
+        matches!(self.0.code, "order_not_payable" | "order_not_cancellable" | "idempotency_key_reused" | "item_exists")
+    }
+
     /// What goes to the log and to nobody else.
     pub(crate) fn take_cause(&mut self) -> Option<String> {
         self.0.log.take()

@@ -67,6 +67,22 @@ impl<'a> Resource<'a> {
         })
     }
 
+    /// Whether an answer about it has to stay true, also when the store fails over to a copy: what became of an order, and
+    /// what an operator has changed. How much there is of an item is true for a moment only.
+    pub(crate) fn is_told_for_good(self, verb: Verb) -> bool {
+        match self {
+            Self::Orders
+            | Self::Order(_)
+            | Self::Pay(_)
+            | Self::Cancel(_)
+            | Self::OrderHistory(_)
+            | Self::Adjustments(_)
+            | Self::ItemHistory(_) => true,
+            Self::Item(_) => verb == Verb::Put,
+            Self::Items | Self::Books | Self::Metrics | Self::Health | Self::Ready => false,
+        }
+    }
+
     /// The value of `allow`: what can be done with it.
     pub fn allow(self) -> &'static str {
         match self {

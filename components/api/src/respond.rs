@@ -80,7 +80,10 @@ async fn answer<S: Store, E: Environment>(
         body: &request.body,
     };
     let reply = handle(&call, &shop).await;
+    let told = reply.as_ref().map_or_else(Problem::tells_what_is, |_| true);
+    let confirmed = if told && resource.is_told_for_good(verb) { shop.confirm().await } else { Ok(()) };
     *tally = shop.tally();
+    confirmed?;
     let reply = reply?;
     Ok(if verb == Verb::Get { unless_known(&request.headers, reply) } else { reply })
 }

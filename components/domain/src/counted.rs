@@ -69,6 +69,11 @@ impl<S: Store> Store for Counted<S> {
         outcome
     }
 
+    /// Is not counted: most stores have nothing to do.
+    async fn confirm(&self) -> Result<(), StoreError> {
+        self.store.confirm().await
+    }
+
     async fn probe(&self) -> Result<(), StoreError> {
         self.count().probe().await
     }

@@ -89,6 +89,12 @@ impl<S: Store, E: Environment> Shop<S, E> {
         &self.settings.currency
     }
 
+    /// Makes sure that what a client is about to be told is not undone when the store fails over: all that it rests on.
+    /// Whoever hands out an answer that is to stay true asks for this first.
+    pub async fn confirm(&self) -> Result<(), Error> {
+        Ok(self.store.confirm().await?)
+    }
+
     /// Tries on scratch records whether the store is there and really is atomic.
     pub async fn probe(&self) -> Result<(), Error> {
         Ok(self.store.probe().await?)

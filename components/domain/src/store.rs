@@ -160,6 +160,12 @@ pub trait Store {
     /// Replaces the record that was read, if it still has the same bytes. After an error the swap may have been made.
     async fn swap(&self, read: &Entry, value: Vec<u8>) -> Result<Swap, StoreError>;
 
+    /// Makes sure that what was read before this call is not lost when the store fails over to a copy. A store of which
+    /// there is one copy has nothing to do.
+    async fn confirm(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Tries on scratch records whether the store is there and really is atomic.
     async fn probe(&self) -> Result<(), StoreError>;
 }

@@ -8,15 +8,18 @@
 //! A command whose answer does not come may have been done. That is what [`StoreError::Unavailable`] says, and the
 //! protocol reckons with it.
 
+mod connection;
+mod replicas;
 #[cfg(feature = "wasi")]
 mod wasi;
 
-use std::pin::pin;
+use std::rc::Rc;
 use std::time::Duration;
 
 use domain::{Creation, Entry, Environment, Key, Store, StoreError, Swap};
-use futures::future::{Either, select};
 
+use crate::connection::Moment;
+pub use crate::connection::{Redis, Shared};
 #[cfg(feature = "wasi")]
 pub use wasi::Wasi;
 
@@ -36,25 +39,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long replicas are waited for.
 const REPLICATION_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Why a command has no answer. Whether it was done is unknown.
-enum Trouble {
-    /// It was refused, or the connection is broken.
-    Failed(StoreError),
-    /// None came to this command.
-    Silence(String),
-}
-
-impl From<Trouble> for StoreError {
-    fn from(trouble: Trouble) -> Self {
-        match trouble {
-            Trouble::Failed(error) => error,
-            Trouble::Silence(command) => {
-                Self::Unavailable(format!("Redis has not answered {command} for {} seconds", PATIENCE.as_secs()))
-            }
-        }
-    }
-}
-
 /// What Redis answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
@@ -68,66 +52,22 @@ pub enum Answer {
     Value(Vec<u8>),
 }
 
-/// A connection, command by command. A component's own is [`Wasi`]; whoever wants to see what happens between two
-/// commands brings another.
-#[allow(async_fn_in_trait, reason = "a component has one thread, so the futures need not be Send")]
-pub trait Redis {
-    /// Does a command; answers with what Redis does, the elements of a list one by one.
-    async fn execute(&self, command: &str, arguments: Vec<Vec<u8>>) -> Result<Vec<Answer>, StoreError>;
-
-    /// Takes another connection for the next command: this one may be broken.
-    fn give_up(&self);
-}
-
 /// The store in a Redis.
 #[derive(Debug)]
-pub struct RedisStore<R, E> {
-    redis: R,
+pub struct RedisStore<R: Redis, E> {
+    shared: Rc<Shared<R>>,
     environment: E,
     replicas: u32,
+    /// When it was made: each request has one of its own.
+    began: Moment,
 }
 
 impl<R: Redis, E: Environment> RedisStore<R, E> {
-    /// The store in the Redis behind this connection. A write counts once so many of its replicas have it too.
-    pub fn new(redis: R, environment: E, replicas: u32) -> Self {
-        Self { redis, environment, replicas }
-    }
-
-    /// Does a command, within [`PATIENCE`].
-    async fn execute(&self, command: &str, arguments: Vec<Vec<u8>>) -> Result<Vec<Answer>, Trouble> {
-        let done = self.redis.execute(command, arguments);
-        let done = match select(pin!(done), pin!(self.environment.pause(PATIENCE))).await {
-            Either::Left((done, _)) => done.map_err(Trouble::Failed),
-            Either::Right(_) => Err(Trouble::Silence(command.to_owned())),
-        };
-        if done.is_err() {
-            self.redis.give_up();
-        }
-        done
-    }
-
-    /// Does a command that only reads. Every request begins with one: it is the one to find out that a connection was
-    /// broken a while ago, by a Redis that was started again, say.
-    async fn look(&self, command: &str, arguments: Vec<Vec<u8>>) -> Result<Vec<Answer>, StoreError> {
-        let looked = match self.execute(command, arguments.clone()).await {
-            Err(Trouble::Failed(_)) => self.execute(command, arguments).await,
-            looked => looked,
-        };
-        Ok(looked?)
-    }
-
-    /// Does a command that writes, and waits for the replicas.
-    async fn write(&self, command: &str, arguments: Vec<Vec<u8>>) -> Result<Vec<Answer>, StoreError> {
-        let done = self.execute(command, arguments).await?;
-        if self.replicas > 0 {
-            let milliseconds = REPLICATION_PATIENCE.as_millis();
-            let waited = self.execute("WAIT", vec![text(self.replicas), text(milliseconds)]).await?;
-            if !matches!(waited.as_slice(), [Answer::Number(count)] if *count >= i64::from(self.replicas)) {
-                let message = format!("{command} has not reached {} replicas: {waited:?}", self.replicas);
-                return Err(StoreError::Unavailable(message));
-            }
-        }
-        Ok(done)
+    /// A request's store, over the connection that it shares with the others of its instance. A write counts once so many
+    /// replicas have it too.
+    pub fn new(shared: Rc<Shared<R>>, environment: E, replicas: u32) -> Self {
+        let began = shared.now();
+        Self { shared, environment, replicas, began }
     }
 
     async fn read(&self, keys: Vec<Vec<u8>>) -> Result<Vec<Answer>, StoreError> {
@@ -224,6 +164,10 @@ impl<R: Redis, E: Environment> Store for RedisStore<R, E> {
     async fn swap(&self, read: &Entry, value: Vec<u8>) -> Result<Swap, StoreError> {
         let swapped = Self::swap(self, &read.location, &read.value, value).await?;
         Ok(if swapped { Swap::Swapped } else { Swap::Conflict })
+    }
+
+    async fn confirm(&self) -> Result<(), StoreError> {
+        self.confirm_reads().await
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

@@ -1,66 +1,43 @@
 //! The connection as the host has it.
 
-use std::cell::{Cell, RefCell};
-use std::rc::Rc;
-
-use domain::{Environment, StoreError};
+use domain::StoreError;
 use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
 
 use crate::{Answer, Redis};
 
-/// An instance's connection to a Redis, opened by the first command. The commands of all its requests go through it, one
-/// behind the other, none waiting for the answer to the one before.
-pub struct Wasi<E> {
+/// A Redis as a component reaches it.
+///
+/// Spin 4.1 keeps for each connection of a component one TCP connection, a `MultiplexedConnection` of the crate `redis`
+/// (`establish_connection` and `open` in `crates/factor-outbound-redis/src/host.rs`). That one never connects again: after
+/// an error every command fails until the component opens another. So what is written over a connection and the `WAIT`
+/// that follows reach the same Redis over the same connection, or fail.
+pub struct Wasi {
     url: String,
-    environment: E,
-    connection: RefCell<Option<Rc<Connection>>>,
-    opening: Cell<bool>,
 }
 
-impl<E: Environment> Wasi<E> {
-    /// A connection to the Redis with this URL.
-    pub fn new(url: String, environment: E) -> Self {
-        Self { url, environment, connection: RefCell::default(), opening: Cell::default() }
-    }
-
-    async fn connection(&self) -> Result<Rc<Connection>, StoreError> {
-        // One for all who come while it is opened, and not one for each.
-        self.environment.until(|| !self.opening.get()).await;
-        if let Some(connection) = self.connection.borrow().clone() {
-            return Ok(connection);
-        }
-        let _opening = Opening::start(&self.opening);
-        let opened = Connection::open(&self.url).await.map_err(unavailable)?;
-        Ok(self.connection.borrow_mut().insert(Rc::new(opened)).clone())
+impl Wasi {
+    /// The Redis with this URL.
+    pub fn new(url: String) -> Self {
+        Self { url }
     }
 }
 
-/// That a connection is being opened. Ends with whoever opens it, also if that one has waited for too long.
-struct Opening<'a>(&'a Cell<bool>);
+impl Redis for Wasi {
+    type Connection = Connection;
 
-impl<'a> Opening<'a> {
-    fn start(opening: &'a Cell<bool>) -> Self {
-        opening.set(true);
-        Self(opening)
+    async fn open(&self) -> Result<Connection, StoreError> {
+        Connection::open(&self.url).await.map_err(unavailable)
     }
-}
 
-impl Drop for Opening<'_> {
-    fn drop(&mut self) {
-        self.0.set(false);
-    }
-}
-
-impl<E: Environment> Redis for Rc<Wasi<E>> {
-    async fn execute(&self, command: &str, arguments: Vec<Vec<u8>>) -> Result<Vec<Answer>, StoreError> {
-        let connection = self.connection().await?;
+    async fn execute(
+        &self,
+        connection: &Connection,
+        command: &str,
+        arguments: Vec<Vec<u8>>,
+    ) -> Result<Vec<Answer>, StoreError> {
         let arguments = arguments.into_iter().map(RedisParameter::Binary);
         let results = connection.execute(command, arguments).await.map_err(unavailable)?;
         Ok(results.into_iter().map(Into::into).collect())
-    }
-
-    fn give_up(&self) {
-        self.connection.borrow_mut().take();
     }
 }
 

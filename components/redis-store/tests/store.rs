@@ -4,24 +4,24 @@
 #![allow(clippy::expect_used, clippy::panic)]
 
 use std::cell::{Cell, RefCell};
-use std::future::pending;
+use std::future::{pending, poll_fn};
+use std::mem::replace;
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use domain::{Creation, Entry, Environment, ItemId, Key, Store, StoreError, Swap, Timestamp};
 use redis::{Connection, FromRedisValue, Value};
 use redis_server::RedisServer;
-use redis_store::{Answer, Redis, RedisStore};
+use redis_store::{Answer, Redis, RedisStore, Shared};
 
-/// A connection, and what was asked of it.
+/// A Redis, and what was asked of it.
 struct Native {
-    connection: RefCell<Connection>,
-    commands: RefCell<Vec<String>>,
-    given_up: Cell<usize>,
-    /// Whether it connects again when it has given up.
-    connects_again: Cell<bool>,
     url: String,
+    commands: RefCell<Vec<String>>,
+    /// How often it was connected to.
+    opened: Cell<usize>,
     /// What is answered instead of what Redis answers.
     tampers: Tampers,
 }
@@ -29,19 +29,26 @@ struct Native {
 type Tampers = fn(&str, Result<Vec<Answer>, StoreError>) -> Result<Vec<Answer>, StoreError>;
 
 impl Redis for &Native {
-    async fn execute(&self, command: &str, arguments: Vec<Vec<u8>>) -> Result<Vec<Answer>, StoreError> {
-        self.commands.borrow_mut().push(command.to_owned());
-        let answers: Result<Value, _> = redis::cmd(command).arg(arguments).query(&mut *self.connection.borrow_mut());
-        let answers = answers.map(flat).map_err(|error| StoreError::Unavailable(error.to_string()));
-        (self.tampers)(command, answers)
+    type Connection = RefCell<Connection>;
+
+    async fn open(&self) -> Result<Self::Connection, StoreError> {
+        let connected = redis::Client::open(self.url.as_str()).and_then(|client| client.get_connection());
+        self.opened.update(|count| count.saturating_add(1));
+        connected.map(RefCell::new).map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 
-    fn give_up(&self) {
-        self.given_up.update(|count| count.saturating_add(1));
-        if self.connects_again.get() {
-            let connected = redis::Client::open(self.url.as_str()).and_then(|client| client.get_connection());
-            self.connection.replace(connected.unwrap_or_else(|error| panic!("{error}")));
-        }
+    async fn execute(
+        &self,
+        connection: &Self::Connection,
+        command: &str,
+        arguments: Vec<Vec<u8>>,
+    ) -> Result<Vec<Answer>, StoreError> {
+        self.commands.borrow_mut().push(command.to_owned());
+        // So that others come between.
+        yield_now().await;
+        let answers: Result<Value, _> = redis::cmd(command).arg(arguments).query(&mut *connection.borrow_mut());
+        let answers = answers.map(flat).map_err(|error| StoreError::Unavailable(error.to_string()));
+        (self.tampers)(command, answers)
     }
 }
 
@@ -60,11 +67,15 @@ fn flat(value: Value) -> Vec<Answer> {
 struct Silent;
 
 impl Redis for Silent {
-    async fn execute(&self, _: &str, _: Vec<Vec<u8>>) -> Result<Vec<Answer>, StoreError> {
-        pending().await
+    type Connection = ();
+
+    async fn open(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 
-    fn give_up(&self) {}
+    async fn execute(&self, (): &(), _: &str, _: Vec<Vec<u8>>) -> Result<Vec<Answer>, StoreError> {
+        pending().await
+    }
 }
 
 /// Chance that comes in turn. Time passes at once, or not at all.
@@ -91,17 +102,30 @@ impl Environment for Turns {
         }
     }
 
-    async fn until(&self, _: impl Fn() -> bool) {}
+    async fn until(&self, ready: impl Fn() -> bool) {
+        while !ready() {
+            yield_now().await;
+        }
+    }
 
     async fn company(&self, _: Duration) {}
 }
 
-/// Runs a future that never waits.
+/// Lets the others have their turn.
+async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|_| if replace(&mut yielded, true) { Poll::Ready(()) } else { Poll::Pending }).await;
+}
+
+/// Runs a future that waits for nothing but others which are run with it.
 fn now<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(result) => result,
-        Poll::Pending => panic!("there is nothing to wait for"),
+    let mut future = pin!(future);
+    for _ in 0..1000 {
+        if let Poll::Ready(result) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return result;
+        }
     }
+    panic!("it waits for ever")
 }
 
 fn server() -> RedisServer {
@@ -109,19 +133,22 @@ fn server() -> RedisServer {
 }
 
 fn native(server: &RedisServer) -> Native {
-    let connection = server.connect().unwrap_or_else(|error| panic!("{error}"));
-    Native {
-        connection: connection.into(),
-        commands: RefCell::default(),
-        given_up: Cell::default(),
-        connects_again: Cell::default(),
-        url: server.url(),
-        tampers: |_, answers| answers,
-    }
+    Native { url: server.url(), commands: RefCell::default(), opened: Cell::default(), tampers: |_, answers| answers }
 }
 
+/// The store of one request of an instance that has no other.
 fn store(native: &Native) -> RedisStore<&Native, Turns> {
-    RedisStore::new(native, Turns { time_passes: false }, 0)
+    waiting_store(&instance(native), 0)
+}
+
+/// What the requests of an instance have in common.
+fn instance(native: &Native) -> Rc<Shared<&Native>> {
+    Rc::new(Shared::new(native))
+}
+
+/// The store of a request of this instance, which waits for so many replicas.
+fn waiting_store<'a>(instance: &Rc<Shared<&'a Native>>, replicas: u32) -> RedisStore<&'a Native, Turns> {
+    RedisStore::new(instance.clone(), Turns { time_passes: false }, replicas)
 }
 
 /// What Redis has or says, asked on a connection of its own.
@@ -250,46 +277,28 @@ fn a_redis_that_takes_no_writes_says_so_and_can_be_read() {
 }
 
 #[test]
-fn a_write_counts_once_the_replicas_have_it() {
-    let server = server();
-    let native = native(&server);
-    let store = RedisStore::new(&native, Turns { time_passes: false }, 1);
-    let alone = unavailable(now(store.put(vec![(item("a"), b"1".to_vec())])));
-    assert!(alone.contains("has not reached 1 replicas"), "{alone}");
-    assert_eq!(now(store.get(&[item("a")])), Ok(vec![Some(entry("a", b"1"))]), "what it did is unknown, and was done");
-
-    let (host, port) = server.address().split_once(':').map(|(h, p)| (h.to_owned(), p.to_owned())).expect("a port");
-    let replica = RedisServer::start_with(&[&format!("--replicaof {host} {port}")]).expect("it starts");
-    while ask::<String>(&server, &["INFO", "replication"]).lines().all(|line| !line.contains("state=online")) {
-        std::thread::yield_now();
-    }
-    now(store.put(vec![(item("a"), b"2".to_vec())])).expect("the replica has it");
-    assert_eq!(ask::<String>(&replica, &["GET", "inventory:a"]), "2");
-    assert_eq!(now(store.swap(&entry("a", b"2"), b"3".to_vec())), Ok(Swap::Swapped));
-    assert_eq!(ask::<String>(&replica, &["GET", "inventory:a"]), "3");
-}
-
-#[test]
 fn after_an_error_the_next_command_gets_another_connection_and_a_read_is_that_itself() {
     let mut server = server();
     let native = native(&server);
     let store = store(&native);
     assert_eq!(now(store.get(&[item("a")])), Ok(vec![None]));
-    assert_eq!(native.given_up.get(), 0);
+    assert_eq!((native.opened.get(), native.commands.take().len()), (1, 1));
     server.kill();
     unavailable(now(store.put(vec![(item("a"), b"1".to_vec())])));
-    assert_eq!(native.given_up.get(), 1);
+    assert_eq!((native.opened.get(), native.commands.take().len()), (1, 1));
     unavailable(now(store.get(&[item("a")])));
-    assert_eq!((native.given_up.get(), native.commands.borrow().len()), (3, 4));
+    assert_eq!((native.opened.get(), native.commands.take().len()), (3, 0), "there is nothing to connect to");
     server.restart().expect("it starts");
-    native.connects_again.set(true);
+    assert_eq!(now(store.get(&[item("a")])), Ok(vec![None]));
+    assert_eq!((native.opened.get(), native.commands.take().len()), (4, 1));
+    server.restart().expect("it starts");
     assert_eq!(now(store.get(&[item("a")])), Ok(vec![None]), "the first command finds that the connection is broken");
-    assert_eq!(native.given_up.get(), 4);
+    assert_eq!((native.opened.get(), native.commands.take().len()), (5, 2));
 }
 
 #[test]
 fn a_redis_that_does_not_answer_is_not_waited_for_for_ever() {
-    let store = RedisStore::new(Silent, Turns { time_passes: true }, 0);
+    let store = RedisStore::new(Rc::new(Shared::new(Silent)), Turns { time_passes: true }, 0);
     assert_eq!(unavailable(now(store.get(&[item("a")]))), "Redis has not answered GET for 5 seconds");
     assert_eq!(unavailable(now(store.probe())), "Redis has not answered SET for 5 seconds");
 }
@@ -329,4 +338,184 @@ fn a_trial_finds_out_a_redis_that_is_none() {
         assert!(matches!(tried, Err(StoreError::Unsuitable(_))), "{command}: {tried:?}");
         assert_eq!(ask::<usize>(&server, &["DBSIZE"]), 0);
     }
+}
+
+/// A primary, and a replica that has all that the primary has.
+fn server_and_replica() -> (RedisServer, RedisServer) {
+    let primary = server();
+    let replica = primary.start_replica().unwrap_or_else(|error| panic!("{error}"));
+    (primary, replica)
+}
+
+#[test]
+fn a_write_counts_once_the_replicas_have_it() {
+    let primary = server();
+    let native = native(&primary);
+    let store = waiting_store(&instance(&native), 1);
+    let alone = unavailable(now(store.put(vec![(item("a"), b"1".to_vec())])));
+    assert!(alone.contains("has not reached 1 replicas"), "{alone}");
+
+    let replica = primary.start_replica().unwrap_or_else(|error| panic!("{error}"));
+    now(store.put(vec![(item("a"), b"2".to_vec())])).expect("the replica has it");
+    assert_eq!(ask::<String>(&replica, &["GET", "inventory:a"]), "2");
+    assert_eq!(now(store.swap(&entry("a", b"2"), b"3".to_vec())), Ok(Swap::Swapped));
+    assert_eq!(ask::<String>(&replica, &["GET", "inventory:a"]), "3");
+}
+
+#[test]
+fn after_a_write_that_did_not_count_nothing_is_believed_before_the_replicas_have_caught_up() {
+    let (primary, replica) = server_and_replica();
+    let native = native(&primary);
+    let instance = instance(&native);
+    replica.halt().expect("it can be halted");
+    let store = waiting_store(&instance, 1);
+    unavailable(now(store.put(vec![(item("a"), b"1".to_vec())])));
+    for store in [store, waiting_store(&instance, 1)] {
+        unavailable(now(store.get(&[item("a")])));
+        unavailable(now(store.get(&[item("b"), item("a")])));
+        unavailable(now(store.swap(&entry("a", b"0"), b"2".to_vec())));
+        unavailable(now(store.create(&item("a"), b"2".to_vec())));
+    }
+    replica.go_on().expect("it can go on");
+    let store = waiting_store(&instance, 1);
+    assert_eq!(now(store.get(&[item("a")])), Ok(vec![Some(entry("a", b"1"))]));
+    assert_eq!(ask::<String>(&replica, &["GET", "inventory:a"]), "1");
+    native.commands.take();
+    assert_eq!(now(store.get(&[item("a")])), Ok(vec![Some(entry("a", b"1"))]));
+    assert_eq!(native.commands.take(), ["GET"], "nothing is in doubt any more");
+}
+
+#[test]
+fn a_write_that_counts_clears_the_doubt_about_those_before_it() {
+    let (primary, replica) = server_and_replica();
+    let native = native(&primary);
+    let instance = instance(&native);
+    replica.halt().expect("it can be halted");
+    unavailable(now(waiting_store(&instance, 1).put(vec![(item("a"), b"1".to_vec())])));
+    replica.go_on().expect("it can go on");
+    now(waiting_store(&instance, 1).put(vec![(item("b"), b"1".to_vec())])).expect("the replica has both");
+    native.commands.take();
+    let read = now(waiting_store(&instance, 1).get(&[item("a")]));
+    assert_eq!((read, native.commands.take()), (Ok(vec![Some(entry("a", b"1"))]), vec!["GET".to_owned()]));
+}
+
+#[test]
+fn a_connection_that_another_request_gives_up_does_not_let_a_wait_pass() {
+    let (primary, replica) = server_and_replica();
+    let () = ask(&primary, &["LPUSH", "inventory:list", "1"]);
+    replica.halt().expect("it can be halted");
+    let native = native(&primary);
+    let instance = instance(&native);
+    let (store, other) = (waiting_store(&instance, 1), waiting_store(&instance, 1));
+    let (put, got) = now(async {
+        let put = async { store.put(vec![(item("a"), b"1".to_vec())]).await };
+        let got = async { other.get(&[item("list")]).await };
+        futures::future::join(put, got).await
+    });
+    assert!(unavailable(put).contains("MSET has not reached 1 replicas"));
+    assert!(unavailable(got).contains("WRONGTYPE"));
+    let commands = native.commands.take();
+    assert_eq!(commands.get(..4), Some(["MSET", "GET", "WAIT", "GET"].map(str::to_owned).as_slice()));
+    assert_eq!(native.opened.get(), 2, "it was given up meanwhile");
+}
+
+#[test]
+fn what_another_has_written_is_confirmed_once_the_replicas_have_it() {
+    let (primary, replica) = server_and_replica();
+    replica.halt().expect("it can be halted");
+    let () = ask(&primary, &["SET", "inventory:a", "1"]);
+    let native = native(&primary);
+    let fresh = || waiting_store(&instance(&native), 1);
+    for store in [fresh(), fresh()] {
+        assert_eq!(now(store.get(&[item("a")])), Ok(vec![Some(entry("a", b"1"))]));
+        unavailable(now(store.confirm()));
+    }
+    // A swap and a create that come to nothing have seen something, too.
+    let store = fresh();
+    assert_eq!(now(store.swap(&entry("a", b"0"), b"2".to_vec())), Ok(Swap::Conflict));
+    unavailable(now(store.confirm()));
+    let store = fresh();
+    assert_eq!(now(store.create(&item("a"), b"2".to_vec())), Ok(Creation::Exists));
+    unavailable(now(store.confirm()));
+
+    replica.go_on().expect("it can go on");
+    let store = fresh();
+    assert_eq!(now(store.get(&[item("a")])), Ok(vec![Some(entry("a", b"1"))]));
+    now(store.confirm()).expect("the replica has it");
+    assert_eq!(ask::<String>(&replica, &["GET", "inventory:a"]), "1");
+}
+
+#[test]
+fn to_confirm_costs_nothing_after_a_write_that_counts_nor_without_replicas() {
+    let (primary, _replica) = server_and_replica();
+    let native = native(&primary);
+    let store = waiting_store(&instance(&native), 1);
+    now(store.confirm()).expect("nothing was read");
+    now(store.get(&[item("a")])).expect("Redis is well");
+    now(store.put(vec![(item("a"), b"1".to_vec())])).expect("the replica has it");
+    now(store.confirm()).expect("the write has shown it");
+    assert_eq!(native.commands.take(), ["GET", "MSET", "WAIT"]);
+    now(store.get(&[item("a")])).expect("Redis is well");
+    now(store.confirm()).expect("the replica has it");
+    now(store.confirm()).expect("nothing was read since");
+    assert_eq!(native.commands.take(), ["GET", "SET", "WAIT"]);
+
+    let store = waiting_store(&instance(&native), 0);
+    now(store.get(&[item("a")])).expect("Redis is well");
+    now(store.confirm()).expect("there is nothing to do");
+    assert_eq!(native.commands.take(), ["GET"]);
+}
+
+#[test]
+fn those_who_want_to_confirm_at_once_share_a_write() {
+    let (primary, _replica) = server_and_replica();
+    let native = native(&primary);
+    let instance = instance(&native);
+    let stores = [(); 8].map(|()| waiting_store(&instance, 1));
+    now(futures::future::join_all(stores.iter().map(|store| async {
+        store.get(&[item("a")]).await.expect("Redis is well");
+        store.confirm().await.expect("the replica has it");
+    })));
+    let fences = native.commands.take().into_iter().filter(|command| command == "SET").count();
+    assert!((1..=2).contains(&fences), "{fences}");
+}
+
+/// Another Redis may be at the address by then, which has never had what was read.
+#[test]
+fn a_request_does_not_go_on_over_another_connection_than_that_which_it_has_read_over() {
+    let (mut primary, _replica) = server_and_replica();
+    let native = native(&primary);
+    let instance = instance(&native);
+    let read = || {
+        let store = waiting_store(&instance, 1);
+        assert_eq!(now(store.get(&[item("a")])), Ok(vec![None]));
+        store
+    };
+    let (writes, looks, confirms) = (read(), read(), read());
+    primary.restart().expect("it starts");
+    unavailable(now(waiting_store(&instance, 0).put(vec![(item("b"), b"1".to_vec())])));
+    native.commands.take();
+    unavailable(now(writes.create(&item("a"), b"1".to_vec())));
+    unavailable(now(looks.get(&[item("a")])));
+    unavailable(now(confirms.confirm()));
+    assert_eq!(native.commands.take(), [""; 0], "nothing was sent");
+    assert_eq!(now(waiting_store(&instance, 1).get(&[item("a")])), Ok(vec![None]), "one that begins now can go on");
+}
+
+#[test]
+fn a_write_that_is_stopped_in_the_middle_leaves_doubt() {
+    let (primary, replica) = server_and_replica();
+    let native = native(&primary);
+    let instance = instance(&native);
+    replica.halt().expect("it can be halted");
+    {
+        let store = waiting_store(&instance, 1);
+        let mut put = pin!(store.put(vec![(item("a"), b"1".to_vec())]));
+        // Up to where the `WAIT` would be sent.
+        for _ in 0..2 {
+            assert!(put.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+    }
+    assert_eq!(native.commands.take(), ["MSET", "WAIT"]);
+    unavailable(now(waiting_store(&instance, 1).get(&[item("a")])));
 }

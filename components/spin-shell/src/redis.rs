@@ -4,20 +4,20 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 
 use api::Problem;
-use redis_store::RedisStore;
+use redis_store::{RedisStore, Shared};
 
 use crate::Wasi;
 use crate::shop::variable;
 
 /// The store as a component has it.
-pub type Store = RedisStore<Rc<redis_store::Wasi<Wasi>>, Wasi>;
+pub type Store = RedisStore<redis_store::Wasi, Wasi>;
 
 /// Reads where the Redis is, once an instance. It is connected to by the first command.
 pub(crate) async fn open() -> Result<Store, Problem> {
     thread_local! {
-        static REDIS: OnceCell<(Rc<redis_store::Wasi<Wasi>>, u32)> = const { OnceCell::new() };
+        static REDIS: OnceCell<(Rc<Shared<redis_store::Wasi>>, u32)> = const { OnceCell::new() };
     }
-    let (redis, replicas) = match REDIS.with(|redis| redis.get().cloned()) {
+    let (shared, replicas) = match REDIS.with(|redis| redis.get().cloned()) {
         Some(redis) => redis,
         None => {
             let url = variable("redis_url").await?;
@@ -27,8 +27,9 @@ pub(crate) async fn open() -> Result<Store, Problem> {
                     &"the variable redis_replicas must be a whole number: how many replicas a write waits for",
                 )
             })?;
-            REDIS.with(|redis| redis.get_or_init(|| (Rc::new(redis_store::Wasi::new(url, Wasi)), replicas)).clone())
+            let shared = || Rc::new(Shared::new(redis_store::Wasi::new(url)));
+            REDIS.with(|redis| redis.get_or_init(|| (shared(), replicas)).clone())
         }
     };
-    Ok(RedisStore::new(redis, Wasi, replicas))
+    Ok(RedisStore::new(shared, Wasi, replicas))
 }
