@@ -1,21 +1,22 @@
 //! Kills: a server under load, one of several, or the Redis behind them, is killed as `kill -9` does, at random moments,
-//! and started again on the same data. Then everything that clients were told has to be there, once, and nothing else;
+//! and started again on the same data; or the Redis stays dead, and its replica takes its place. Then everything that clients were told has to be there, once, and nothing else;
 //! what they were not told is settled by sending it again.
 
 pub mod books;
 pub mod client;
 pub mod load;
+pub mod redis;
 pub mod server;
 
 use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
 use fastrand::Rng;
-use redis_server::RedisServer;
 use tempfile::TempDir;
 
 use crate::books::{Adjustment, Books, ITEMS, Order, SCARCE, Stock};
 use crate::client::{Answer, Client};
+use crate::redis::Redis;
 use crate::server::{Program, Server};
 
 /// So many are there at first, and again before clients send again what was not answered: then nobody is refused.
@@ -24,6 +25,9 @@ const PLENTY: u64 = 1_000_000;
 /// So many of the scarce item are there when the load begins.
 const FEW: i64 = 10;
 
+/// A replica that will be promoted hears nothing more while clients get so many answers at most.
+const MOST_ANSWERS_APART: usize = 50;
+
 /// What is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Victim {
@@ -31,6 +35,8 @@ pub enum Victim {
     Server,
     /// The Redis in which they keep what they were told.
     Redis,
+    /// The same, for good: its replica takes its place.
+    Primary,
 }
 
 /// A shop's life, as far as clients know it.
@@ -41,7 +47,7 @@ pub struct Trial {
     /// Fewer where one could not be started again.
     servers: Vec<Server>,
     /// None where the servers have no Redis.
-    redis: Option<RedisServer>,
+    redis: Option<Redis>,
     /// What clients were told.
     pub books: Books,
     /// Nobody asks for orders before this one any more.
@@ -57,8 +63,21 @@ impl Trial {
     /// Says why they cannot be started.
     pub fn new(program: Program, servers: usize, seed: u64) -> Result<Self> {
         ensure!(servers == 1 || program.has_redis(), "several servers share a Redis: choose a target that has one");
+        let redis = program.has_redis().then(Redis::start).transpose()?;
+        Self::on(redis, program, servers, seed)
+    }
+
+    /// The same, on a Redis with a replica. A write counts once so many replicas have it.
+    ///
+    /// # Errors
+    /// Says why they cannot be started.
+    pub fn with_replica(program: Program, servers: usize, needed: usize, seed: u64) -> Result<Self> {
+        ensure!(program.has_redis(), "the replica is one of a Redis: choose a target that has one");
+        Self::on(Some(Redis::with_replica(needed)?), program, servers, seed)
+    }
+
+    fn on(redis: Option<Redis>, program: Program, servers: usize, seed: u64) -> Result<Self> {
         let state = tempfile::tempdir()?;
-        let redis = program.has_redis().then(RedisServer::start).transpose()?;
         let servers = (0..servers).map(|_| Server::start(&program, state.path(), redis.as_ref()));
         let servers = servers.collect::<Result<Vec<_>>>()?;
         let client = client(&servers);
@@ -85,20 +104,25 @@ impl Trial {
         match (victim, &mut self.redis) {
             (Victim::Server, redis) => {
                 let server = self.servers.swap_remove(self.rng.usize(..self.servers.len()));
-                load::until_killed(&client, &mut self.books, &mut self.rng, || server.kill())?;
+                load::until_killed(&client, &mut self.books, &mut self.rng, |_| server.kill())?;
                 while_down(self.state.path())?;
                 self.servers.push(Server::start(&self.program, self.state.path(), redis.as_ref())?);
             }
             (Victim::Redis, Some(redis)) => {
-                let kill = || {
-                    redis.kill();
+                let kill = |_: &dyn Fn(usize)| {
+                    redis.primary.kill();
                     Ok(())
                 };
                 load::until_killed(&client, &mut self.books, &mut self.rng, kill)?;
-                while_down(redis.folder())?;
-                redis.restart()?;
+                while_down(redis.primary.folder())?;
+                redis.primary.restart()?;
             }
-            (Victim::Redis, None) => bail!("these servers have no Redis"),
+            (Victim::Primary, Some(redis)) => {
+                let apart = self.rng.usize(..=MOST_ANSWERS_APART);
+                let fail_over = |wait_for: &dyn Fn(usize)| redis.fail_over(|| wait_for(apart), while_down);
+                load::until_killed(&client, &mut self.books, &mut self.rng, fail_over)?;
+            }
+            (Victim::Redis | Victim::Primary, None) => bail!("these servers have no Redis"),
         }
 
         let client = self::client(&self.servers);

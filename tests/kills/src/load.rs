@@ -21,7 +21,11 @@ pub const RECENT: usize = 100;
 const MOST_ANSWERS: usize = 250;
 const LONGEST_DELAY: Duration = Duration::from_millis(5);
 
-/// Lets clients loose on the server, and kills it at a random moment. Each of them stops when it is not answered.
+/// A client stops when it has not been answered so often.
+const MOST_UNANSWERED: usize = 3;
+
+/// Lets clients loose on the server, and kills it at a random moment. Each of them stops when it is not answered, again
+/// and again. `kill` can have so many more answers waited for, or until no client is left.
 ///
 /// # Errors
 /// Says why the server cannot be killed.
@@ -29,20 +33,30 @@ pub fn until_killed(
     client: &Client,
     books: &mut Books,
     rng: &mut Rng,
-    kill: impl FnOnce() -> Result<()>,
+    kill: impl FnOnce(&dyn Fn(usize)) -> Result<()>,
 ) -> Result<()> {
     let books = Mutex::new(books);
     let (answered, answers) = mpsc::channel();
     thread::scope(|scope| {
         for _ in 0..CLIENTS {
             let (books, mut rng, answered) = (&books, rng.fork(), answered.clone());
-            scope.spawn(move || while request(client, books, &mut rng) && answered.send(()).is_ok() {});
+            scope.spawn(move || {
+                let mut unanswered = 0;
+                while unanswered < MOST_UNANSWERED {
+                    if !request(client, books, &mut rng) {
+                        unanswered += 1;
+                    } else if answered.send(()).is_err() {
+                        break;
+                    }
+                }
+            });
         }
         // Once no client is left, there is nothing to wait for.
         drop(answered);
-        answers.iter().take(rng.usize(1..=MOST_ANSWERS)).for_each(drop);
+        let wait_for = |count| answers.iter().take(count).for_each(drop);
+        wait_for(rng.usize(1..=MOST_ANSWERS));
         sleep(LONGEST_DELAY.mul_f64(rng.f64()));
-        let killed = kill();
+        let killed = kill(&wait_for);
         // Whoever goes on all the same, since the server could not be killed, is not heard any more.
         drop(answers);
         killed

@@ -37,6 +37,10 @@ struct Arguments {
     #[arg(long)]
     redis: bool,
 
+    /// Kill the Redis for good, and promote its replica
+    #[arg(long, conflicts_with = "redis")]
+    failover: bool,
+
     /// Which requests are made and after which time the server is killed; what that hits is up to the machine
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -71,8 +75,12 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         Some(path) => Program { path: path.clone(), verb: "up", target },
         None => Program { path: std::env::current_exe()?, verb: "serve", target },
     };
-    let mut trial = Trial::new(program, arguments.servers, arguments.seed)?;
-    let victim = if arguments.redis { Victim::Redis } else { Victim::Server };
+    let (mut trial, victim) = if arguments.failover {
+        (Trial::with_replica(program, arguments.servers, 1, arguments.seed)?, Victim::Primary)
+    } else {
+        let victim = if arguments.redis { Victim::Redis } else { Victim::Server };
+        (Trial::new(program, arguments.servers, arguments.seed)?, victim)
+    };
     for number in 1..=arguments.kills {
         trial.kill(victim, |_| Ok(()))?;
         if number == arguments.kills {

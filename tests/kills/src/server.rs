@@ -8,10 +8,9 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
-use redis_server::RedisServer;
-
 use crate::client::{Client, TOKEN};
+use crate::redis::Redis;
+use anyhow::{Context, Result, bail, ensure};
 
 /// Turns a server that does not start into an error.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -67,7 +66,7 @@ impl Server {
     ///
     /// # Errors
     /// Says what the server said.
-    pub fn start(program: &Program, state: &Path, redis: Option<&RedisServer>) -> Result<Self> {
+    pub fn start(program: &Program, state: &Path, redis: Option<&Redis>) -> Result<Self> {
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let mut command = Command::new(&program.path);
         let log = state.join(format!("server-{}.log", address.port()));
@@ -80,7 +79,7 @@ impl Server {
             .env("SPIN_VARIABLE_OPERATOR_TOKEN", TOKEN)
             // No order expires while this runs.
             .env("SPIN_VARIABLE_PAYMENT_WINDOW_SECONDS", "31536000")
-            .envs(redis.map(|redis| ("SPIN_VARIABLE_REDIS_HOST", redis.address())))
+            .envs(redis.into_iter().flat_map(Redis::variables))
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)

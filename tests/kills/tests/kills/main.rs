@@ -19,10 +19,19 @@ const TARGETS: [&str; 3] = ["local", "fermyon-cloud", "akamai-functions"];
 static BUILT: LazyLock<()> =
     LazyLock::new(|| TARGETS.iter().for_each(|target| build(target).expect("the components can be built")));
 
-fn trial(target: &str, servers: usize, seed: u64) -> Trial {
+fn program(target: &str) -> Program {
     LazyLock::force(&BUILT);
     let path = PathBuf::from(env!("CARGO_BIN_EXE_kills"));
-    Trial::new(Program { path, verb: "serve", target: target.to_owned() }, servers, seed).expect("the shop is served")
+    Program { path, verb: "serve", target: target.to_owned() }
+}
+
+fn trial(target: &str, servers: usize, seed: u64) -> Trial {
+    Trial::new(program(target), servers, seed).expect("the shop is served")
+}
+
+/// Two servers on a Redis whose replica takes its place.
+fn failover(needed: usize, seed: u64) -> Trial {
+    Trial::with_replica(program("akamai-functions"), 2, needed, seed).expect("the shop is served")
 }
 
 #[test]
@@ -43,6 +52,11 @@ fn what_clients_were_told_is_there_after_one_of_two_servers_on_a_redis_is_killed
 #[test]
 fn what_clients_were_told_is_there_after_the_redis_of_two_servers_is_killed() {
     kill_again_and_again(Victim::Redis, trial("akamai-functions", 2, 1));
+}
+
+#[test]
+fn what_clients_were_told_is_there_after_every_failover_of_the_redis() {
+    kill_again_and_again(Victim::Primary, failover(1, 1));
 }
 
 fn kill_again_and_again(victim: Victim, mut trial: Trial) {
@@ -93,5 +107,15 @@ fn a_redis_that_has_lost_what_was_acknowledged_is_noticed() {
     trial
         .kill(Victim::Redis, |data| Ok(copy(old.path(), &data.join(AOF))?))
         .expect("it can be killed and started again");
+    assert!(!trial.books.contradictions.is_empty());
+}
+
+/// As one has that waits for no replica.
+#[test]
+fn a_replica_that_has_not_got_what_was_acknowledged_is_noticed() {
+    let mut trial = failover(0, 2);
+    for _ in 0..KILLS {
+        trial.kill(Victim::Primary, |_| Ok(())).expect("the replica can be promoted");
+    }
     assert!(!trial.books.contradictions.is_empty());
 }
