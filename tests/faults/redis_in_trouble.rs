@@ -185,13 +185,15 @@ fn the_user_that_the_documentation_makes_may_do_what_the_shop_does_and_no_more()
     let (_, command) = page.split_once("redis-cli ").expect("there is the command");
     let (command, _) = command.split_once("\n```").expect("it ends");
     let command: Vec<_> = command.split([' ', '\n', '\\', '\'']).filter(|word| !word.is_empty()).collect();
-    let (_server, admin) = redis(&[]);
+    let (_primary, _replica, admin) = redis_with_replica();
     let () = ask(&admin, &command);
     let store = Store::in_place(Kept::Redis(admin.kept.redis().with_login("shop:PASSWORD@")));
     let shop = opened(&store);
     shop.must(&Request::get("/ready"), 200);
     let placed = shop.must(&place(), 201);
     shop.must(&Request::pay(placed.order()), 200);
+    shop.must(&order(placed.order()), 200);
+    assert_eq!(admin.records()["fence"], 0, "what was shown was confirmed");
     let refused = redis::cmd("KEYS").arg("*").exec(&mut store.kept.redis().connect());
     assert!(refused.is_err_and(|error| error.code() == Some("NOPERM")));
 }

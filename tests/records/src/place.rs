@@ -23,6 +23,12 @@ const MOVING_IN: &str = "a shop is moving in: if that was broken off, empty this
 /// makes nothing, and sells nothing.
 const KEPT_FREE: [&str; 5] = ["inventory:item1", "inventory:item2", "inventory:item3", "ledger", "catalog"];
 
+/// What a store is tried with, and what is written to a Redis to learn whether its replicas have all before it: no records
+/// of a shop.
+fn is_scratch(key: &str) -> bool {
+    key.starts_with("probe:") || key == "fence"
+}
+
 /// A store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -200,7 +206,7 @@ impl Source {
     pub fn records(&mut self) -> Result<Vec<(String, String)>> {
         let keys = self.keys()?;
         let mut records = Vec::with_capacity(keys.len());
-        for key in keys.into_iter().filter(|key| !key.starts_with("probe:")) {
+        for key in keys.into_iter().filter(|key| !is_scratch(key)) {
             match key.strip_suffix('~') {
                 Some(record) => {
                     let cell = self.values(std::slice::from_ref(&key))?.pop().unwrap_or_default();

@@ -162,6 +162,17 @@ fn what_a_key_value_store_was_tried_with_and_what_nobody_has_claimed_stays_behin
 }
 
 #[test]
+fn what_a_redis_was_tried_with_and_what_its_replicas_were_waited_for_with_stays_behind() {
+    let (folder, redis) = (Folder::new(), redis());
+    folder.sqlite("first", &shop());
+    folder.done(&["move", "--from", "first", "--to", &redis.url()]);
+    let mut connection = redis.connect().expect("it runs");
+    let () = redis::cmd("MSET").arg(&["probe:1", "first", "fence", "0"]).query(&mut connection).expect("it is well");
+    folder.done(&["move", "--from", &redis.url(), "--to", "sqlite:last"]);
+    assert_eq!(folder.records("last"), shop());
+}
+
+#[test]
 fn a_store_that_is_not_empty_is_refused_and_stays_as_it_is() {
     let (folder, redis) = (Folder::new(), redis());
     folder.sqlite("first", &shop());
