@@ -21,11 +21,8 @@ pub const RECENT: usize = 100;
 const MOST_ANSWERS: usize = 250;
 const LONGEST_DELAY: Duration = Duration::from_millis(5);
 
-/// A client stops when it has not been answered so often.
-const MOST_UNANSWERED: usize = 3;
-
-/// Lets clients loose on the server, and kills it at a random moment. Each of them stops when it is not answered, again
-/// and again. `kill` can have so many more answers waited for, or until no client is left.
+/// Lets clients loose on the server, and kills it at a random moment. Each of them stops when it is not answered.
+/// `kill` can have so many more answers waited for, or until no client is left.
 ///
 /// # Errors
 /// Says why the server cannot be killed.
@@ -40,16 +37,7 @@ pub fn until_killed(
     thread::scope(|scope| {
         for _ in 0..CLIENTS {
             let (books, mut rng, answered) = (&books, rng.fork(), answered.clone());
-            scope.spawn(move || {
-                let mut unanswered = 0;
-                while unanswered < MOST_UNANSWERED {
-                    if !request(client, books, &mut rng) {
-                        unanswered += 1;
-                    } else if answered.send(()).is_err() {
-                        break;
-                    }
-                }
-            });
+            scope.spawn(move || while request(client, books, &mut rng) && answered.send(()).is_ok() {});
         }
         // Once no client is left, there is nothing to wait for.
         drop(answered);

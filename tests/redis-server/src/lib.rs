@@ -135,17 +135,24 @@ impl RedisServer {
     pub fn start_replica(&self) -> Result<Self, Error> {
         let replica = Self::start_with(&[&format!("--replicaof {} {}", Ipv4Addr::LOCALHOST, self.port)])?;
         replica.wait_until("replication", |info| info.lines().any(|line| line == "master_link_status:up"))?;
+        // What it has got at first is on its disk only when it has written its file anew.
+        replica.wait_until("persistence", |info| {
+            let is_done = |line| info.lines().any(|other| other == line);
+            is_done("aof_rewrite_in_progress:0") && is_done("aof_rewrite_scheduled:0")
+        })?;
         let listening = format!("port={},state=online", replica.port);
         self.wait_until("replication", |info| info.lines().any(|line| line.contains(&listening)))?;
         Ok(replica)
     }
 
-    /// Makes a replica a server of its own, which takes writes: what is done when its primary is gone.
+    /// Makes a replica a server of its own, which takes writes: what is done when its primary is gone. One that was killed
+    /// is that when it is started again.
     pub fn promote(&mut self) -> Result<(), Error> {
-        let mut connection = self.connect().map_err(Error::stopped)?;
-        redis::cmd("REPLICAOF").arg("NO").arg("ONE").exec(&mut connection).map_err(Error::stopped)?;
-        // So that it is no replica again when it is started again.
         self.settings.retain(|setting| !setting.starts_with("--replicaof "));
+        if self.process.is_some() {
+            let mut connection = self.connect().map_err(Error::stopped)?;
+            redis::cmd("REPLICAOF").arg("NO").arg("ONE").exec(&mut connection).map_err(Error::stopped)?;
+        }
         Ok(())
     }
 

@@ -50,3 +50,18 @@ fn a_replica_that_is_promoted_has_what_its_primary_was_told_and_takes_writes() {
     replica.restart().unwrap();
     let () = replica.connect().unwrap().set("c", "4").unwrap();
 }
+
+#[test]
+fn a_replica_that_was_killed_is_started_as_the_primary_with_all_that_it_had_got() {
+    let mut primary = RedisServer::start().unwrap();
+    let () = primary.connect().unwrap().set("a", "1").unwrap();
+    let mut replica = primary.start_replica().unwrap();
+    replica.kill();
+    primary.kill();
+    replica.promote().unwrap();
+    replica.restart().unwrap();
+    let mut connection = replica.connect().unwrap();
+    let kept: String = connection.get("a").unwrap();
+    assert_eq!(kept, "1");
+    let () = connection.set("a", "2").unwrap();
+}
