@@ -7,6 +7,8 @@
 mod books;
 mod bytes;
 mod item;
+#[cfg(feature = "program")]
+pub mod place;
 mod stored;
 
 use serde::Deserialize;

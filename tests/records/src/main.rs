@@ -2,7 +2,6 @@
 
 mod moving;
 mod ndjson;
-mod place;
 
 use std::io::{self, BufReader, BufWriter, Write};
 use std::process::ExitCode;
@@ -10,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::{Parser, Subcommand};
 
-use crate::place::{Place, Source};
+use records::place::{Place, Source};
 
 /// Prints the records in a store, each on a line: its key, a tab, and what is there as JSON.
 ///

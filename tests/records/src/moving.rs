@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
+use records::place::{Place, Source, Target};
 use records::{Balance, Books};
 use sha2::{Digest as _, Sha256};
 
 use crate::ndjson::{self, Writer};
-use crate::place::{Place, Source, Target};
 
 /// What makes records these records and no others.
 #[derive(Clone, Default)]

@@ -195,6 +195,34 @@ impl Source {
         }
     }
 
+    /// What is under these keys, by the names that the rules know them by; none where nothing is. A file is seen as it was
+    /// at the first read since it was opened. In a Redis the keys of one call are read at one moment.
+    pub fn get(&mut self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>> {
+        match &mut self.from {
+            From::Sqlite(connection, table) => {
+                let mut select = connection.prepare_cached(table.value())?;
+                let mut find = |key: &str| -> Result<Option<Vec<u8>>> {
+                    select.query_row([key], |row| row.get(0)).optional().with_context(|| unreadable(&self.place))
+                };
+                let mut found = Vec::with_capacity(keys.len());
+                for key in keys {
+                    found.push(if *table == Table::KeyValue && is_created(key) {
+                        let cell = find(&format!("{key}~"))?.unwrap_or_else(|| vec![0; 8]);
+                        let token = crate::token(&cell).with_context(|| format!("{key}~ cannot be read"))?;
+                        token.map_or(Ok(None), |token| find(&format!("{key}~{token}")))?
+                    } else {
+                        find(key)?
+                    });
+                }
+                Ok(found)
+            }
+            From::Redis(_) if keys.is_empty() => Ok(Vec::new()),
+            From::Redis(connection) => {
+                redis::cmd("MGET").arg(keys).query(connection).with_context(|| unreadable(&self.place))
+            }
+        }
+    }
+
     /// Hands over everything as it is, sorted by key, whose key begins like this.
     pub fn each_raw(&mut self, prefix: &str, hand: impl FnMut(&str, Vec<u8>) -> Result<()>) -> Result<()> {
         let keys = self.keys()?.into_iter().filter(|key| key.starts_with(prefix));
@@ -210,7 +238,7 @@ impl Source {
             match key.strip_suffix('~') {
                 Some(record) => {
                     let cell = self.values(std::slice::from_ref(&key))?.pop().unwrap_or_default();
-                    let claim = records::read(&key, &cell).with_context(|| format!("{key} cannot be read"))?;
+                    let claim = crate::read(&key, &cell).with_context(|| format!("{key} cannot be read"))?;
                     records.extend(claim.as_str().map(|token| (record.to_owned(), format!("{key}{token}"))));
                 }
                 // Is found through its cell.

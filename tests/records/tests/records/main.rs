@@ -3,3 +3,4 @@
 mod format;
 mod moving;
 mod program;
+mod reading;
