@@ -1,13 +1,12 @@
 //! The long form, and the server that is killed where it is not Spin.
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use kills::server::{Program, build};
+use kills::server::{Program, build, serve};
 use kills::{Trial, Victim};
 
 /// Puts load on a server of the shop, kills it again and again, and compares what clients were told with what is there.
@@ -63,7 +62,9 @@ enum Command {
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     match arguments.command {
-        Some(Command::Serve { from, listen, state_dir }) => serve(from, listen, state_dir),
+        Some(Command::Serve { from, listen, state_dir }) => {
+            serve(from, listen, state_dir, 1).map(|()| ExitCode::SUCCESS)
+        }
         None => run(&arguments),
     }
 }
@@ -95,16 +96,4 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         println!("killed {number} times: {orders} orders are as clients were told");
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Serves until it is killed.
-fn serve(manifest: PathBuf, listen: SocketAddr, state_dir: PathBuf) -> Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let options =
-        host::Options { manifest, listen, state_dir: Some(state_dir), build: false, ..host::Options::default() };
-    let server = runtime.block_on(host::start(options))?;
-    std::io::stdout().write_all(server.banner().as_bytes())?;
-    loop {
-        std::thread::park();
-    }
 }

@@ -1,6 +1,7 @@
 //! A server in a process of its own, which can be killed.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,9 @@ use anyhow::{Context, Result, bail, ensure};
 /// Turns a server that does not start into an error.
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(5);
+
+/// The longest payment window, in seconds: no order expires while a test runs.
+const NEVER: u64 = 31_536_000;
 
 /// Whose process is killed, and what it serves.
 pub struct Program {
@@ -62,11 +66,19 @@ pub fn build(target: &str) -> Result<()> {
 }
 
 impl Server {
-    /// Starts a server on this data, and waits until it answers.
+    /// Starts a server on this data, on which no order expires, and waits until it answers.
     ///
     /// # Errors
     /// Says what the server said.
     pub fn start(program: &Program, state: &Path, redis: Option<&Redis>) -> Result<Self> {
+        Self::start_with(program, state, redis, NEVER)
+    }
+
+    /// As [`Server::start`], where unpaid orders expire after so many seconds.
+    ///
+    /// # Errors
+    /// Says what the server said.
+    pub fn start_with(program: &Program, state: &Path, redis: Option<&Redis>, payment_window: u64) -> Result<Self> {
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let mut command = Command::new(&program.path);
         let log = state.join(format!("server-{}.log", address.port()));
@@ -77,10 +89,10 @@ impl Server {
             .args(["--listen", &address.to_string(), "--state-dir"])
             .arg(state)
             .env("SPIN_VARIABLE_OPERATOR_TOKEN", TOKEN)
-            // No order expires while this runs.
-            .env("SPIN_VARIABLE_PAYMENT_WINDOW_SECONDS", "31536000")
+            .env("SPIN_VARIABLE_PAYMENT_WINDOW_SECONDS", payment_window.to_string())
             .envs(redis.into_iter().flat_map(Redis::variables))
-            .stdin(Stdio::null())
+            // Ends with this process, and so does a server that reads it.
+            .stdin(Stdio::piped())
             .stdout(output.try_clone()?)
             .stderr(output)
             // `spin up` starts a process that serves: they are one group, and die as one.
@@ -107,6 +119,11 @@ impl Server {
         format!("http://{}", self.address)
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Kills the server as `kill -9` does, and waits until nothing of it is left.
     ///
     /// # Errors
@@ -125,6 +142,21 @@ impl Server {
         }
         Ok(())
     }
+}
+
+/// Serves with the host library, on so many threads. What [`Program`] calls `serve`. It goes on until it is killed, or its
+/// standard input ends: then the process that has started it is gone.
+///
+/// # Errors
+/// Says why nothing can be served.
+pub fn serve(manifest: PathBuf, listen: SocketAddr, state_dir: PathBuf, threads: usize) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
+    let options =
+        host::Options { manifest, listen, state_dir: Some(state_dir), build: false, ..host::Options::default() };
+    let server = runtime.block_on(host::start(options))?;
+    std::io::stdout().write_all(server.banner().as_bytes())?;
+    std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
+    Ok(())
 }
 
 impl Drop for Server {
