@@ -1,0 +1,94 @@
+//! A store that is filled before the load begins.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::ValueEnum;
+use kills::redis::Redis;
+use kills::server::Program;
+use records::Item;
+use records::place::{Place, Target};
+use rusqlite::Connection;
+use serde_json::json;
+use tempfile::TempDir;
+
+/// So many of each item are there at first: more than is ever sold.
+pub(crate) const PLENTY: u64 = 10_000_000;
+
+/// What one costs. Prices are not what this is about.
+const PRICE: u64 = 1000;
+
+/// How SQLite makes sure of its commits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Journal {
+    /// SQLite's default, and so Spin's
+    Delete,
+    /// A write-ahead log
+    Wal,
+}
+
+/// A store of its own, gone when it is dropped.
+pub(crate) struct Store {
+    state: TempDir,
+    pub(crate) redis: Option<Redis>,
+    pub(crate) place: Place,
+}
+
+impl Store {
+    /// A store of the kind that the program's target has, with these items. They are written to the store itself: over HTTP
+    /// each new item would write the catalog anew.
+    pub(crate) fn fill(program: &Program, journal: Journal, items: &[String]) -> Result<Self> {
+        // Not the system's directory for such things, which may be in memory.
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/soak");
+        fs::create_dir_all(&directory)?;
+        let state = tempfile::tempdir_in(directory.canonicalize()?)?;
+        let redis = program.has_redis().then(Redis::start).transpose()?;
+        let place = match (&redis, program.target.as_str()) {
+            (Some(redis), _) => Place::Redis(redis.primary.url()),
+            (None, "local") => Place::KeyValue(file(state.path(), "sqlite_key_value.db", journal)?),
+            (None, "fermyon-cloud") => Place::Sqlite(file(state.path(), "sqlite_db.db", journal)?),
+            (None, target) => bail!("it is not known which store {target} has"),
+        };
+        let store = Self { state, redis, place };
+        // Thousands of writes that need not be on the disk one by one.
+        store.sync("no")?;
+        store.put(items)?;
+        store.sync("always")?;
+        Ok(store)
+    }
+
+    /// Where a server keeps its files.
+    pub(crate) fn state(&self) -> &Path {
+        self.state.path()
+    }
+
+    fn put(&self, items: &[String]) -> Result<()> {
+        let mut listed: Vec<_> = items.iter().collect();
+        listed.sort_unstable();
+        let mut target = Target::open(&self.place)?;
+        target.put("ledger", serde_json::to_vec(&json!({ "id": "soak", "next": 0, "by": "" }))?)?;
+        target.put("catalog", serde_json::to_vec(&json!({ "items": listed }))?)?;
+        let item = Item { on_hand: PLENTY, unit_price: PRICE, ..Item::default() }.encode();
+        items.iter().try_for_each(|id| target.put(&format!("inventory:{id}"), item.clone()))?;
+        target.finish()
+    }
+
+    fn sync(&self, when: &str) -> Result<()> {
+        if let Some(redis) = &self.redis {
+            let mut connection = redis.primary.connect()?;
+            redis::cmd("CONFIG").arg(&["SET", "appendfsync", when]).exec(&mut connection)?;
+        }
+        Ok(())
+    }
+}
+
+/// A file with this journal, which is kept in it.
+fn file(state: &Path, name: &str, journal: Journal) -> Result<PathBuf> {
+    let file = state.join(name);
+    let wanted = journal.to_possible_value().context("each journal has a name")?;
+    let pragma = format!("PRAGMA journal_mode={}", wanted.get_name());
+    let mode: String = Connection::open(&file)?.query_row(&pragma, [], |row| row.get(0))?;
+    ensure!(mode == wanted.get_name(), "the store's journal is {mode} and not {}", wanted.get_name());
+    Ok(file)
+}

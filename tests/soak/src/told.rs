@@ -1,0 +1,153 @@
+//! What clients were told, and the faults that are found.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Instant;
+
+use uuid::Uuid;
+
+/// What an order has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It can be paid, or expires.
+    Pending,
+    /// It is paid, for ever.
+    Paid,
+    /// It was cancelled, for ever.
+    Cancelled,
+    /// It was not paid in time, for ever.
+    Expired,
+}
+
+impl Fate {
+    fn named(status: &str) -> Option<Self> {
+        match status {
+            "pending" => Some(Self::Pending),
+            "paid" => Some(Self::Paid),
+            "cancelled" => Some(Self::Cancelled),
+            "expired" => Some(Self::Expired),
+            _ => None,
+        }
+    }
+}
+
+/// An order that a client was told is placed. No other client knows it.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Its id.
+    pub id: Uuid,
+    /// Which items, by their number, and how many of each.
+    pub lines: Box<[(u32, u64)]>,
+    /// The latest that is known.
+    pub fate: Fate,
+    /// Whether a request to pay or cancel it has no answer: it may be done.
+    pub unsure: bool,
+    /// It does not expire before that.
+    pub expires: Instant,
+}
+
+impl Order {
+    /// Takes what the shop says of this order.
+    ///
+    /// # Errors
+    /// Says what contradicts what was told before.
+    pub fn told(&mut self, status: &str) -> Result<(), String> {
+        let told = Fate::named(status);
+        let possible = match (self.fate, told) {
+            (Fate::Pending, Some(Fate::Expired)) => Instant::now() >= self.expires,
+            // Who pays or cancels it says so with `decided`.
+            (known, Some(told)) => known == told || (self.unsure && known == Fate::Pending),
+            (_, None) => false,
+        };
+        match told {
+            Some(told) if possible => {
+                self.fate = told;
+                self.unsure &= told == Fate::Pending;
+                Ok(())
+            }
+            _ => Err(format!("order {} was {:?} and is now {status:?}", self.id, self.fate)),
+        }
+    }
+
+    /// Takes that a request to pay or cancel this order has succeeded, or had before.
+    ///
+    /// # Errors
+    /// Says what contradicts what was told before.
+    pub fn decided(&mut self, fate: Fate) -> Result<(), String> {
+        if ![Fate::Pending, fate].contains(&self.fate) {
+            return Err(format!("order {} was {:?} and is now {fate:?}", self.id, self.fate));
+        }
+        (self.fate, self.unsure) = (fate, false);
+        Ok(())
+    }
+}
+
+/// Everything that was told.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// Orders that were acknowledged.
+    pub orders: Vec<Order>,
+    /// By how much stock was adjusted, as far as that was acknowledged, by the number of the item.
+    pub adjusted: BTreeMap<u32, i64>,
+    /// Items with an adjustment that was not answered.
+    pub unsure: BTreeSet<u32>,
+}
+
+impl Told {
+    /// Adds what another client was told.
+    pub fn add(&mut self, other: Self) {
+        self.orders.extend(other.orders);
+        other.adjusted.into_iter().for_each(|(item, delta)| *self.adjusted.entry(item).or_default() += delta);
+        self.unsure.extend(other.unsure);
+    }
+
+    /// How many of each item are paid, by the number of the item.
+    pub fn paid(&self) -> BTreeMap<u32, u64> {
+        let mut paid = BTreeMap::new();
+        for (item, quantity) in self.orders.iter().filter(|order| order.fate == Fate::Paid).flat_map(|o| &o.lines) {
+            *paid.entry(*item).or_default() += quantity;
+        }
+        paid
+    }
+}
+
+/// Faults of one rule: how many of each kind, and one for example.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults(BTreeMap<String, (u64, String)>);
+
+impl Faults {
+    /// Notes a fault of this kind.
+    pub fn add(&mut self, kind: &str, example: impl fmt::Display) {
+        match self.0.get_mut(kind) {
+            Some((count, _)) => *count += 1,
+            None => _ = self.0.insert(kind.to_owned(), (1, example.to_string())),
+        }
+    }
+
+    /// Adds those of another.
+    pub fn extend(&mut self, other: Self) {
+        for (kind, (count, example)) in other.0 {
+            self.0.entry(kind).or_insert((0, example)).0 += count;
+        }
+    }
+
+    /// How many faults of a kind there are.
+    pub fn of(&self, kind: &str) -> u64 {
+        self.0.get(kind).map_or(0, |(count, _)| *count)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, (kind, (count, example))) in self.0.iter().enumerate() {
+            let separator = if number == 0 { "" } else { "; " };
+            write!(f, "{separator}{kind}: {count}, e. g. {example}")?;
+        }
+        Ok(())
+    }
+}
