@@ -53,7 +53,7 @@ pub const LINES: &str = "lines of the order";
 impl Grown {
     pub fn head() -> String {
         format!(
-            "{:18} {:>8} {:>4}  {:>11} {:>14}  {FIGURE}  reads commits conflicts most holds",
+            "{:18} {:>8} {:>4}  {:>11} {:>14}  {FIGURE}  reads commits conflicts most holds holds/pending",
             "what there is", "amount", "conn", "us an order", "by the least's"
         )
     }

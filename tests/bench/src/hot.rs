@@ -40,7 +40,7 @@ impl Hot {
 
     pub fn head() -> String {
         format!(
-            "{:25} {:>4} {:>5}  {FIGURE} {:>10} {:>10}  reads commits conflicts most holds",
+            "{:25} {:>4} {:>5}  {FIGURE} {:>10} {:>10}  reads commits conflicts most holds holds/pending",
             "request", "conn", "items", "longest ms", "one / many"
         )
     }

@@ -8,6 +8,7 @@ use host::{Operation, Stats};
 use indicatif::ProgressBar;
 use serde::Serialize;
 use serde_json::Value;
+use soak::watch::Holds;
 
 use crate::client::{Client, Request};
 use crate::load::Load;
@@ -61,6 +62,10 @@ pub struct Figure {
     /// Orders that an item held at the end of a round, at most.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub most_holds: Option<u64>,
+    /// At the end of a round, the holds of the item that has most of them beyond its pending orders: with those of orders
+    /// that are decided an item grows slow. See [`Holds::are_bounded`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dead_holds: Option<Holds>,
     /// Bytes of memory of an instance at most, by component.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub memory: BTreeMap<String, u64>,
@@ -91,6 +96,7 @@ struct Round {
     measured: Measured,
     stats: Option<Stats>,
     most_holds: Option<u64>,
+    dead_holds: Option<Holds>,
 }
 
 impl Bench {
@@ -120,12 +126,13 @@ impl Bench {
                 let stats = server.stats()?.zip(before).map(|(after, before)| after.since(&before));
                 let counted = *application != Application::Bare && load.holds();
                 let most_holds = if counted { Some(most_holds(&client)?) } else { None };
-                Ok(Round { measured, stats, most_holds })
+                let dead_holds = if counted { Some(server.most_dead_holds(template.stock.items)?) } else { None };
+                Ok(Round { measured, stats, most_holds, dead_holds })
             }
             Subject::Peer { client, stock } => {
                 self.warm_up(client, &[client.url()], stock, load, connections)?;
                 let measured = self.measure(&[client.url()], stock, load, connections)?;
-                Ok(Round { measured, stats: None, most_holds: None })
+                Ok(Round { measured, stats: None, most_holds: None, dead_holds: None })
             }
         }
     }
@@ -174,6 +181,7 @@ impl Figure {
             repeated: sum(|round| round.repeated),
             cost: Cost::new(rounds.iter().filter_map(|round| round.stats.as_ref())),
             most_holds: rounds.iter().filter_map(|round| round.most_holds).max(),
+            dead_holds: rounds.iter().filter_map(|round| round.dead_holds).max_by_key(Holds::excess),
             memory,
             rounds: rounds.iter().map(|round| per_second(round.measured.requests, round.measured.micros)).collect(),
         }

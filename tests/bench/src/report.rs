@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use soak::watch::Holds;
 
 use crate::growth::Grown;
 use crate::hot::Hot;
@@ -85,7 +86,7 @@ impl Row {
             heads[1] += &format!("  {FIGURE}  {RATIO}");
         }
         heads[0] += "  of ours, per request";
-        heads[1] += "  reads commits conflicts most holds";
+        heads[1] += "  reads commits conflicts most holds holds/pending";
         heads
     }
 
@@ -136,6 +137,9 @@ pub fn costs(figure: &Figure) -> String {
     }
     if let Some(most) = figure.most_holds {
         line += &format!(" {most:>10}");
+    }
+    if let Some(Holds { all, pending, .. }) = figure.dead_holds {
+        line += &format!(" {:>13}", format!("{all}/{pending}"));
     }
     line
 }

@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use host::Stats;
+use records::place::Place;
 use redis_server::RedisServer;
+use soak::watch::Holds;
 
-use crate::client::{Client, Request, TOKEN};
+use crate::client::{Client, Request, TOKEN, item_id};
 
 /// Turns a server that does not start into an error.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -108,6 +110,8 @@ pub struct Server {
     servers: Vec<Process>,
     /// Behind them. After them, so that it goes last.
     _redis: Option<RedisServer>,
+    /// Where their records are.
+    place: Place,
     /// From the start of a process to its first answer.
     pub first_answer: Duration,
 }
@@ -136,6 +140,11 @@ impl Server {
         } else {
             None
         };
+        let place = match (&redis, application) {
+            (Some(redis), _) => Place::Redis(redis.url()),
+            (None, Application::OnSqlite) => Place::Sqlite(settings.state.join("sqlite_db.db")),
+            (None, _) => Place::KeyValue(settings.state.join("sqlite_key_value.db")),
+        };
         let count = if application == Application::TwoOnRedis { 2 } else { 1 };
         let (mut servers, mut first_answer) = (Vec::new(), Duration::ZERO);
         for _ in 0..count {
@@ -143,7 +152,7 @@ impl Server {
             servers.push(Process::start(program, application, settings, redis.as_ref())?);
             first_answer = start.elapsed();
         }
-        Ok(Self { servers, _redis: redis, first_answer })
+        Ok(Self { servers, _redis: redis, place, first_answer })
     }
 
     /// A client of one of the servers.
@@ -154,6 +163,18 @@ impl Server {
     /// Where they all are.
     pub fn urls(&self) -> Vec<&str> {
         self.servers.iter().map(|server| server.client.url()).collect()
+    }
+
+    /// The holds of the item that has most of them beyond its pending orders, out of the store.
+    pub fn most_dead_holds(&self, items: usize) -> Result<Holds> {
+        let mut worst = Holds::default();
+        for item in 0..items {
+            let holds = Holds::read(&self.place, &item_id(item))?;
+            if holds.excess() >= worst.excess() {
+                worst = holds;
+            }
+        }
+        Ok(worst)
     }
 
     /// What the server has done so far; none of one that keeps no such counters, nor of several.

@@ -41,7 +41,7 @@ pub fn loads() -> [Load; 6] {
 impl OnStores {
     pub fn head() -> String {
         format!(
-            "{:25} {:>4} {:>5} {:>5}  {:18}  {FIGURE}  {:^16}  reads commits conflicts most holds",
+            "{:25} {:>4} {:>5} {:>5}  {:18}  {FIGURE}  {:^16}  reads commits conflicts most holds holds/pending",
             "request", "conn", "items", "lines", "store", "/ key-value"
         )
     }
