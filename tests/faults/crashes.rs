@@ -222,7 +222,7 @@ fn placing_when_mappings_are_due() {
         request: |_| Request::place(&ONE_LINE).with_key("k17"),
         answer: 201,
         again: &[201],
-        calls: 14,
+        calls: 15,
         statements: 8,
     });
 }
@@ -304,7 +304,7 @@ fn adjusting() {
         request: |_| Request::adjust("item1"),
         answer: 200,
         again: &[200],
-        calls: 7,
+        calls: 8,
         statements: 5,
     });
 }
@@ -321,8 +321,8 @@ fn adjusting_with_a_key() {
         request: |_| Request::adjust("item1").with_key("k"),
         answer: 200,
         again: &[200],
-        calls: 6,
-        statements: 4,
+        calls: 9,
+        statements: 6,
     });
 }
 
@@ -408,5 +408,37 @@ fn asking_whether_the_shop_is_ready() {
         again: &[200],
         calls: 17,
         statements: 7,
+    });
+}
+
+#[test]
+fn showing_an_order_that_has_expired() {
+    cut_off_everywhere(&Case {
+        given: |given| {
+            given.opened();
+            given.placed(&Request::place(&ONE_LINE));
+        },
+        expired: true,
+        request: |orders| Request::get(format!("/orders/{}", orders[0])),
+        answer: 200,
+        again: &[200],
+        calls: 6,
+        statements: 3,
+    });
+}
+
+#[test]
+fn paying_too_late() {
+    cut_off_everywhere(&Case {
+        given: |given| {
+            given.opened();
+            given.placed(&Request::place(&ONE_LINE));
+        },
+        expired: true,
+        request: |orders| Request::pay(&orders[0]),
+        answer: 409,
+        again: &[409],
+        calls: 7,
+        statements: 4,
     });
 }

@@ -127,7 +127,7 @@ fn two_placings_with_one_key_when_mappings_are_due() {
         days: [0, 0],
         requests: |_| [Request::place(&ONE_LINE).with_key("k17"), Request::place(&ONE_LINE).with_key("k17")],
         succeed: 2..=2,
-        calls: 14,
+        calls: 15,
     });
 }
 
@@ -231,7 +231,7 @@ fn the_settlement_of_what_was_paid_against_placing() {
         days: [0, 0],
         requests: |_| [Request::adjust("item1"), Request::place(&ONE_LINE)],
         succeed: 2..=2,
-        calls: 7,
+        calls: 8,
     });
 }
 
@@ -267,7 +267,7 @@ fn adjusting_against_placing() {
         days: [0, 0],
         requests: |_| [Request::adjust("last").with_key("k"), Request::place(&[("last", 1)])],
         succeed: 1..=1,
-        calls: 6,
+        calls: 9,
     });
 }
 

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use api::{Body, Config, Log, Response, inventory, orders, payments, reports};
-use domain::{Creation, Entry, Environment, Key, Shop, Store, StoreError, Swap, Timestamp};
+use domain::{Creation, Entry, Environment, Found, Key, Shop, Store, StoreError, Swap, Timestamp};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use serde_json::Value;
 
@@ -26,11 +26,11 @@ pub type Records = BTreeMap<String, Vec<u8>>;
 struct Memory(Rc<RefCell<Records>>);
 
 impl Store for Memory {
-    async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StoreError> {
+    async fn get(&self, keys: &[Key]) -> Result<Vec<Found>, StoreError> {
         let records = self.0.borrow();
         let entry = |key: &Key| {
             let location = key.to_string();
-            records.get(&location).map(|value| Entry::new(location, value.clone()))
+            Ok(records.get(&location).map(|value| Entry::new(location, value.clone())))
         };
         Ok(keys.iter().map(entry).collect())
     }
@@ -38,7 +38,7 @@ impl Store for Memory {
     async fn insert(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Entry>, StoreError> {
         let entries = records.iter().map(|(key, value)| Entry::new(key.to_string(), value.clone()));
         let entries = entries.collect();
-        self.put(records).await?;
+        self.0.borrow_mut().extend(records.into_iter().map(|(key, value)| (key.to_string(), value)));
         Ok(entries)
     }
 
@@ -49,7 +49,9 @@ impl Store for Memory {
     }
 
     async fn put(&self, records: Vec<(Key, Vec<u8>)>) -> Result<(), StoreError> {
-        self.0.borrow_mut().extend(records.into_iter().map(|(key, value)| (key.to_string(), value)));
+        for (key, value) in records {
+            self.0.borrow_mut().entry(key.to_string()).or_insert(value);
+        }
         Ok(())
     }
 

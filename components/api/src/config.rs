@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{Currency, Settings};
+use domain::{Currency, Limits, Settings};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -45,7 +45,8 @@ impl Config {
             invalid("payment_window_seconds", format!("must be a whole number from 1 to {LONGEST_WINDOW_SECONDS}"))
         })?;
         let currency = Currency::try_from(currency).map_err(|error| invalid("currency", error.to_string()))?;
-        Ok(Self { settings: Settings { payment_window: Duration::from_secs(seconds), currency }, operator_token })
+        let settings = Settings { payment_window: Duration::from_secs(seconds), currency, limits: Limits::default() };
+        Ok(Self { settings, operator_token })
     }
 
     /// Whether the value of an `authorization` header is the operator's.

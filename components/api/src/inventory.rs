@@ -16,9 +16,9 @@ use crate::resource::{Resource, Verb};
 pub async fn handle<S: Store, E: Environment>(call: &Call<'_>, shop: &Shop<S, E>) -> Result<Reply, Problem> {
     match (call.resource, call.verb) {
         (Resource::Items, Verb::Get) => {
-            let views = shop.list_items().await?;
-            let items = views.iter().map(|view| item(view, shop.currency())).collect();
-            Ok(Reply::tagged(&ItemsJson { items }))
+            let list = shop.list_items().await?;
+            let items = list.items.iter().map(|view| item(view, shop.currency())).collect();
+            Ok(Reply::tagged(&ItemsJson { items, unreadable_items: &list.unreadable }))
         }
         (Resource::Item(id), Verb::Get) => {
             let view = shop.show_item(&item_id(id)?).await?;
@@ -80,6 +80,8 @@ struct ItemJson<'a> {
 #[derive(Serialize)]
 struct ItemsJson<'a> {
     items: Vec<ItemJson<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    unreadable_items: &'a [ItemId],
 }
 
 fn item<'a>(view: &'a ItemView, currency: &'a Currency) -> ItemJson<'a> {

@@ -1,6 +1,6 @@
 //! The list of all orders, as JSON, lines of JSON or CSV.
 
-use domain::{Cursor, Environment, InvalidCursor, MOST_LISTED, OrderPage, OrderView, Shop, Status, Store};
+use domain::{Cursor, Environment, InvalidCursor, MOST_LISTED, OrderId, OrderPage, OrderView, Shop, Status, Store};
 use http::{StatusCode, header};
 use serde::Serialize;
 
@@ -40,6 +40,10 @@ impl Format {
 struct PageJson<'a> {
     orders: Vec<OrderJson<'a>>,
     next: Option<String>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    unreadable_orders: &'a [OrderId],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unreadable_entries: Option<usize>,
 }
 
 /// Answers the operator with a page of the list.
@@ -80,7 +84,14 @@ fn reply(page: &OrderPage, format: Format) -> Reply {
     match format {
         Format::Json => {
             let orders = page.orders.iter().map(OrderJson::from).collect();
-            Reply::json(StatusCode::OK, &PageJson { orders, next: page.next.as_ref().map(ToString::to_string) })
+            let entries = page.unreadable_entries;
+            let page = PageJson {
+                orders,
+                next: page.next.as_ref().map(ToString::to_string),
+                unreadable_orders: &page.unreadable,
+                unreadable_entries: (entries > 0).then_some(entries),
+            };
+            Reply::json(StatusCode::OK, &page)
         }
         Format::Lines => {
             let mut lines = Vec::new();

@@ -228,6 +228,11 @@ impl From<Error> for Problem {
                 .with("item_id", item_id.to_string()),
             Error::InvalidCursor(error) => Self::invalid(vec![Invalid::parameter("cursor", error)]),
             Error::Busy => Self::unavailable("busy", "Busy", &detail, "1"),
+            // Unpaid orders make room when they are paid, cancelled or late.
+            Error::ItemFull(item_id) => {
+                Self::unavailable("busy", "Busy", &detail, "60").with("item_id", item_id.to_string())
+            }
+            Error::CatalogFull => Self::unavailable("busy", "Busy", &detail, "60"),
             Error::Unreadable { .. } => {
                 // Which record, and what is in it, may be another client's business.
                 let status = StatusCode::INTERNAL_SERVER_ERROR;

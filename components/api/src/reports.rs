@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use domain::{
-    AdjustmentMade, Environment, ItemAccount, ItemId, OrderEvent, OrderHistory, OrderId, Shop, Status, Store,
+    AdjustmentMade, Environment, ItemAccount, ItemHistory, ItemId, ItemList, OrderEvent, OrderHistory, OrderId, Shop,
+    Status, Store,
 };
 use http::StatusCode;
 use serde::Serialize;
@@ -18,6 +19,9 @@ use crate::resource::{Resource, Verb};
 /// What Prometheus calls its text format.
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// How many holds are looked at for one report: about ten calls of the store.
+const MOST_HOLDS_LOOKED_AT: usize = 1000;
+
 /// Answers what the reports component serves.
 pub async fn handle<S: Store, E: Environment>(call: &Call<'_>, shop: &Shop<S, E>) -> Result<Reply, Problem> {
     match (call.resource, call.verb) {
@@ -28,19 +32,22 @@ pub async fn handle<S: Store, E: Environment>(call: &Call<'_>, shop: &Shop<S, E>
         (Resource::ItemHistory(id), Verb::Get) => {
             call.require_operator()?;
             let id = item_id(id)?;
-            let events = shop.item_history(&id).await?.into_iter().map(AdjustmentJson::from).collect();
-            Ok(Reply::json(StatusCode::OK, &ItemHistoryJson { item_id: &id, events }))
+            let ItemHistory { adjustments, unreadable } = shop.item_history(&id).await?;
+            let events = adjustments.into_iter().map(AdjustmentJson::from).collect();
+            let unreadable_events = (unreadable > 0).then_some(unreadable);
+            Ok(Reply::json(StatusCode::OK, &ItemHistoryJson { item_id: &id, events, unreadable_events }))
         }
         (Resource::Books, Verb::Get) => {
             call.require_operator()?;
-            let accounts = shop.accounts().await?;
-            let balanced = accounts.iter().all(|account| account.balanced);
+            let ItemList { items: accounts, unreadable } = shop.accounts(0).await?;
+            let balanced = unreadable.is_empty() && accounts.iter().all(|account| account.balanced);
             let items = accounts.iter().map(AccountJson::from).collect();
-            Ok(Reply::json(StatusCode::OK, &BooksJson { items, balanced }))
+            Ok(Reply::json(StatusCode::OK, &BooksJson { items, balanced, unreadable_items: &unreadable }))
         }
         (Resource::Metrics, Verb::Get) => {
             call.require_operator()?;
-            Ok(Reply::of(METRICS, metrics(&shop.accounts().await?).into_bytes()))
+            let list = shop.accounts(MOST_HOLDS_LOOKED_AT).await?;
+            Ok(Reply::of(METRICS, metrics(&list).into_bytes()))
         }
         _ => Err(Problem::not_found()),
     }
@@ -89,6 +96,9 @@ impl From<&OrderHistory> for OrderHistoryJson {
 struct ItemHistoryJson<'a> {
     item_id: &'a ItemId,
     events: Vec<AdjustmentJson>,
+    /// How many adjustments are missing here, since their records cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unreadable_events: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -101,7 +111,7 @@ struct AdjustmentJson {
 }
 
 impl From<AdjustmentMade> for AdjustmentJson {
-    fn from(AdjustmentMade { at, delta, reason }: AdjustmentMade) -> Self {
+    fn from(AdjustmentMade { at, delta, reason, .. }: AdjustmentMade) -> Self {
         let what = format!("{} {}", delta.unsigned_abs(), if delta < 0 { "taken out" } else { "put in" });
         let text = if reason.is_empty() { format!("{what}.") } else { format!("{what}: {reason}.") };
         Self { at: at.to_string(), event: "adjusted", delta, reason, text }
@@ -113,6 +123,8 @@ impl From<AdjustmentMade> for AdjustmentJson {
 struct BooksJson<'a> {
     items: Vec<AccountJson<'a>>,
     balanced: bool,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    unreadable_items: &'a [ItemId],
 }
 
 #[derive(Serialize)]
@@ -127,7 +139,7 @@ struct AccountJson<'a> {
 }
 
 impl<'a> From<&'a ItemAccount> for AccountJson<'a> {
-    fn from(ItemAccount { view, received, sold, balanced }: &'a ItemAccount) -> Self {
+    fn from(ItemAccount { view, received, sold, balanced, .. }: &'a ItemAccount) -> Self {
         Self {
             item_id: &view.item_id,
             received: *received,
@@ -141,17 +153,30 @@ impl<'a> From<&'a ItemAccount> for AccountJson<'a> {
 }
 
 /// The accounts as Prometheus reads them. Names of items have nothing in them that would have to be escaped.
-fn metrics(accounts: &[ItemAccount]) -> String {
+fn metrics(ItemList { items: accounts, unreadable }: &ItemList<ItemAccount>) -> String {
     type Gauge = (&'static str, &'static str, fn(&ItemAccount) -> u64);
-    const GAUGES: [Gauge; 6] = [
+    const GAUGES: [Gauge; 9] = [
         ("stock_received", "What was ever put in, less what was taken out.", |account| account.received),
         ("stock_sold", "What has left with paid orders.", |account| account.sold),
         ("stock_on_hand", "What is there, promised goods included.", |account| account.view.on_hand),
         ("stock_reserved", "What is promised to orders.", |account| account.view.reserved),
         ("stock_available", "What a newcomer can have.", |account| account.view.available),
         ("stock_balanced", "1 if received is on hand and sold.", |account| account.balanced.into()),
+        ("stock_holds", "Holds in the record of the item.", |account| count(account.holds.all)),
+        ("stock_holds_looked_at", "Holds whose orders were looked up for this report.", |account| {
+            count(account.holds.looked_at)
+        }),
+        (
+            "stock_holds_decided",
+            "Holds among those looked at whose orders are paid, cancelled, expired or late. Lasting, above a half: a fault.",
+            |account| count(account.holds.decided),
+        ),
     ];
-    let mut text = String::new();
+    let mut text = format!(
+        "# HELP stock_unreadable_items Items whose records cannot be read.\n\
+         # TYPE stock_unreadable_items gauge\nstock_unreadable_items {}\n",
+        unreadable.len()
+    );
     for (name, help, value) in GAUGES {
         // A string takes whatever it is given.
         let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge");
@@ -160,4 +185,8 @@ fn metrics(accounts: &[ItemAccount]) -> String {
         }
     }
     text
+}
+
+fn count(holds: usize) -> u64 {
+    u64::try_from(holds).unwrap_or(u64::MAX)
 }

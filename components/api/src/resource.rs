@@ -67,7 +67,7 @@ impl<'a> Resource<'a> {
         })
     }
 
-    /// Whether an answer about it has to stay true, also when the store fails over to a copy: what became of an order, and
+    /// Whether an answer about it has to stay true, also when the store fails over to a copy: the state of an order, and
     /// what an operator has changed. How much there is of an item is true for a moment only.
     pub(crate) fn is_told_for_good(self, verb: Verb) -> bool {
         match self {

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use crate::store::{Creation, Entry, Key, Store, StoreError, Swap};
+use crate::store::{Creation, Entry, Found, Key, Store, StoreError, Swap};
 
 /// What was asked of a store.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -36,11 +36,11 @@ impl<S> Counted<S> {
 }
 
 impl<S: Store> Store for Counted<S> {
-    async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StoreError> {
+    async fn get(&self, keys: &[Key]) -> Result<Vec<Found>, StoreError> {
         self.count().get(keys).await
     }
 
-    async fn get_to_swap(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StoreError> {
+    async fn get_to_swap(&self, keys: &[Key]) -> Result<Vec<Found>, StoreError> {
         self.count().get_to_swap(keys).await
     }
 
@@ -69,7 +69,7 @@ impl<S: Store> Store for Counted<S> {
         outcome
     }
 
-    /// Is not counted: most stores have nothing to do.
+    /// Not counted: most stores have nothing to do.
     async fn confirm(&self) -> Result<(), StoreError> {
         self.store.confirm().await
     }

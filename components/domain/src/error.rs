@@ -5,7 +5,7 @@ use crate::ids::{ItemId, OrderId};
 use crate::item::Shortage;
 use crate::ledger::InvalidCursor;
 use crate::status::Status;
-use crate::store::StoreError;
+use crate::store::{Damaged, StoreError};
 
 /// Why a request was not done. Whatever the reason, nothing of it remains that later requests do not clear away.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,9 +55,15 @@ pub enum Error {
     /// There is no such place in the list of orders.
     #[error(transparent)]
     InvalidCursor(#[from] InvalidCursor),
-    /// Too many others wanted the same at once, or a record is as large as a record may be.
+    /// Too many others wanted the same at once.
     #[error("too many requests for the same item or order at once")]
     Busy,
+    /// The record of an item has no room for another hold: as many orders wait for their payment as it can take.
+    #[error("{0} has as many unpaid orders as it can take")]
+    ItemFull(ItemId),
+    /// The list of all items has no room for another one.
+    #[error("the shop has as many items as it can list")]
+    CatalogFull,
     /// A record is not what this version of the program writes. It is left as it is.
     #[error("the record {key} cannot be read: {reason}")]
     Unreadable {
@@ -69,6 +75,12 @@ pub enum Error {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<Damaged> for Error {
+    fn from(Damaged { location, reason }: Damaged) -> Self {
+        Self::Unreadable { key: location, reason }
+    }
 }
 
 impl Error {

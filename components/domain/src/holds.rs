@@ -21,13 +21,16 @@ pub struct Hold {
 pub struct Holds {
     list: Vec<(OrderId, Hold)>,
     reserved: u64,
+    /// How many of them carry a key.
+    keyed: usize,
 }
 
 impl Holds {
     /// These holds, if they are sorted by order and there is one an order.
     pub(crate) fn from_sorted(list: Vec<(OrderId, Hold)>) -> Option<Self> {
         let reserved = list.iter().try_fold(0_u64, |sum, (_, hold)| sum.checked_add(hold.quantity.get()))?;
-        list.is_sorted_by(|(one, _), (next, _)| one < next).then_some(Self { list, reserved })
+        let keyed = list.iter().filter(|(_, hold)| hold.key.is_some()).count();
+        list.is_sorted_by(|(one, _), (next, _)| one < next).then_some(Self { list, reserved, keyed })
     }
 
     /// What is promised in all.
@@ -40,9 +43,22 @@ impl Holds {
         self.list.len()
     }
 
+    /// Whether one of them carries a key.
+    pub fn has_keys(&self) -> bool {
+        self.keyed > 0
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
+    }
+
+    /// All of them, once around from a place that `turn` picks: each place comes as often as any other.
+    pub fn from_turn(&self, turn: u64) -> impl Iterator<Item = &(OrderId, Hold)> {
+        let count = u64::try_from(self.list.len()).unwrap_or(u64::MAX);
+        let start = turn.checked_rem(count).and_then(|start| usize::try_from(start).ok()).unwrap_or(0);
+        let (before, rest) = self.list.split_at_checked(start).unwrap_or((&[], &self.list));
+        rest.iter().chain(before)
     }
 
     /// All of them, sorted by order.
@@ -61,6 +77,7 @@ impl Holds {
         let Err(index) = self.find(order) else { return false };
         self.list.insert(index, (order, hold));
         self.reserved = self.reserved.saturating_add(hold.quantity.get());
+        self.keyed = self.keyed.saturating_add(usize::from(hold.key.is_some()));
         true
     }
 
@@ -69,6 +86,7 @@ impl Holds {
         let index = self.find(order).ok()?;
         let (_, hold) = self.list.remove(index);
         self.reserved = self.reserved.saturating_sub(hold.quantity.get());
+        self.keyed = self.keyed.saturating_sub(usize::from(hold.key.is_some()));
         Some(hold)
     }
 

@@ -5,17 +5,18 @@ use serde::{Deserialize, Serialize};
 use crate::amounts::{Delta, Money, Stock};
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::history::AdjustmentMade;
 use crate::ids::{ItemId, KeyDigest};
 use crate::item::{AdjustError, Adjustment, Item};
-use crate::settlement::{Change, MOST_BYTES};
+use crate::settlement::{Change, Lack, Short};
 use crate::shop::{Read, Shop, decode, encode};
-use crate::store::{Creation, Entry, Key, Store, StoreError, Swap};
+use crate::store::{Creation, Entry, Found, Key, Store, StoreError, Swap};
 
 /// What a new shop has: item, stock, price. Sorted by item.
 pub const PRESET: [(&str, u64, u64); 3] = [("item1", 100, 1000), ("item2", 50, 2000), ("item3", 75, 1500)];
 
 /// What was found of an item.
-pub(crate) type Found = Result<Option<Read<Item>>, Error>;
+pub(crate) type FoundItem = Result<Option<Read<Item>>, Error>;
 
 /// How many items are read in one call: each has up to 1 MB, and Spin reads up to 128 MiB in one call.
 pub(crate) const ITEMS_A_CALL: usize = 100;
@@ -46,6 +47,29 @@ pub struct ItemAccount {
     pub sold: u64,
     /// Whether the two differ by what is on hand, and no more is promised than that.
     pub balanced: bool,
+    /// The holds in its record.
+    pub holds: HoldCount,
+}
+
+/// The holds in a record: those of pending orders, and those of decided ones that are not settled yet. There are at most about
+/// as many of the latter as of the former.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HoldCount {
+    /// How many there are.
+    pub all: usize,
+    /// How many of them were looked at.
+    pub looked_at: usize,
+    /// How many of those are of orders that are decided, or late.
+    pub decided: usize,
+}
+
+/// What is known of all items.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemList<T> {
+    /// In the order of their ids.
+    pub items: Vec<T>,
+    /// Those whose records cannot be read.
+    pub unreadable: Vec<ItemId>,
 }
 
 /// What became of a request to put an item.
@@ -81,24 +105,36 @@ impl<S: Store, E: Environment> Shop<S, E> {
     }
 
     /// Shows all items, in the order of their ids.
-    pub async fn list_items(&self) -> Result<Vec<ItemView>, Error> {
-        Ok(self.accounts().await?.into_iter().map(|account| account.view).collect())
+    pub async fn list_items(&self) -> Result<ItemList<ItemView>, Error> {
+        let ItemList { items, unreadable } = self.accounts(0).await?;
+        Ok(ItemList { items: items.into_iter().map(|account| account.view).collect(), unreadable })
     }
 
-    /// The accounts of all items, in the order of their ids.
-    pub async fn accounts(&self) -> Result<Vec<ItemAccount>, Error> {
+    /// The accounts of all items, in the order of their ids. Looks at up to `look` holds in all, to tell those of pending orders
+    /// from the others.
+    pub async fn accounts(&self, mut look: usize) -> Result<ItemList<ItemAccount>, Error> {
         let ids = self.catalog().await?.record.items;
-        let mut accounts = Vec::with_capacity(ids.len());
+        let mut list = ItemList { items: Vec::with_capacity(ids.len()), unreadable: Vec::new() };
         for ids in ids.chunks(ITEMS_A_CALL) {
             for (item_id, item) in ids.iter().zip(self.find_items(ids).await?) {
-                // Listed, but not there: its creation was cut short.
-                let Some(Read { record: mut item, .. }) = item? else { continue };
+                let mut item = match item {
+                    Ok(Some(item)) => item.record,
+                    // Listed, but not there: its creation was cut short.
+                    Ok(None) => continue,
+                    Err(Error::Unreadable { .. }) => {
+                        list.unreadable.push(item_id.clone());
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                };
+                let holds = self.count_holds(&item, look).await?;
+                look = look.saturating_sub(holds.looked_at);
                 self.preview(&mut item, self.environment.now()).await?;
                 let (received, sold, balanced) = (item.received, item.sold, item.is_balanced());
-                accounts.push(ItemAccount { view: view(item_id, &item), received, sold, balanced });
+                list.items.push(ItemAccount { view: view(item_id, &item), received, sold, balanced, holds });
             }
         }
-        Ok(accounts)
+        Ok(list)
     }
 
     /// Creates an item, or changes the price of one that is there. `on_hand` is for a new item only.
@@ -121,7 +157,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
             return Err(Error::ItemExists(item_id.clone()));
         }
         let item = self
-            .update_item(item_id, |item| {
+            .update_item(item_id, |item, _| {
                 if item.unit_price == unit_price {
                     return Ok(Change::Leave(item.clone()));
                 }
@@ -142,36 +178,60 @@ impl<S: Store, E: Environment> Shop<S, E> {
         key: Option<KeyDigest>,
     ) -> Result<Adjusted, Error> {
         let keyed = key.is_some();
-        // Without a key it gets one all the same: if the swap's answer is lost, it tells whether it was made.
+        // Without a key it gets one all the same: if the swap's answer is lost, the key tells whether it was made.
         let key = key.unwrap_or_else(|| KeyDigest::from_random(self.environment.random_id()));
         let adjustment = Adjustment::new(key, delta, reason);
-        let item = self.item(item_id).await?;
-        if item.record.adjustment(&adjustment.key).is_none() {
-            self.write_down(&adjustment, delta, reason).await?;
+        let mut item = self.item(item_id).await?;
+        let mut written = None;
+        if item.record.adjustment(&key).is_none() {
+            if item.record.adjusted(delta).is_err() {
+                // Nothing is written down of what is refused.
+                let checked = self.update_item(item_id, |item, _| match item.adjusted(delta) {
+                    Ok(_) => Ok(Change::Leave(Ok(()))),
+                    Err(error) => short_of(item_id, delta, error),
+                });
+                checked.await??;
+                item = self.item(item_id).await?;
+            }
+            let (at, reason) = (self.environment.now(), reason.to_owned());
+            let made = AdjustmentMade { at, delta: delta.get(), reason, item_id: Some(item_id.clone()) };
+            if keyed {
+                self.write_down(key, &made).await?;
+            } else {
+                self.store.put(vec![(Key::Adjustment(key), encode(&made)?)]).await?;
+            }
+            written = Some(made);
         }
-        let mut beside = self.read_beside(&mut [&item.record].into_iter(), &[], self.environment.now()).await?;
+        let mut beside = self.read_beside(&mut [(&item.record, 0)].into_iter(), &[], self.environment.now()).await?;
         let outcome = self
-            .update_read_item(item_id, Some((item, &mut beside)), &[], self.attempts(), |item, _| {
-                match item.adjustment(&adjustment.key) {
-                    Some(made) if *made == adjustment => return Ok(Change::Leave(Ok((item.clone(), true)))),
+            .update_read_item(item_id, Some((item, &mut beside)), &[], 0, self.attempts(), |item, _, _| {
+                match item.adjustment(&key) {
+                    Some(made) if *made == adjustment => {
+                        return Ok(Change::Leave(Ok((item.clone(), true, Vec::new()))));
+                    }
                     Some(_) => return Err(Error::IdempotencyKeyReused),
                     None => {}
                 }
                 match item.adjust(adjustment, delta) {
-                    Ok(()) => Ok(Change::Write(Ok((item.clone(), false)))),
-                    Err(AdjustError::TooMuch) => Err(Error::TooMuchStock),
-                    Err(AdjustError::Shortage(shortage)) => {
-                        let requested = delta.get().unsigned_abs();
-                        Ok(Change::Short(Err(Error::insufficient_stock(item_id, shortage, requested)), false))
-                    }
+                    Ok(forgotten) => Ok(Change::Write(Ok((item.clone(), false, forgotten)))),
+                    Err(error) => short_of(item_id, delta, error),
                 }
             })
             .await;
-        if !keyed && matches!(outcome, Ok(Err(_)) | Err(Error::TooMuchStock)) {
-            // Nothing was made, and nobody else has this key. If it stays, nothing names it.
-            let _ = self.store.remove(&[Key::Adjustment(adjustment.name())]).await;
+        if matches!(outcome, Ok(Err(_)) | Err(Error::TooMuchStock | Error::ItemFull(_))) {
+            // Nothing was made. If its record stays, nothing names it.
+            if keyed {
+                self.erase(key, written).await;
+            } else {
+                let _ = self.store.remove(&[Key::Adjustment(key)]).await;
+            }
         }
-        let (item, made_before) = outcome??;
+        let (item, made_before, forgotten) = outcome??;
+        if !forgotten.is_empty() {
+            // The item was what named them. If this fails, they stay.
+            let keys: Vec<_> = forgotten.iter().map(|adjustment| Key::Adjustment(adjustment.key)).collect();
+            let _ = self.store.remove(&keys).await;
+        }
         Ok(Adjusted { view: self.view_item(item_id, item).await?, replayed: keyed && made_before })
     }
 
@@ -181,12 +241,12 @@ impl<S: Store, E: Environment> Shop<S, E> {
         items.into_iter().next().unwrap_or(Ok(None))?.ok_or_else(|| Error::ItemNotFound(item_id.clone()))
     }
 
-    async fn find_item(&self, item_id: &ItemId) -> Found {
+    pub(crate) async fn find_item(&self, item_id: &ItemId) -> FoundItem {
         self.find_items(std::slice::from_ref(item_id)).await?.into_iter().next().unwrap_or(Ok(None))
     }
 
     /// Reads items, one answer an id, as they are at one moment.
-    pub(crate) async fn find_items(&self, ids: &[ItemId]) -> Result<Vec<Found>, Error> {
+    pub(crate) async fn find_items(&self, ids: &[ItemId]) -> Result<Vec<FoundItem>, Error> {
         let (items, _) = self.find(ids, Vec::new(), false).await?;
         Ok(items)
     }
@@ -196,11 +256,11 @@ impl<S: Store, E: Environment> Shop<S, E> {
         &self,
         ids: &[ItemId],
         others: Vec<Key>,
-    ) -> Result<(Vec<Found>, Vec<Option<Entry>>), Error> {
+    ) -> Result<(Vec<FoundItem>, Vec<Found>), Error> {
         self.find(ids, others, true).await
     }
 
-    async fn get(&self, keys: &[Key], to_swap: bool) -> Result<Vec<Option<Entry>>, StoreError> {
+    async fn get(&self, keys: &[Key], to_swap: bool) -> Result<Vec<Found>, StoreError> {
         if to_swap { self.store.get_to_swap(keys).await } else { self.store.get(keys).await }
     }
 
@@ -210,17 +270,17 @@ impl<S: Store, E: Environment> Shop<S, E> {
         ids: &[ItemId],
         others: Vec<Key>,
         to_swap: bool,
-    ) -> Result<(Vec<Found>, Vec<Option<Entry>>), Error> {
+    ) -> Result<(Vec<FoundItem>, Vec<Found>), Error> {
         let mut keys: Vec<_> = ids.iter().cloned().map(Key::Item).collect();
         keys.extend(others);
         let mut found = self.get(&keys, to_swap).await?;
         let preset = |id: &ItemId| PRESET.iter().any(|(preset, ..)| id.as_str() == *preset);
-        if ids.iter().zip(&found).any(|(id, entry)| entry.is_none() && preset(id)) {
+        if ids.iter().zip(&found).any(|(id, entry)| *entry == Ok(None) && preset(id)) {
             self.bring_in_preset().await?;
             found = self.get(&keys, to_swap).await?;
         }
         let others = found.split_off(ids.len().min(found.len()));
-        Ok((found.into_iter().map(|entry| entry.map(decode_item).transpose()).collect(), others))
+        Ok((found.into_iter().map(|entry| entry?.map(decode_item).transpose()).collect(), others))
     }
 
     /// Makes the ledger, the preset items, and then the catalog that lists them. Of several at once each item is created once; and
@@ -241,12 +301,11 @@ impl<S: Store, E: Environment> Shop<S, E> {
     }
 
     async fn catalog(&self) -> Result<Read<Catalog>, Error> {
-        if let Some(entry) = self.store.get(&[Key::Catalog]).await?.into_iter().next().flatten() {
+        if let Some(entry) = self.read_one(Key::Catalog).await? {
             return decode_catalog(entry);
         }
         self.bring_in_preset().await?;
-        let entry = self.store.get(&[Key::Catalog]).await?.into_iter().next().flatten();
-        decode_catalog(entry.ok_or(Error::Busy)?)
+        decode_catalog(self.read_one(Key::Catalog).await?.ok_or(Error::Busy)?)
     }
 
     /// Enters an item in the catalog.
@@ -259,8 +318,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
                 Err(index) => catalog.items.insert(index, item_id.clone()),
             }
             let value = encode(&catalog)?;
-            if value.len() > MOST_BYTES {
-                return Err(Error::Busy);
+            if value.len() > self.settings.limits.record_bytes {
+                return Err(Error::CatalogFull);
             }
             match self.store.swap(&entry, value).await {
                 Ok(Swap::Swapped) => return Ok(()),
@@ -272,6 +331,17 @@ impl<S: Store, E: Environment> Shop<S, E> {
     async fn view_item(&self, item_id: &ItemId, mut item: Item) -> Result<ItemView, Error> {
         self.preview(&mut item, self.environment.now()).await?;
         Ok(view(item_id, &item))
+    }
+}
+
+/// What to say of an adjustment that is not possible, unless settling holds makes it so.
+fn short_of<T>(item_id: &ItemId, delta: Delta, error: AdjustError) -> Result<Change<Result<T, Error>>, Error> {
+    match error {
+        AdjustError::TooMuch => Err(Error::TooMuchStock),
+        AdjustError::Shortage(shortage) => {
+            let result = Err(Error::insufficient_stock(item_id, shortage, delta.get().unsigned_abs()));
+            Ok(Change::Short(Short { result, of: Lack::Stock, changed: false }))
+        }
     }
 }
 

@@ -9,24 +9,52 @@ pub use crate::item_record::NoItem;
 /// How many adjustments an item remembers, so that repeating one of them is seen to be a repeat.
 pub const REMEMBERED_ADJUSTMENTS: usize = 64;
 
-/// How many keys of settled orders an item carries before their mappings are written, all in one call.
-pub const MAPPINGS_A_CALL: usize = 16;
+/// The most bytes that a record grows by with a hold: its order, quantity, expiry and key, each as long as it can be, and what
+/// the next hold's expiry grows by, which is written as the time since this one's.
+const HOLD_BYTES: usize = 16 + 5 + 9 + 17 + 8;
 
-/// Expired holds that a swap of the item settles besides its own purpose: enough that they cannot pile up, few
-/// enough that nobody waits long for the sake of others.
-pub const EXPIRED_A_SWAP: usize = 8;
+/// What an adjustment takes in a record that is remembered.
+const ADJUSTMENT_BYTES: usize = 1 + 17 + 9;
 
-/// Expired holds that are settled before anybody is told that there is too little.
-pub const EXPIRED_WHEN_SHORT: usize = 64;
+/// What the key of a settled order takes in a record.
+const SETTLED_KEY_BYTES: usize = 1 + 17 + 17;
 
-/// Other holds that a swap looks at, to settle what was paid or cancelled. With two, settling outruns placing.
-const OTHERS_A_SWAP: usize = 2;
+/// How many holds a change of an item looks at besides its own purpose, to settle those whose orders are decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// Of those past their expiry.
+    pub expired: usize,
+    /// Of the others, to find those of orders that were paid or cancelled.
+    pub others: usize,
+    /// How many orders may be decided that are neither paid nor void, and late. Each costs a swap of its payment.
+    pub decisions: usize,
+}
+
+impl Look {
+    /// What is looked at before a request is refused for want of stock, or of room for another hold.
+    pub const SHORT: Self = Self { expired: 64, others: 64, decisions: 64 };
+
+    /// What a swap looks at that adds this number of holds.
+    ///
+    /// More than it adds, so that settling outruns placing however many orders are placed at once. With four looks a hold, a
+    /// quarter of the holds that are looked at have to be of decided orders for as many to go as come: then a record has 4/3
+    /// as many holds as it has pending orders. With two looks, it would have twice as many.
+    pub fn beside(added: usize) -> Self {
+        let decisions = added.saturating_mul(2).max(16);
+        Self { expired: decisions.saturating_mul(4), others: added.max(1).saturating_mul(4), decisions }
+    }
+
+    /// Looks at these numbers of holds, and decides no order.
+    pub fn at(expired: usize, others: usize) -> Self {
+        Self { expired, others, decisions: 0 }
+    }
+}
 
 /// Stock, price and holds of one item: the record that decides who gets the last unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
     /// Grows with every swap, so that no two states of an item have the same bytes: a swap succeeds only if really
-    /// nothing happened since the read. It also picks the holds whose turn it is to be settled.
+    /// nothing happened since the read.
     pub version: u64,
     /// What is there, holds included.
     pub on_hand: Stock,
@@ -61,8 +89,9 @@ impl Adjustment {
         Self { key, request: digest([delta.get().to_string().as_str(), reason]) }
     }
 
-    /// Under which name it is kept what the adjustment was: one for each request under a key.
-    pub(crate) fn name(&self) -> KeyDigest {
+    /// Under which name an earlier version kept what the adjustment was. Two items whose adjustments had the same key, delta
+    /// and reason shared a record.
+    pub(crate) fn earlier_name(&self) -> KeyDigest {
         let request = u64::from_be_bytes(self.request);
         KeyDigest::from_bytes(digest([self.key.to_string().as_str(), format!("{request:016x}").as_str()]))
     }
@@ -149,35 +178,57 @@ impl Item {
         held.or_else(settled)
     }
 
-    /// The holds that the next swap of this record should try to settle: up to `expired` of those past their expiry,
-    /// and two others. Which two follows from the version, so that every hold has its turn.
-    pub fn due(&self, now: Timestamp, expired: usize) -> Vec<OrderId> {
-        let past = |hold: &Hold| hold.expires_at <= now;
-        let expired = self.holds.iter().filter(|(_, hold)| past(hold)).take(expired);
-        let others = self.holds.iter().filter(|(_, hold)| !past(hold));
-        let count = u64::try_from(others.clone().count()).unwrap_or(u64::MAX);
-        let turn = self.version.wrapping_mul(OTHERS_A_SWAP as u64).checked_rem(count).unwrap_or(0);
-        let others = others.cycle().skip(usize::try_from(turn).unwrap_or(0));
-        let others = others.take(OTHERS_A_SWAP.min(usize::try_from(count).unwrap_or(0)));
-        expired.chain(others).map(|(order, _)| *order).collect()
+    /// The holds that are looked at next. They are taken from a place that `turn` picks: with another one each time, also where
+    /// nothing was written in between, every hold is looked at sooner or later.
+    pub fn due(&self, now: Timestamp, turn: u64, look: Look) -> Vec<OrderId> {
+        let (mut due, mut expired, mut others) = (Vec::new(), look.expired, look.others);
+        for (order, hold) in self.holds.from_turn(turn) {
+            let left = if hold.expires_at <= now { &mut expired } else { &mut others };
+            if let Some(less) = left.checked_sub(1) {
+                *left = less;
+                due.push(*order);
+            }
+            if expired == 0 && others == 0 {
+                break;
+            }
+        }
+        due
     }
 
-    /// Changes what is on hand, unless less than what is promised would be left or more than an item may have.
-    pub fn adjust(&mut self, adjustment: Adjustment, delta: Delta) -> Result<(), AdjustError> {
+    /// How many bytes the record takes besides its holds and what is always there: what is bounded by number.
+    pub fn bytes_beside_holds(&self) -> usize {
+        let adjustments = self.adjustments.len().saturating_mul(ADJUSTMENT_BYTES);
+        adjustments.saturating_add(self.settled_keys.len().saturating_mul(SETTLED_KEY_BYTES))
+    }
+
+    /// The most bytes that the record grows by with this hold.
+    pub fn bytes_of(&self, hold: &Hold) -> usize {
+        // With the first key comes a column of them: a byte for each hold that has none.
+        let column = if hold.key.is_some() && !self.holds.has_keys() { self.holds.len().saturating_add(16) } else { 0 };
+        HOLD_BYTES.saturating_add(column)
+    }
+
+    /// What would be on hand after an adjustment.
+    ///
+    /// # Errors
+    /// If less than what is promised would be left, or more than an item may have.
+    pub fn adjusted(&self, delta: Delta) -> Result<Stock, AdjustError> {
         let shortage = AdjustError::Shortage(Shortage { available: self.available() });
         let on_hand = self.on_hand.adjusted(delta).ok_or(match delta.get() {
             ..0 => shortage,
             _ => AdjustError::TooMuch,
         })?;
-        if on_hand.get() < self.reserved() {
-            return Err(shortage);
-        }
-        self.on_hand = on_hand;
+        if on_hand.get() < self.reserved() { Err(shortage) } else { Ok(on_hand) }
+    }
+
+    /// Changes what is on hand, if [`Self::adjusted`] allows it. Answers with the adjustments that are not remembered any
+    /// more.
+    pub fn adjust(&mut self, adjustment: Adjustment, delta: Delta) -> Result<Vec<Adjustment>, AdjustError> {
+        self.on_hand = self.adjusted(delta)?;
         self.received = self.received.saturating_add_signed(delta.get());
         self.adjustments.push(adjustment);
         let forgotten = self.adjustments.len().saturating_sub(REMEMBERED_ADJUSTMENTS);
-        self.adjustments.drain(..forgotten);
-        Ok(())
+        Ok(self.adjustments.drain(..forgotten).collect())
     }
 
     /// The adjustment that was made under `key`, while it is remembered.

@@ -120,7 +120,7 @@ fn write(item: &Item, to: &mut Encoder<Bytes>) -> Written {
 }
 
 fn write_holds(holds: &Holds, to: &mut Encoder<Bytes>) -> Written {
-    let keyed = holds.iter().any(|(_, hold)| hold.key.is_some());
+    let keyed = holds.has_keys();
     let orders: Vec<_> = holds.iter().map(|(order, _)| *order.as_bytes()).collect();
     to.map(if keyed { 4 } else { 3 })?.str("order")?.bytes(orders.as_flattened())?;
     to.str("quantity")?.array(count(holds.len()))?;

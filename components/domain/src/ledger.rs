@@ -18,9 +18,9 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::ids::OrderId;
 use crate::orders::OrderView;
-use crate::shop::{Read, Shop, decode, encode};
+use crate::shop::{OrderRead, Read, Shop, decode, encode};
 use crate::status::Status;
-use crate::store::{Entry, Key, Store, StoreError, Swap};
+use crate::store::{Key, Store, StoreError, Swap};
 
 /// The most orders on a page.
 pub const MOST_LISTED: usize = 100;
@@ -136,10 +136,14 @@ impl FromStr for Cursor {
 }
 
 /// A page of the list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct OrderPage {
     /// Orders, newest first.
     pub orders: Vec<OrderView>,
+    /// Orders that belong here and cannot be shown, since a record that they need cannot be read.
+    pub unreadable: Vec<OrderId>,
+    /// How many entries of the list cannot be read. Each names the orders of one moment.
+    pub unreadable_entries: usize,
     /// Where the next page begins, where there may be one.
     pub next: Option<Cursor>,
 }
@@ -170,51 +174,78 @@ impl<S: Store, E: Environment> Shop<S, E> {
 
     async fn read_page(&self, cursor: Option<Cursor>, status: Option<Status>, most: usize) -> Result<OrderPage, Error> {
         let ledger = self.ledger().await?.map(|read| read.record);
+        let mut page = OrderPage::default();
         let mut next = match (ledger, cursor) {
-            (None, None) => return Ok(OrderPage { orders: Vec::new(), next: None }),
+            (None, None) => return Ok(page),
             (Some(ledger), None) => Cursor { ledger: ledger.id, below: ledger.next, listed: 0 },
             (Some(ledger), Some(cursor)) if cursor.ledger == ledger.id && cursor.below <= ledger.next => cursor,
             (_, Some(_)) => return Err(InvalidCursor.into()),
         };
-        let (mut orders, mut looked_at) = (Vec::new(), 0_usize);
+        let mut looked_at = 0_usize;
         for _ in 0..MOST_CALLS {
             let numbers = numbers(next.below);
             if numbers.is_empty() {
-                return Ok(OrderPage { orders, next: None });
+                return Ok(page);
             }
-            let mut all = self.listed(&numbers, next.listed).await?.into_iter().peekable();
+            let mut all = self.listed(&numbers, next.listed, &mut page).await?.into_iter().peekable();
             while all.peek().is_some() {
                 // Not more than have a place, unless some are left out.
-                let wanted = if status.is_some() { A_CALL } else { most.saturating_sub(orders.len()).min(A_CALL) };
+                let wanted = if status.is_some() { A_CALL } else { most.saturating_sub(page.orders.len()).min(A_CALL) };
                 let some: Vec<_> = all.by_ref().take(wanted).collect();
                 let ids: Vec<_> = some.iter().map(|listed| listed.id).collect();
                 for (place, found) in some.iter().zip(self.read_orders(&ids).await?) {
                     (next.below, next.listed) = (place.below, place.listed);
-                    // None where it came to nothing before anybody was told of it.
-                    if let Some((order, payment)) = found? {
-                        let view = self.look_at(order, payment.record).await?;
-                        orders.extend(Some(view).filter(|view| status.is_none_or(|status| status == view.status)));
+                    match self.list_one(found, status).await {
+                        Ok(view) => page.orders.extend(view),
+                        Err(Error::Unreadable { .. }) => page.unreadable.push(place.id),
+                        Err(error) => return Err(error),
                     }
                     looked_at = looked_at.saturating_add(1);
-                    if orders.len() >= most || looked_at >= MOST_LOOKED_AT {
-                        return Ok(OrderPage { orders, next: Some(next) });
+                    if page.orders.len() >= most || looked_at >= MOST_LOOKED_AT {
+                        page.next = Some(next);
+                        return Ok(page);
                     }
                 }
             }
             (next.below, next.listed) = (numbers.last().copied().unwrap_or(0), 0);
         }
-        let next = Some(next).filter(|next| next.below > 0);
-        Ok(OrderPage { orders, next })
+        page.next = Some(next).filter(|next| next.below > 0);
+        Ok(page)
+    }
+
+    /// An order that the list names, as it is shown there; none where its status is not wanted, or where it came to nothing
+    /// before anybody was told of it.
+    async fn list_one(
+        &self,
+        found: Result<Option<OrderRead>, Error>,
+        wanted: Option<Status>,
+    ) -> Result<Option<OrderView>, Error> {
+        let Some((order, payment)) = found? else { return Ok(None) };
+        // An expiry is decided only where it is going to be told.
+        let is_late = payment.record.settlement().is_none() && self.environment.now() >= order.expires_at;
+        if is_late && wanted.is_some_and(|wanted| wanted != Status::Expired) {
+            return Ok(None);
+        }
+        match self.look_at(order, payment).await {
+            Err(Error::OrderNotFound) => Ok(None),
+            view => Ok(Some(view?).filter(|view| wanted.is_none_or(|wanted| wanted == view.status))),
+        }
     }
 
     /// The orders under these numbers, of which so many are listed already.
-    async fn listed(&self, numbers: &[u64], mut already: usize) -> Result<Vec<Listed>, Error> {
+    async fn listed(&self, numbers: &[u64], mut already: usize, page: &mut OrderPage) -> Result<Vec<Listed>, Error> {
         let keys: Vec<_> = numbers.iter().copied().map(Key::Placed).collect();
         let mut all = Vec::new();
-        for (number, entry) in numbers.iter().zip(self.store.get(&keys).await?) {
+        for (number, found) in numbers.iter().zip(self.store.get(&keys).await?) {
             let skipped = std::mem::take(&mut already);
-            let Some(entry) = entry else { continue };
-            let ids = decode::<Vec<OrderId>>(entry)?.record;
+            let ids = match found.map(|entry| entry.map(decode::<Vec<OrderId>>)) {
+                Ok(None) => continue,
+                Ok(Some(Ok(read))) => read.record,
+                Ok(Some(Err(_))) | Err(_) => {
+                    page.unreadable_entries = page.unreadable_entries.saturating_add(1);
+                    continue;
+                }
+            };
             let places = ids.into_iter().rev().enumerate().skip(skipped);
             all.extend(places.map(|(index, id)| Listed {
                 id,
@@ -277,8 +308,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
     }
 
     async fn ledger(&self) -> Result<Option<Read<Ledger>>, Error> {
-        let found = self.store.get(&[Key::Ledger]).await?.into_iter().next().flatten();
-        found.map(|entry: Entry| decode(entry)).transpose()
+        self.read_one(Key::Ledger).await?.map(decode).transpose()
     }
 }
 

@@ -41,13 +41,12 @@ pub use amounts::{Currency, Delta, InvalidCurrency, InvalidDelta, Money, OutOfRa
 pub use counted::Tally;
 pub use environment::{Environment, Timestamp};
 pub use error::Error;
-pub use history::{AdjustmentMade, OrderEvent, OrderHistory};
+pub use history::{AdjustmentMade, ItemHistory, OrderEvent, OrderHistory};
 pub use ids::{CustomerId, InvalidId, ItemId, KeyDigest, Method, OrderId};
-pub use inventory::{Adjusted, ItemAccount, ItemView, PRESET, PutItem};
+pub use inventory::{Adjusted, HoldCount, ItemAccount, ItemList, ItemView, PRESET, PutItem};
 pub use ledger::{Cursor, InvalidCursor, MOST_LISTED, OrderPage};
 pub use orders::OrderView;
 pub use placing::Placed;
-pub use settlement::MOST_BYTES as MOST_RECORD_BYTES;
-pub use shop::{Company, Settings, Shop};
+pub use shop::{Company, Limits, Settings, Shop};
 pub use status::{Status, status};
-pub use store::{Creation, Entry, Key, Memo, Store, StoreError, Swap};
+pub use store::{Creation, Damaged, Entry, Found, Key, Memo, Store, StoreError, Swap};

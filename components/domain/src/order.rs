@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::amounts::{Currency, Money, Quantity};
 use crate::environment::Timestamp;
-use crate::ids::{CustomerId, ItemId, OrderId};
+use crate::holds::Hold;
+use crate::ids::{CustomerId, ItemId, KeyDigest, OrderId};
 
 /// The most lines that a request may have.
 pub const MOST_LINES: usize = 50;
@@ -110,6 +111,13 @@ impl Order {
             && !self.lines.is_empty()
             && self.lines.is_sorted_by(|one, next| one.item_id < next.item_id)
             && total == Some(self.total)
+    }
+
+    /// What it holds of each item while it is not decided. The first hold carries its idempotency key.
+    pub(crate) fn holds(&self, key: Option<KeyDigest>) -> impl Iterator<Item = (&ItemId, Hold)> {
+        let keys = std::iter::once(key).chain(std::iter::repeat(None));
+        let hold = |(line, key): (&Line, _)| Hold { quantity: line.quantity, expires_at: self.expires_at, key };
+        self.lines.iter().zip(keys).map(move |(line, key)| (&line.item_id, hold((line, key))))
     }
 
     /// Whether `request` asks for what this order was placed for: what an idempotency key stands for.

@@ -6,7 +6,7 @@ use crate::ids::OrderId;
 use crate::item::{Item, Settlement};
 use crate::order::{Line, Order};
 use crate::payment::{Paid, Payment, Void};
-use crate::shop::{Shop, encode};
+use crate::shop::{Read, Shop, encode};
 use crate::status::{Status, status};
 use crate::store::{Key, Store, Swap};
 
@@ -25,18 +25,19 @@ impl<S: Store, E: Environment> Shop<S, E> {
     /// Shows an order.
     pub async fn show_order(&self, order_id: OrderId) -> Result<OrderView, Error> {
         let (order, payment) = self.read_order(order_id).await?.ok_or(Error::OrderNotFound)?;
-        self.look_at(order, payment.record).await
+        self.look_at(order, payment).await
     }
 
-    /// An order that was read, as a client sees it.
-    pub(crate) async fn look_at(&self, order: Order, payment: Payment) -> Result<OrderView, Error> {
-        let mut view = self.view(order, payment, true);
-        if view.status == Status::Pending && !self.all_held(&view.order).await? {
-            // A hold may be missing because it was settled since: then the payment says so by now.
-            let payment = self.read_payment(view.order.order_id).await?;
-            view = self.view(view.order, payment.record, false);
+    /// An order that was read, as a client sees it. An expiry is decided before it is shown.
+    pub(crate) async fn look_at(&self, order: Order, payment: Read<Payment>) -> Result<OrderView, Error> {
+        let payment = self.expire(&order, payment).await?;
+        let view = self.view(order, payment.record, true);
+        if view.status != Status::Pending || self.all_held(&view.order).await? {
+            return Ok(view);
         }
-        Ok(view)
+        // A hold may be missing because it was settled since: then the payment says so by now.
+        let payment = self.read_payment(view.order.order_id).await?;
+        Ok(self.view(view.order, payment.record, false))
     }
 
     /// Cancels an order that is not paid. Repeating it is safe.
@@ -44,8 +45,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
         let mut attempts = self.attempts();
         loop {
             let (order, payment) = self.read_order(order_id).await?.ok_or(Error::OrderNotFound)?;
-            let now = self.environment.now();
-            match status(&payment.record, true, now, order.expires_at) {
+            let payment = self.expire(&order, payment).await?;
+            match status(&payment.record, true) {
                 Status::Cancelled => {
                     // Its first cancellation may have stopped before the holds were released.
                     self.release_all(&order, Settlement::Released).await;
@@ -54,7 +55,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
                 Status::Pending | Status::Placing => {}
                 decided => return Err(Error::OrderNotCancellable(decided)),
             }
-            let void = Payment::Void { reason: Void::Cancelled, at: now };
+            let void = Payment::Void { reason: Void::Cancelled, at: self.environment.now() };
             match self.store.swap(&payment.entry, encode(&void)?).await {
                 Ok(Swap::Swapped) => {
                     self.release_all(&order, Settlement::Released).await;
@@ -67,7 +68,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
 
     /// The order as a client sees it, where `all_held` says whether each line is held.
     pub(crate) fn view(&self, order: Order, payment: Payment, all_held: bool) -> OrderView {
-        let status = status(&payment, all_held, self.environment.now(), order.expires_at);
+        let status = status(&payment, all_held);
         let paid = match payment {
             Payment::Paid(paid) => Some(paid),
             Payment::Unpaid { .. } | Payment::Void { .. } => None,
@@ -92,13 +93,11 @@ impl<S: Store, E: Environment> Shop<S, E> {
         Ok(missing)
     }
 
-    /// Releases what a decided order holds, as far as that goes: its fate is recorded, so whoever uses the item next
-    /// settles what is left.
+    /// Releases what a decided order holds, as far as that goes. Its fate is recorded: what is left after an error is settled
+    /// by later requests for the item, and by those first that find too little of it.
     pub(crate) async fn release_all(&self, order: &Order, settlement: Settlement) {
         for line in &order.lines {
-            if self.release(&line.item_id, order.order_id, settlement).await.is_err() {
-                return;
-            }
+            let _ = self.release(&line.item_id, order.order_id, settlement).await;
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::group::Work;
 use crate::ids::{ItemId, Method, OrderId};
-use crate::inventory::{Found, ITEMS_A_CALL};
+use crate::inventory::{FoundItem, ITEMS_A_CALL};
 use crate::order::Order;
 use crate::orders::{OrderView, is_held};
 use crate::payment::{Paid, Payment};
@@ -39,6 +39,8 @@ pub(crate) enum Outcome {
     Refused(Error),
     /// What it went by has changed, or may have, by a swap with this outcome: look again.
     Again(Result<Swap, StoreError>),
+    /// Its time has passed, which is to be decided before it is told.
+    Late(Box<OrderRead>),
 }
 
 /// An order that can be paid if all of its lines are held.
@@ -49,7 +51,7 @@ struct Payable {
 }
 
 /// Items that were read, sorted by their ids.
-type Items = Vec<(ItemId, Found)>;
+type Items = Vec<(ItemId, FoundItem)>;
 
 impl<S: Store, E: Environment> Shop<S, E> {
     /// Pays an order. Repeating it is safe. An `amount` that is given must be the total.
@@ -69,6 +71,11 @@ impl<S: Store, E: Environment> Shop<S, E> {
                 Outcome::Paid(view) => return Ok(*view),
                 Outcome::Refused(error) => return Err(error),
                 Outcome::Again(outcome) => attempts.again(outcome).await?,
+                Outcome::Late(read) => {
+                    let (order, payment) = *read;
+                    let _ = self.expire(&order, payment).await?;
+                    attempts.again(Ok(Swap::Conflict)).await?;
+                }
             }
         }
     }
@@ -102,6 +109,13 @@ impl<S: Store, E: Environment> Shop<S, E> {
                 Err(outcome) => outcome,
             });
         }
+        for (item_id, item) in items {
+            let holds = |view: &OrderView| view.order.lines.iter().any(|line| line.item_id == item_id);
+            let paid = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Paid(view) if holds(view))).count();
+            if let (Ok(Some(item)), 1..) = (item, paid) {
+                self.settle_after_payment(item, paid).await;
+            }
+        }
         outcomes
     }
 
@@ -114,7 +128,10 @@ impl<S: Store, E: Environment> Shop<S, E> {
             return Err(Outcome::Refused(Error::AmountMismatch { total: order.total, given }));
         }
         let now = self.environment.now();
-        match status(&payment.record, true, now, order.expires_at) {
+        if payment.record.settlement().is_none() && now >= order.expires_at {
+            return Err(Outcome::Late(Box::new((order, payment))));
+        }
+        match status(&payment.record, true) {
             Status::Pending | Status::Placing => {}
             Status::Paid => return Err(Outcome::Paid(Box::new(self.view(order, payment.record, true)))),
             void => return Err(Outcome::Refused(Error::OrderNotPayable(void))),

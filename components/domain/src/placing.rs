@@ -12,14 +12,14 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::group::Work;
 use crate::ids::{ItemId, KeyDigest, OrderId};
-use crate::inventory::Found;
+use crate::inventory::FoundItem;
 use crate::item::{Hold, Item, Settlement, Shortage};
 use crate::order::{Line, NewOrder, Order, total};
 use crate::orders::{OrderView, is_held};
 use crate::payment::{Payment, Void};
-use crate::settlement::{Beside, Change};
+use crate::settlement::{Beside, Change, Lack, Short};
 use crate::shop::{Attempts, Read, Shop, decode, encode};
-use crate::store::{Entry, Key, Store, StoreError, Swap};
+use crate::store::{Entry, Found, Key, Store, StoreError, Swap};
 
 /// An order that is placed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,8 +53,9 @@ pub(crate) type Met = Result<Box<Creation>, Unwritten>;
 pub(crate) enum Unwritten {
     /// There is none to be placed.
     Refused(Error),
-    /// So much is wanted of an item, and there is too little unless expired holds are settled.
-    Short(ItemId, u64),
+    /// A hold of so much is wanted of an item, and there is too little of it, or too little room for the hold, unless holds
+    /// are settled.
+    Short(ItemId, Hold),
     /// Another order was placed under its key.
     Repeat(OrderId),
     /// Somebody in the same company has the same key. What comes of that is to be seen.
@@ -119,6 +120,10 @@ struct Shelved {
     item: Result<Read<Item>, Error>,
     /// How much the group takes of it.
     taken: u64,
+    /// How many bytes the group's holds take in its record, at most.
+    bytes: usize,
+    /// How many holds those are.
+    holds: usize,
 }
 
 impl Shelf {
@@ -161,8 +166,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
                 self.go_on(*creation, &wanted.request).await
             }
             Err(Unwritten::Refused(error)) => Err(error),
-            Err(Unwritten::Short(item_id, quantity)) => {
-                self.make_room(&item_id, quantity).await?;
+            Err(Unwritten::Short(item_id, hold)) => {
+                self.make_room(&item_id, &hold).await?;
                 Ok(Attempt::StartOver(Ok(Swap::Conflict)))
             }
             Err(Unwritten::Repeat(order)) => self.resume(order, &wanted.request).await,
@@ -195,10 +200,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
     async fn look_beside(&self, shelf: &Shelf, orders: &[Result<Creation, Unwritten>]) -> Result<Beside, Error> {
         let written = || orders.iter().flatten();
         let wanted: Vec<_> = written().flat_map(|written| beside(&written.order, written.key)).collect();
-        let is_wanted =
-            |id: &ItemId| written().any(|written| written.order.lines.iter().any(|line| line.item_id == *id));
-        let items = shelf.items.iter().filter(|shelved| is_wanted(&shelved.id));
-        let mut items = items.filter_map(|shelved| shelved.item.as_ref().ok()).map(|item| &item.record);
+        let items = shelf.items.iter().filter(|shelved| shelved.holds > 0);
+        let mut items = items.filter_map(|shelved| Some((&shelved.item.as_ref().ok()?.record, shelved.holds)));
         self.read_beside(&mut items, &wanted, self.environment.now()).await
     }
 
@@ -218,11 +221,14 @@ impl<S: Store, E: Environment> Shop<S, E> {
         }
         let mappings = keys.iter().copied().map(Key::Idempotency).collect();
         let (items, mappings) = self.find_items_to_swap(&ids, mappings).await?;
-        let shelved = |(id, item): (ItemId, Found)| {
+        let shelved = |(id, item): (ItemId, FoundItem)| {
             let item = item.and_then(|item| item.ok_or_else(|| Error::ItemNotFound(id.clone())));
-            Shelved { id, item, taken: 0 }
+            Shelved { id, item, taken: 0, bytes: 0, holds: 0 }
         };
-        let mapped = |(key, entry): (KeyDigest, Option<Entry>)| Some((key, decode(entry?).map(|read| read.record)));
+        let mapped = |(key, found): (KeyDigest, Found)| match found {
+            Ok(entry) => Some((key, decode(entry?).map(|read| read.record))),
+            Err(damaged) => Some((key, Err(damaged.into()))),
+        };
         Ok(Shelf {
             items: ids.into_iter().zip(items).map(shelved).collect(),
             mapped: keys.into_iter().zip(mappings).filter_map(mapped).collect(),
@@ -254,23 +260,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
         }
         let total = total(lines.iter().map(|line| (line.unit_price, line.quantity)));
         let total = total.ok_or(Unwritten::Refused(Error::TotalTooLarge))?;
-        for Line { item_id, quantity, .. } in &lines {
-            let available = match shelf.find(item_id) {
-                Some(Shelved { item: Ok(item), taken, .. }) => item.record.available().saturating_sub(*taken),
-                Some(Shelved { item: Err(_), .. }) | None => 0,
-            };
-            if available < quantity.get() {
-                return Err(Unwritten::Short(item_id.clone(), quantity.get()));
-            }
-        }
-        for Line { item_id, quantity, .. } in &lines {
-            if let Some(shelved) = shelf.find(item_id) {
-                shelved.taken = shelved.taken.saturating_add(quantity.get());
-            }
-        }
-        shelf.keys.extend(wanted.key);
         let placed_at = self.environment.now();
-        Ok(Order {
+        let order = Order {
             order_id: wanted.order_id,
             lines,
             total,
@@ -278,7 +269,30 @@ impl<S: Store, E: Environment> Shop<S, E> {
             customer_id: wanted.request.customer_id.clone(),
             placed_at,
             expires_at: placed_at.after(self.settings.payment_window),
-        })
+        };
+        let holds = || order.holds(wanted.key);
+        for (item_id, hold) in holds() {
+            let (available, room) = match shelf.find(item_id) {
+                Some(Shelved { item: Ok(item), taken, bytes, .. }) => {
+                    let room = self.room(&item.record, item.entry.value.len()).saturating_sub(*bytes);
+                    (item.record.available().saturating_sub(*taken), room.checked_sub(item.record.bytes_of(&hold)))
+                }
+                Some(Shelved { item: Err(_), .. }) | None => (0, None),
+            };
+            if available < hold.quantity.get() || room.is_none() {
+                return Err(Unwritten::Short(item_id.clone(), hold));
+            }
+        }
+        for (item_id, hold) in holds() {
+            if let Some(shelved) = shelf.find(item_id) {
+                let bytes = shelved.item.as_ref().map_or(0, |item| item.record.bytes_of(&hold));
+                shelved.taken = shelved.taken.saturating_add(hold.quantity.get());
+                shelved.bytes = shelved.bytes.saturating_add(bytes);
+                shelved.holds = shelved.holds.saturating_add(1);
+            }
+        }
+        shelf.keys.extend(wanted.key);
+        Ok(order)
     }
 
     /// Writes these orders, unpaid, and their number in the list, in one call.
@@ -355,19 +369,21 @@ impl<S: Store, E: Environment> Shop<S, E> {
             match outcome {
                 Ok(Holding::Held | Holding::NotYet) => {}
                 Ok(Holding::Decided(payment)) => {
-                    return match payment.settlement() {
-                        Some(Settlement::Forgotten) => {
-                            self.release_all(order, Settlement::Forgotten).await;
-                            Ok(Attempt::StartOver(Ok(Swap::Conflict)))
+                    // What came to nothing gives back what it held so far: its decider saw only what was held by then.
+                    let settlement = payment.settlement();
+                    if let Some(settlement @ (Settlement::Released | Settlement::Forgotten)) = settlement {
+                        self.release_all(order, settlement).await;
+                    }
+                    return Ok(match settlement {
+                        Some(Settlement::Forgotten) => Attempt::StartOver(Ok(Swap::Conflict)),
+                        _ => {
+                            let view = self.view(order.clone(), payment, true);
+                            Attempt::Placed(Placed { view, replayed: false })
                         }
-                        _ => Ok(Attempt::Placed(Placed {
-                            view: self.view(order.clone(), payment, true),
-                            replayed: false,
-                        })),
-                    };
+                    });
                 }
                 Ok(Holding::Other(other)) => {
-                    self.store.remove(&[Key::Order(order.order_id), Key::Payment(order.order_id)]).await?;
+                    self.withdraw(order, &payment).await;
                     return self.resume(other, request).await;
                 }
                 Err(error) => {
@@ -392,32 +408,49 @@ impl<S: Store, E: Environment> Shop<S, E> {
         }
     }
 
-    /// Settles expired holds of an item until `wanted` is available, or refuses.
-    async fn make_room(&self, item_id: &ItemId, wanted: u64) -> Result<(), Error> {
-        self.update_item(item_id, |item| {
-            let available = item.available();
-            if available >= wanted {
+    /// Settles holds of an item until there is enough of it, and room, for this one; or refuses.
+    async fn make_room(&self, item_id: &ItemId, hold: &Hold) -> Result<(), Error> {
+        self.update_item(item_id, |item, room| {
+            let (available, wanted) = (item.available(), hold.quantity.get());
+            let (of, error) = if available < wanted {
+                (Lack::Stock, Error::insufficient_stock(item_id, Shortage { available }, wanted))
+            } else if room < item.bytes_of(hold) {
+                (Lack::Room, Error::ItemFull(item_id.clone()))
+            } else {
                 return Ok(Change::Leave(Ok(())));
-            }
-            Ok(Change::Short(Err(Error::insufficient_stock(item_id, Shortage { available }, wanted)), false))
+            };
+            Ok(Change::Short(Short { result: Err(error), of, changed: false }))
         })
         .await?
+    }
+
+    /// Takes back an order whose key turned out to be another one's. Its records are removed once its payment says that it is
+    /// rejected, from the bytes that its creator wrote: if anything was decided about it since, a client may have been told,
+    /// and it stays. It stays too if an answer is lost, and came to nothing all the same: it holds nothing.
+    async fn withdraw(&self, order: &Order, payment: &Entry) {
+        if self.swap_rejected(payment).await == Some(Swap::Swapped) {
+            let _ = self.store.remove(&[Key::Order(order.order_id), Key::Payment(order.order_id)]).await;
+        }
+    }
+
+    /// Rejects the order that has this payment, if it still is what its creator wrote; nothing if that is unknown.
+    async fn swap_rejected(&self, payment: &Entry) -> Option<Swap> {
+        let void = encode(&Payment::Void { reason: Void::Rejected, at: self.environment.now() }).ok()?;
+        self.store.swap(payment, void).await.ok()
     }
 
     /// Rejects an order that could not be placed, and releases what it holds. Only its creator does so, and only from
     /// the bytes that it wrote itself: if anyone confirmed the order since, that is, saw every line held, those bytes
     /// are gone, and the line that was short has to be looked at again. Answers false in that case.
     async fn reject(&self, order: &Order, payment: &Entry) -> bool {
-        let void = Payment::Void { reason: Void::Rejected, at: self.environment.now() };
-        let Ok(void) = encode(&void) else { return true };
-        match self.store.swap(payment, void).await {
-            Ok(Swap::Swapped) => {
+        match self.swap_rejected(payment).await {
+            Some(Swap::Swapped) => {
                 self.release_all(order, Settlement::Forgotten).await;
                 true
             }
-            Ok(Swap::Conflict) => false,
+            Some(Swap::Conflict) => false,
             // Unknown. Whatever is held is released when the order expires, if not before.
-            Err(_) => true,
+            None => true,
         }
     }
 
@@ -426,6 +459,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
         let Some((order, payment)) = self.read_order(order_id).await? else {
             return Err(Error::half_an_order(order_id));
         };
+        // Its creator may still be about to reject it: decide before anyone is told.
+        let payment = self.expire(&order, payment).await?;
         let replayed =
             |payment| Ok(Attempt::Placed(Placed { view: self.view(order.clone(), payment, true), replayed: true }));
         let settlement = payment.record.settlement();
@@ -440,21 +475,15 @@ impl<S: Store, E: Environment> Shop<S, E> {
         if settlement.is_some() {
             return replayed(payment.record);
         }
-        let now = self.environment.now();
-        let next = if now >= order.expires_at {
-            // Its creator may still be about to reject it: decide before anyone is told.
-            Payment::Void { reason: Void::Expired, at: now }
-        } else {
-            for line in self.missing_lines(&order).await? {
-                match self.hold(&order, line, None).await? {
-                    Holding::Held => {}
-                    Holding::NotYet | Holding::Decided(_) | Holding::Other(_) => {
-                        return Ok(Attempt::StartOver(Ok(Swap::Conflict)));
-                    }
+        for line in self.missing_lines(&order).await? {
+            match self.hold(&order, line, None).await? {
+                Holding::Held => {}
+                Holding::NotYet | Holding::Decided(_) | Holding::Other(_) => {
+                    return Ok(Attempt::StartOver(Ok(Swap::Conflict)));
                 }
             }
-            Payment::Unpaid { confirmed: true }
-        };
+        }
+        let next = Payment::Unpaid { confirmed: true };
         if payment.record == next {
             return replayed(next);
         }
@@ -487,19 +516,23 @@ impl<S: Store, E: Environment> Shop<S, E> {
         }
         let wanted: Vec<_> = holders.iter().flat_map(|holder| beside(holder.order, holder.key)).collect();
         let outcomes = self
-            .update_read_item(item_id, read, &wanted, attempts, |item, beside| {
-                let (mut outcomes, mut changed, mut short) = (Vec::with_capacity(holders.len()), false, false);
+            .update_read_item(item_id, read, &wanted, holders.len(), attempts, |item, beside, mut room| {
+                let (mut result, mut changed, mut lack) = (Vec::with_capacity(holders.len()), false, None);
                 for holder in holders.iter() {
                     let before = item.holds.len();
-                    let outcome = holder.hold(item, beside);
+                    let outcome = holder.hold(item, beside, &mut room);
                     changed |= item.holds.len() > before;
-                    short |= matches!(outcome, Err(Error::InsufficientStock { .. }));
-                    outcomes.push(outcome);
+                    match outcome {
+                        Err(Error::InsufficientStock { .. }) => lack = lack.or(Some(Lack::Stock)),
+                        Err(Error::ItemFull(_)) => lack = Some(Lack::Room),
+                        Ok(_) | Err(_) => {}
+                    }
+                    result.push(outcome);
                 }
-                Ok(match (short, changed) {
-                    (true, changed) => Change::Short(outcomes, changed),
-                    (false, true) => Change::Write(outcomes),
-                    (false, false) => Change::Leave(outcomes),
+                Ok(match lack {
+                    Some(of) => Change::Short(Short { result, of, changed }),
+                    None if changed => Change::Write(result),
+                    None => Change::Leave(result),
                 })
             })
             .await;
@@ -518,8 +551,8 @@ fn beside(order: &Order, key: Option<KeyDigest>) -> impl Iterator<Item = Key> {
 }
 
 impl Holder<'_> {
-    /// Holds the line in `item`, which is not written yet.
-    fn hold(&self, item: &mut Item, beside: &Beside) -> Result<Holding, Error> {
+    /// Holds the line in `item`, which is not written yet and has `room` for this number of bytes of holds.
+    fn hold(&self, item: &mut Item, beside: &Beside, room: &mut usize) -> Result<Holding, Error> {
         let order_id = self.order.order_id;
         if is_held(self.order, self.line, item)? {
             return Ok(Holding::Held);
@@ -530,19 +563,24 @@ impl Holder<'_> {
         {
             return Ok(Holding::Other(other));
         }
-        let payment = beside.get(&Key::Payment(order_id)).ok_or_else(|| Error::half_an_order(order_id))?;
+        let payment = beside.get(&Key::Payment(order_id))?.ok_or_else(|| Error::half_an_order(order_id))?;
         let payment: Payment = decode(payment.clone())?.record;
         if payment.settlement().is_some() {
             return Ok(Holding::Decided(payment));
         }
         let hold = Hold { quantity: self.line.quantity, expires_at: self.order.expires_at, key: self.key };
         let short = |shortage| Error::insufficient_stock(&self.line.item_id, shortage, self.line.quantity.get());
+        let bytes = item.bytes_of(&hold);
+        if bytes > *room && hold.quantity.get() <= item.available() {
+            return Err(Error::ItemFull(self.line.item_id.clone()));
+        }
         item.hold(order_id, hold).map_err(short)?;
+        *room = room.saturating_sub(bytes);
         Ok(Holding::Held)
     }
 }
 
 /// The order that a key is mapped to.
 fn mapped(beside: &Beside, key: &KeyDigest) -> Result<Option<OrderId>, Error> {
-    beside.get(&Key::Idempotency(*key)).map(|entry| Ok(decode(entry.clone())?.record)).transpose()
+    beside.get(&Key::Idempotency(*key))?.map(|entry| Ok(decode(entry.clone())?.record)).transpose()
 }

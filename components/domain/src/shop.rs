@@ -15,7 +15,7 @@ use crate::group::Group;
 use crate::ids::OrderId;
 use crate::ledger::Lease;
 use crate::order::Order;
-use crate::payment::Payment;
+use crate::payment::{Payment, Void};
 use crate::payments::{Outcome, Payer};
 use crate::placing::{Met, Wanted};
 use crate::store::{Entry, Key, Store, StoreError, Swap};
@@ -27,6 +27,35 @@ pub struct Settings {
     pub payment_window: Duration,
     /// The currency of every price.
     pub currency: Currency,
+    /// How large records may become.
+    pub limits: Limits,
+}
+
+/// How large records may become, and how much is done in one go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The most bytes of a record: the smallest limit that a platform sets on a value.
+    pub record_bytes: usize,
+    /// The bytes of these that are kept free of holds, for what else a record has to take: adjustments that it remembers,
+    /// keys of orders that it has settled, longer numbers. So settling and adjusting always have room.
+    pub reserved_bytes: usize,
+    /// How many keys of settled orders an item carries before their mappings are written, all in one call. A record that is
+    /// full carries none.
+    pub mappings_a_call: usize,
+}
+
+impl Limits {
+    /// The most bytes of an item's record, without adjustments and keys of settled orders, that takes another hold.
+    pub fn hold_bytes(&self) -> usize {
+        self.record_bytes.saturating_sub(self.reserved_bytes)
+    }
+}
+
+impl Default for Limits {
+    /// What every platform takes. 64 adjustments and 16 keys take 2.3 kB of the reserve.
+    fn default() -> Self {
+        Self { record_bytes: 1_000_000, reserved_bytes: 16_000, mappings_a_call: 16 }
+    }
 }
 
 /// Takes orders, holds stock and takes payment, on a store.
@@ -65,6 +94,7 @@ impl Company {
 }
 
 /// A record together with the bytes that it was read from.
+#[derive(Debug)]
 pub(crate) struct Read<T> {
     pub(crate) entry: Entry,
     pub(crate) record: T,
@@ -89,8 +119,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
         &self.settings.currency
     }
 
-    /// Makes sure that what a client is about to be told is not undone when the store fails over: all that it rests on.
-    /// Whoever hands out an answer that is to stay true asks for this first.
+    /// Makes sure that what a client is about to be told is not undone when the store fails over, nor what it rests on. To be
+    /// called before an answer is given that has to stay true.
     pub async fn confirm(&self) -> Result<(), Error> {
         Ok(self.store.confirm().await?)
     }
@@ -109,7 +139,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
     pub(crate) async fn read_orders(&self, ids: &[OrderId]) -> Result<Vec<Result<Option<OrderRead>, Error>>, Error> {
         let keys: Vec<_> = ids.iter().flat_map(|id| [Key::Order(*id), Key::Payment(*id)]).collect();
         let mut found = self.store.get(&keys).await?.into_iter();
-        let order = |id: &OrderId| match (found.next().flatten(), found.next().flatten()) {
+        let mut next = || found.next().unwrap_or(Ok(None));
+        let order = |id: &OrderId| match (next()?, next()?) {
             (None, None) => Ok(None),
             (Some(order), Some(payment)) => Ok(Some((decode_order(order, *id)?, decode(payment)?))),
             _ => Err(Error::half_an_order(*id)),
@@ -117,10 +148,45 @@ impl<S: Store, E: Environment> Shop<S, E> {
         Ok(ids.iter().map(order).collect())
     }
 
-    /// The payment of an order that is known to exist.
+    /// The record under a key.
+    pub(crate) async fn read_one(&self, key: Key) -> Result<Option<Entry>, Error> {
+        Ok(self.store.get(&[key]).await?.into_iter().next().unwrap_or(Ok(None))?)
+    }
+
+    /// The payment of an order that was there a moment ago.
+    ///
+    /// # Errors
+    /// [`Error::OrderNotFound`] where its creator has withdrawn it since, because another order has its key.
     pub(crate) async fn read_payment(&self, id: OrderId) -> Result<Read<Payment>, Error> {
-        let found = self.store.get(&[Key::Payment(id)]).await?.into_iter().next().flatten();
-        decode(found.ok_or_else(|| Error::half_an_order(id))?)
+        decode(self.read_one(Key::Payment(id)).await?.ok_or(Error::OrderNotFound)?)
+    }
+
+    /// Decides the payment of an order whose time has passed, and answers with what it is now. No client is told of an expiry
+    /// before it is decided: another server's clock, or this one's after it was put back, may say that there is time left.
+    pub(crate) async fn expire(&self, order: &Order, mut payment: Read<Payment>) -> Result<Read<Payment>, Error> {
+        let mut attempts = self.attempts();
+        loop {
+            let now = self.environment.now();
+            if payment.record.settlement().is_some() || now < order.expires_at {
+                return Ok(payment);
+            }
+            let record = Payment::Void { reason: Void::Expired, at: now };
+            let value = encode(&record)?;
+            match self.store.swap(&payment.entry, value.clone()).await {
+                Ok(Swap::Swapped) => {
+                    return Ok(Read { entry: Entry::new(payment.entry.location, value), record });
+                }
+                outcome => attempts.again(outcome).await?,
+            }
+            payment = self.read_payment(order.order_id).await?;
+        }
+    }
+
+    /// A number for one look at the holds of an item: where it begins, so that each look is at others.
+    pub(crate) fn turn(&self) -> u64 {
+        let mut random = [0; 8];
+        self.environment.random(&mut random);
+        u64::from_le_bytes(random)
     }
 
     /// Starts to count attempts.
@@ -176,6 +242,12 @@ const MOST_ATTEMPTS: u32 = 40;
 const MOST_ATTEMPTS_IN_COMPANY: u32 = 12;
 
 impl<E: Environment> Attempts<'_, E> {
+    /// Counts one that needs no pause after it.
+    pub(crate) fn count(&mut self) -> Result<(), Error> {
+        self.made = self.made.saturating_add(1);
+        if self.made >= self.most { Err(Error::Busy) } else { Ok(()) }
+    }
+
     /// The longest pause is this power of two, in milliseconds.
     const LONGEST_PAUSE: u32 = 6;
 

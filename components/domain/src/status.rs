@@ -4,7 +4,6 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::environment::Timestamp;
 use crate::payment::{Payment, Void};
 
 /// The status of an order.
@@ -38,15 +37,14 @@ impl fmt::Display for Status {
     }
 }
 
-/// The status of an order with this payment. `all_held` says whether each of its lines is held; it matters only
-/// while the order is unpaid and not past `expires_at`.
-pub fn status(payment: &Payment, all_held: bool, now: Timestamp, expires_at: Timestamp) -> Status {
+/// The status of an order with this payment. `all_held` says whether each of its lines is held; it matters only while the
+/// order is unpaid. No clock has a part in it: an order is expired once its payment says so.
+pub fn status(payment: &Payment, all_held: bool) -> Status {
     match payment {
         Payment::Paid(_) => Status::Paid,
         Payment::Void { reason: Void::Cancelled, .. } => Status::Cancelled,
         Payment::Void { reason: Void::Expired, .. } => Status::Expired,
         Payment::Void { reason: Void::Rejected, .. } => Status::Rejected,
-        Payment::Unpaid { .. } if now >= expires_at => Status::Expired,
         Payment::Unpaid { .. } if all_held => Status::Pending,
         Payment::Unpaid { .. } => Status::Placing,
     }

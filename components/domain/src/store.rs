@@ -24,7 +24,7 @@ pub enum Key {
     Ledger,
     /// The orders that were written under a number of the ledger. Never changes.
     Placed(u64),
-    /// What an adjustment was, and when it was made.
+    /// What the adjustment under a key was, and when it was made.
     Adjustment(KeyDigest),
 }
 
@@ -68,6 +68,20 @@ impl Entry {
     pub fn new(location: String, value: Vec<u8>) -> Self {
         Self { location, value, memo: Memo::default() }
     }
+}
+
+/// What was found under a key: a record, or none. An error concerns this record alone: the others that were read with it
+/// are as good as ever.
+pub type Found = Result<Option<Entry>, Damaged>;
+
+/// A record that the store has and cannot hand over, or one that it should have and has lost.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the record {location} cannot be read: {reason}")]
+pub struct Damaged {
+    /// Where the store keeps the record, or should.
+    pub location: String,
+    /// What is wrong with it.
+    pub reason: String,
 }
 
 /// Something that a store keeps with an entry, for one swap of it. It makes no difference to what an entry is.
@@ -136,11 +150,11 @@ pub enum StoreError {
 pub trait Store {
     /// Reads records: one answer a key, in the order of `keys`, of which none is there twice. A key's answer may be older
     /// than the next key's, but none is older than the call.
-    async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StoreError>;
+    async fn get(&self, keys: &[Key]) -> Result<Vec<Found>, StoreError>;
 
     /// As [`Store::get`], for items that are likely to be swapped next: what it takes to swap them may be read with them.
     /// The others are read after the items.
-    async fn get_to_swap(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StoreError> {
+    async fn get_to_swap(&self, keys: &[Key]) -> Result<Vec<Found>, StoreError> {
         self.get(keys).await
     }
 
@@ -151,7 +165,10 @@ pub trait Store {
     /// Removes what [`Store::insert`] wrote and nobody else has seen.
     async fn remove(&self, keys: &[Key]) -> Result<(), StoreError>;
 
-    /// Writes records whose value is the same whoever writes them, so that it does not matter who is last.
+    /// Writes those of these records that are not there yet. One that is there stays as it is.
+    ///
+    /// Where the store can, each is written by one atomic step. The key-value store of Spin cannot: there, of two that are
+    /// written under one key within a millisecond the later one stays.
     async fn put(&self, records: Vec<(Key, Vec<u8>)>) -> Result<(), StoreError>;
 
     /// Writes a record unless it exists; of several at once exactly one creates it.
@@ -160,8 +177,8 @@ pub trait Store {
     /// Replaces the record that was read, if it still has the same bytes. After an error the swap may have been made.
     async fn swap(&self, read: &Entry, value: Vec<u8>) -> Result<Swap, StoreError>;
 
-    /// Makes sure that what was read before this call is not lost when the store fails over to a copy. A store of which
-    /// there is one copy has nothing to do.
+    /// Makes sure that what was read so far is not lost where the store goes on from a copy that lags behind. To be called
+    /// before a client is told anything that rests on a read alone. A store without such copies has nothing to do.
     async fn confirm(&self) -> Result<(), StoreError> {
         Ok(())
     }

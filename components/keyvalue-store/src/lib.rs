@@ -25,7 +25,7 @@ mod wasi;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use domain::{Creation, Entry, Environment, Key, Memo, Store, StoreError, Swap};
+use domain::{Creation, Damaged, Entry, Environment, Found, Key, Memo, Store, StoreError, Swap};
 
 pub use calls::Calls;
 #[cfg(feature = "wasi")]
@@ -38,19 +38,35 @@ const CLAIM_ATTEMPTS: usize = 8;
 /// The most claims that are remembered, so that an instance stays small: 10,000 items take about a megabyte.
 const MOST_CLAIMS: usize = 10_000;
 
+/// What a claim cell says, or what is wrong with it.
+type Claim = Result<Option<Token>, Damaged>;
+
 /// What was seen of a store and does not change: that it is what it says, and which cells are claimed by whom. An instance
-/// remembers it for as long as it lives, which spares it a read an item.
-#[derive(Debug, Default)]
+/// remembers it for as long as it lives, which spares it a read an item. It is a cache: what was read for a call is kept by
+/// that call too, so that the call goes on as well where the memory has no room for it.
+#[derive(Debug)]
 pub struct Memory {
     trusted: AtomicBool,
     /// Sorted by cell.
     claims: Mutex<Vec<(String, Token)>>,
+    most_claims: usize,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Memory {
     /// Nothing was seen yet.
     pub const fn new() -> Self {
-        Self { trusted: AtomicBool::new(false), claims: Mutex::new(Vec::new()) }
+        Self::of(MOST_CLAIMS)
+    }
+
+    /// A memory with room for `most_claims` claims.
+    pub const fn of(most_claims: usize) -> Self {
+        Self { trusted: AtomicBool::new(false), claims: Mutex::new(Vec::new()), most_claims }
     }
 
     fn trusts(&self) -> bool {
@@ -71,17 +87,20 @@ impl Memory {
         // Whoever claimed it had tried the store before.
         self.trust();
         let mut claims = self.claims();
-        if claims.len() >= MOST_CLAIMS {
-            claims.clear();
-        }
-        // A cell that is known is claimed by whom it was claimed.
-        if let Err(index) = claims.binary_search_by(|(known, _)| known.as_str().cmp(cell)) {
-            claims.insert(index, (cell.to_owned(), claim));
+        // A claim never changes: one that is known needs no second look.
+        let find = |claims: &[(String, Token)]| claims.binary_search_by(|(known, _)| known.as_str().cmp(cell));
+        if find(&claims).is_err() {
+            if claims.len() >= self.most_claims {
+                claims.clear();
+            }
+            if let Err(index) = find(&claims) {
+                claims.insert(index, (cell.to_owned(), claim));
+            }
         }
     }
 
-    fn forget_claims(&self) {
-        self.claims().clear();
+    fn forget(&self, cell: &str) {
+        self.claims().retain(|(known, _)| known != cell);
     }
 
     fn claims(&self) -> MutexGuard<'_, Vec<(String, Token)>> {
@@ -123,28 +142,34 @@ impl<'a, C: Calls, E: Environment> KeyValue<'a, C, E> {
     }
 
     /// Under which names these records are kept; none for what was never created.
-    async fn locate(&self, keys: &[Key]) -> Result<Vec<Option<String>>, StoreError> {
-        let cells: Vec<_> = keys.iter().filter(|key| key.is_created()).map(cell).collect();
-        let unknown: Vec<_> = cells.iter().filter(|cell| self.memory.claim(cell).is_none()).cloned().collect();
-        for (cell, value) in self.get_many(&unknown).await? {
-            value.map(|value| self.read_claim(&cell, &value)).transpose()?;
-        }
-        let mut cells = cells.into_iter();
+    async fn locate(&self, keys: &[Key]) -> Result<Vec<Result<Option<String>, Damaged>>, StoreError> {
+        let cells = keys.iter().filter(|key| key.is_created()).map(cell);
+        // What is known now, and not asked for again: the memory may forget it while the rest is read.
+        let known: Vec<_> = cells.map(|cell| (self.memory.claim(&cell), cell)).collect();
+        let unknown = known.iter().filter(|(claim, _)| claim.is_none()).map(|(_, cell)| cell.clone());
+        let mut read = self.get_many(&unknown.collect::<Vec<_>>()).await?;
+        let mut claims = known.into_iter().map(|(claim, cell)| match claim {
+            Some(token) => Ok(Some(token)),
+            None => match take(&mut read, &cell) {
+                Some(value) => self.read_claim(&cell, &value),
+                None => Ok(None),
+            },
+        });
         let location = |key: &Key| match key.is_created() {
-            false => Some(key.to_string()),
-            true => cells.next().and_then(|cell| self.memory.claim(&cell)).map(|token| token.location(key)),
+            false => Ok(Some(key.to_string())),
+            true => Ok(claims.next().unwrap_or(Ok(None))?.map(|token| token.location(key))),
         };
         Ok(keys.iter().map(location).collect())
     }
 
     /// What was found of a record where it is kept.
-    fn found(&self, key: &Key, location: String, value: Option<Vec<u8>>) -> Result<Option<Entry>, StoreError> {
+    fn found(&self, key: &Key, location: String, value: Option<Vec<u8>>) -> Found {
         match value {
             Some(value) => Ok(Some(Entry::new(location, value))),
             None if key.is_created() => {
-                // Or a cell was not what it is now.
-                self.memory.forget_claims();
-                Err(StoreError::Unsuitable(format!("it has lost {location}")))
+                // Or its cell was not what it is now: it is read again for the next request.
+                self.memory.forget(&cell(key));
+                Err(Damaged { location, reason: "the store has lost it".to_owned() })
             }
             None => Ok(None),
         }
@@ -162,10 +187,11 @@ impl<'a, C: Calls, E: Environment> KeyValue<'a, C, E> {
         if let Some(token) = self.memory.claim(cell) {
             return Ok(Some(token));
         }
-        self.calls.get(cell).await?.map_or(Ok(None), |value| self.read_claim(cell, &value))
+        let Some(value) = self.calls.get(cell).await? else { return Ok(None) };
+        self.read_claim(cell, &value).map_err(|damaged| StoreError::Unsuitable(damaged.to_string()))
     }
 
-    fn read_claim(&self, cell: &str, value: &[u8]) -> Result<Option<Token>, StoreError> {
+    fn read_claim(&self, cell: &str, value: &[u8]) -> Claim {
         let token = Token::read(cell, value)?;
         if let Some(token) = token {
             self.memory.remember(cell, token);
@@ -234,34 +260,39 @@ impl<'a, C: Calls, E: Environment> KeyValue<'a, C, E> {
 }
 
 impl<C: Calls, E: Environment> Store for KeyValue<'_, C, E> {
-    async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StoreError> {
+    async fn get(&self, keys: &[Key]) -> Result<Vec<Found>, StoreError> {
         let locations = self.locate(keys).await?;
         // In one call, which shows the records as they are at one moment: none older than another.
-        let mut found = self.get_many(&locations.iter().flatten().cloned().collect::<Vec<_>>()).await?;
-        let entry = |(key, location): (&Key, Option<String>)| {
-            let Some(location) = location else { return Ok(None) };
-            let value = found.iter_mut().find(|(key, _)| *key == location).and_then(|(_, value)| value.take());
-            self.found(key, location, value)
+        let there = locations.iter().flatten().flatten().cloned();
+        let mut read = self.get_many(&there.collect::<Vec<_>>()).await?;
+        let found = |(key, location): (&Key, Result<Option<String>, Damaged>)| match location? {
+            Some(location) => {
+                let value = take(&mut read, &location);
+                self.found(key, location, value)
+            }
+            None => Ok(None),
         };
-        keys.iter().zip(locations).map(entry).collect()
+        Ok(keys.iter().zip(locations).map(found).collect())
     }
 
-    async fn get_to_swap(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StoreError> {
+    async fn get_to_swap(&self, keys: &[Key]) -> Result<Vec<Found>, StoreError> {
         // Several are read in one call, and each once more when it is swapped: most of what is refused is refused before.
         let (item, others) = match keys {
             [item, others @ ..] if item.is_created() && !others.iter().any(Key::is_created) => (item, others),
             _ => return self.get(keys).await,
         };
-        let entry = match self.locate(std::slice::from_ref(item)).await?.into_iter().next().flatten() {
-            Some(location) => {
+        let found = match self.locate(std::slice::from_ref(item)).await?.into_iter().next().unwrap_or(Ok(None)) {
+            Ok(Some(location)) => {
                 let (cas, value) = self.current(&location).await?;
-                self.found(item, location, value)?.map(|entry| Entry { memo: Memo::new(cas), ..entry })
+                let found = self.found(item, location, value);
+                found.map(|entry| entry.map(|entry| Entry { memo: Memo::new(cas), ..entry }))
             }
-            None => None,
+            Ok(None) => Ok(None),
+            Err(damaged) => Err(damaged),
         };
-        let mut entries = vec![entry];
-        entries.extend(self.get(others).await?);
-        Ok(entries)
+        let mut all = vec![found];
+        all.extend(self.get(others).await?);
+        Ok(all)
     }
 
     async fn insert(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Entry>, StoreError> {
@@ -275,8 +306,12 @@ impl<C: Calls, E: Environment> Store for KeyValue<'_, C, E> {
         self.calls.delete_many(&names).await
     }
 
-    async fn put(&self, records: Vec<(Key, Vec<u8>)>) -> Result<(), StoreError> {
-        self.insert(records).await.map(drop)
+    async fn put(&self, mut records: Vec<(Key, Vec<u8>)>) -> Result<(), StoreError> {
+        let names: Vec<_> = records.iter().map(|(key, _)| key.to_string()).collect();
+        let there = self.get_many(&names).await?;
+        let is_there = |key: &Key| there.iter().any(|(name, value)| *name == key.to_string() && value.is_some());
+        records.retain(|(key, _)| !is_there(key));
+        if records.is_empty() { Ok(()) } else { self.insert(records).await.map(drop) }
     }
 
     async fn create(&self, key: &Key, value: Vec<u8>) -> Result<Creation, StoreError> {
@@ -341,6 +376,11 @@ impl<C: Calls, E: Environment> Store for KeyValue<'_, C, E> {
     }
 }
 
+/// What was read of a key, once.
+fn take(read: &mut [(String, Option<Vec<u8>>)], key: &str) -> Option<Vec<u8>> {
+    read.iter_mut().find(|(found, _)| found == key).and_then(|(_, value)| value.take())
+}
+
 /// Whether these are the same bytes. Eight at a time: a comparison of slices goes byte by byte in WebAssembly, and a record
 /// has up to a megabyte.
 fn same(one: &[u8], other: &[u8]) -> bool {
@@ -362,11 +402,11 @@ impl Token {
     /// What a cell holds that is not claimed.
     const NONE: [u8; 8] = [0; 8];
 
-    fn read(cell: &str, value: &[u8]) -> Result<Option<Self>, StoreError> {
+    fn read(cell: &str, value: &[u8]) -> Claim {
         match <[u8; 8]>::try_from(value) {
             Ok(Self::NONE) => Ok(None),
             Ok(bytes) => Ok(Some(Self(u64::from_le_bytes(bytes)))),
-            Err(_) => Err(StoreError::Unsuitable(format!("{cell} is not a cell of 8 bytes"))),
+            Err(_) => Err(Damaged { location: cell.to_owned(), reason: "it is not a cell of 8 bytes".to_owned() }),
         }
     }
 

@@ -36,7 +36,7 @@ pub trait Redis {
 /// A point in the life of an instance. Each is later than those before; none is 0.
 pub(crate) type Moment = u64;
 
-/// A connection that somebody has in hand, for one command or several.
+/// A connection that a request has in hand, for one command or several.
 pub(crate) struct Held<C> {
     pub(crate) connection: C,
     /// When something was read over it last.
@@ -95,7 +95,7 @@ impl<R: Redis> Shared<R> {
         Ok(self.current.borrow_mut().insert(Rc::new(held)).clone())
     }
 
-    /// Takes another connection for the next command, if this one still is the one of all: it may be broken. Whoever has
+    /// Takes another connection for the next command, if this one still is the one of all: it may be broken. A request that has
     /// it in hand keeps it.
     pub(crate) fn give_up(&self, held: &Rc<Held<R::Connection>>) {
         if self.is_current(held) {

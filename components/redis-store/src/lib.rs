@@ -16,17 +16,28 @@ mod wasi;
 use std::rc::Rc;
 use std::time::Duration;
 
-use domain::{Creation, Entry, Environment, Key, Store, StoreError, Swap};
+use domain::{Creation, Damaged, Entry, Environment, Found, Key, Store, StoreError, Swap};
 
 use crate::connection::Moment;
 pub use crate::connection::{Redis, Shared};
 #[cfg(feature = "wasi")]
 pub use wasi::Wasi;
 
-/// Reads several keys. `MGET` would answer "absent" for a key of another type; `GET` says what is the matter.
+/// Reads several keys. `MGET` would answer "absent" for a key of another type; here that is the number 0.
 const GET_ALL: &str = "local found = {} \
-    for place, key in ipairs(KEYS) do found[place] = redis.call('GET', key) end \
+    for place, key in ipairs(KEYS) do \
+        local value = redis.pcall('GET', key) \
+        if type(value) == 'table' then value = 0 end \
+        found[place] = value \
+    end \
     return found";
+
+/// Writes those of several records that are not there.
+const PUT_ALL: &str = "local written = 0 \
+    for place, key in ipairs(KEYS) do \
+        if redis.call('SET', key, ARGV[place], 'NX') then written = written + 1 end \
+    end \
+    return written";
 
 /// Replaces a value if it still is what was read.
 const COMPARE_AND_SWAP: &str = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end \
@@ -63,8 +74,8 @@ pub struct RedisStore<R: Redis, E> {
 }
 
 impl<R: Redis, E: Environment> RedisStore<R, E> {
-    /// A request's store, over the connection that it shares with the others of its instance. A write counts once so many
-    /// replicas have it too.
+    /// A request's store, over the connection that it shares with the others of its instance. A write counts once
+    /// `replicas` replicas have it too.
     pub fn new(shared: Rc<Shared<R>>, environment: E, replicas: u32) -> Self {
         let began = shared.now();
         Self { shared, environment, replicas, began }
@@ -73,7 +84,10 @@ impl<R: Redis, E: Environment> RedisStore<R, E> {
     async fn read(&self, keys: Vec<Vec<u8>>) -> Result<Vec<Answer>, StoreError> {
         match keys.as_slice() {
             [] => Ok(Vec::new()),
-            [_] => self.look("GET", keys).await,
+            [_] => match self.look("GET", keys).await {
+                Err(StoreError::Unavailable(message)) if message.contains("WRONGTYPE") => Ok(vec![Answer::Number(0)]),
+                looked => looked,
+            },
             _ => {
                 let count = text(keys.len());
                 self.look("EVAL_RO", [vec![GET_ALL.into(), count], keys].concat()).await
@@ -126,18 +140,19 @@ impl<R: Redis, E: Environment> RedisStore<R, E> {
 }
 
 impl<R: Redis, E: Environment> Store for RedisStore<R, E> {
-    async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StoreError> {
+    async fn get(&self, keys: &[Key]) -> Result<Vec<Found>, StoreError> {
         let locations: Vec<_> = keys.iter().map(Key::to_string).collect();
         let answers = self.read(locations.iter().map(|location| location.as_str().into()).collect()).await?;
         if answers.len() != locations.len() {
             return Err(unexpected("GET", &answers));
         }
-        let entry = |(location, answer)| match answer {
-            Answer::Value(value) => Ok(Some(Entry::new(location, value))),
-            Answer::Nil => Ok(None),
+        let found = |(location, answer)| match answer {
+            Answer::Value(value) => Ok(Ok(Some(Entry::new(location, value)))),
+            Answer::Nil => Ok(Ok(None)),
+            Answer::Number(_) => Ok(Err(Damaged { location, reason: "it is no string".to_owned() })),
             other => Err(unexpected("GET", &[other])),
         };
-        locations.into_iter().zip(answers).map(entry).collect()
+        locations.into_iter().zip(answers).map(found).collect()
     }
 
     async fn insert(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Entry>, StoreError> {
@@ -153,7 +168,12 @@ impl<R: Redis, E: Environment> Store for RedisStore<R, E> {
     }
 
     async fn put(&self, records: Vec<(Key, Vec<u8>)>) -> Result<(), StoreError> {
-        self.set(records.into_iter().flat_map(|(key, value)| [text(key), value]).collect()).await
+        let (keys, values): (Vec<_>, Vec<_>) = records.into_iter().map(|(key, value)| (text(key), value)).unzip();
+        let count = text(keys.len());
+        match self.write("EVAL", [vec![PUT_ALL.into(), count], keys, values].concat()).await?.as_slice() {
+            [Answer::Number(_)] => Ok(()),
+            other => Err(unexpected("EVAL", other)),
+        }
     }
 
     async fn create(&self, key: &Key, value: Vec<u8>) -> Result<Creation, StoreError> {

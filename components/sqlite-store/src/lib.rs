@@ -14,7 +14,7 @@ mod wasi;
 
 use std::time::Duration;
 
-use domain::{Creation, Entry, Environment, Key, Store, StoreError, Swap};
+use domain::{Creation, Damaged, Entry, Environment, Found, Key, Store, StoreError, Swap};
 
 #[cfg(feature = "wasi")]
 pub use wasi::Wasi;
@@ -113,7 +113,8 @@ impl<D: Database, E: Environment> Sqlite<D, E> {
             statement.push_str(if parameters.is_empty() { "(?, ?)" } else { ", (?, ?)" });
             parameters.extend([Value::Text(key), Value::Blob(value)]);
         }
-        // What is there already is the same: see `Store::insert` and `Store::put`.
+        // Of what is inserted nothing is there, or all if the answer to the first attempt was lost. What is put leaves alone
+        // what is there.
         statement.push_str(" ON CONFLICT (key) DO NOTHING");
         self.execute(&statement, parameters).await.map(drop)
     }
@@ -152,25 +153,29 @@ impl<D: Database, E: Environment> Sqlite<D, E> {
 }
 
 impl<D: Database, E: Environment> Store for Sqlite<D, E> {
-    async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StoreError> {
+    async fn get(&self, keys: &[Key]) -> Result<Vec<Found>, StoreError> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
         let locations: Vec<_> = keys.iter().map(Key::to_string).collect();
         let statement = format!("SELECT key, value FROM records WHERE key IN ({})", marks(keys.len()));
         let rows = self.execute(&statement, locations.iter().cloned().map(Value::Text).collect()).await?;
-        let mut found = Vec::with_capacity(rows.len());
+        let mut read = Vec::with_capacity(rows.len());
         for row in rows {
             match <[Value; 2]>::try_from(row) {
-                Ok([Value::Text(key), Value::Blob(value)]) => found.push((key, value)),
+                Ok([Value::Text(key), value]) => read.push((key, Some(value))),
                 _ => return Err(StoreError::Unsuitable("a row of its table is no record".to_owned())),
             }
         }
-        let entry = |location: String| {
-            let value = found.iter_mut().find(|(key, _)| *key == location).map(|(_, value)| std::mem::take(value));
-            value.map(|value| Entry::new(location, value))
+        let found = |location: String| {
+            let value = read.iter_mut().find(|(key, _)| *key == location).and_then(|(_, value)| value.take());
+            match value {
+                None => Ok(None),
+                Some(Value::Blob(value)) => Ok(Some(Entry::new(location, value))),
+                Some(_) => Err(Damaged { location, reason: "it is not made of bytes".to_owned() }),
+            }
         };
-        Ok(locations.into_iter().map(entry).collect())
+        Ok(locations.into_iter().map(found).collect())
     }
 
     async fn insert(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Entry>, StoreError> {

@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use domain::{Creation, Entry, Environment, ItemId, Key, Store, StoreError, Swap, Timestamp};
+use domain::{Creation, Entry, Environment, Found, ItemId, Key, Store, StoreError, Swap, Timestamp};
 use rusqlite::types::{Value as Field, ValueRef};
 use rusqlite::{Connection, params_from_iter};
 use sqlite_store::{Database, Failure, Sqlite, Value};
@@ -49,6 +49,11 @@ fn rows(connection: &Connection, statement: &str, parameters: &[Value]) -> rusql
 
 /// Chance that comes in turn, and no time.
 struct Turns;
+
+/// Records that can be read, all of them.
+fn sound(found: Vec<Found>) -> Vec<Option<Entry>> {
+    found.into_iter().map(|found| found.expect("it can be read")).collect()
+}
 
 impl Environment for Turns {
     fn now(&self) -> Timestamp {
@@ -99,8 +104,8 @@ fn the_table_is_made_once_by_the_first_statement_that_misses_it() {
     let connection = in_memory();
     let database = native(&connection);
     let store = Sqlite::new(&database, Turns);
-    assert_eq!(now(store.get(&[item("a")])), Ok(vec![None]));
-    assert_eq!(now(store.get(&[item("a")])), Ok(vec![None]));
+    assert_eq!(now(store.get(&[item("a")])).map(sound), Ok(vec![None]));
+    assert_eq!(now(store.get(&[item("a")])).map(sound), Ok(vec![None]));
     let made = database.statements.borrow().iter().filter(|statement| statement.starts_with("CREATE")).count();
     assert_eq!((database.statements.borrow().len(), made), (4, 1));
 }
@@ -112,7 +117,7 @@ fn one_of_two_creates_a_record() {
     let store = Sqlite::new(&database, Turns);
     assert_eq!(now(store.create(&item("a"), b"1".to_vec())), Ok(Creation::Created));
     assert_eq!(now(store.create(&item("a"), b"2".to_vec())), Ok(Creation::Exists));
-    assert_eq!(now(store.get(&[item("a")])), Ok(vec![Some(entry("a", b"1"))]));
+    assert_eq!(now(store.get(&[item("a")])).map(sound), Ok(vec![Some(entry("a", b"1"))]));
 }
 
 #[test]
@@ -124,7 +129,7 @@ fn a_record_is_swapped_only_from_the_bytes_that_were_read() {
     assert_eq!(now(store.swap(&entry("a", b"1"), b"2".to_vec())), Ok(Swap::Swapped));
     assert_eq!(now(store.swap(&entry("a", b"1"), b"3".to_vec())), Ok(Swap::Conflict));
     assert_eq!(now(store.swap(&entry("b", b""), b"3".to_vec())), Ok(Swap::Conflict));
-    assert_eq!(now(store.get(&[item("b"), item("a")])), Ok(vec![None, Some(entry("a", b"2"))]));
+    assert_eq!(now(store.get(&[item("b"), item("a")])).map(sound), Ok(vec![None, Some(entry("a", b"2"))]));
 }
 
 #[test]
@@ -133,7 +138,7 @@ fn records_are_inserted_and_removed_in_one_statement() {
     let database = native(&connection);
     let store = Sqlite::new(&database, Turns);
     let records: Vec<_> = ["a", "b", "c"].map(|name| (item(name), name.as_bytes().to_vec())).into();
-    assert_eq!(now(store.get(&[])), Ok(Vec::new()));
+    assert_eq!(now(store.get(&[])).map(sound), Ok(Vec::new()));
     assert_eq!(now(store.put(records.clone())), Ok(()));
     database.statements.borrow_mut().clear();
     let entries = now(store.insert(records)).expect("they are inserted");
@@ -141,7 +146,7 @@ fn records_are_inserted_and_removed_in_one_statement() {
     now(store.remove(&[item("a"), item("c")])).expect("they are removed");
     assert_eq!(database.statements.borrow().len(), 2);
     let found = now(store.get(&[item("a"), item("b"), item("c")]));
-    assert_eq!(found, Ok(vec![None, Some(entry("b", b"b")), None]));
+    assert_eq!(found.map(sound), Ok(vec![None, Some(entry("b", b"b")), None]));
 }
 
 #[test]

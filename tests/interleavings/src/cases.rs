@@ -1,7 +1,9 @@
 //! The small cases that are searched completely.
 
-use crate::request::Request::{Adjust, Cancel, Pay, Place, Put};
-use crate::request::{Level, Name, Request};
+use domain::Limits;
+
+use crate::request::Request::{Adjust, Cancel, List, Pay, Place, Put, Show};
+use crate::request::{Level, Name, Request, Rules};
 use crate::world::{Case, Faults};
 
 /// A case with its name, which is what it is about.
@@ -11,7 +13,7 @@ pub struct Named {
 }
 
 fn faults(crashes: usize, errors: usize, expiries: usize) -> Faults {
-    Faults { crashes, errors, expiries }
+    Faults { crashes, errors, expiries, failovers: 0 }
 }
 
 /// An order for one of each of these.
@@ -21,12 +23,14 @@ fn one_of(items: &[Name], key: Option<Name>) -> Request {
 
 fn named(name: &'static str, stock: &[(Name, u64)], requests: Vec<Request>, faults: Faults) -> Named {
     let case = Case {
-        level: Level::Domain,
+        rules: Rules::of(Level::Domain),
         stock: stock.to_vec(),
         requests,
         together: Vec::new(),
         cold: false,
+        behind: Vec::new(),
         before: Vec::new(),
+        before_limits: false,
         faults,
     };
     Named { name, case }
@@ -50,7 +54,7 @@ fn companies() -> Vec<Named> {
             faults(0, 1, 0),
         ),
     );
-    on_key_value.case.level = Level::KeyValue;
+    on_key_value.case.rules.level = Level::KeyValue;
     let mut payers = named(
         "two_payers_in_one_company_and_a_canceller",
         &[("a", 2)],
@@ -120,6 +124,130 @@ fn companies() -> Vec<Named> {
     ]
 }
 
+/// More calls than a request makes: all of them.
+const ALL: usize = 100;
+
+/// What can happen at the limits of records, caches, clocks and copies.
+fn limits() -> Vec<Named> {
+    let (k, l, m) = (Some("k"), Some("l"), Some("m"));
+    let keyed = |key| one_of(&["a"], key);
+
+    let mut full = named(
+        "an_item_with_room_for_three_holds",
+        &[("a", 9)],
+        vec![
+            keyed(k),
+            keyed(l),
+            keyed(m),
+            keyed(Some("n")),
+            keyed(Some("o")),
+            keyed(Some("p")),
+            Adjust("a", 1, None),
+            Pay(0),
+        ],
+        faults(0, 1, 1),
+    );
+    full.case.before = (0..6).map(|number| (number, ALL)).collect();
+    full.case.rules.limits = Limits { record_bytes: 360, reserved_bytes: 110, mappings_a_call: 16 };
+
+    let mut earlier = named(
+        "an_item_that_an_earlier_version_filled",
+        &[("a", 9)],
+        vec![keyed(k), keyed(l), keyed(m), keyed(Some("n")), Adjust("a", 1, None), keyed(Some("o"))],
+        faults(1, 0, 1),
+    );
+    earlier.case.before = (0..4).map(|number| (number, ALL)).collect();
+    earlier.case.before_limits = true;
+    earlier.case.rules.limits = Limits { record_bytes: 235, reserved_bytes: 20, mappings_a_call: 16 };
+
+    let mut clocks = named(
+        "two_servers_whose_clocks_differ",
+        &[("a", 1)],
+        vec![one_of(&["a"], None), Show(0), Pay(0), Cancel(0), Pay(0)],
+        faults(0, 1, 1),
+    );
+    clocks.case.before = vec![(0, ALL)];
+    clocks.case.behind = vec![2, 3];
+
+    let mut listed =
+        named("orders_of_one_key_in_the_list", &[("a", 2)], vec![keyed(k), keyed(k), List, Cancel(1)], faults(0, 0, 1));
+    listed.case.behind = vec![3];
+
+    let mut failover = named(
+        "a_payment_that_no_replica_has",
+        &[("a", 1)],
+        vec![one_of(&["a"], None), Pay(0), Pay(0), Cancel(0), Show(0)],
+        Faults { failovers: 1, ..faults(0, 1, 0) },
+    );
+    failover.case.before = vec![(0, ALL)];
+
+    let placed = named(
+        "an_order_that_no_replica_has",
+        &[("a", 1)],
+        vec![keyed(k), keyed(k), Show(0)],
+        Faults { failovers: 1, ..faults(0, 1, 0) },
+    );
+
+    let mut numbers = named(
+        "numbers_that_no_replica_has",
+        &[("a", 2)],
+        vec![one_of(&["a"], None), one_of(&["a"], None)],
+        Faults { failovers: 1, ..faults(0, 1, 0) },
+    );
+    numbers.case.cold = true;
+
+    let mut release = named(
+        "cancels_that_cannot_release",
+        &[("a", 2), ("b", 1)],
+        vec![one_of(&["a", "b"], None), one_of(&["a"], None), Cancel(0), Cancel(1)],
+        faults(1, 3, 0),
+    );
+    release.case.before = vec![(0, ALL), (1, ALL)];
+
+    let mut cache = named(
+        "a_cache_with_one_place",
+        &[("a", 2), ("b", 2)],
+        vec![one_of(&["a", "b"], None), one_of(&["a", "b"], k), Put("a", 1)],
+        faults(0, 0, 0),
+    );
+    cache.case.rules = Rules { claims: 1, ..Rules::of(Level::KeyValue) };
+
+    let mut first_items = named(
+        "one_key_with_two_first_items",
+        &[("a", 1), ("b", 1)],
+        vec![keyed(k), one_of(&["b"], k), Pay(0), Pay(1), Adjust("a", 1, None), Adjust("b", 1, None), keyed(k)],
+        faults(1, 1, 0),
+    );
+    first_items.case.before = (0..5).map(|number| (number, ALL)).collect();
+    let every_key = Limits { mappings_a_call: 1, ..Limits::default() };
+    first_items.case.rules = Rules { limits: every_key, ..Rules::of(Level::KeyValue) };
+
+    let mut four = together(
+        4,
+        named(
+            "a_company_of_four_beside_settling",
+            &[("a", 6)],
+            vec![
+                one_of(&["a"], None),
+                keyed(k),
+                one_of(&["a"], None),
+                keyed(l),
+                keyed(m),
+                one_of(&["a"], None),
+                Cancel(5),
+                Adjust("a", 1, None),
+            ],
+            faults(0, 0, 0),
+        ),
+    );
+    // One is paid, one is being cancelled, and the four have come.
+    four.case.requests.push(Pay(4));
+    four.case.before = vec![(4, ALL), (5, ALL), (8, ALL), (0, 1), (1, 1), (2, 1), (3, 1)];
+    four.case.rules.limits = every_key;
+
+    vec![full, earlier, clocks, listed, failover, placed, numbers, release, cache, first_items, four]
+}
+
 /// All of them.
 pub fn all() -> Vec<Named> {
     let k = Some("k");
@@ -137,7 +265,7 @@ pub fn all() -> Vec<Named> {
         vec![one_of(&["item3"], None), one_of(&["item3"], None)],
         faults(0, 0, 0),
     );
-    presets.case.level = Level::KeyValue;
+    presets.case.rules.level = Level::KeyValue;
     // The first has made the ledger and item1 and is in the middle of item2; both are about to make item3 and the catalog.
     presets.case.before = vec![(0, 18), (1, 3)];
     let mut first_orders = named(
@@ -153,15 +281,16 @@ pub fn all() -> Vec<Named> {
         vec![Put("b", 1), Put("b", 2), one_of(&["b"], None)],
         faults(0, 1, 0),
     );
-    creators.case.level = Level::KeyValue;
+    creators.case.rules.level = Level::KeyValue;
     let mut last_unit = named(
         "two_buyers_of_the_last_unit_on_key_value",
         &[("a", 1)],
         vec![one_of(&["a"], None), one_of(&["a"], None)],
         faults(1, 1, 0),
     );
-    last_unit.case.level = Level::KeyValue;
+    last_unit.case.rules.level = Level::KeyValue;
     let mut cases = companies();
+    cases.extend(limits());
     cases.extend([
         named(
             "two_buyers_of_the_last_unit",

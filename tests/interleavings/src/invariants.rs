@@ -30,6 +30,8 @@ pub enum Rule {
     NothingStuck,
     /// Every order is in the list of orders, once.
     Listed,
+    /// Where nothing is damaged, no client is told that something is.
+    NoFalseAlarm,
 }
 
 /// A promise that was broken.
@@ -66,21 +68,39 @@ fn supplies(case: &Case, world: &World) -> Result<Vec<(Name, u64)>, Violation> {
 
 /// Checks what must hold at every moment.
 pub fn check(case: &Case, world: &World) -> Checked {
-    let mut keys = BTreeMap::<Name, BTreeSet<Uuid>>::new();
+    let mut keys = BTreeMap::<(Name, Name), BTreeSet<Uuid>>::new();
     for (number, request, answer) in world.requests() {
         let Some(answer) = answer else { continue };
-        told(world, number, request, answer)?;
-        // A key stands for one order: of those that were placed under it, one at most was told of as placed.
-        if let (Request::Place(_, Some(key)), Answer::Placed(order, Status::Placing | Status::Pending | Status::Paid)) =
-            (request, answer)
-        {
-            keys.entry(key).or_default().insert(uuid(*order));
+        if world.has_failed_over() && !matches!(request, Request::Place(..) | Request::Pay(_) | Request::Cancel(_)) {
+            continue;
         }
+        told(world, number, request, answer)?;
+        // A key stands for one order: of those that were placed under it, one at most was told of as placed. An order with
+        // another first item is another one, until the first is settled.
+        if let (
+            Request::Place(lines, Some(key)),
+            Answer::Placed(order, Status::Placing | Status::Pending | Status::Paid),
+        ) = (request, answer)
+        {
+            keys.entry((key, first_item(lines))).or_default().insert(uuid(*order));
+        }
+        match answer {
+            Answer::Refused(Error::Unreadable { .. }) => {
+                return broken(Rule::NoFalseAlarm, format!("request {number} was told {answer:?}"));
+            }
+            Answer::Refused(Error::ItemNotFound(item)) if case.stock.iter().any(|(name, _)| *name == item.as_str()) => {
+                return broken(Rule::NoFalseAlarm, format!("request {number} was told {answer:?}, which is there"));
+            }
+            _ => {}
+        }
+    }
+    if world.mapping_changed() {
+        return broken(Rule::RetryIsSafe, "a key that stood for one order stands for another".to_owned());
     }
     let makers: BTreeMap<_, _> = world
         .requests()
         .filter_map(|(number, request, _)| match request {
-            Request::Place(_, Some(key)) => Some((maker(uuid(first_order(number))), *key)),
+            Request::Place(lines, Some(key)) => Some((maker(uuid(first_order(number))), (*key, first_item(lines)))),
             _ => None,
         })
         .collect();
@@ -89,14 +109,19 @@ pub fn check(case: &Case, world: &World) -> Checked {
         let held = || supplies.iter().any(|(item, _)| holds(world, item, order.order_id));
         let placed = world.payment(order.order_id, |payment| payment.is("paid") || payment.is("unpaid") && held());
         if let (Some(key), Some(true)) = (makers.get(&maker(order.order_id)), placed) {
-            keys.entry(key).or_default().insert(order.order_id);
+            keys.entry(*key).or_default().insert(order.order_id);
         }
     });
     if let Some((key, orders)) = keys.iter().find(|(_, orders)| orders.len() > 1) {
-        return broken(Rule::RetryIsSafe, format!("{} orders under the key {key}: {orders:?}", orders.len()));
+        return broken(Rule::RetryIsSafe, format!("{} orders under the key {key:?}: {orders:?}", orders.len()));
     }
     each_listed_once(world)?;
     supplies.iter().try_for_each(|(item, initial)| books(world, item, *initial))
+}
+
+/// The item that carries an order's key.
+fn first_item(lines: &[(Name, u64)]) -> Name {
+    lines.iter().map(|(item, _)| *item).min().unwrap_or_default()
 }
 
 /// Every order is in the list of orders, once.
@@ -132,19 +157,38 @@ fn holds(world: &World, item: &str, order: Uuid) -> bool {
 
 /// Nobody was told of an order that it is placed, paid or cancelled, and it is not; or of an adjustment.
 fn told(world: &World, number: usize, request: &Request, answer: &Answer) -> Checked {
+    if let Answer::Listed(orders) = answer {
+        return orders
+            .iter()
+            .try_for_each(|(order, status)| told_of(world, number, uuid(*order), &Answer::Shown(*status)));
+    }
     let order = match (request, answer) {
         (_, Answer::Placed(order, _)) => uuid(*order),
         (Request::Pay(of) | Request::Cancel(of) | Request::Show(of), _) => uuid(first_order(*of)),
         _ => return Ok(()),
     };
+    told_of(world, number, order, answer)
+}
+
+/// As [`told`], of one order.
+fn told_of(world: &World, number: usize, order: Uuid, answer: &Answer) -> Checked {
     let fate = |fate: &str| world.payment(order, |payment| payment.is(fate)).unwrap_or(false);
     let (rule, as_told) = match answer {
         Answer::Paid | Answer::Placed(_, Status::Paid) | Answer::Shown(Status::Paid) => (Rule::OneFate, fate("paid")),
         Answer::Cancelled | Answer::Placed(_, Status::Cancelled) | Answer::Shown(Status::Cancelled) => {
             (Rule::OneFate, fate("cancelled"))
         }
-        Answer::Shown(Status::Rejected) => (Rule::OneFate, fate("rejected")),
-        // "Expired" may still be followed by a payment that was under way before: it says what time it is.
+        // What is rejected may be gone: it came to nothing.
+        Answer::Shown(Status::Rejected) | Answer::Refused(Error::OrderNotPayable(Status::Rejected)) => {
+            (Rule::OneFate, world.payment(order, |payment| payment.is("rejected")).unwrap_or(true))
+        }
+        Answer::Shown(Status::Expired)
+        | Answer::Placed(_, Status::Expired)
+        | Answer::Refused(Error::OrderNotPayable(Status::Expired) | Error::OrderNotCancellable(Status::Expired)) => {
+            (Rule::OneFate, fate("expired"))
+        }
+        Answer::Refused(Error::OrderNotPayable(Status::Cancelled)) => (Rule::OneFate, fate("cancelled")),
+        Answer::Refused(Error::OrderNotCancellable(Status::Paid)) => (Rule::OneFate, fate("paid")),
         Answer::Placed(..) => {
             let mut all_held = true;
             world.each_order(|placed| {
@@ -154,13 +198,43 @@ fn told(world: &World, number: usize, request: &Request, answer: &Answer) -> Che
             let decided = fate("paid") || fate("cancelled") || fate("expired");
             (Rule::ToldIsTrue, decided || fate("unpaid") && all_held)
         }
-        Answer::Shown(_) | Answer::Adjusted | Answer::Looked | Answer::Put | Answer::Refused(_) => return Ok(()),
+        Answer::Shown(_) | Answer::Listed(_) | Answer::Adjusted | Answer::Looked | Answer::Put | Answer::Refused(_) => {
+            return Ok(());
+        }
     };
     if as_told {
         return Ok(());
     }
     let payment = world.payment(order, |payment| format!("{payment:?}"));
     broken(rule, format!("request {number} was told {answer:?}; the payment is {payment:?}"))
+}
+
+/// What is held by orders that came to nothing is sold to the first order that needs it, long before anything expires.
+fn nothing_is_kept_from_sale(case: &Case, world: &mut World) -> Checked {
+    for (item, _) in supplies(case, world)? {
+        let Some((holds, on_hand)) = world.item(item, |record| {
+            (record.holds.iter().map(|(order, hold)| (*order, hold.quantity)).collect::<Vec<_>>(), record.on_hand)
+        }) else {
+            continue;
+        };
+        let needed = |order: &Uuid| world.payment(*order, |payment| payment.is("unpaid") || payment.is("paid"));
+        let taken: u64 = holds.iter().filter(|(order, _)| needed(order) == Some(true)).map(|(_, held)| held).sum();
+        let undecided =
+            holds.iter().filter(|(order, _)| world.payment(*order, |payment| payment.is("unpaid")) == Some(true));
+        // Where a case has a limit, two holds of pending orders reach it.
+        let is_full = undecided.count() >= 2;
+        let Some(free @ 1..) = on_hand.checked_sub(taken) else { continue };
+        match world.run(Request::Place(vec![(item, free)], None)) {
+            Answer::Placed(_, Status::Pending) => {}
+            Answer::Refused(Error::ItemFull(_)) if is_full => {}
+            answer => {
+                let what =
+                    format!("{free} of {item} are held by nothing that is needed, and an order is told {answer:?}");
+                return broken(Rule::NothingStuck, what);
+            }
+        }
+    }
+    check(case, world)
 }
 
 /// What was promised of an item, and where its goods went.
@@ -213,7 +287,12 @@ pub fn close(case: &Case, world: &mut World) -> Checked {
                 Request::Place(_, Some(_)),
                 Some(Answer::Placed(order, Status::Placing | Status::Pending | Status::Paid)),
             ) => {
-                matches!(world.run(request.clone()), Answer::Placed(again, _) if again == order)
+                match world.run(request.clone()) {
+                    Answer::Placed(again, _) => again == order,
+                    // Another order with another first item had its key first.
+                    Answer::Refused(Error::IdempotencyKeyReused) => world.mapped_to_another(order),
+                    _ => false,
+                }
             }
             (Request::Pay(_), Some(Answer::Paid)) => world.run(request.clone()) == Answer::Paid,
             (Request::Cancel(_), Some(Answer::Cancelled)) => world.run(request.clone()) == Answer::Cancelled,
@@ -225,6 +304,7 @@ pub fn close(case: &Case, world: &mut World) -> Checked {
         }
     }
     check(case, world)?;
+    nothing_is_kept_from_sale(case, world)?;
 
     world.expire();
     for (item, _) in supplies(case, world)? {

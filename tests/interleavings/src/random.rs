@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use fastrand::Rng;
 
 use crate::invariants::{Violation, check, close};
-use crate::request::{Level, Name, Request};
+use crate::request::{Level, Name, Request, Rules};
 use crate::store::Turn;
 use crate::world::{Case, Faults, Step, World};
 
@@ -51,6 +51,13 @@ fn run_in(seed: u64, begin: impl FnOnce(&Case) -> World) -> Run {
     let violation = loop {
         let before = world.events();
         let Some(step) = scheduler.next(&world, steps) else {
+            if world.faults().failovers > 0 {
+                world.take(Step::FailOver);
+                steps += 1;
+                if let Err(violation) = check(&case, &world) {
+                    break Some(violation);
+                }
+            }
             break close(&case, &mut world).err();
         };
         world.take(step);
@@ -76,11 +83,19 @@ fn case(random: &mut Rng) -> Case {
         .map(|number| if number < places { place(random, items, &carts) } else { follow(random, items, places) })
         .collect();
     let level = if random.u8(..4) == 0 { Level::KeyValue } else { Level::Domain };
-    let faults = Faults { crashes: random.usize(0..=2), errors: random.usize(0..=2), expiries: random.usize(0..=2) };
+    let rules = Rules { claims: if random.bool() { 1 } else { 10_000 }, ..Rules::of(level) };
+    let faults = Faults {
+        crashes: random.usize(0..=2),
+        errors: random.usize(0..=2),
+        expiries: random.usize(0..=2),
+        // Only the domain's own store has a replica.
+        failovers: usize::from(level == Level::Domain && random.u8(..4) == 0),
+    };
+    let behind = (0..count).filter(|_| random.u8(..4) == 0).collect();
     let together = (0..count).filter(|_| random.bool()).collect();
     let together = if random.bool() { together } else { Vec::new() };
     let cold = random.u8(..4) == 0;
-    Case { level, stock, requests, together, cold, before: Vec::new(), faults }
+    Case { rules, stock, requests, together, cold, behind, before: Vec::new(), before_limits: false, faults }
 }
 
 /// A request that places an order, under a key or not.
@@ -144,6 +159,9 @@ impl Scheduler {
         let rarely = |random: &mut Rng, left: usize| left > 0 && random.u8(..32) == 0;
         if rarely(&mut self.random, faults.expiries) {
             return Some(Step::Expire);
+        }
+        if rarely(&mut self.random, faults.failovers) {
+            return Some(Step::FailOver);
         }
         if rarely(&mut self.random, faults.crashes) {
             return Some(Step::Crash(number));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::order::{Lines, NewOrder};
-use domain::{Error, KeyDigest, Method, Money, OrderId, Settings, Shop, Status, Store};
+use domain::{Error, KeyDigest, Limits, Method, Money, OrderId, Settings, Shop, Status, Store};
 use keyvalue_store::{KeyValue, Memory};
 
 use crate::store::{Caller, id_bytes};
@@ -27,6 +27,8 @@ pub enum Request {
     Show(usize),
     /// Adjusts an item, under a key where there is one. Like every swap of an item it also settles.
     Adjust(Name, i64, Option<Name>),
+    /// Lists all orders.
+    List,
     /// Shows an item.
     Look(Name),
     /// Makes an item of which so many are on hand.
@@ -42,8 +44,26 @@ pub enum Answer {
     Shown(Status),
     Adjusted,
     Looked,
+    /// The orders of the list, as far as they are decided.
+    Listed(Vec<(OrderId, Status)>),
     Put,
     Refused(Error),
+}
+
+/// What the requests of a case run on.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    pub level: Level,
+    pub limits: Limits,
+    /// How many claims an instance remembers, on the key-value store.
+    pub claims: usize,
+}
+
+impl Rules {
+    /// The shipped limits.
+    pub fn of(level: Level) -> Self {
+        Self { level, limits: Limits::default(), claims: 10_000 }
+    }
 }
 
 /// Which store the requests run on.
@@ -66,17 +86,17 @@ pub fn adjustment_key(number: usize, key: Option<Name>) -> KeyDigest {
 }
 
 /// Does a request from beginning to end.
-pub async fn perform(request: Request, level: Level, caller: Caller) -> Answer {
+pub async fn perform(request: Request, rules: Rules, caller: Caller) -> Answer {
     let number = caller.progress.number;
     caller.step("comes").await;
     caller.shared.note(|| format!("#{number}: {request:?}"));
-    let answer = match level {
-        Level::Domain => ask(&request, &shop(caller.clone(), caller.clone())).await,
+    let answer = match rules.level {
+        Level::Domain => answer(&request, &shop(caller.clone(), caller.clone(), rules.limits)).await,
         Level::KeyValue => {
             // Nothing is remembered from one request to the next: each is the first of its instance.
-            let memory = Memory::new();
+            let memory = Memory::of(rules.claims);
             let store = KeyValue::new(caller.clone(), caller.clone(), &memory);
-            ask(&request, &shop(store, caller.clone())).await
+            answer(&request, &shop(store, caller.clone(), rules.limits)).await
         }
     };
     let answer = answer.unwrap_or_else(Answer::Refused);
@@ -84,10 +104,17 @@ pub async fn perform(request: Request, level: Level, caller: Caller) -> Answer {
     answer
 }
 
-fn shop<S: Store>(store: S, caller: Caller) -> Shop<S, Caller> {
+/// Does what is asked for, and makes sure of it before anybody is told.
+async fn answer<S: Store>(request: &Request, shop: &Shop<S, Caller>) -> Result<Answer, Error> {
+    let answer = ask(request, shop).await;
+    shop.confirm().await?;
+    answer
+}
+
+fn shop<S: Store>(store: S, caller: Caller, limits: Limits) -> Shop<S, Caller> {
     let currency = "CNY".to_owned().try_into().expect("it is a currency");
     let company = caller.instance.company.clone();
-    Shop::new(store, caller, Settings { payment_window: WINDOW, currency }, company)
+    Shop::new(store, caller, Settings { payment_window: WINDOW, currency, limits }, company)
 }
 
 async fn ask<S: Store>(request: &Request, shop: &Shop<S, Caller>) -> Result<Answer, Error> {
@@ -113,6 +140,13 @@ async fn ask<S: Store>(request: &Request, shop: &Shop<S, Caller>) -> Result<Answ
             let key = key.map(|key| KeyDigest::new("adjustments", key));
             shop.adjust_item(&item(name), (*delta).try_into().expect("not 0"), "", key).await?;
             Answer::Adjusted
+        }
+        Request::List => {
+            let page = shop.list_orders(None, None, 100).await?;
+            if !page.unreadable.is_empty() || page.unreadable_entries > 0 {
+                return Err(Error::Unreadable { key: "the list".to_owned(), reason: format!("{page:?}") });
+            }
+            Answer::Listed(page.orders.into_iter().map(|view| (view.order.order_id, view.status)).collect())
         }
         Request::Look(name) => {
             shop.show_item(&item(name)).await?;

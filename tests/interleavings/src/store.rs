@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use domain::{Company, Creation, Entry, Environment, Key, Store, StoreError, Swap, Timestamp};
+use domain::{Company, Creation, Entry, Environment, Found, Key, Store, StoreError, Swap, Timestamp};
 use keyvalue_store::Calls;
 
 use crate::record::Record;
@@ -25,6 +25,9 @@ pub enum Turn {
     Failed,
 }
 
+/// When a case begins.
+pub const START: u64 = 1_700_000_000_000;
+
 /// What all requests share.
 #[derive(Default)]
 pub struct Shared {
@@ -32,6 +35,12 @@ pub struct Shared {
     pub now: Cell<u64>,
     /// Grows with every write.
     pub writes: Cell<u64>,
+    /// What a replica has, where the store has one: all writes up to the last one that was confirmed.
+    replica: RefCell<Option<BTreeMap<String, Stored>>>,
+    /// How often the replica has taken the place of the store.
+    pub failovers: Cell<u64>,
+    /// Whether a mapping, which never changes, was replaced by another.
+    pub mapping_changed: Cell<bool>,
     /// One line a call, while somebody wants to read them.
     pub log: RefCell<Option<Vec<String>>>,
 }
@@ -53,7 +62,45 @@ impl Stored {
 impl Shared {
     pub fn write(&self, name: String, bytes: Vec<u8>) -> Option<Stored> {
         self.writes.set(self.writes.get() + 1);
-        self.records.borrow_mut().insert(name, Stored { bytes, record: OnceCell::new() })
+        let is_mapping = name.starts_with("idempotency:");
+        let stored = Stored { bytes, record: OnceCell::new() };
+        let before = self.records.borrow_mut().insert(name, stored.clone());
+        if is_mapping && before.as_ref().is_some_and(|before| before.bytes != stored.bytes) {
+            self.mapping_changed.set(true);
+        }
+        before
+    }
+
+    /// From now on there is a replica, which has all there is.
+    pub fn replicate(&self) {
+        self.replica.replace(Some(self.records.borrow().clone()));
+    }
+
+    /// The replica has all there is, where there is one.
+    fn confirm(&self) {
+        if let Some(replica) = &mut *self.replica.borrow_mut() {
+            replica.clone_from(&self.records.borrow());
+        }
+    }
+
+    pub fn is_replicated(&self) -> bool {
+        self.replica.borrow().is_some()
+    }
+
+    /// The store is lost, and the replica takes its place.
+    pub fn fail_over(&self) {
+        if let Some(replica) = &*self.replica.borrow() {
+            self.records.borrow_mut().clone_from(replica);
+        }
+        self.failovers.set(self.failovers.get() + 1);
+        self.writes.set(self.writes.get() + 1);
+    }
+
+    /// What the replica has, as far as that makes a difference.
+    pub fn lag(&self) -> Vec<(String, Vec<u8>)> {
+        let replica = self.replica.borrow();
+        let Some(replica) = &*replica else { return Vec::new() };
+        replica.iter().map(|(name, stored)| (name.clone(), stored.bytes.clone())).collect()
     }
 
     fn remove(&self, names: &[String]) {
@@ -115,11 +162,19 @@ pub struct Progress {
     pub next: Cell<Next>,
     ids: Cell<u8>,
     tokens: Cell<u8>,
+    /// Whether its clock is that of a server that is behind: for it nothing expires.
+    pub behind: bool,
+    /// Whether a write of its own was not confirmed: then nothing is believed before all there is has been confirmed.
+    doubt: Cell<bool>,
+    /// Where it has read since its last confirmed write: from the store, or from the replica that took its place.
+    read_from: Cell<Option<u64>>,
+    /// Whether it has gone on in another place than where it had read: then what it read may be lost.
+    moved: Cell<bool>,
 }
 
 impl Progress {
-    pub fn of(number: usize) -> Self {
-        Self { number, ..Self::default() }
+    pub fn of(number: usize, behind: bool) -> Self {
+        Self { number, behind, ..Self::default() }
     }
 }
 
@@ -146,11 +201,21 @@ impl Caller {
     }
 
     async fn read_turn(&self) -> Result<(), StoreError> {
-        self.turn(Next::Read).await.map(drop)
+        self.turn(Next::Read).await?;
+        if self.progress.doubt.take() {
+            self.shared.confirm();
+        }
+        let place = self.shared.failovers.get();
+        if self.progress.read_from.replace(Some(place)).is_some_and(|before| before != place) {
+            self.progress.moved.set(true);
+        }
+        Ok(())
     }
 
     async fn write_turn(&self) -> Result<Heard, StoreError> {
-        self.turn(Next::Write).await
+        let heard = self.turn(Next::Write).await;
+        self.progress.doubt.set(!matches!(heard, Ok(Heard(true))));
+        heard
     }
 
     /// Waits for its turn. Answers whether the answer will be heard; fails where the call is not to be made.
@@ -183,6 +248,11 @@ impl Heard {
     fn answer<T: Hash>(self, caller: &Caller, answer: T) -> Result<T, StoreError> {
         caller.hear((&answer, self.0));
         if self.0 {
+            caller.shared.confirm();
+            let place = caller.shared.failovers.get();
+            if caller.progress.read_from.take().is_some_and(|before| before != place) {
+                caller.progress.moved.set(true);
+            }
             return Ok(answer);
         }
         caller.note(|| "its answer is lost".to_owned());
@@ -199,7 +269,7 @@ fn text(name: &str, bytes: &[u8]) -> String {
 }
 
 impl Store for Caller {
-    async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StoreError> {
+    async fn get(&self, keys: &[Key]) -> Result<Vec<Found>, StoreError> {
         let once = |number: usize, key| !keys[..number].contains(key);
         assert!(keys.iter().enumerate().all(|(number, key)| once(number, key)), "a key is asked for once: {keys:?}");
         self.read_turn().await?;
@@ -213,7 +283,7 @@ impl Store for Caller {
             let found = |entry: &Entry| text(&entry.location, &entry.value);
             self.note(|| format!("get {key}: {}", entry.as_ref().map_or("nothing".to_owned(), found)));
         }
-        Ok(found)
+        Ok(found.into_iter().map(Ok).collect())
     }
 
     async fn insert(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Entry>, StoreError> {
@@ -240,10 +310,12 @@ impl Store for Caller {
         let all_private = records.iter().all(|(key, _)| private(&key.to_string()));
         let heard = if all_private { Heard(true) } else { self.write_turn().await? };
         for (key, value) in records {
-            self.note(|| format!("put {key}: {}", text(&key.to_string(), &value)));
-            let before = self.shared.write(key.to_string(), value.clone());
-            let same = all_private || before.is_none_or(|before| before.bytes == value);
-            assert!(same, "{key} is put with one value only");
+            let there = self.shared.read(&key.to_string()).is_some();
+            let is = if there { "is there".to_owned() } else { text(&key.to_string(), &value) };
+            self.note(|| format!("put {key}: {is}"));
+            if !there {
+                self.shared.write(key.to_string(), value);
+            }
         }
         heard.answer(self, ())
     }
@@ -272,6 +344,23 @@ impl Store for Caller {
         Ok(if same { Swap::Swapped } else { Swap::Conflict })
     }
 
+    /// As the store on Redis does it: by a write that the replica has, over the connection over which was read.
+    async fn confirm(&self) -> Result<(), StoreError> {
+        let read_from = self.progress.read_from.get();
+        if !self.shared.is_replicated() || read_from.is_none() && !self.progress.moved.get() {
+            return Ok(());
+        }
+        self.turn(Next::Read).await?;
+        let moved = self.progress.moved.get() || read_from.is_some_and(|place| place != self.shared.failovers.get());
+        self.hear(moved);
+        self.note(|| format!("confirm: {}", if moved { "what was read may be lost" } else { "a replica has it" }));
+        if moved {
+            return Err(StoreError::Unavailable("another store has taken its place".to_owned()));
+        }
+        self.shared.confirm();
+        Ok(())
+    }
+
     async fn probe(&self) -> Result<(), StoreError> {
         Ok(())
     }
@@ -285,7 +374,8 @@ pub struct Cas {
 
 /// Whether nobody but one request knows this key: then it makes no difference when it is used.
 pub fn private(key: &str) -> bool {
-    key.starts_with("probe:") || key.starts_with("adjustment:")
+    // The name of an adjustment without a key of its own is made of the number of its request, and ends in zeros.
+    key.starts_with("probe:") || key.strip_prefix("adjustment:").is_some_and(|name| name.ends_with("000000000000"))
 }
 
 // As Spin's own store behaves, in what the shipped store rests on and in what it must not rest on.
@@ -371,7 +461,7 @@ impl Calls for Caller {
 
 impl Environment for Caller {
     fn now(&self) -> Timestamp {
-        let now = self.shared.now.get();
+        let now = if self.progress.behind { START } else { self.shared.now.get() };
         self.hear(now);
         now.into()
     }

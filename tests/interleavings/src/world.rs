@@ -7,17 +7,18 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use domain::OrderId;
 use records::Item;
 use uuid::Uuid;
 
 use crate::record::{Order, Payment, Record};
-use crate::request::{Answer, Level, Name, Request, WINDOW, first_order, perform};
-use crate::store::{Caller, Instance, Next, Progress, Shared, Turn, private};
+use crate::request::{Answer, Level, Name, Request, Rules, WINDOW, first_order, perform};
+use crate::store::{Caller, Instance, Next, Progress, START, Shared, Turn, private};
 
 /// How a search begins, and how far it may go.
 #[derive(Clone, Debug)]
 pub struct Case {
-    pub level: Level,
+    pub rules: Rules,
     /// Items that are there, and what is on hand of them.
     pub stock: Vec<(Name, u64)>,
     /// What is asked for at once.
@@ -26,8 +27,12 @@ pub struct Case {
     pub together: Vec<usize>,
     /// Whether instances have to take numbers for their orders, as at their beginning.
     pub cold: bool,
-    /// What comes before the search: so many calls of this request, then of that one.
+    /// Those whose servers' clocks are behind: for them nothing expires.
+    pub behind: Vec<usize>,
+    /// What comes before the search: up to this number of calls of this request, then of that one.
     pub before: Vec<(usize, usize)>,
+    /// Whether requests that come before have the shipped limits: those of a version that knew no others.
+    pub before_limits: bool,
     pub faults: Faults,
 }
 
@@ -40,6 +45,15 @@ pub struct Faults {
     pub errors: usize,
     /// Times that the clock passes the expiry of all orders.
     pub expiries: usize,
+    /// Times that a replica takes the place of the store. It has only what was confirmed.
+    pub failovers: usize,
+}
+
+impl Case {
+    /// Whether a request reads the list of orders.
+    fn lists(&self) -> bool {
+        self.requests.contains(&Request::List)
+    }
 }
 
 impl Level {
@@ -62,6 +76,8 @@ pub enum Step {
     Crash(usize),
     /// The clock passes the expiry of all orders.
     Expire,
+    /// A replica takes the place of the store.
+    FailOver,
 }
 
 enum Running {
@@ -75,6 +91,8 @@ struct Job {
     instance: Rc<Instance>,
     progress: Rc<Progress>,
     running: Running,
+    /// Whether it has had its first turn.
+    begun: bool,
 }
 
 impl Job {
@@ -87,10 +105,13 @@ impl Job {
 /// One state of a search.
 pub struct World {
     shared: Rc<Shared>,
-    level: Level,
+    rules: Rules,
     jobs: Vec<Job>,
     faults: Faults,
     cold: bool,
+    behind: Vec<usize>,
+    /// How many numbers an instance has for its orders.
+    stride: u64,
 }
 
 impl World {
@@ -106,25 +127,41 @@ impl World {
 
     fn with_log(case: &Case, log: Option<Vec<String>>) -> Self {
         let shared = Rc::new(Shared::default());
-        shared.now.set(1_700_000_000_000);
+        shared.now.set(START);
         shared.log.replace(log);
         for (item, on_hand) in &case.stock {
             // To the byte as the rules write it: states that come back are to be seen as such.
             let record = Item { on_hand: *on_hand, unit_price: 1, ..Item::default() };
-            shared.write(case.level.place(&shared, &format!("inventory:{item}")), record.encode());
+            shared.write(case.rules.level.place(&shared, &format!("inventory:{item}")), record.encode());
         }
         if !case.stock.is_empty() {
             let catalog = serde_json::json!({ "items": case.stock.iter().map(|(item, _)| item).collect::<Vec<_>>() });
-            shared.write(case.level.place(&shared, "catalog"), catalog.to_string().into_bytes());
+            shared.write(case.rules.level.place(&shared, "catalog"), catalog.to_string().into_bytes());
         }
-        let mut world = Self { shared, level: case.level, cold: case.cold, jobs: Vec::new(), faults: case.faults };
-        let shared = Rc::new(Instance::new(true, (!case.cold).then_some(0..1000)));
+        // Few where they are listed: then they are read in one call.
+        let stride = if case.lists() { 8 } else { 1000 };
+        if case.lists() {
+            let ledger = serde_json::json!({ "id": "here", "next": 10 * stride, "by": "" });
+            shared.write(case.rules.level.place(&shared, "ledger"), ledger.to_string().into_bytes());
+        }
+        if case.faults.failovers > 0 {
+            shared.replicate();
+        }
+        let (rules, behind) = (case.rules, case.behind.clone());
+        let mut world = Self { shared, rules, cold: case.cold, jobs: Vec::new(), faults: case.faults, behind, stride };
+        let shared = Rc::new(Instance::new(true, (!case.cold).then_some(0..world.stride)));
         for (number, request) in case.requests.iter().enumerate() {
             let instance = if case.together.contains(&number) { shared.clone() } else { world.instance() };
-            world.start(request.clone(), instance);
+            let earlier = case.before_limits && case.before.iter().any(|(before, _)| *before == number);
+            let rules = if earlier { Rules::of(case.rules.level) } else { case.rules };
+            world.start(request.clone(), instance, rules);
         }
         for (request, calls) in &case.before {
-            (0..*calls).for_each(|_| world.take(Step::Call(*request, Turn::Made)));
+            for _ in 0..*calls {
+                if world.running().any(|running| running == *request) {
+                    world.take(Step::Call(*request, Turn::Made));
+                }
+            }
         }
         world
     }
@@ -136,16 +173,16 @@ impl World {
 
     /// Numbers that nobody has before the next request comes.
     fn numbers(&self) -> Option<Range<u64>> {
-        let first = 1000 * (1 + self.jobs.len() as u64);
-        (!self.cold).then_some(first..first + 1000)
+        let first = self.stride * (1 + self.jobs.len() as u64);
+        (!self.cold).then_some(first..first + self.stride)
     }
 
-    fn start(&mut self, request: Request, instance: Rc<Instance>) {
+    fn start(&mut self, request: Request, instance: Rc<Instance>, rules: Rules) {
         let number = self.jobs.len();
-        let progress = Rc::new(Progress::of(number));
+        let progress = Rc::new(Progress::of(number, self.behind.contains(&number)));
         let caller = Caller { shared: self.shared.clone(), instance: instance.clone(), progress: progress.clone() };
-        let running = Running::Yes(Box::pin(perform(request.clone(), self.level, caller)));
-        self.jobs.push(Job { request, instance, progress, running });
+        let running = Running::Yes(Box::pin(perform(request.clone(), rules, caller)));
+        self.jobs.push(Job { request, instance, progress, running, begun: false });
         self.poll(number);
     }
 
@@ -172,19 +209,15 @@ impl World {
     pub fn running(&self) -> impl Iterator<Item = usize> {
         let jobs = self.jobs.iter().enumerate();
         let jobs = jobs.filter(|(_, job)| matches!(job.running, Running::Yes(_)) && !job.waits());
-        jobs.filter(|(_, job)| self.can_know(&job.request)).map(|(number, _)| number)
+        jobs.filter(|(_, job)| job.begun || self.can_know(&job.request)).map(|(number, _)| number)
     }
 
-    /// Whether somebody could ask for this already: nobody knows an order before it is there. One that was placed under a
-    /// key is even withdrawn where another request has placed one before it: nobody knows it before its id was told.
+    /// Whether this can be asked for already: an order is not known before it is there. From then on it is in the list
+    /// of orders, also one that is withdrawn later because another request has placed one under its key before.
     fn can_know(&self, request: &Request) -> bool {
         let (Request::Pay(of) | Request::Cancel(of) | Request::Show(of)) = request else { return true };
         let order = first_order(*of);
-        let told = |job: &Job| matches!(&job.running, Running::Done(Answer::Placed(placed, _)) if *placed == order);
-        match self.jobs.get(*of).map(|job| &job.request) {
-            Some(Request::Place(_, Some(_))) => self.jobs.iter().any(told),
-            _ => self.payment(order, |_| ()).is_some(),
-        }
+        self.payment(order, |_| ()).is_some()
     }
 
     /// The ways in which the next call of a request can go wrong.
@@ -209,6 +242,10 @@ impl World {
         if self.faults.expiries > 0 && !steps.is_empty() {
             steps.push(Step::Expire);
         }
+        // Also when all is done: what was told then has to be there.
+        if self.faults.failovers > 0 {
+            steps.push(Step::FailOver);
+        }
         steps
     }
 
@@ -219,7 +256,8 @@ impl World {
                 if turn != Turn::Made {
                     self.faults.errors -= 1;
                 }
-                let job = &self.jobs[number];
+                let job = &mut self.jobs[number];
+                job.begun = true;
                 if job.instance.shared {
                     number.hash(&mut *job.instance.history.borrow_mut());
                 }
@@ -241,6 +279,11 @@ impl World {
                 self.faults.expiries -= 1;
                 self.expire();
             }
+            Step::FailOver => {
+                self.faults.failovers -= 1;
+                self.shared.note(|| "a replica takes the place of the store".to_owned());
+                self.shared.fail_over();
+            }
         }
     }
 
@@ -257,7 +300,7 @@ impl World {
 
     /// Runs one more request to its end, with nothing in between.
     pub fn run(&mut self, request: Request) -> Answer {
-        self.start(request, self.instance());
+        self.start(request, self.instance(), self.rules);
         let number = self.jobs.len() - 1;
         loop {
             match &self.jobs[number].running {
@@ -275,6 +318,7 @@ impl World {
             salt.hash(&mut hash);
             self.faults.hash(&mut hash);
             self.shared.now.get().hash(&mut hash);
+            (self.shared.lag(), self.shared.failovers.get()).hash(&mut hash);
             // What nobody reads here makes no difference.
             let records = self.shared.records.borrow();
             for (name, stored) in records.iter().filter(|(name, _)| !private(name)) {
@@ -308,7 +352,7 @@ impl World {
 
     /// Hands over the record of this item, if it is there.
     pub fn item<T>(&self, name: &str, look: impl FnOnce(&Item) -> T) -> Option<T> {
-        let key = match self.level {
+        let key = match self.rules.level {
             Level::Domain => format!("inventory:{name}"),
             Level::KeyValue => self.record(&format!("inventory:{name}~"), |record| match record {
                 Record::Cell(token @ 1..) => Some(format!("inventory:{name}~{token:016x}")),
@@ -344,6 +388,23 @@ impl World {
                 look(order);
             }
         }
+    }
+
+    /// Whether a replica has taken the place of the store.
+    pub fn has_failed_over(&self) -> bool {
+        self.shared.failovers.get() > 0
+    }
+
+    /// Whether a key stands for another order than this one, which was placed under it.
+    pub fn mapped_to_another(&self, order: OrderId) -> bool {
+        let order = format!("\"{order}\"").into_bytes();
+        let records = self.shared.records.borrow();
+        records.range("idempotency:".to_owned().."idempotency;".to_owned()).any(|(_, stored)| stored.bytes != order)
+    }
+
+    /// Whether a mapping, which never changes, was replaced by another.
+    pub fn mapping_changed(&self) -> bool {
+        self.shared.mapping_changed.get()
     }
 
     /// What was written down.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::item::{Hold, Item, REMEMBERED_ADJUSTMENTS};
+use domain::item::{Hold, Item, Look, REMEMBERED_ADJUSTMENTS};
 use domain::{Error, KeyDigest, Money, OrderId, PRESET, PutItem};
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -15,7 +15,7 @@ fn money(amount: u64) -> Money {
 #[wasm_bindgen_test(unsupported = test)]
 fn a_new_shop_has_the_preset_items() {
     let world = World::empty();
-    let items = run(world.shop().list_items()).unwrap();
+    let items = run(world.shop().list_items()).unwrap().items;
     let items: Vec<_> =
         items.iter().map(|item| (item.item_id.as_str(), item.available, item.unit_price.get())).collect();
     assert_eq!(items, PRESET);
@@ -35,7 +35,7 @@ fn preset_items_keep_what_has_become_of_them() {
     world.adjust("item1", -100).unwrap();
     // As if the first request had stopped before it wrote the catalog: the next one brings in the preset again.
     world.store.0.records.borrow_mut().remove("catalog");
-    assert_eq!(run(world.shop().list_items()).unwrap().len(), 3);
+    assert_eq!(run(world.shop().list_items()).unwrap().items.len(), 3);
     assert_eq!(world.stock("item1"), (0, 0, 0));
 }
 
@@ -59,7 +59,7 @@ fn an_item_is_created_once_and_listed_in_the_order_of_ids() {
     assert_eq!(put(Some(9)), Err(Error::ItemExists(id("apple"))));
     assert_eq!(put(None), Ok(PutItem::Priced));
     assert_eq!(world.stock("apple"), (7, 0, 7));
-    let items = run(world.shop().list_items()).unwrap();
+    let items = run(world.shop().list_items()).unwrap().items;
     assert_eq!(
         items.iter().map(|item| item.item_id.as_str()).collect::<Vec<_>>(),
         ["apple", "item1", "item2", "item3"]
@@ -72,9 +72,9 @@ fn an_item_that_was_entered_but_never_created_is_not_listed_and_can_be_created()
     world.store.0.writes_left.set(Some(1));
     assert!(run(world.shop().put_item(&id("apple"), money(3), None)).is_err());
     world.store.0.writes_left.set(None);
-    assert_eq!(run(world.shop().list_items()).unwrap().len(), 3);
+    assert_eq!(run(world.shop().list_items()).unwrap().items.len(), 3);
     assert_eq!(run(world.shop().put_item(&id("apple"), money(3), None)).unwrap().1, PutItem::Created);
-    assert_eq!(run(world.shop().list_items()).unwrap().len(), 4);
+    assert_eq!(run(world.shop().list_items()).unwrap().items.len(), 4);
 }
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -195,19 +195,37 @@ fn hold(quantity: u64) -> Hold {
 
 #[wasm_bindgen_test(unsupported = test)]
 fn every_hold_has_its_turn() {
+    let look = Look::at(8, 2);
     for holds in 1..=7 {
         let mut item = Item::new(100.try_into().unwrap(), money(1));
         for order in 0..holds {
             item.hold(OrderId::from_random([order; 16]), hold(1)).unwrap();
         }
         let mut seen = BTreeSet::new();
-        for version in 0..u64::from(holds) {
-            item.version = version;
-            let due = item.due(5.into(), 8);
+        for turn in 0..u64::from(holds) {
+            let due = item.due(5.into(), turn, look);
             assert_eq!(due.len(), usize::from(holds).min(2));
             seen.extend(due);
         }
         assert_eq!(seen.len(), usize::from(holds));
+        assert_eq!(item.due(10.into(), 3, Look::at(5, 0)).len(), usize::from(holds).min(5));
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_hold_takes_no_more_bytes_than_it_is_counted_with() {
+    let mut item = Item::new(1_000_000.try_into().unwrap(), money(1));
+    let mut bytes = item.to_bytes().len() + 64;
+    for order in 0..200_u8 {
+        let quantity = if order % 2 == 0 { 1_000_000 } else { 1 };
+        let key = (order % 3 == 0).then(|| KeyDigest::from_random([order; 16]));
+        // Far from each other, and in no order: as long as an expiry can be.
+        let expires_at = u64::from(order.wrapping_mul(37)) * 900_000_000_000;
+        let hold = Hold { quantity: quantity.try_into().unwrap(), expires_at: expires_at.into(), key };
+        item.on_hand = (item.reserved() + quantity).try_into().unwrap();
+        bytes += item.bytes_of(&hold);
+        item.hold(OrderId::from_random([order.wrapping_mul(91); 16]), hold).unwrap();
+        assert!(item.to_bytes().len() <= bytes, "{order}");
     }
 }
 

@@ -14,6 +14,7 @@ mod company;
 mod inventory;
 mod item_record;
 mod ledger;
+mod limits;
 mod orders;
 mod payments;
 mod support;

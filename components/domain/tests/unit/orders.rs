@@ -1,9 +1,8 @@
 //! Rules of orders: placing, repeating, refusing, cancelling, expiring.
 
-use domain::item::MAPPINGS_A_CALL;
 use domain::order::{Lines, LinesError};
 use domain::payment::{Paid, Payment, Void};
-use domain::{Error, Method, Money, Quantity, Status, Timestamp, status};
+use domain::{Error, Method, Money, Quantity, Status, status};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::support::{AtSwap, World, id, order, run};
@@ -129,7 +128,7 @@ fn a_key_that_is_used_for_another_request_is_refused() {
 #[wasm_bindgen_test(unsupported = test)]
 fn a_key_outlives_the_hold_that_carried_it() {
     let world = World::new();
-    let count = MAPPINGS_A_CALL * 3;
+    let count = world.limits.mappings_a_call * 3;
     let keys: Vec<_> = (0..count).map(|n| format!("key {n}")).collect();
     for key in &keys {
         let placed = world.place_with_key(&[("item1", 1)], key).unwrap();
@@ -137,7 +136,7 @@ fn a_key_outlives_the_hold_that_carried_it() {
     }
     assert!(world.holds("item1") < 8, "settling keeps up with placing");
     let mappings = world.store.0.records.borrow().keys().filter(|key| key.starts_with("idempotency:")).count();
-    assert!(mappings >= MAPPINGS_A_CALL, "{mappings} mappings were written");
+    assert!(mappings >= world.limits.mappings_a_call, "{mappings} mappings were written");
     for key in &keys {
         let (again, writes) = world.writes(|| world.place_with_key(&[("item1", 1)], key).unwrap());
         assert!(again.replayed);
@@ -348,20 +347,18 @@ fn an_order_with_half_of_its_records_is_reported() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn the_status_follows_from_payment_holds_and_time() {
+fn the_status_follows_from_payment_and_holds() {
     let paid = Paid { amount: Money::ZERO, method: Method::unspecified(), paid_at: 1.into() };
     let void = |reason| Payment::Void { reason, at: 1.into() };
-    let (before, expiry): (Timestamp, Timestamp) = (9.into(), 10.into());
-    for (payment, all_held, now, expected) in [
-        (Payment::NEW, false, before, Status::Placing),
-        (Payment::NEW, true, before, Status::Pending),
-        (Payment::NEW, true, expiry, Status::Expired),
-        (Payment::Unpaid { confirmed: true }, true, before, Status::Pending),
-        (Payment::Paid(paid), false, expiry, Status::Paid),
-        (void(Void::Cancelled), true, expiry, Status::Cancelled),
-        (void(Void::Expired), true, before, Status::Expired),
-        (void(Void::Rejected), true, before, Status::Rejected),
+    for (payment, all_held, expected) in [
+        (Payment::NEW, false, Status::Placing),
+        (Payment::NEW, true, Status::Pending),
+        (Payment::Unpaid { confirmed: true }, true, Status::Pending),
+        (Payment::Paid(paid), false, Status::Paid),
+        (void(Void::Cancelled), true, Status::Cancelled),
+        (void(Void::Expired), true, Status::Expired),
+        (void(Void::Rejected), true, Status::Rejected),
     ] {
-        assert_eq!(status(&payment, all_held, now, expiry), expected, "{payment:?}");
+        assert_eq!(status(&payment, all_held), expected, "{payment:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! A shop in memory whose store, clock and chance a test has in its hands.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -10,8 +10,8 @@ use std::time::Duration;
 use domain::item::Item;
 use domain::order::{Lines, NewOrder};
 use domain::{
-    Company, Creation, CustomerId, Entry, Environment, Error, ItemId, Key, KeyDigest, Method, OrderView, Placed,
-    Settings, Shop, Store, StoreError, Swap, Timestamp,
+    Company, Creation, CustomerId, Damaged, Entry, Environment, Error, Found, ItemId, Key, KeyDigest, Limits, Method,
+    OrderView, Placed, Settings, Shop, Store, StoreError, Swap, Timestamp,
 };
 
 /// How long an order can be paid in these tests.
@@ -44,6 +44,8 @@ pub struct Memory {
     pub writes_left: Cell<Option<usize>>,
     pub always_conflict: Cell<bool>,
     pub always_fail: Cell<bool>,
+    /// Records that the store has lost.
+    pub lost: RefCell<BTreeSet<String>>,
 }
 
 impl Memory {
@@ -63,7 +65,7 @@ impl Memory {
 pub struct MemoryStore(pub Rc<Memory>);
 
 impl Store for MemoryStore {
-    async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StoreError> {
+    async fn get(&self, keys: &[Key]) -> Result<Vec<Found>, StoreError> {
         if self.0.always_fail.get() {
             return Err(StoreError::Unavailable("down".to_owned()));
         }
@@ -72,7 +74,10 @@ impl Store for MemoryStore {
         let records = self.0.records.borrow();
         let entry = |key: &Key| {
             let location = key.to_string();
-            records.get(&location).map(|value| Entry::new(location, value.clone()))
+            if self.0.lost.borrow().contains(&location) {
+                return Err(Damaged { location, reason: "it is lost".to_owned() });
+            }
+            Ok(records.get(&location).map(|value| Entry::new(location, value.clone())))
         };
         Ok(keys.iter().map(entry).collect())
     }
@@ -95,7 +100,9 @@ impl Store for MemoryStore {
 
     async fn put(&self, records: Vec<(Key, Vec<u8>)>) -> Result<(), StoreError> {
         self.0.write()?;
-        self.0.records.borrow_mut().extend(records.into_iter().map(|(key, value)| (key.to_string(), value)));
+        for (key, value) in records {
+            self.0.records.borrow_mut().entry(key.to_string()).or_insert(value);
+        }
         Ok(())
     }
 
@@ -147,6 +154,13 @@ impl Environment for Fixed {
 
     fn random(&self, bytes: &mut [u8]) {
         self.count.set(self.count.get() + 1);
+        if let Ok(number) = <&mut [u8; 8]>::try_from(&mut *bytes) {
+            // What is picked by a number is to be picked evenly: a step of SplitMix64.
+            let mixed = self.count.get().wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            *number = (mixed ^ mixed >> 27).to_le_bytes();
+            return;
+        }
         let count = self.count.get().to_be_bytes();
         bytes.iter_mut().rev().zip(count.iter().rev().chain(std::iter::repeat(&7))).for_each(|(to, from)| *to = *from);
     }
@@ -174,6 +188,7 @@ pub struct World {
     pub company: Rc<Company>,
     /// The numbers that no instance has yet.
     pub numbers: Rc<Cell<u64>>,
+    pub limits: Limits,
 }
 
 /// An instance that has placed orders before: what the tests count is what an order costs it.
@@ -199,6 +214,7 @@ impl World {
         Self {
             company: warm(&numbers),
             numbers,
+            limits: Limits::default(),
             store: MemoryStore::default(),
             environment: Fixed { now, count: Rc::default(), waits_for_company: Rc::default() },
         }
@@ -206,7 +222,7 @@ impl World {
 
     pub fn shop(&self) -> TestShop {
         let currency = "CNY".to_owned().try_into().unwrap();
-        let settings = Settings { payment_window: WINDOW, currency };
+        let settings = Settings { payment_window: WINDOW, currency, limits: self.limits };
         Shop::new(self.store.clone(), self.environment.clone(), settings, self.company.clone())
     }
 
@@ -214,7 +230,7 @@ impl World {
     pub fn elsewhere(&self) -> Self {
         let environment = Fixed { waits_for_company: Rc::default(), ..self.environment.clone() };
         let numbers = self.numbers.clone();
-        Self { company: warm(&numbers), numbers, environment, store: self.store.clone() }
+        Self { company: warm(&numbers), numbers, environment, store: self.store.clone(), limits: self.limits }
     }
 
     /// Does these requests at the same time in one instance.
@@ -282,6 +298,23 @@ impl World {
         run(self.shop().show_order(placed.view.order.order_id)).unwrap()
     }
 
+    /// Places these many orders of one unit at the same time in one instance.
+    pub fn place_together(&self, item: &str, count: usize) -> Vec<Result<Placed, Error>> {
+        let shops: Vec<_> = (0..count).map(|_| self.shop()).collect();
+        self.together(shops.iter().map(|shop| shop.place(order(&[(item, 1)]), None)).collect())
+    }
+
+    /// Pays these orders at the same time in one instance.
+    pub fn pay_together(&self, placed: &[Placed]) {
+        let shops: Vec<_> = placed.iter().map(|_| self.shop()).collect();
+        let ids = placed.iter().map(|placed| placed.view.order.order_id);
+        let requests: Vec<_> =
+            shops.iter().zip(ids).map(|(shop, id)| shop.pay(id, Method::unspecified(), None)).collect();
+        for paid in self.together(requests) {
+            paid.unwrap();
+        }
+    }
+
     pub fn adjust(&self, item: &str, delta: i64) -> Result<(), Error> {
         run(self.shop().adjust_item(&id(item), delta.try_into().unwrap(), "", None)).map(drop)
     }
@@ -305,6 +338,17 @@ impl World {
     /// How many holds the record of an item carries.
     pub fn holds(&self, item: &str) -> usize {
         self.item(item).holds.len()
+    }
+
+    /// Has the list of orders show what is under these numbers, as if instances had taken them out of the ledger.
+    pub fn list_numbers_below(&self, next: u64) {
+        let ledger = serde_json::json!({ "id": "here", "next": next, "by": "" });
+        self.store.0.records.borrow_mut().insert("ledger".to_owned(), ledger.to_string().into_bytes());
+    }
+
+    /// How many records have names that begin like this.
+    pub fn count(&self, beginning: &str) -> usize {
+        self.store.0.records.borrow().keys().filter(|key| key.starts_with(beginning)).count()
     }
 
     /// How many orders are in the store.
