@@ -288,3 +288,48 @@ fn paying_and_cancelling_need_no_key_and_mind_none() {
         assert_eq!(shop.cancel(&c.order_id).key(&key).send().await.order(200).status, Status::Cancelled);
     });
 }
+
+#[test]
+fn a_key_of_an_adjustment_does_not_stand_for_one_of_another_item() {
+    with_shop(async |shop| {
+        let (item, other) = (shop.new_item(10, 1000).await, shop.new_item(10, 1000).await);
+        let key = fresh("key");
+        let first = shop.adjust(&item, 5).key(&key);
+        assert_eq!(first.clone().send().await.item(200).on_hand, 15);
+        shop.adjust(&other, 5).key(&key).send().await.problem(422, "idempotency_key_reused");
+        assert_eq!(shop.item(&other).await.on_hand, 10);
+        let again = first.send().await;
+        assert_eq!((again.header("idempotent-replayed"), again.item(200).on_hand), (Some("true"), 15));
+    });
+}
+
+#[test]
+fn a_key_of_an_adjustment_that_was_refused_is_free() {
+    with_shop(async |shop| {
+        let (item, other) = (shop.new_item(10, 1000).await, shop.new_item(10, 1000).await);
+        let key = fresh("key");
+        shop.adjust(&item, -11).key(&key).send().await.problem(409, "insufficient_stock");
+        assert_eq!(shop.adjust(&other, -9).key(&key).send().await.item(200).on_hand, 1);
+    });
+}
+
+#[test]
+fn a_key_that_was_used_with_two_first_items_stands_for_the_first_order() {
+    with_shop(async |shop| {
+        let (item, other) = (shop.new_item(200, 1000).await, shop.new_item(200, 1000).await);
+        let key = fresh("key");
+        let first = shop.order(one_of(&item)).key(&key);
+        let placed = first.clone().send().await.order(201);
+        shop.pay(&placed.order_id).send().await.order(200);
+        let second = shop.order(one_of(&other)).key(&key).send().await.order(201);
+        shop.pay(&second.order_id).send().await.order(200);
+        // Each item settles its order and writes the key's mapping, the first one first.
+        for item in [&item, &other] {
+            for _ in 0..40 {
+                let filler = shop.order(one_of(item)).key(fresh("key")).send().await.order(201);
+                shop.cancel(&filler.order_id).send().await.order(200);
+            }
+            assert_eq!(first.clone().send().await.order(201).order_id, placed.order_id);
+        }
+    });
+}

@@ -305,3 +305,32 @@ fn the_books_are_balanced_at_every_moment() {
         }
     });
 }
+
+#[test]
+fn the_list_can_be_read_while_orders_come_under_the_same_keys() {
+    with_shop(async |shop| {
+        let item = shop.new_item(10_000, 1).await;
+        let answers = at_once(12, |client| {
+            let (shop, item) = (shop.clone(), item.clone());
+            async move {
+                for round in 0..15 {
+                    if client % 3 == 0 {
+                        let page = shop.orders("?limit=100").send().await.page();
+                        for order in page.orders.iter().take(5) {
+                            let asked = shop.get(format!("/orders/{}", order.order_id)).send().await;
+                            if asked.status != 200 {
+                                asked.problem(404, "order_not_found");
+                            }
+                        }
+                    } else {
+                        let order = json!({"item_id": item, "quantity": 1});
+                        shop.order(order).key(format!("{item}-{round}")).send().await.order(201);
+                    }
+                }
+            }
+        });
+        answers.await;
+        // Fifteen keys, fifteen orders.
+        assert_eq!(shop.available(&item).await, 10_000 - 15);
+    });
+}
