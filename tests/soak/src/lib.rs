@@ -43,8 +43,10 @@ const LEAST_SPEED: f64 = 0.9;
 /// Clients that have not ended so long after the time was over never will.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// After the load, so many ordinary requests a hot item have to clear away its dead holds.
-const ORDINARY_REQUESTS: u32 = 3;
+/// After the load, an item that no request changes any more keeps what it has. From then on each change of it decides 16 late
+/// orders: so many of its holds for each request, and these few requests more, have to clear it.
+const CLEARED_A_REQUEST: usize = 16;
+const A_FEW: usize = 3;
 
 /// And so many are sent at most to find out how many it takes.
 const MOST_REQUESTS: u32 = 2000;
@@ -276,10 +278,11 @@ fn clear_away(
         let delta = if number.is_multiple_of(2) { 1 } else { -1 };
         runtime.block_on(buyer.adjust(item, delta, false));
     };
-    (0..ORDINARY_REQUESTS).for_each(|number| adjust(buyer, number));
+    let requests = u32::try_from(Holds::read(&store.place, &id)?.all / CLEARED_A_REQUEST + A_FEW)?;
+    (0..requests).for_each(|number| adjust(buyer, number));
     let left = Holds::read(&store.place, &id)?.all;
     if left > SPARE_HOLDS {
-        faults.add("items with dead holds", format!("{id}: {left} holds after {ORDINARY_REQUESTS} requests"));
+        faults.add("items with dead holds", format!("{id}: {left} holds after {requests} requests"));
     }
 
     let number = u32::try_from(item)?;
@@ -314,11 +317,11 @@ fn clear_away(
         }
     }
 
-    let figures = format!("{left} holds left after {ORDINARY_REQUESTS} requests");
+    let figures = format!("{left} holds left after {requests} requests");
     if left <= SPARE_HOLDS {
         return Ok(figures);
     }
-    // Whoever was short of stock meanwhile has settled some of them, too.
+    // Orders that were short of stock meanwhile have settled some of them, too.
     for number in 0..MOST_REQUESTS {
         if Holds::read(&store.place, &id)?.all <= SPARE_HOLDS {
             return Ok(format!("{figures}, few after all was ordered and {number} requests more"));
