@@ -193,9 +193,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
                     self.settle(&mut item, beside, wanted, now, Look::beside(adds).decisions).await?;
                 }
                 Step::Short { of, changed } => {
-                    let due = item.due(now, self.turn(), Look::SHORT);
-                    let mut payments = self.read_payments(&due).await?;
-                    let settled = self.settle(&mut item, &mut payments, wanted, now, Look::SHORT.decisions).await?;
+                    let settled = self.settle_when_short(&mut item, wanted, now).await?;
                     let room = match of {
                         Lack::Stock => room,
                         Lack::Room => {
@@ -237,6 +235,12 @@ impl<S: Store, E: Environment> Shop<S, E> {
         self.settings.limits.hold_bytes().saturating_sub(bytes.saturating_sub(item.bytes_beside_holds()))
     }
 
+    /// Looks at as many holds as a request does that is short, and settles them in `item`, which is not written yet.
+    async fn settle_when_short(&self, item: &mut Item, wanted: &[Key], now: Timestamp) -> Result<Settled, Error> {
+        let mut payments = self.read_payments(&item.due(now, self.turn(), Look::SHORT)).await?;
+        self.settle(item, &mut payments, wanted, now, Look::SHORT.decisions).await
+    }
+
     /// Settles what is due in a swap of its own. That always has room: a hold takes more bytes than its order's mapping
     /// leaves in the record, which is none. Answers whether anything is gone.
     async fn settle_alone(&self, item_id: &ItemId) -> Result<bool, Error> {
@@ -244,8 +248,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
         loop {
             let Read { entry, record: mut item } = self.item(item_id).await?;
             let now = self.environment.now();
-            let mut payments = self.read_payments(&item.due(now, self.turn(), Look::SHORT)).await?;
-            let settled = self.settle(&mut item, &mut payments, &[], now, Look::SHORT.decisions).await?;
+            let settled = self.settle_when_short(&mut item, &[], now).await?;
             if settled.dropped == 0 && item.settled_keys.is_empty() {
                 return Ok(false);
             }
@@ -258,8 +261,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
         }
     }
 
-    /// Settles holds of an item that `paid` orders were just paid on, where more of them seem to be of decided orders than of
-    /// pending ones: without this, holds would stay where orders are paid and no new ones come. Whatever goes wrong here is
+    /// Settles holds of an item that `paid` orders were just paid on, where more than a third of those that are looked at are of
+    /// decided orders: without this, holds would stay where orders are paid and no new ones come. Whatever goes wrong here is
     /// not the payer's business: their orders are paid.
     pub(crate) async fn settle_after_payment(&self, item: Read<Item>, paid: usize) {
         let holds = item.record.holds.len();
@@ -387,6 +390,11 @@ impl<S: Store, E: Environment> Shop<S, E> {
 
     /// Counts the holds of an item, and looks at some of them.
     pub(crate) async fn count_holds(&self, item: &Item, look: usize) -> Result<HoldCount, Error> {
+        let all = item.holds.len();
+        if look == 0 {
+            // Most reports do not look: they need no place to begin at either.
+            return Ok(HoldCount { all, ..HoldCount::default() });
+        }
         let now = self.environment.now();
         let look = look.min(LOOKED_AT_TO_COUNT);
         let orders = item.due(now, self.turn(), Look::at(look, look));
@@ -397,7 +405,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
             payment(found).is_some_and(|payment| is_late || payment.record.settlement().is_some())
         };
         let decided = payments.payments_mut().filter(is_decided).count();
-        Ok(HoldCount { all: item.holds.len(), looked_at: orders.len(), decided })
+        Ok(HoldCount { all, looked_at: orders.len(), decided })
     }
 
     /// Writes the mappings of settled orders, before the swap that drops their keys from the item, once there are `least` of them.
