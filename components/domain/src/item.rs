@@ -36,12 +36,12 @@ impl Look {
 
     /// What a swap looks at that adds this number of holds.
     ///
-    /// More than it adds, so that settling outruns placing however many orders are placed at once. With four looks a hold, a
-    /// quarter of the holds that are looked at have to be of decided orders for as many to go as come: then a record has 4/3
-    /// as many holds as it has pending orders. With two looks, it would have twice as many.
+    /// More than it adds, so that settling keeps up with placing however many orders are placed at once. With two looks a hold,
+    /// half of the holds that are looked at have to be of decided orders for as many to go as come: so a record has at most
+    /// twice as many holds as it has pending orders, and fewer where payments settle too.
     pub fn beside(added: usize) -> Self {
         let decisions = added.saturating_mul(2).max(16);
-        Self { expired: decisions.saturating_mul(4), others: added.max(1).saturating_mul(4), decisions }
+        Self { expired: decisions.saturating_mul(4), others: added.max(1).saturating_mul(2), decisions }
     }
 
     /// Looks at these numbers of holds, and decides no order.
