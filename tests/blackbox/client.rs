@@ -23,7 +23,7 @@ use crate::envelope::{self, Answer};
 use crate::shapes::{Item, Order};
 
 /// No test asserts how long anything takes; this only turns a hang into a failure.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// How often a client that is told `busy` comes back.
 const RETRIES: usize = 60;
@@ -230,7 +230,7 @@ impl Request {
             let body = body.collect().await.map_err(|error| format!("{error:?}"))?.to_bytes();
             Ok::<_, String>((head, body))
         };
-        let (head, answered) = timeout(PATIENCE, exchange).await.map_err(|_| "no answer".to_owned())??;
+        let (head, answered) = timeout(TIMEOUT, exchange).await.map_err(|_| "no answer".to_owned())??;
         Ok(Answer {
             method: self.method.clone(),
             asked: format!("{} {path} {body}", self.method),
@@ -243,7 +243,7 @@ impl Request {
 
 /// Reads one answer to the end that its head announces, and checks what holds for every answer.
 pub async fn read_answer(mut connection: impl tokio::io::AsyncRead + Unpin, asked: &str) -> Answer {
-    let answer = timeout(PATIENCE, parse_answer(&mut connection, asked)).await;
+    let answer = timeout(TIMEOUT, parse_answer(&mut connection, asked)).await;
     let answer = answer.unwrap_or_else(|_| panic!("{asked}: no answer"));
     let defects = envelope::defects(&answer);
     assert!(defects.is_empty(), "{answer}\nwhat holds for every answer does not hold: {defects:#?}");

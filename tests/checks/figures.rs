@@ -21,15 +21,15 @@ fn with_commas(number: usize) -> String {
 
 #[test]
 fn the_figures_under_how_we_know_are_those_of_the_tests() {
-    let states = read("tests/interleavings/tests/exhaustive.rs");
+    let states = read("tests/model-check/tests/exhaustive.rs");
     let states: Vec<_> = numbers(&states, "\", ", ")").collect();
-    let mutants = read("tests/interleavings/tests/mutants.rs").matches(" name: \"").count();
-    let cases = read("tests/faults/crashes.rs");
+    let mutants = read("tests/model-check/tests/mutants.rs").matches(" name: \"").count();
+    let cases = read("tests/fault-injection/crashes.rs");
     let crashes: Vec<_> = numbers(&cases, " calls: ", ",").collect();
     let statements: usize = numbers(&cases, " statements: ", ",").sum();
-    let pairs = read("tests/faults/pairs.rs");
+    let pairs = read("tests/fault-injection/pairs.rs");
     let pairs: Vec<_> = numbers(&pairs, " calls: ", ",").collect();
-    let companies = read("tests/faults/together.rs");
+    let companies = read("tests/fault-injection/together.rs");
     let companies: Vec<_> = numbers(&companies, " calls: ", ",").chain(numbers(&companies, " calls: ", " }")).collect();
     let inputs = ["bodies", "cells", "headers", "paths", "records"].map(|name| read(&format!("tests/fuzz/{name}.rs")));
     let inputs: usize = inputs.iter().flat_map(|test| numbers(test, " check(", ",")).sum();

@@ -95,7 +95,7 @@ fn longest_key() -> usize {
     let item: ItemId = "i".repeat(64).parse().expect("an item's id has up to 64 characters");
     assert!("i".repeat(65).parse::<ItemId>().is_err(), "this is the longest");
     let (order, digest) = (OrderId::from_random([0; 16]), KeyDigest::from_random([0; 16]));
-    let keys = [Key::Catalog, Key::Item(item), Key::Order(order), Key::Payment(order), Key::Idempotency(digest)];
+    let keys = [Key::Catalog, Key::Item(item), Key::Order(order), Key::OrderState(order), Key::Idempotency(digest)];
     // What a store adds: a tilde and a token, or of what it tries itself on, a word.
     let added = "~0123456789abcdef".len();
     keys.iter().map(|key| key.to_string().len() + added).max().unwrap_or_default()
@@ -111,7 +111,7 @@ fn measures(components: &BTreeMap<String, Vec<u8>>) -> BTreeMap<Measure, u64> {
         (Measure::MemoryBytes, memory),
         (Measure::KeyBytes, longest_key() as u64),
         (Measure::ValueBytes, Limits::default().record_bytes as u64),
-        (Measure::BodyBytes, api::MOST_BODY_BYTES as u64),
+        (Measure::BodyBytes, api::MAX_BODY_BYTES as u64),
         (Measure::Seconds, api::BODY_TIMEOUT.as_secs()),
     ])
 }

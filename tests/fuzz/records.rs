@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use domain::order::Order;
 use domain::payment::Payment;
-use domain::{AdjustmentMade, ItemId, KeyDigest, Money, OrderId, Quantity, Stock, Timestamp};
+use domain::{AdjustmentRecord, ItemId, KeyDigest, Money, OrderId, Quantity, Stock, Timestamp};
 use http::{Method, Request};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -177,7 +177,7 @@ fn readable(key: &str, bytes: &[u8]) -> bool {
         "idempotency" => decode::<OrderId>(bytes).is_some(),
         "ledger" => decode::<Ledger>(bytes).is_some(),
         "placed" => decode::<Vec<OrderId>>(bytes).is_some(),
-        "adjustment" => decode::<AdjustmentMade>(bytes).is_some(),
+        "adjustment" => decode::<AdjustmentRecord>(bytes).is_some(),
         other => panic!("there is no kind {other}"),
     }
 }

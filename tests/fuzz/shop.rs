@@ -65,7 +65,7 @@ impl Store for Memory {
     }
 
     async fn swap(&self, read: &Entry, value: Vec<u8>) -> Result<Swap, StoreError> {
-        match self.0.borrow_mut().get_mut(&read.location) {
+        match self.0.borrow_mut().get_mut(&read.physical_key) {
             Some(current) if *current == read.value => {
                 *current = value;
                 Ok(Swap::Swapped)
@@ -91,7 +91,7 @@ impl Environment for Fixed {
         self.now.get().into()
     }
 
-    fn clock(&self) -> Duration {
+    fn monotonic(&self) -> Duration {
         Duration::ZERO
     }
 
@@ -99,13 +99,13 @@ impl Environment for Fixed {
         self.chance.borrow_mut().fill(bytes);
     }
 
-    async fn pause(&self, _: Duration) {}
+    async fn sleep(&self, _: Duration) {}
 
-    async fn until(&self, ready: impl Fn() -> bool) {
+    async fn wait_until(&self, ready: impl Fn() -> bool) {
         assert!(ready(), "one request at a time waits for nobody");
     }
 
-    async fn company(&self, _: Duration) {}
+    async fn linger(&self, _: Duration) {}
 }
 
 /// A shop and what it has stored.
@@ -186,7 +186,7 @@ impl World {
             method: head.method,
             target: head.uri.to_string(),
             headers: fields.collect::<Vec<_>>().into(),
-            body: if body.len() > api::MOST_BODY_BYTES { Body::TooLarge } else { Body::Whole(body) },
+            body: if body.len() > api::MAX_BODY_BYTES { Body::TooLarge } else { Body::Whole(body) },
         };
         let open = async || {
             let config = Config::new(TOKEN.to_owned(), "900", "CNY".to_owned()).expect("these are sound");

@@ -2,11 +2,11 @@
 
 use crate::json::{Json, Object};
 use crate::problem::{Invalid, Problem};
-use domain::order::{Lines, LinesError, MOST_LINES, NewOrder};
+use domain::order::{Lines, LinesError, MAX_LINES, NewOrder};
 use domain::{CustomerId, Delta, InvalidDelta, ItemId, Method, Money, Quantity, Stock};
 
 /// The longest reason for an adjustment, in characters.
-const LONGEST_REASON: usize = 256;
+const MAX_REASON_LEN: usize = 256;
 
 /// `{"method":"card","amount":2000}`, both optional.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -80,8 +80,8 @@ pub(crate) fn adjustment(json: &[u8]) -> Result<Adjustment, Problem> {
         let reason = object.optional("reason", |value| {
             let reason = if let Json::Text(reason) = value { Some(reason.clone()) } else { None };
             reason
-                .filter(|reason| reason.chars().count() <= LONGEST_REASON)
-                .ok_or_else(|| format!("must be a text of at most {LONGEST_REASON} characters"))
+                .filter(|reason| reason.chars().count() <= MAX_REASON_LEN)
+                .ok_or_else(|| format!("must be a text of at most {MAX_REASON_LEN} characters"))
         });
         Some(Adjustment { delta: delta?, reason: reason?.unwrap_or_default() })
     })
@@ -151,9 +151,9 @@ impl Fields<'_> {
             self.mistake("items", "must be a list");
             return None;
         };
-        let mut lines = Some(Vec::with_capacity(items.len().min(MOST_LINES)));
+        let mut lines = Some(Vec::with_capacity(items.len().min(MAX_LINES)));
         // One more than there may be, so that `Lines` sees that they are too many.
-        for (index, item) in items.iter().enumerate().take(MOST_LINES.saturating_add(1)) {
+        for (index, item) in items.iter().enumerate().take(MAX_LINES.saturating_add(1)) {
             let pointer = format!("/items/{index}");
             let line = match item {
                 Json::Object(object) => {

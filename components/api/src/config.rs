@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 /// The longest time that an unpaid order may hold stock: a year.
-const LONGEST_WINDOW_SECONDS: u64 = 31_536_000;
+const MAX_WINDOW_SECONDS: u64 = 31_536_000;
 
 /// What the variables say.
 #[derive(Debug, Clone)]
@@ -40,9 +40,9 @@ impl Config {
     /// Reads the variables `operator_token` (empty: none), `payment_window_seconds` and `currency`.
     pub fn new(operator_token: String, payment_window_seconds: &str, currency: String) -> Result<Self, ConfigError> {
         let invalid = |variable, reason: String| ConfigError { variable, reason };
-        let seconds = payment_window_seconds.parse().ok().filter(|s| (1..=LONGEST_WINDOW_SECONDS).contains(s));
+        let seconds = payment_window_seconds.parse().ok().filter(|s| (1..=MAX_WINDOW_SECONDS).contains(s));
         let seconds = seconds.ok_or_else(|| {
-            invalid("payment_window_seconds", format!("must be a whole number from 1 to {LONGEST_WINDOW_SECONDS}"))
+            invalid("payment_window_seconds", format!("must be a whole number from 1 to {MAX_WINDOW_SECONDS}"))
         })?;
         let currency = Currency::try_from(currency).map_err(|error| invalid("currency", error.to_string()))?;
         let settings = Settings { payment_window: Duration::from_secs(seconds), currency, limits: Limits::default() };

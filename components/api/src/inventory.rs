@@ -1,6 +1,6 @@
 //! The inventory component's part: show and change items, and say whether the shop is ready.
 
-use domain::{Currency, Environment, ItemId, ItemView, Money, PutItem, Shop, Store};
+use domain::{Currency, Environment, ItemId, ItemView, Money, PutOutcome, Shop, Store};
 use http::{StatusCode, header};
 use serde::Serialize;
 use serde_json::json;
@@ -41,13 +41,13 @@ async fn put<S: Store, E: Environment>(call: &Call<'_>, shop: &Shop<S, E>, id: &
     let id: ItemId = id.parse().map_err(|error| Problem::invalid(vec![Invalid::parameter("item_id", error)]))?;
     let (view, outcome) = shop.put_item(&id, new.unit_price, new.on_hand).await?;
     let status = match outcome {
-        PutItem::Created => StatusCode::CREATED,
-        PutItem::Priced => StatusCode::OK,
+        PutOutcome::Created => StatusCode::CREATED,
+        PutOutcome::Priced => StatusCode::OK,
     };
     let reply = Reply::json(status, &item(&view, shop.currency()));
     Ok(match outcome {
-        PutItem::Created => reply.with(header::LOCATION, &format!("/inventory/{id}")),
-        PutItem::Priced => reply,
+        PutOutcome::Created => reply.with(header::LOCATION, &format!("/inventory/{id}")),
+        PutOutcome::Priced => reply,
     })
 }
 

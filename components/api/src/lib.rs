@@ -24,6 +24,6 @@ pub use files::File;
 pub use log::Log;
 pub use problem::Problem;
 pub use reply::Reply;
-pub use request::{BODY_TIMEOUT, Body, Call, Headers, MOST_BODY_BYTES, Request, wants_body};
+pub use request::{BODY_TIMEOUT, Body, Call, Headers, MAX_BODY_BYTES, Request, wants_body};
 pub use resource::{Resource, Verb};
 pub use respond::{Response, respond, respond_with_files};

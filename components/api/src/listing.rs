@@ -1,6 +1,6 @@
 //! The list of all orders, as JSON, lines of JSON or CSV.
 
-use domain::{Cursor, Environment, InvalidCursor, MOST_LISTED, OrderId, OrderPage, OrderView, Shop, Status, Store};
+use domain::{Cursor, Environment, InvalidCursor, MAX_LISTED, OrderId, OrderPage, OrderView, Shop, Status, Store};
 use http::{StatusCode, header};
 use serde::Serialize;
 
@@ -51,8 +51,8 @@ pub(crate) async fn list<S: Store, E: Environment>(call: &Call<'_>, shop: &Shop<
     call.require_operator()?;
     let [cursor, limit, status, format] = call.parameters(["cursor", "limit", "status", "format"])?;
     let from: Option<Cursor> = read(cursor, "cursor", |text| text.parse().ok(), InvalidCursor)?;
-    let whole = |text: &str| (1..=MOST_LISTED).find(|limit| limit.to_string() == text);
-    let most = read(limit, "limit", whole, format!("must be a whole number from 1 to {MOST_LISTED}"))?;
+    let whole = |text: &str| (1..=MAX_LISTED).find(|limit| limit.to_string() == text);
+    let most = read(limit, "limit", whole, format!("must be a whole number from 1 to {MAX_LISTED}"))?;
     let named = |text: &str| STATUSES.into_iter().find(|status| status.to_string() == text);
     let wanted = read(status, "status", named, "must be placing, pending, paid, cancelled, expired or rejected")?;
     let shape = read(format, "format", Format::named, "must be json, ndjson or csv")?;

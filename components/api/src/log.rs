@@ -3,7 +3,7 @@
 //! No secrets: neither the operator's token nor a client's idempotency key, and no body. The id of an order is one as
 //! far as whoever knows it may read, pay and cancel it: the log is the owner's.
 
-use domain::{Environment, Tally};
+use domain::{Environment, StoreStats};
 use http::{HeaderName, Method, header};
 use serde::Serialize;
 
@@ -33,7 +33,7 @@ impl Log {
 pub(crate) struct Outcome {
     /// In microseconds, where all requests are written down.
     pub(crate) took: u64,
-    pub(crate) tally: Tally,
+    pub(crate) tally: StoreStats,
     /// Of a problem.
     pub(crate) code: Option<&'static str>,
     /// What the owner has to mend.

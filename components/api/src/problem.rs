@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::reply::Reply;
 
 /// The most single mistakes that one answer names.
-const MOST_MISTAKES: usize = 20;
+const MAX_MISTAKES: usize = 20;
 
 /// Why a request was not done.
 #[derive(Debug)]
@@ -107,7 +107,7 @@ impl Problem {
     }
 
     pub(crate) fn body_too_large() -> Self {
-        let detail = format!("A body has at most {} bytes.", crate::MOST_BODY_BYTES);
+        let detail = format!("A body has at most {} bytes.", crate::MAX_BODY_BYTES);
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "Body too large", detail)
     }
 
@@ -132,7 +132,7 @@ impl Problem {
     pub(crate) fn invalid(mistakes: Vec<Invalid>) -> Self {
         let mistakes: Vec<_> = mistakes
             .into_iter()
-            .take(MOST_MISTAKES)
+            .take(MAX_MISTAKES)
             .map(|mistake| json!({ mistake.place: mistake.name, "detail": mistake.detail }))
             .collect();
         let detail = match mistakes.len() {
@@ -243,7 +243,7 @@ impl From<Error> for Problem {
                 let detail = "The store did not answer. Sending the request again is safe.";
                 Self::unavailable("store_unavailable", "Store unavailable", detail, "5").log(error)
             }
-            Error::Store(StoreError::Unsuitable(reason)) => {
+            Error::Store(StoreError::ContractViolation(reason)) => {
                 let detail = format!("The store cannot be used: {reason}.");
                 Self::unavailable("store_unsuitable", "Store unsuitable", &detail, "60").log(reason)
             }

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use domain::{
-    AdjustmentMade, Environment, ItemAccount, ItemHistory, ItemId, ItemList, OrderEvent, OrderHistory, OrderId, Shop,
-    Status, Store,
+    AdjustmentRecord, Environment, ItemHistory, ItemId, ItemList, OrderEvent, OrderHistory, OrderId, Shop, Status,
+    StockReport, Store,
 };
 use http::StatusCode;
 use serde::Serialize;
@@ -20,7 +20,7 @@ use crate::resource::{Resource, Verb};
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// How many holds are looked at for one report: about ten calls of the store.
-const MOST_HOLDS_LOOKED_AT: usize = 1000;
+const MAX_HOLDS_LOOKED_AT: usize = 1000;
 
 /// Answers what the reports component serves.
 pub async fn handle<S: Store, E: Environment>(call: &Call<'_>, shop: &Shop<S, E>) -> Result<Reply, Problem> {
@@ -46,7 +46,7 @@ pub async fn handle<S: Store, E: Environment>(call: &Call<'_>, shop: &Shop<S, E>
         }
         (Resource::Metrics, Verb::Get) => {
             call.require_operator()?;
-            let list = shop.accounts(MOST_HOLDS_LOOKED_AT).await?;
+            let list = shop.accounts(MAX_HOLDS_LOOKED_AT).await?;
             Ok(Reply::of(METRICS, metrics(&list).into_bytes()))
         }
         _ => Err(Problem::not_found()),
@@ -110,8 +110,8 @@ struct AdjustmentJson {
     text: String,
 }
 
-impl From<AdjustmentMade> for AdjustmentJson {
-    fn from(AdjustmentMade { at, delta, reason, .. }: AdjustmentMade) -> Self {
+impl From<AdjustmentRecord> for AdjustmentJson {
+    fn from(AdjustmentRecord { at, delta, reason, .. }: AdjustmentRecord) -> Self {
         let what = format!("{} {}", delta.unsigned_abs(), if delta < 0 { "taken out" } else { "put in" });
         let text = if reason.is_empty() { format!("{what}.") } else { format!("{what}: {reason}.") };
         Self { at: at.to_string(), event: "adjusted", delta, reason, text }
@@ -138,8 +138,8 @@ struct AccountJson<'a> {
     balanced: bool,
 }
 
-impl<'a> From<&'a ItemAccount> for AccountJson<'a> {
-    fn from(ItemAccount { view, received, sold, balanced, .. }: &'a ItemAccount) -> Self {
+impl<'a> From<&'a StockReport> for AccountJson<'a> {
+    fn from(StockReport { view, received, sold, balanced, .. }: &'a StockReport) -> Self {
         Self {
             item_id: &view.item_id,
             received: *received,
@@ -153,8 +153,8 @@ impl<'a> From<&'a ItemAccount> for AccountJson<'a> {
 }
 
 /// The accounts as Prometheus reads them. Names of items have nothing in them that would have to be escaped.
-fn metrics(ItemList { items: accounts, unreadable }: &ItemList<ItemAccount>) -> String {
-    type Gauge = (&'static str, &'static str, fn(&ItemAccount) -> u64);
+fn metrics(ItemList { items: accounts, unreadable }: &ItemList<StockReport>) -> String {
+    type Gauge = (&'static str, &'static str, fn(&StockReport) -> u64);
     const GAUGES: [Gauge; 9] = [
         ("stock_received", "What was ever put in, less what was taken out.", |account| account.received),
         ("stock_sold", "What has left with paid orders.", |account| account.sold),

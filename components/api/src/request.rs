@@ -10,7 +10,7 @@ use crate::problem::{Invalid, Problem};
 use crate::resource::{Resource, Verb};
 
 /// The largest body of a request, in bytes.
-pub const MOST_BODY_BYTES: usize = 64 * 1024;
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// How long a client may take to send a body.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -18,7 +18,7 @@ pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The longest idempotency key, in characters.
-const LONGEST_KEY: usize = 255;
+const MAX_KEY_LEN: usize = 255;
 
 /// A request, as its host hands it over.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl From<Vec<(String, Vec<u8>)>> for Headers {
 pub enum Body {
     /// All of it.
     Whole(Vec<u8>),
-    /// More than [`MOST_BODY_BYTES`]; the rest was not read.
+    /// More than [`MAX_BODY_BYTES`]; the rest was not read.
     TooLarge,
     /// The client stopped sending before the end.
     Incomplete,
@@ -161,7 +161,7 @@ impl<'a> Call<'a> {
             (Some(_), Some(_)) => None,
         };
         let key = key.ok_or_else(|| {
-            let reason = format!("must be sent once, with 1 to {LONGEST_KEY} visible characters, bare or quoted");
+            let reason = format!("must be sent once, with 1 to {MAX_KEY_LEN} visible characters, bare or quoted");
             Problem::invalid(vec![Invalid::header(IDEMPOTENCY_KEY.as_str(), reason)])
         })?;
         Ok(Some(KeyDigest::new(scope, &key)))
@@ -185,7 +185,7 @@ fn idempotency_key(value: &str) -> Option<String> {
         }
     }
     let visible = key.chars().all(|character| character.is_ascii_graphic());
-    (visible && (1..=LONGEST_KEY).contains(&key.len())).then_some(key)
+    (visible && (1..=MAX_KEY_LEN).contains(&key.len())).then_some(key)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{Environment, Shop, Store, Tally};
+use domain::{Environment, Shop, Store, StoreStats};
 use http::{HeaderName, Method, StatusCode, header};
 use serde_json::json;
 
@@ -17,7 +17,7 @@ use crate::resource::{Resource, Verb};
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The longest request id that is taken from a client.
-const LONGEST_REQUEST_ID: usize = 128;
+const MAX_REQUEST_ID_LEN: usize = 128;
 
 /// A response, and what the owner should know about it.
 #[derive(Debug)]
@@ -39,10 +39,10 @@ pub async fn respond<S: Store, E: Environment>(
     handle: impl AsyncFnOnce(&Call<'_>, &Shop<S, E>) -> Result<Reply, Problem>,
 ) -> Response {
     // To look at the clock costs a call, too.
-    let clock = || if log == Log::Requests { environment.clock() } else { Duration::ZERO };
+    let clock = || if log == Log::Requests { environment.monotonic() } else { Duration::ZERO };
     let begun = clock();
     let request_id = request_id(&request.headers).unwrap_or_else(|| environment.random_name());
-    let mut tally = Tally::default();
+    let mut tally = StoreStats::default();
     let (reply, code, cause) = match answer(&request, &mut tally, open, handle).await {
         Ok(reply) => (reply, None, None),
         Err(mut problem) => {
@@ -58,7 +58,7 @@ pub async fn respond<S: Store, E: Environment>(
 
 async fn answer<S: Store, E: Environment>(
     request: &Request,
-    tally: &mut Tally,
+    tally: &mut StoreStats,
     open: impl AsyncFnOnce() -> Result<(Config, Shop<S, E>), Problem>,
     handle: impl AsyncFnOnce(&Call<'_>, &Shop<S, E>) -> Result<Reply, Problem>,
 ) -> Result<Reply, Problem> {
@@ -82,7 +82,7 @@ async fn answer<S: Store, E: Environment>(
     let reply = handle(&call, &shop).await;
     let told = reply.as_ref().map_or_else(Problem::tells_what_is, |_| true);
     let confirmed = if told && resource.is_told_for_good(verb) { shop.confirm().await } else { Ok(()) };
-    *tally = shop.tally();
+    *tally = shop.stats();
     confirmed?;
     let reply = reply?;
     Ok(if verb == Verb::Get { unless_known(&request.headers, reply) } else { reply })
@@ -130,6 +130,6 @@ fn unless_known(headers: &Headers, reply: Reply) -> Reply {
 fn request_id(headers: &Headers) -> Option<String> {
     let id = headers.first(REQUEST_ID)?;
     let sane = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    let sane = (1..=LONGEST_REQUEST_ID).contains(&id.len()) && id.iter().all(sane);
+    let sane = (1..=MAX_REQUEST_ID_LEN).contains(&id.len()) && id.iter().all(sane);
     sane.then(|| String::from_utf8_lossy(id).into_owned())
 }

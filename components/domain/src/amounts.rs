@@ -17,9 +17,9 @@ macro_rules! number {
     ($name:ident, $least:expr, $most:expr) => {
         impl $name {
             /// The smallest there is.
-            pub const LEAST: u64 = $least;
+            pub const MIN: u64 = $least;
             /// The largest there is.
-            pub const MOST: u64 = $most;
+            pub const MAX: u64 = $most;
 
             /// The bare number.
             pub fn get(self) -> u64 {
@@ -105,13 +105,13 @@ impl TryFrom<i64> for Delta {
     type Error = InvalidDelta;
 
     fn try_from(number: i64) -> Result<Self, InvalidDelta> {
-        if number != 0 && number.unsigned_abs() <= Stock::MOST { Ok(Self(number)) } else { Err(InvalidDelta) }
+        if number != 0 && number.unsigned_abs() <= Stock::MAX { Ok(Self(number)) } else { Err(InvalidDelta) }
     }
 }
 
 /// A number that is no adjustment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be a whole number other than 0, from -{most} to {most}", most = Stock::MOST)]
+#[error("must be a whole number other than 0, from -{most} to {most}", most = Stock::MAX)]
 pub struct InvalidDelta;
 
 /// An amount of money in minor units (cents, fen) of the shop's currency, 0 to 2^63 − 1.

@@ -6,7 +6,7 @@ use crate::store::{Creation, Entry, Found, Key, Store, StoreError, Swap};
 
 /// What was asked of a store.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Tally {
+pub struct StoreStats {
     /// Calls of [`Store`]. A store may make several of one.
     pub calls: u32,
     /// Swaps that were not made, since somebody had been faster.
@@ -14,34 +14,34 @@ pub struct Tally {
 }
 
 #[derive(Debug)]
-pub(crate) struct Counted<S> {
+pub(crate) struct CountingStore<S> {
     store: S,
-    tally: Cell<Tally>,
+    tally: Cell<StoreStats>,
 }
 
-impl<S> Counted<S> {
+impl<S> CountingStore<S> {
     pub(crate) fn new(store: S) -> Self {
         Self { store, tally: Cell::default() }
     }
 
-    pub(crate) fn tally(&self) -> Tally {
+    pub(crate) fn stats(&self) -> StoreStats {
         self.tally.get()
     }
 
     fn count(&self) -> &S {
         let tally = self.tally.get();
-        self.tally.set(Tally { calls: tally.calls.saturating_add(1), ..tally });
+        self.tally.set(StoreStats { calls: tally.calls.saturating_add(1), ..tally });
         &self.store
     }
 }
 
-impl<S: Store> Store for Counted<S> {
+impl<S: Store> Store for CountingStore<S> {
     async fn get(&self, keys: &[Key]) -> Result<Vec<Found>, StoreError> {
         self.count().get(keys).await
     }
 
-    async fn get_to_swap(&self, keys: &[Key]) -> Result<Vec<Found>, StoreError> {
-        self.count().get_to_swap(keys).await
+    async fn get_for_update(&self, keys: &[Key]) -> Result<Vec<Found>, StoreError> {
+        self.count().get_for_update(keys).await
     }
 
     async fn insert(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Entry>, StoreError> {
@@ -64,7 +64,7 @@ impl<S: Store> Store for Counted<S> {
         let outcome = self.count().swap(read, value).await;
         if outcome == Ok(Swap::Conflict) {
             let tally = self.tally.get();
-            self.tally.set(Tally { conflicts: tally.conflicts.saturating_add(1), ..tally });
+            self.tally.set(StoreStats { conflicts: tally.conflicts.saturating_add(1), ..tally });
         }
         outcome
     }

@@ -13,19 +13,19 @@ pub trait Environment {
     fn now(&self) -> Timestamp;
 
     /// The time since some moment. It only grows.
-    fn clock(&self) -> Duration;
+    fn monotonic(&self) -> Duration;
 
     /// Fills `bytes` with randomness that nobody can guess.
     fn random(&self, bytes: &mut [u8]);
 
     /// Waits; other requests run meanwhile.
-    async fn pause(&self, duration: Duration);
+    async fn sleep(&self, duration: Duration);
 
     /// Waits until another request of this instance has made `ready` come true.
-    async fn until(&self, ready: impl Fn() -> bool);
+    async fn wait_until(&self, ready: impl Fn() -> bool);
 
     /// Waits for so long, in which other requests of this instance may come.
-    async fn company(&self, patience: Duration);
+    async fn linger(&self, patience: Duration);
 
     /// Sixteen random bytes: what an id is made of.
     fn random_id(&self) -> [u8; 16] {

@@ -78,8 +78,8 @@ pub enum Error {
 }
 
 impl From<Damaged> for Error {
-    fn from(Damaged { location, reason }: Damaged) -> Self {
-        Self::Unreadable { key: location, reason }
+    fn from(Damaged { physical_key, reason }: Damaged) -> Self {
+        Self::Unreadable { key: physical_key, reason }
     }
 }
 
@@ -90,7 +90,7 @@ impl Error {
     }
 
     /// An order without the record that belongs to it.
-    pub(crate) fn half_an_order(order: OrderId) -> Self {
+    pub(crate) fn inconsistent_order(order: OrderId) -> Self {
         Self::Unreadable { key: format!("order:{order}"), reason: "half of the order is missing".to_owned() }
     }
 }

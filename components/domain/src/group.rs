@@ -7,7 +7,7 @@
 //!
 //! A host that has many requests at once starts an instance for each that finds no other ready, and then gives each
 //! instance its turn: left alone, they would never meet. So an instance in which there is no company, although the store is
-//! busy with others, says that it is [apart](Group::is_apart), and is to take no more requests: they go where the
+//! busy with others, says that it is [apart](Group::should_shed_load), and is to take no more requests: they go where the
 //! others are.
 //!
 //! This is only about who does the work. What the work is, and that a request which cannot be done in company fails or goes
@@ -21,11 +21,11 @@ use std::time::Duration;
 use crate::environment::Environment;
 
 /// The most requests that are done together: as many as an instance serves at once in Spin 4.1.
-const MOST: usize = 16;
+const MAX: usize = 16;
 
 /// The most weight that is done together. A group must not ask so much of the store that it is refused what each of its
 /// requests by itself is granted: Spin reads up to 128 MiB in one call, and a record has up to 1 MB.
-const MOST_WEIGHT: usize = 100;
+const MAX_WEIGHT: usize = 100;
 
 /// How long the first leader of an instance waits, which does not know yet whether there is company.
 const AT_FIRST: Duration = Duration::from_micros(300);
@@ -99,7 +99,7 @@ impl<W: Work, A> Group<W, A> {
         self.queue.borrow_mut().push_back((own, seat.clone()));
         loop {
             if self.led.get() {
-                environment.until(|| !seat.is_waiting() || !self.led.get()).await;
+                environment.wait_until(|| !seat.is_waiting() || !self.led.get()).await;
             }
             match seat.take() {
                 Some(State::Done(answer)) => return Some(answer),
@@ -110,18 +110,18 @@ impl<W: Work, A> Group<W, A> {
     }
 
     /// Whether requests that come here would have more company elsewhere.
-    pub(crate) fn is_apart(&self) -> bool {
+    pub(crate) fn should_shed_load(&self) -> bool {
         self.apart.get()
     }
 
     /// Waits for company where that is to be expected, and does what is in the queue, as much as goes together.
     async fn lead<E: Environment>(&self, environment: &E, work: &impl AsyncFn(Vec<W>) -> Vec<A>) {
         let mut lead = Lead::take(self);
-        environment.company(self.patience.get()).await;
+        environment.linger(self.patience.get()).await;
         let jobs = lead.begin();
-        let (count, begun) = (jobs.len(), environment.clock());
+        let (count, begun) = (jobs.len(), environment.monotonic());
         let answers = work(jobs).await;
-        let took = environment.clock().saturating_sub(begun);
+        let took = environment.monotonic().saturating_sub(begun);
         self.patience.set(if count > 1 { A_MOMENT } else { Duration::ZERO });
         self.apart.set(count <= FEW && took > CROWDED);
         lead.end(answers);
@@ -161,7 +161,7 @@ impl<'a, W: Work, A> Lead<'a, W, A> {
         let (mut jobs, mut weight) = (Vec::new(), 0_usize);
         while let Some((job, _)) = queue.front() {
             weight = weight.saturating_add(job.weight());
-            if !jobs.is_empty() && (jobs.len() >= MOST || weight > MOST_WEIGHT) {
+            if !jobs.is_empty() && (jobs.len() >= MAX || weight > MAX_WEIGHT) {
                 break;
             }
             if let Some((job, seat)) = queue.pop_front() {

@@ -41,7 +41,7 @@ pub struct OrderHistory {
 /// An adjustment that was made, as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct AdjustmentMade {
+pub struct AdjustmentRecord {
     /// When it was asked for.
     pub at: Timestamp,
     /// By how much stock was changed.
@@ -53,7 +53,7 @@ pub struct AdjustmentMade {
     pub item_id: Option<ItemId>,
 }
 
-impl AdjustmentMade {
+impl AdjustmentRecord {
     /// Whether this is what an item remembers as `adjustment`.
     fn is(&self, item_id: &ItemId, adjustment: &Adjustment) -> bool {
         let same = |delta| Adjustment::new(adjustment.key, delta, &self.reason) == *adjustment;
@@ -65,7 +65,7 @@ impl AdjustmentMade {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ItemHistory {
     /// The latest adjustments, newest first.
-    pub adjustments: Vec<AdjustmentMade>,
+    pub adjustments: Vec<AdjustmentRecord>,
     /// How many of them cannot be read.
     pub unreadable: usize,
 }
@@ -101,7 +101,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
             let mut made = None;
             let mut unreadable = false;
             for found in found.by_ref().take(2) {
-                match found.map_err(Error::from).and_then(|entry| entry.map(decode::<AdjustmentMade>).transpose()) {
+                match found.map_err(Error::from).and_then(|entry| entry.map(decode::<AdjustmentRecord>).transpose()) {
                     Ok(read) => {
                         made = made.or(read.map(|read| read.record).filter(|made| made.is(item_id, adjustment)))
                     }
@@ -120,7 +120,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
     ///
     /// # Errors
     /// [`Error::IdempotencyKeyReused`] if the key stands for an adjustment that was made to another item.
-    pub(crate) async fn write_down(&self, key: KeyDigest, made: &AdjustmentMade) -> Result<(), Error> {
+    pub(crate) async fn record_adjustment(&self, key: KeyDigest, made: &AdjustmentRecord) -> Result<(), Error> {
         let name = Key::Adjustment(key);
         let value = encode(made)?;
         let mut attempts = self.attempts();
@@ -128,7 +128,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
             let outcome = match self.read_one(name.clone()).await? {
                 Some(entry) if entry.value == value => return Ok(()),
                 Some(entry) => {
-                    let Read { entry, record: other } = decode::<AdjustmentMade>(entry)?;
+                    let Read { entry, record: other } = decode::<AdjustmentRecord>(entry)?;
                     if self.is_made_elsewhere(key, made, &other).await? {
                         return Err(Error::IdempotencyKeyReused);
                     }
@@ -147,7 +147,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
     /// Removes what was written down of an adjustment that was not made, if it still is that: another request with the same
     /// key may have written since, and be making it. If one does so in this very moment, its adjustment is made and has no
     /// record, so that histories leave it out.
-    pub(crate) async fn erase(&self, key: KeyDigest, written: Option<AdjustmentMade>) {
+    pub(crate) async fn erase(&self, key: KeyDigest, written: Option<AdjustmentRecord>) {
         let Some(value) = written.and_then(|made| encode(&made).ok()) else { return };
         if let Ok(Some(entry)) = self.read_one(Key::Adjustment(key)).await
             && entry.value == value
@@ -160,8 +160,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
     async fn is_made_elsewhere(
         &self,
         key: KeyDigest,
-        made: &AdjustmentMade,
-        other: &AdjustmentMade,
+        made: &AdjustmentRecord,
+        other: &AdjustmentRecord,
     ) -> Result<bool, Error> {
         let Some(item_id) = other.item_id.as_ref().filter(|item_id| made.item_id.as_ref() != Some(item_id)) else {
             return Ok(false);

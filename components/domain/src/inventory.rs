@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::amounts::{Delta, Money, Stock};
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::history::AdjustmentMade;
+use crate::history::AdjustmentRecord;
 use crate::ids::{ItemId, KeyDigest};
 use crate::item::{AdjustError, Adjustment, Item};
 use crate::settlement::{Change, Lack, Short};
@@ -19,7 +19,7 @@ pub const PRESET: [(&str, u64, u64); 3] = [("item1", 100, 1000), ("item2", 50, 2
 pub(crate) type FoundItem = Result<Option<Read<Item>>, Error>;
 
 /// How many items are read in one call: each has up to 1 MB, and Spin reads up to 128 MiB in one call.
-pub(crate) const ITEMS_A_CALL: usize = 100;
+pub(crate) const MAX_ITEMS_PER_READ: usize = 100;
 
 /// An item as a client sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub struct ItemView {
 
 /// The account of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ItemAccount {
+pub struct StockReport {
     /// The item.
     pub view: ItemView,
     /// What was ever put in, less what was taken out.
@@ -74,7 +74,7 @@ pub struct ItemList<T> {
 
 /// What became of a request to put an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PutItem {
+pub enum PutOutcome {
     /// The item is new.
     Created,
     /// The item was there and has the price now.
@@ -112,10 +112,10 @@ impl<S: Store, E: Environment> Shop<S, E> {
 
     /// The accounts of all items, in the order of their ids. Looks at up to `look` holds in all, to tell those of pending orders
     /// from the others.
-    pub async fn accounts(&self, mut look: usize) -> Result<ItemList<ItemAccount>, Error> {
+    pub async fn accounts(&self, mut look: usize) -> Result<ItemList<StockReport>, Error> {
         let ids = self.catalog().await?.record.items;
         let mut list = ItemList { items: Vec::with_capacity(ids.len()), unreadable: Vec::new() };
-        for ids in ids.chunks(ITEMS_A_CALL) {
+        for ids in ids.chunks(MAX_ITEMS_PER_READ) {
             for (item_id, item) in ids.iter().zip(self.find_items(ids).await?) {
                 let mut item = match item {
                     Ok(Some(item)) => item.record,
@@ -131,7 +131,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
                 look = look.saturating_sub(holds.looked_at);
                 self.preview(&mut item, self.environment.now()).await?;
                 let (received, sold, balanced) = (item.received, item.sold, item.is_balanced());
-                list.items.push(ItemAccount { view: view(item_id, &item), received, sold, balanced, holds });
+                list.items.push(StockReport { view: view(item_id, &item), received, sold, balanced, holds });
             }
         }
         Ok(list)
@@ -143,13 +143,13 @@ impl<S: Store, E: Environment> Shop<S, E> {
         item_id: &ItemId,
         unit_price: Money,
         on_hand: Option<Stock>,
-    ) -> Result<(ItemView, PutItem), Error> {
+    ) -> Result<(ItemView, PutOutcome), Error> {
         let new = Item::new(on_hand.unwrap_or(Stock::ZERO), unit_price);
         if self.find_item(item_id).await?.is_none() {
             self.enter(item_id).await?;
             let view = view(item_id, &new);
             match self.store.create(&Key::Item(item_id.clone()), new.to_bytes()).await? {
-                Creation::Created => return Ok((view, PutItem::Created)),
+                Creation::Created => return Ok((view, PutOutcome::Created)),
                 Creation::Exists => {}
             }
         }
@@ -165,7 +165,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
                 Ok(Change::Write(item.clone()))
             })
             .await?;
-        Ok((self.view_item(item_id, item).await?, PutItem::Priced))
+        Ok((self.view_item(item_id, item).await?, PutOutcome::Priced))
     }
 
     /// Adds to what is on hand, or takes from it. A repeat with the same `key` does nothing, while the item remembers
@@ -194,9 +194,9 @@ impl<S: Store, E: Environment> Shop<S, E> {
                 item = self.item(item_id).await?;
             }
             let (at, reason) = (self.environment.now(), reason.to_owned());
-            let made = AdjustmentMade { at, delta: delta.get(), reason, item_id: Some(item_id.clone()) };
+            let made = AdjustmentRecord { at, delta: delta.get(), reason, item_id: Some(item_id.clone()) };
             if keyed {
-                self.write_down(key, &made).await?;
+                self.record_adjustment(key, &made).await?;
             } else {
                 self.store.put(vec![(Key::Adjustment(key), encode(&made)?)]).await?;
             }
@@ -237,7 +237,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
 
     /// An item that has to be there, and is likely to be swapped next.
     pub(crate) async fn item(&self, item_id: &ItemId) -> Result<Read<Item>, Error> {
-        let (items, _) = self.find_items_to_swap(std::slice::from_ref(item_id), Vec::new()).await?;
+        let (items, _) = self.find_items_for_update(std::slice::from_ref(item_id), Vec::new()).await?;
         items.into_iter().next().unwrap_or(Ok(None))?.ok_or_else(|| Error::ItemNotFound(item_id.clone()))
     }
 
@@ -252,7 +252,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
     }
 
     /// Reads items that are likely to be swapped next, one answer an id, and after them other records.
-    pub(crate) async fn find_items_to_swap(
+    pub(crate) async fn find_items_for_update(
         &self,
         ids: &[ItemId],
         others: Vec<Key>,
@@ -260,8 +260,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
         self.find(ids, others, true).await
     }
 
-    async fn get(&self, keys: &[Key], to_swap: bool) -> Result<Vec<Found>, StoreError> {
-        if to_swap { self.store.get_to_swap(keys).await } else { self.store.get(keys).await }
+    async fn get(&self, keys: &[Key], for_update: bool) -> Result<Vec<Found>, StoreError> {
+        if for_update { self.store.get_for_update(keys).await } else { self.store.get(keys).await }
     }
 
     /// Brings in the preset items when one of them is asked for and not there yet.
@@ -269,15 +269,15 @@ impl<S: Store, E: Environment> Shop<S, E> {
         &self,
         ids: &[ItemId],
         others: Vec<Key>,
-        to_swap: bool,
+        for_update: bool,
     ) -> Result<(Vec<FoundItem>, Vec<Found>), Error> {
         let mut keys: Vec<_> = ids.iter().cloned().map(Key::Item).collect();
         keys.extend(others);
-        let mut found = self.get(&keys, to_swap).await?;
+        let mut found = self.get(&keys, for_update).await?;
         let preset = |id: &ItemId| PRESET.iter().any(|(preset, ..)| id.as_str() == *preset);
         if ids.iter().zip(&found).any(|(id, entry)| *entry == Ok(None) && preset(id)) {
-            self.bring_in_preset().await?;
-            found = self.get(&keys, to_swap).await?;
+            self.seed().await?;
+            found = self.get(&keys, for_update).await?;
         }
         let others = found.split_off(ids.len().min(found.len()));
         Ok((found.into_iter().map(|entry| entry?.map(decode_item).transpose()).collect(), others))
@@ -285,8 +285,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
 
     /// Makes the ledger, the preset items, and then the catalog that lists them. Of several at once each item is created once; and
     /// since items are never removed, one that was there keeps what has become of it.
-    async fn bring_in_preset(&self) -> Result<(), Error> {
-        self.open_ledger().await?;
+    async fn seed(&self) -> Result<(), Error> {
+        self.open_sequence().await?;
         let mut catalog = Catalog::default();
         for (id, on_hand, unit_price) in PRESET {
             let (Ok(id), Ok(on_hand), Ok(unit_price)) = (id.parse(), on_hand.try_into(), unit_price.try_into()) else {
@@ -304,7 +304,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
         if let Some(entry) = self.read_one(Key::Catalog).await? {
             return decode_catalog(entry);
         }
-        self.bring_in_preset().await?;
+        self.seed().await?;
         decode_catalog(self.read_one(Key::Catalog).await?.ok_or(Error::Busy)?)
     }
 
@@ -361,7 +361,7 @@ fn decode_catalog(entry: Entry) -> Result<Read<Catalog>, Error> {
     if read.record.items.is_sorted_by(|one, next| one < next) {
         return Ok(read);
     }
-    Err(Error::Unreadable { key: read.entry.location, reason: "it is not sorted".to_owned() })
+    Err(Error::Unreadable { key: read.entry.physical_key, reason: "it is not sorted".to_owned() })
 }
 
 /// An item out of its bytes; one that promises more than it has is not believed.
@@ -369,7 +369,7 @@ fn decode_item(entry: Entry) -> Result<Read<Item>, Error> {
     let unreadable = |key, reason: &str| Err(Error::Unreadable { key, reason: reason.to_owned() });
     match Item::from_bytes(&entry.value) {
         Ok(record) if record.reserved() <= record.on_hand.get() => Ok(Read { entry, record }),
-        Ok(_) => unreadable(entry.location, "more is reserved than on hand"),
-        Err(error) => unreadable(entry.location, &error.to_string()),
+        Ok(_) => unreadable(entry.physical_key, "more is reserved than on hand"),
+        Err(error) => unreadable(entry.physical_key, &error.to_string()),
     }
 }

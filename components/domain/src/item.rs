@@ -4,7 +4,7 @@ use crate::amounts::{Delta, Money, Stock};
 use crate::environment::Timestamp;
 pub use crate::holds::{Hold, Holds};
 use crate::ids::{KeyDigest, OrderId, digest};
-pub use crate::item_record::NoItem;
+pub use crate::item_record::DecodeError;
 
 /// How many adjustments an item remembers, so that repeating one of them is seen to be a repeat.
 pub const REMEMBERED_ADJUSTMENTS: usize = 64;
@@ -172,7 +172,7 @@ impl Item {
     }
 
     /// The order that `key` was used for, as far as this record knows.
-    pub fn order_of(&self, key: &KeyDigest) -> Option<OrderId> {
+    pub fn order_for_key(&self, key: &KeyDigest) -> Option<OrderId> {
         let held = self.holds.iter().find(|(_, hold)| hold.key == Some(*key)).map(|(order, _)| *order);
         let settled = || self.settled_keys.iter().find(|(settled, _)| settled == key).map(|(_, order)| *order);
         held.or_else(settled)
@@ -242,6 +242,6 @@ impl Item {
 pub enum AdjustError {
     /// Less than what is promised would be left.
     Shortage(Shortage),
-    /// More than [`Stock::MOST`] would be on hand.
+    /// More than [`Stock::MAX`] would be on hand.
     TooMuch,
 }

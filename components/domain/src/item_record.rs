@@ -31,7 +31,7 @@ use crate::item::{Adjustment, Item};
 const SELF_DESCRIBED: Tag = Tag::new(55799);
 
 /// A swap brings at most so many new holds: one of each request that an instance serves at once.
-const MOST_NEW_HOLDS: usize = 16;
+const MAX_NEW_HOLDS: usize = 16;
 
 /// The form described above.
 const FORMAT: u64 = 1;
@@ -39,9 +39,9 @@ const FORMAT: u64 = 1;
 /// Bytes that are no item, or one of another version of this program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it is no item in the form that this version writes")]
-pub struct NoItem;
+pub struct DecodeError;
 
-impl From<minicbor::decode::Error> for NoItem {
+impl From<minicbor::decode::Error> for DecodeError {
     fn from(_: minicbor::decode::Error) -> Self {
         Self
     }
@@ -82,7 +82,7 @@ impl Item {
     ///
     /// # Errors
     /// If they are not what [`Self::to_bytes`] makes, but that a number may be longer than it needs to be.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, NoItem> {
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
         read(bytes)
     }
 }
@@ -147,25 +147,25 @@ fn write_holds(holds: &Holds, to: &mut Encoder<Bytes>) -> Written {
     Ok(())
 }
 
-fn read(bytes: &[u8]) -> Result<Item, NoItem> {
+fn read(bytes: &[u8]) -> Result<Item, DecodeError> {
     let mut from = Decoder::new(bytes);
     if from.tag()? != SELF_DESCRIBED {
-        return Err(NoItem);
+        return Err(DecodeError);
     }
-    let parts = from.map()?.and_then(|fields| fields.checked_sub(4)).ok_or(NoItem)?;
+    let parts = from.map()?.and_then(|fields| fields.checked_sub(4)).ok_or(DecodeError)?;
     if named(&mut from, "format")?.u64()? != FORMAT {
-        return Err(NoItem);
+        return Err(DecodeError);
     }
     let version = named(&mut from, "version")?.u64()?;
-    let on_hand = named(&mut from, "on_hand")?.u64()?.try_into().map_err(|_| NoItem)?;
-    let unit_price = named(&mut from, "unit_price")?.u64()?.try_into().map_err(|_| NoItem)?;
+    let on_hand = named(&mut from, "on_hand")?.u64()?.try_into().map_err(|_| DecodeError)?;
+    let unit_price = named(&mut from, "unit_price")?.u64()?.try_into().map_err(|_| DecodeError)?;
     let mut item = Item { version, ..Item::new(on_hand, unit_price) };
     let mut names = ["received", "sold", "holds", "settled_keys", "adjustments"].into_iter();
     let mut accounts = (None, None);
     for _ in 0..parts {
         // What stands there twice, or too late, is not found any more.
         let name = from.str()?;
-        match names.find(|part| *part == name).ok_or(NoItem)? {
+        match names.find(|part| *part == name).ok_or(DecodeError)? {
             "received" => accounts.0 = Some(from.u64()?),
             "sold" => accounts.1 = Some(from.u64()?),
             "holds" => item.holds = read_holds(&mut from)?,
@@ -175,7 +175,7 @@ fn read(bytes: &[u8]) -> Result<Item, NoItem> {
                     let (key, order) =
                         (KeyDigest::from_bytes(fixed(&mut from)?), OrderId::from_bytes(fixed(&mut from)?));
                     if item.settled_keys.last().is_some_and(|(last, _)| *last >= key) {
-                        return Err(NoItem);
+                        return Err(DecodeError);
                     }
                     item.settled_keys.push((key, order));
                 }
@@ -194,32 +194,32 @@ fn read(bytes: &[u8]) -> Result<Item, NoItem> {
         (Some(received), Some(sold)) if sold > 0 || received != item.on_hand.get() => {
             (item.received, item.sold) = (received, sold);
         }
-        _ => return Err(NoItem),
+        _ => return Err(DecodeError),
     }
-    if from.position() == bytes.len() { Ok(item) } else { Err(NoItem) }
+    if from.position() == bytes.len() { Ok(item) } else { Err(DecodeError) }
 }
 
-fn read_holds(from: &mut Decoder<'_>) -> Result<Holds, NoItem> {
-    let columns = from.map()?.ok_or(NoItem)?;
-    let (orders, []) = named(from, "order")?.bytes()?.as_chunks::<16>() else { return Err(NoItem) };
+fn read_holds(from: &mut Decoder<'_>) -> Result<Holds, DecodeError> {
+    let columns = from.map()?.ok_or(DecodeError)?;
+    let (orders, []) = named(from, "order")?.bytes()?.as_chunks::<16>() else { return Err(DecodeError) };
     let rows = some(Some(count(orders.len())))?;
     let no_key = Hold { quantity: Quantity::ONE, expires_at: 0.into(), key: None };
     // With room for what is held next, or else the list would move to make some.
-    let mut list = Vec::with_capacity(orders.len().saturating_add(MOST_NEW_HOLDS));
+    let mut list = Vec::with_capacity(orders.len().saturating_add(MAX_NEW_HOLDS));
     list.extend(orders.iter().map(|order| (OrderId::from_bytes(*order), no_key)));
 
     column(from, "quantity", rows)?;
     for (_, hold) in &mut list {
-        hold.quantity = from.u64()?.try_into().map_err(|_| NoItem)?;
+        hold.quantity = from.u64()?.try_into().map_err(|_| DecodeError)?;
     }
     column(from, "expires_at", rows)?;
     let mut moment = 0_i64;
     for (_, hold) in &mut list {
-        moment = moment.checked_add(from.i64()?).ok_or(NoItem)?;
-        hold.expires_at = u64::try_from(moment).map_err(|_| NoItem)?.into();
+        moment = moment.checked_add(from.i64()?).ok_or(DecodeError)?;
+        hold.expires_at = u64::try_from(moment).map_err(|_| DecodeError)?.into();
         // A moment after the last one that there is.
         if u64::from(hold.expires_at).cast_signed() != moment {
-            return Err(NoItem);
+            return Err(DecodeError);
         }
     }
     match columns {
@@ -233,35 +233,35 @@ fn read_holds(from: &mut Decoder<'_>) -> Result<Holds, NoItem> {
                 }
             }
             if list.iter().all(|(_, hold)| hold.key.is_none()) {
-                return Err(NoItem);
+                return Err(DecodeError);
             }
         }
-        _ => return Err(NoItem),
+        _ => return Err(DecodeError),
     }
-    Holds::from_sorted(list).ok_or(NoItem)
+    Holds::from_sorted(list).ok_or(DecodeError)
 }
 
 /// The beginning of a column with this name and so many rows.
-fn column(from: &mut Decoder<'_>, name: &str, rows: u64) -> Result<(), NoItem> {
-    if named(from, name)?.array()? == Some(rows) { Ok(()) } else { Err(NoItem) }
+fn column(from: &mut Decoder<'_>, name: &str, rows: u64) -> Result<(), DecodeError> {
+    if named(from, name)?.array()? == Some(rows) { Ok(()) } else { Err(DecodeError) }
 }
 
 /// The next member, which has to have this name.
-fn named<'a, 'b>(from: &'a mut Decoder<'b>, name: &str) -> Result<&'a mut Decoder<'b>, NoItem> {
-    if from.str()? == name { Ok(from) } else { Err(NoItem) }
+fn named<'a, 'b>(from: &'a mut Decoder<'b>, name: &str) -> Result<&'a mut Decoder<'b>, DecodeError> {
+    if from.str()? == name { Ok(from) } else { Err(DecodeError) }
 }
 
 /// A length that is said, and is not zero: what is empty is left out.
-fn some(length: Option<u64>) -> Result<u64, NoItem> {
-    length.filter(|length| *length > 0).ok_or(NoItem)
+fn some(length: Option<u64>) -> Result<u64, DecodeError> {
+    length.filter(|length| *length > 0).ok_or(DecodeError)
 }
 
-fn pair(from: &mut Decoder<'_>) -> Result<(), NoItem> {
-    if from.array()? == Some(2) { Ok(()) } else { Err(NoItem) }
+fn pair(from: &mut Decoder<'_>) -> Result<(), DecodeError> {
+    if from.array()? == Some(2) { Ok(()) } else { Err(DecodeError) }
 }
 
-fn fixed<const N: usize>(from: &mut Decoder<'_>) -> Result<[u8; N], NoItem> {
-    from.bytes()?.try_into().map_err(|_| NoItem)
+fn fixed<const N: usize>(from: &mut Decoder<'_>) -> Result<[u8; N], DecodeError> {
+    from.bytes()?.try_into().map_err(|_| DecodeError)
 }
 
 fn count(length: usize) -> u64 {

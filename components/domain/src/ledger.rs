@@ -1,8 +1,8 @@
 //! The list of all orders, newest first.
 //!
 //! A key-value store lists nothing, or everything. So orders are written together with a record that names them, under a
-//! number that only they have: one call, no commit more. Numbers come from the ledger, a record that says which are given
-//! away. An instance takes [`A_LEASE`] of them at once, by compare-and-swap, and gives back none: a number without a record
+//! number that only they have: one call, no commit more. Numbers come from the sequence, a record that says which are given
+//! away. An instance takes [`BLOCK_SIZE`] of them at once, by compare-and-swap, and gives back none: a number without a record
 //! is passed over. Whoever lists goes down the numbers.
 
 use std::cell::Cell;
@@ -23,27 +23,27 @@ use crate::status::Status;
 use crate::store::{Key, Store, StoreError, Swap};
 
 /// The most orders on a page.
-pub const MOST_LISTED: usize = 100;
+pub const MAX_LISTED: usize = 100;
 
 /// How many numbers an instance takes at once. It lives for at most 128 requests, and most of these are no orders.
-const A_LEASE: u64 = 64;
+const BLOCK_SIZE: u64 = 64;
 
 /// How long an instance goes on with the numbers that it took. By so much the order of the list may differ from that in which
 /// orders were placed. Under load an instance hardly lives longer, and so takes numbers once.
-const TERM: Duration = Duration::from_secs(5);
+const BLOCK_TTL: Duration = Duration::from_secs(5);
 
 /// How many numbers, and how many orders, are read in one call.
-const A_CALL: usize = 128;
+const NUMBERS_PER_READ: usize = 128;
 
-/// How many numbers are read for one page: in a quiet shop each order uses up a lease.
-const MOST_CALLS: usize = 32;
+/// How many numbers are read for one page: in a quiet shop each order uses up a block.
+const MAX_READS: usize = 32;
 
 /// How many orders are looked at for one page, each unpaid one with its items.
-const MOST_LOOKED_AT: usize = 1000;
+const MAX_LOOKED_AT: usize = 1000;
 
 /// The numbers that an instance may still use.
 #[derive(Debug)]
-pub(crate) struct Lease {
+pub(crate) struct Block {
     numbers: Cell<Numbers>,
     /// How many are taken at once.
     size: u64,
@@ -57,17 +57,17 @@ struct Numbers {
     until: Duration,
 }
 
-impl Default for Lease {
+impl Default for Block {
     fn default() -> Self {
-        Self { numbers: Cell::default(), size: A_LEASE }
+        Self { numbers: Cell::default(), size: BLOCK_SIZE }
     }
 }
 
-impl Lease {
+impl Block {
     /// These numbers, for ever.
     pub(crate) fn of(numbers: Range<u64>) -> Self {
         let numbers = Numbers { next: numbers.start, end: numbers.end, until: Duration::MAX };
-        Self { numbers: Cell::new(numbers), size: A_LEASE }
+        Self { numbers: Cell::new(numbers), size: BLOCK_SIZE }
     }
 
     /// For an instance that serves one request: it has no use for more than one number.
@@ -87,8 +87,8 @@ impl Lease {
 /// Which numbers are given away.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Ledger {
-    /// Tells the ledger of this shop from any other, so that a cursor means something only here.
+struct Sequence {
+    /// Tells the sequence of this shop from any other, so that a cursor means something only here.
     id: String,
     /// All numbers below it are given away.
     next: u64,
@@ -99,7 +99,7 @@ struct Ledger {
 /// A place in the list: where the next page begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
-    ledger: String,
+    sequence: String,
     /// The numbers from this one on are listed.
     below: u64,
     /// So many orders under the number before that are listed too.
@@ -113,8 +113,8 @@ pub struct InvalidCursor;
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { ledger, below, listed } = self;
-        write!(f, "{ledger}-{below}-{listed}")
+        let Self { sequence, below, listed } = self;
+        write!(f, "{sequence}-{below}-{listed}")
     }
 }
 
@@ -123,13 +123,14 @@ impl FromStr for Cursor {
 
     fn from_str(text: &str) -> Result<Self, InvalidCursor> {
         let mut parts = text.split('-');
-        let (Some(ledger), Some(below), Some(listed), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+        let (Some(sequence), Some(below), Some(listed), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
         else {
             return Err(InvalidCursor);
         };
         let below = below.parse().map_err(|_| InvalidCursor)?;
         let listed = listed.parse().map_err(|_| InvalidCursor)?;
-        let cursor = Self { ledger: ledger.to_owned(), below, listed };
+        let cursor = Self { sequence: sequence.to_owned(), below, listed };
         // One place has one name.
         if cursor.to_string() == text { Ok(cursor) } else { Err(InvalidCursor) }
     }
@@ -157,7 +158,7 @@ struct Listed {
 }
 
 impl<S: Store, E: Environment> Shop<S, E> {
-    /// Lists up to `most` orders, newest first to within [`TERM`], of one status or of all. Goes on where `cursor` says.
+    /// Lists up to `most` orders, newest first to within [`BLOCK_TTL`], of one status or of all. Goes on where `cursor` says.
     ///
     /// The cost is bounded, by the numbers and orders that are looked at: a page may have less than `most` and yet not be the
     /// last.
@@ -173,16 +174,16 @@ impl<S: Store, E: Environment> Shop<S, E> {
     }
 
     async fn read_page(&self, cursor: Option<Cursor>, status: Option<Status>, most: usize) -> Result<OrderPage, Error> {
-        let ledger = self.ledger().await?.map(|read| read.record);
+        let sequence = self.sequence().await?.map(|read| read.record);
         let mut page = OrderPage::default();
-        let mut next = match (ledger, cursor) {
+        let mut next = match (sequence, cursor) {
             (None, None) => return Ok(page),
-            (Some(ledger), None) => Cursor { ledger: ledger.id, below: ledger.next, listed: 0 },
-            (Some(ledger), Some(cursor)) if cursor.ledger == ledger.id && cursor.below <= ledger.next => cursor,
+            (Some(sequence), None) => Cursor { sequence: sequence.id, below: sequence.next, listed: 0 },
+            (Some(sequence), Some(cursor)) if cursor.sequence == sequence.id && cursor.below <= sequence.next => cursor,
             (_, Some(_)) => return Err(InvalidCursor.into()),
         };
         let mut looked_at = 0_usize;
-        for _ in 0..MOST_CALLS {
+        for _ in 0..MAX_READS {
             let numbers = numbers(next.below);
             if numbers.is_empty() {
                 return Ok(page);
@@ -190,7 +191,11 @@ impl<S: Store, E: Environment> Shop<S, E> {
             let mut all = self.listed(&numbers, next.listed, &mut page).await?.into_iter().peekable();
             while all.peek().is_some() {
                 // Not more than have a place, unless some are left out.
-                let wanted = if status.is_some() { A_CALL } else { most.saturating_sub(page.orders.len()).min(A_CALL) };
+                let wanted = if status.is_some() {
+                    NUMBERS_PER_READ
+                } else {
+                    most.saturating_sub(page.orders.len()).min(NUMBERS_PER_READ)
+                };
                 let some: Vec<_> = all.by_ref().take(wanted).collect();
                 let ids: Vec<_> = some.iter().map(|listed| listed.id).collect();
                 for (place, found) in some.iter().zip(self.read_orders(&ids).await?) {
@@ -201,7 +206,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
                         Err(error) => return Err(error),
                     }
                     looked_at = looked_at.saturating_add(1);
-                    if page.orders.len() >= most || looked_at >= MOST_LOOKED_AT {
+                    if page.orders.len() >= most || looked_at >= MAX_LOOKED_AT {
                         page.next = Some(next);
                         return Ok(page);
                     }
@@ -226,7 +231,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
         if is_late && wanted.is_some_and(|wanted| wanted != Status::Expired) {
             return Ok(None);
         }
-        match self.look_at(order, payment).await {
+        match self.to_view(order, payment).await {
             Err(Error::OrderNotFound) => Ok(None),
             view => Ok(Some(view?).filter(|view| wanted.is_none_or(|wanted| wanted == view.status))),
         }
@@ -234,7 +239,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
 
     /// The orders under these numbers, of which so many are listed already.
     async fn listed(&self, numbers: &[u64], mut already: usize, page: &mut OrderPage) -> Result<Vec<Listed>, Error> {
-        let keys: Vec<_> = numbers.iter().copied().map(Key::Placed).collect();
+        let keys: Vec<_> = numbers.iter().copied().map(Key::OrderIndex).collect();
         let mut all = Vec::new();
         for (number, found) in numbers.iter().zip(self.store.get(&keys).await?) {
             let skipped = std::mem::take(&mut already);
@@ -258,41 +263,41 @@ impl<S: Store, E: Environment> Shop<S, E> {
 
     /// A number for orders that are about to be written, which nobody else has.
     pub(crate) async fn number(&self) -> Result<u64, Error> {
-        let lease = &self.company.lease;
-        if let Some(number) = lease.take(self.environment.clock()) {
+        let block = &self.instance.block;
+        if let Some(number) = block.take(self.environment.monotonic()) {
             return Ok(number);
         }
         let first = self.take_numbers().await?;
-        let until = self.environment.clock().saturating_add(TERM);
-        lease.numbers.set(Numbers { next: first.saturating_add(1), end: first.saturating_add(lease.size), until });
+        let until = self.environment.monotonic().saturating_add(BLOCK_TTL);
+        block.numbers.set(Numbers { next: first.saturating_add(1), end: first.saturating_add(block.size), until });
         Ok(first)
     }
 
-    /// Takes the next numbers of a lease out of the ledger, and answers with the first of them. A swap that was not answered
+    /// Takes the next numbers of a block out of the sequence, and answers with the first of them. A swap that was not answered
     /// is looked up and not tried again: nothing of the order is written yet.
     async fn take_numbers(&self) -> Result<u64, Error> {
-        let (by, size) = (self.environment.random_name(), self.company.lease.size);
+        let (by, size) = (self.environment.random_name(), self.instance.block.size);
         let mut attempts = self.attempts();
         let mut failed = None;
         loop {
-            let (entry, ledger) = match self.ledger().await? {
+            let (entry, sequence) = match self.sequence().await? {
                 Some(Read { entry, record }) => (entry, record),
-                // A shop that is older than its ledger.
+                // A shop that is older than its sequence.
                 None => {
-                    self.open_ledger().await?;
+                    self.open_sequence().await?;
                     attempts.again(Ok(Swap::Conflict)).await?;
                     continue;
                 }
             };
-            if ledger.by == by {
-                return Ok(ledger.next.saturating_sub(size));
+            if sequence.by == by {
+                return Ok(sequence.next.saturating_sub(size));
             }
             if let Some(error) = failed {
                 return Err(StoreError::into(error));
             }
-            let (id, first) = (ledger.id, ledger.next);
+            let (id, first) = (sequence.id, sequence.next);
             let next = first.checked_add(size).ok_or(Error::Busy)?;
-            match self.store.swap(&entry, encode(&Ledger { id, next, by: by.clone() })?).await {
+            match self.store.swap(&entry, encode(&Sequence { id, next, by: by.clone() })?).await {
                 Ok(Swap::Swapped) => return Ok(first),
                 Ok(Swap::Conflict) => attempts.again(Ok(Swap::Conflict)).await?,
                 Err(error) => failed = Some(error),
@@ -300,19 +305,19 @@ impl<S: Store, E: Environment> Shop<S, E> {
         }
     }
 
-    /// Makes the ledger of a new shop.
-    pub(crate) async fn open_ledger(&self) -> Result<(), Error> {
-        let new = Ledger { id: self.environment.random_name(), next: 0, by: String::new() };
-        let _ = self.store.create(&Key::Ledger, encode(&new)?).await?;
+    /// Makes the sequence of a new shop.
+    pub(crate) async fn open_sequence(&self) -> Result<(), Error> {
+        let new = Sequence { id: self.environment.random_name(), next: 0, by: String::new() };
+        let _ = self.store.create(&Key::Sequence, encode(&new)?).await?;
         Ok(())
     }
 
-    async fn ledger(&self) -> Result<Option<Read<Ledger>>, Error> {
-        self.read_one(Key::Ledger).await?.map(decode).transpose()
+    async fn sequence(&self) -> Result<Option<Read<Sequence>>, Error> {
+        self.read_one(Key::Sequence).await?.map(decode).transpose()
     }
 }
 
 /// The next numbers to be read: those right below, the highest first.
 fn numbers(below: u64) -> Vec<u64> {
-    (0..below).rev().take(A_CALL).collect()
+    (0..below).rev().take(NUMBERS_PER_READ).collect()
 }

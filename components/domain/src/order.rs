@@ -8,7 +8,7 @@ use crate::holds::Hold;
 use crate::ids::{CustomerId, ItemId, KeyDigest, OrderId};
 
 /// The most lines that a request may have.
-pub const MOST_LINES: usize = 50;
+pub const MAX_LINES: usize = 50;
 
 /// What a customer asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,11 +30,11 @@ pub enum LinesError {
     /// No line at all.
     #[error("must have at least one line")]
     Empty,
-    /// More than [`MOST_LINES`].
-    #[error("must have at most {MOST_LINES} lines")]
+    /// More than [`MAX_LINES`].
+    #[error("must have at most {MAX_LINES} lines")]
     TooMany,
     /// The lines of one item add up to more than a quantity can be.
-    #[error("the lines of this item add up to more than {most}", most = Quantity::MOST)]
+    #[error("the lines of this item add up to more than {most}", most = Quantity::MAX)]
     TooMuch {
         /// The line that was too much, counted from 0.
         line: usize,
@@ -46,7 +46,7 @@ impl Lines {
     pub fn new(lines: impl IntoIterator<Item = (ItemId, Quantity)>) -> Result<Self, LinesError> {
         let mut sums = Vec::<(ItemId, Quantity)>::new();
         for (line, (item, quantity)) in lines.into_iter().enumerate() {
-            if line >= MOST_LINES {
+            if line >= MAX_LINES {
                 return Err(LinesError::TooMany);
             }
             let index = sums.binary_search_by(|(other, _)| other.cmp(&item));
@@ -105,7 +105,7 @@ pub(crate) fn total(mut lines: impl Iterator<Item = (Money, Quantity)>) -> Optio
 
 impl Order {
     /// Whether this is how `order_id` can have been placed: each item once, in order, and the total their sum.
-    pub(crate) fn is_sound(&self, order_id: OrderId) -> bool {
+    pub(crate) fn is_valid(&self, order_id: OrderId) -> bool {
         let total = total(self.lines.iter().map(|line| (line.unit_price, line.quantity)));
         self.order_id == order_id
             && !self.lines.is_empty()
@@ -121,7 +121,7 @@ impl Order {
     }
 
     /// Whether `request` asks for what this order was placed for: what an idempotency key stands for.
-    pub fn answers(&self, request: &NewOrder) -> bool {
+    pub fn matches(&self, request: &NewOrder) -> bool {
         let lines = self.lines.iter().map(|line| (&line.item_id, line.quantity));
         self.customer_id == request.customer_id && lines.eq(request.lines.iter())
     }

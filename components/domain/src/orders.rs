@@ -25,11 +25,11 @@ impl<S: Store, E: Environment> Shop<S, E> {
     /// Shows an order.
     pub async fn show_order(&self, order_id: OrderId) -> Result<OrderView, Error> {
         let (order, payment) = self.read_order(order_id).await?.ok_or(Error::OrderNotFound)?;
-        self.look_at(order, payment).await
+        self.to_view(order, payment).await
     }
 
     /// An order that was read, as a client sees it. An expiry is decided before it is shown.
-    pub(crate) async fn look_at(&self, order: Order, payment: Read<Payment>) -> Result<OrderView, Error> {
+    pub(crate) async fn to_view(&self, order: Order, payment: Read<Payment>) -> Result<OrderView, Error> {
         let payment = self.expire(&order, payment).await?;
         let view = self.view(order, payment.record, true);
         if view.status != Status::Pending || self.all_held(&view.order).await? {

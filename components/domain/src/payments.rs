@@ -7,7 +7,7 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::group::Work;
 use crate::ids::{ItemId, Method, OrderId};
-use crate::inventory::{FoundItem, ITEMS_A_CALL};
+use crate::inventory::{FoundItem, MAX_ITEMS_PER_READ};
 use crate::order::Order;
 use crate::orders::{OrderView, is_held};
 use crate::payment::{Paid, Payment};
@@ -17,13 +17,13 @@ use crate::store::{Store, StoreError, Swap};
 
 /// What one request asks for.
 #[derive(Debug, Clone)]
-pub(crate) struct Payer {
+pub(crate) struct PayRequest {
     order_id: OrderId,
     method: Rc<Method>,
     amount: Option<Money>,
 }
 
-impl Work for Payer {
+impl Work for PayRequest {
     /// Its order and its payment.
     fn weight(&self) -> usize {
         2
@@ -61,8 +61,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
     ///
     /// Orders that are paid within a moment in one instance are looked up together, and then paid one by one.
     pub async fn pay(&self, order_id: OrderId, method: Method, amount: Option<Money>) -> Result<OrderView, Error> {
-        let payer = Payer { order_id, method: Rc::new(method), amount };
-        let group = &self.company.paying;
+        let payer = PayRequest { order_id, method: Rc::new(method), amount };
+        let group = &self.instance.paying;
         let mut attempts = self.attempts();
         loop {
             let outcome = group.join(&self.environment, payer.clone(), async |all| self.pay_all(&all).await).await;
@@ -80,7 +80,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
         }
     }
 
-    async fn pay_all(&self, all: &[Payer]) -> Vec<Outcome> {
+    async fn pay_all(&self, all: &[PayRequest]) -> Vec<Outcome> {
         // Of two who pay the same order one looks on until the other is done.
         let mut ids = Vec::with_capacity(all.len());
         for payer in all {
@@ -92,7 +92,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
             Ok(orders) => ids.into_iter().zip(orders).collect::<Vec<_>>(),
             Err(error) => return all.iter().map(|_| Outcome::Refused(error.clone())).collect(),
         };
-        let mut payable = |payer: &Payer| match orders.iter().position(|(id, _)| *id == payer.order_id) {
+        let mut payable = |payer: &PayRequest| match orders.iter().position(|(id, _)| *id == payer.order_id) {
             Some(index) => self.payable(payer, orders.swap_remove(index).1),
             None => Err(Outcome::Again(Ok(Swap::Conflict))),
         };
@@ -120,7 +120,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
     }
 
     /// What has to be done to pay an order, or what there is to say instead.
-    fn payable(&self, payer: &Payer, order: Result<Option<OrderRead>, Error>) -> Result<Payable, Outcome> {
+    fn payable(&self, payer: &PayRequest, order: Result<Option<OrderRead>, Error>) -> Result<Payable, Outcome> {
         let (order, payment) = order.map_err(Outcome::Refused)?.ok_or(Outcome::Refused(Error::OrderNotFound))?;
         if let Some(given) = payer.amount
             && given != order.total
@@ -151,7 +151,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
             }
         }
         let mut items = Items::with_capacity(ids.len());
-        for ids in ids.chunks(ITEMS_A_CALL) {
+        for ids in ids.chunks(MAX_ITEMS_PER_READ) {
             items.extend(ids.iter().cloned().zip(self.find_items(ids).await?));
         }
         Ok(items)

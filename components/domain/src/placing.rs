@@ -32,25 +32,25 @@ pub struct Placed {
 
 /// What one request asks for.
 #[derive(Debug, Clone)]
-pub(crate) struct Wanted {
+pub(crate) struct PlaceRequest {
     request: Rc<NewOrder>,
     key: Option<KeyDigest>,
     /// What its order will be called.
     order_id: OrderId,
 }
 
-impl Work for Wanted {
+impl Work for PlaceRequest {
     fn weight(&self) -> usize {
         self.request.lines.iter().len()
     }
 }
 
 /// What became of a request in company, from where its owner goes on.
-pub(crate) type Met = Result<Box<Creation>, Unwritten>;
+pub(crate) type PlaceOutcome = Result<Box<Creation>, NotPlaced>;
 
 /// Why no order was written.
 #[derive(Debug)]
-pub(crate) enum Unwritten {
+pub(crate) enum NotPlaced {
     /// There is none to be placed.
     Refused(Error),
     /// A hold of so much is wanted of an item, and there is too little of it, or too little room for the hold, unless holds
@@ -71,7 +71,7 @@ enum Attempt {
 
 /// How an attempt to hold a line ended.
 #[derive(Debug, Clone)]
-pub(crate) enum Holding {
+pub(crate) enum HoldOutcome {
     /// The line is held.
     Held,
     /// The line is not held: others were faster every time.
@@ -83,12 +83,12 @@ pub(crate) enum Holding {
 }
 
 /// A line that is to be held, and what became of it.
-struct Holder<'a> {
+struct HoldRequest<'a> {
     order: &'a Order,
     line: &'a Line,
     /// Only on the first line of a creator: then another order that was placed under it takes precedence.
     key: Option<KeyDigest>,
-    outcome: Result<Holding, Error>,
+    outcome: Result<HoldOutcome, Error>,
 }
 
 /// An order that was written and is on its way to be held.
@@ -101,13 +101,13 @@ pub(crate) struct Creation {
     /// How many of its lines are held.
     held: usize,
     /// What became of the line that was to be held last.
-    outcome: Result<Holding, Error>,
+    outcome: Result<HoldOutcome, Error>,
 }
 
 /// What was read for a group.
-struct Shelf {
+struct Snapshot {
     /// The items, sorted by their ids.
-    items: Vec<Shelved>,
+    items: Vec<ItemSnapshot>,
     /// The orders that keys are mapped to.
     mapped: Vec<(KeyDigest, Result<OrderId, Error>)>,
     /// The keys of this group's own orders.
@@ -115,7 +115,7 @@ struct Shelf {
 }
 
 /// An item on the shelf.
-struct Shelved {
+struct ItemSnapshot {
     id: ItemId,
     item: Result<Read<Item>, Error>,
     /// How much the group takes of it.
@@ -126,8 +126,8 @@ struct Shelved {
     holds: usize,
 }
 
-impl Shelf {
-    fn find(&mut self, id: &ItemId) -> Option<&mut Shelved> {
+impl Snapshot {
+    fn find(&mut self, id: &ItemId) -> Option<&mut ItemSnapshot> {
         let index = self.items.binary_search_by(|shelved| shelved.id.cmp(id)).ok()?;
         self.items.get_mut(index)
     }
@@ -141,7 +141,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
     /// Places an order: holds each of its lines, or none for long. With a `key`, repeats answer with the one order
     /// that was placed, also while the first request still runs or after it stopped half way.
     pub async fn place(&self, request: NewOrder, key: Option<KeyDigest>) -> Result<Placed, Error> {
-        let mut wanted = Wanted { request: Rc::new(request), key, order_id: self.fresh_id() };
+        let mut wanted = PlaceRequest { request: Rc::new(request), key, order_id: self.fresh_id() };
         let mut attempts = self.attempts();
         loop {
             match self.try_to_place(&mut wanted).await? {
@@ -155,8 +155,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
         OrderId::from_random(self.environment.random_id())
     }
 
-    async fn try_to_place(&self, wanted: &mut Wanted) -> Result<Attempt, Error> {
-        let group = &self.company.placing;
+    async fn try_to_place(&self, wanted: &mut PlaceRequest) -> Result<Attempt, Error> {
+        let group = &self.instance.placing;
         let met = group.join(&self.environment, wanted.clone(), async |all| self.place_all(&all).await).await;
         // Whoever led the group was stopped: whether the order was placed is as unknown as after a crash.
         match met.ok_or(Error::Busy)? {
@@ -165,27 +165,27 @@ impl<S: Store, E: Environment> Shop<S, E> {
                 wanted.order_id = self.fresh_id();
                 self.go_on(*creation, &wanted.request).await
             }
-            Err(Unwritten::Refused(error)) => Err(error),
-            Err(Unwritten::Short(item_id, hold)) => {
+            Err(NotPlaced::Refused(error)) => Err(error),
+            Err(NotPlaced::Short(item_id, hold)) => {
                 self.make_room(&item_id, &hold).await?;
                 Ok(Attempt::StartOver(Ok(Swap::Conflict)))
             }
-            Err(Unwritten::Repeat(order)) => self.resume(order, &wanted.request).await,
-            Err(Unwritten::Again) => Ok(Attempt::StartOver(Ok(Swap::Conflict))),
+            Err(NotPlaced::Repeat(order)) => self.resume(order, &wanted.request).await,
+            Err(NotPlaced::Again) => Ok(Attempt::StartOver(Ok(Swap::Conflict))),
         }
     }
 
     /// Places these orders together, as far as that goes.
-    async fn place_all(&self, all: &[Wanted]) -> Vec<Met> {
+    async fn place_all(&self, all: &[PlaceRequest]) -> Vec<PlaceOutcome> {
         let mut shelf = match self.look(all).await {
             Ok(shelf) => shelf,
-            Err(error) => return all.iter().map(|_| Err(Unwritten::Refused(error.clone()))).collect(),
+            Err(error) => return all.iter().map(|_| Err(NotPlaced::Refused(error.clone()))).collect(),
         };
         let orders: Vec<_> = all.iter().map(|wanted| self.take(wanted, &mut shelf)).collect();
         let mut written = self.write_orders(all, orders).await;
         match self.look_beside(&shelf, &written).await {
             Ok(mut beside) => {
-                for Shelved { id, item, .. } in shelf.items {
+                for ItemSnapshot { id, item, .. } in shelf.items {
                     if let Ok(item) = item {
                         self.hold_all(&id, item, &mut beside, &mut written).await;
                     }
@@ -197,7 +197,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
     }
 
     /// Reads, for all items of these orders, what has to be seen before their lines are held.
-    async fn look_beside(&self, shelf: &Shelf, orders: &[Result<Creation, Unwritten>]) -> Result<Beside, Error> {
+    async fn look_beside(&self, shelf: &Snapshot, orders: &[Result<Creation, NotPlaced>]) -> Result<Beside, Error> {
         let written = || orders.iter().flatten();
         let wanted: Vec<_> = written().flat_map(|written| beside(&written.order, written.key)).collect();
         let items = shelf.items.iter().filter(|shelved| shelved.holds > 0);
@@ -206,7 +206,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
     }
 
     /// Reads the items of these orders, and after them the mappings of their keys.
-    async fn look(&self, all: &[Wanted]) -> Result<Shelf, Error> {
+    async fn look(&self, all: &[PlaceRequest]) -> Result<Snapshot, Error> {
         let mut ids = Vec::<ItemId>::new();
         for (id, _) in all.iter().flat_map(|wanted| wanted.request.lines.iter()) {
             if let Err(index) = ids.binary_search(id) {
@@ -220,16 +220,16 @@ impl<S: Store, E: Environment> Shop<S, E> {
             }
         }
         let mappings = keys.iter().copied().map(Key::Idempotency).collect();
-        let (items, mappings) = self.find_items_to_swap(&ids, mappings).await?;
+        let (items, mappings) = self.find_items_for_update(&ids, mappings).await?;
         let shelved = |(id, item): (ItemId, FoundItem)| {
             let item = item.and_then(|item| item.ok_or_else(|| Error::ItemNotFound(id.clone())));
-            Shelved { id, item, taken: 0, bytes: 0, holds: 0 }
+            ItemSnapshot { id, item, taken: 0, bytes: 0, holds: 0 }
         };
         let mapped = |(key, found): (KeyDigest, Found)| match found {
             Ok(entry) => Some((key, decode(entry?).map(|read| read.record))),
             Err(damaged) => Some((key, Err(damaged.into()))),
         };
-        Ok(Shelf {
+        Ok(Snapshot {
             items: ids.into_iter().zip(items).map(shelved).collect(),
             mapped: keys.into_iter().zip(mappings).filter_map(mapped).collect(),
             keys: Vec::new(),
@@ -237,29 +237,29 @@ impl<S: Store, E: Environment> Shop<S, E> {
     }
 
     /// Takes what an order wants from the shelf, or says why not. Nothing is written yet, as for most refusals it never is.
-    fn take(&self, wanted: &Wanted, shelf: &mut Shelf) -> Result<Order, Unwritten> {
+    fn take(&self, wanted: &PlaceRequest, shelf: &mut Snapshot) -> Result<Order, NotPlaced> {
         let mut lines = Vec::with_capacity(wanted.request.lines.iter().len());
         let mut key = wanted.key;
         for (item_id, quantity) in wanted.request.lines.iter() {
             let item = match shelf.find(item_id).map(|shelved| &shelved.item) {
                 Some(Ok(item)) => &item.record,
-                Some(Err(error)) => return Err(Unwritten::Refused(error.clone())),
-                None => return Err(Unwritten::Refused(Error::ItemNotFound(item_id.clone()))),
+                Some(Err(error)) => return Err(NotPlaced::Refused(error.clone())),
+                None => return Err(NotPlaced::Refused(Error::ItemNotFound(item_id.clone()))),
             };
             lines.push(Line { item_id: item_id.clone(), quantity, unit_price: item.unit_price });
             // The first item carries the key, until its mapping is written.
             if let Some(key) = key.take() {
-                let order = item.order_of(&key).map(Ok);
+                let order = item.order_for_key(&key).map(Ok);
                 if let Some(order) = order.or_else(|| shelf.mapped(&key)) {
-                    return Err(order.map_or_else(Unwritten::Refused, Unwritten::Repeat));
+                    return Err(order.map_or_else(NotPlaced::Refused, NotPlaced::Repeat));
                 }
                 if shelf.keys.contains(&key) {
-                    return Err(Unwritten::Again);
+                    return Err(NotPlaced::Again);
                 }
             }
         }
         let total = total(lines.iter().map(|line| (line.unit_price, line.quantity)));
-        let total = total.ok_or(Unwritten::Refused(Error::TotalTooLarge))?;
+        let total = total.ok_or(NotPlaced::Refused(Error::TotalTooLarge))?;
         let placed_at = self.environment.now();
         let order = Order {
             order_id: wanted.order_id,
@@ -273,14 +273,14 @@ impl<S: Store, E: Environment> Shop<S, E> {
         let holds = || order.holds(wanted.key);
         for (item_id, hold) in holds() {
             let (available, room) = match shelf.find(item_id) {
-                Some(Shelved { item: Ok(item), taken, bytes, .. }) => {
+                Some(ItemSnapshot { item: Ok(item), taken, bytes, .. }) => {
                     let room = self.room(&item.record, item.entry.value.len()).saturating_sub(*bytes);
                     (item.record.available().saturating_sub(*taken), room.checked_sub(item.record.bytes_of(&hold)))
                 }
-                Some(Shelved { item: Err(_), .. }) | None => (0, None),
+                Some(ItemSnapshot { item: Err(_), .. }) | None => (0, None),
             };
             if available < hold.quantity.get() || room.is_none() {
-                return Err(Unwritten::Short(item_id.clone(), hold));
+                return Err(NotPlaced::Short(item_id.clone(), hold));
             }
         }
         for (item_id, hold) in holds() {
@@ -298,39 +298,39 @@ impl<S: Store, E: Environment> Shop<S, E> {
     /// Writes these orders, unpaid, and their number in the list, in one call.
     async fn write_orders(
         &self,
-        all: &[Wanted],
-        orders: Vec<Result<Order, Unwritten>>,
-    ) -> Vec<Result<Creation, Unwritten>> {
+        all: &[PlaceRequest],
+        orders: Vec<Result<Order, NotPlaced>>,
+    ) -> Vec<Result<Creation, NotPlaced>> {
         let mut records = Vec::new();
         let mut ids = Vec::new();
         for order in orders.iter().flatten() {
             match (encode(order), encode(&Payment::NEW)) {
                 (Ok(written), Ok(payment)) => {
-                    records.extend([(Key::Order(order.order_id), written), (Key::Payment(order.order_id), payment)]);
+                    records.extend([(Key::Order(order.order_id), written), (Key::OrderState(order.order_id), payment)]);
                     ids.push(order.order_id);
                 }
                 (Err(error), _) | (_, Err(error)) => {
-                    return all.iter().map(|_| Err(Unwritten::Refused(error.clone()))).collect();
+                    return all.iter().map(|_| Err(NotPlaced::Refused(error.clone()))).collect();
                 }
             }
         }
         let inserted = if ids.is_empty() { Ok(Vec::new()) } else { self.insert_listed(records, &ids).await };
         let mut payments = inserted.map(|entries| entries.into_iter().skip(1).step_by(2));
-        let written = |(wanted, order): (&Wanted, Result<Order, Unwritten>)| {
+        let written = |(wanted, order): (&PlaceRequest, Result<Order, NotPlaced>)| {
             let order = order?;
             let payment = match &mut payments {
-                Ok(payments) => payments.next().ok_or_else(|| Error::half_an_order(order.order_id)),
+                Ok(payments) => payments.next().ok_or_else(|| Error::inconsistent_order(order.order_id)),
                 Err(error) => Err(error.clone()),
             };
-            let payment = payment.map_err(Unwritten::Refused)?;
-            Ok(Creation { order, key: wanted.key, payment, held: 0, outcome: Ok(Holding::Held) })
+            let payment = payment.map_err(NotPlaced::Refused)?;
+            Ok(Creation { order, key: wanted.key, payment, held: 0, outcome: Ok(HoldOutcome::Held) })
         };
         all.iter().zip(orders).map(written).collect()
     }
 
     async fn insert_listed(&self, mut records: Vec<(Key, Vec<u8>)>, ids: &[OrderId]) -> Result<Vec<Entry>, Error> {
         // Last, so that orders and payments take turns.
-        records.push((Key::Placed(self.number().await?), encode(&ids)?));
+        records.push((Key::OrderIndex(self.number().await?), encode(&ids)?));
         Ok(self.store.insert(records).await?)
     }
 
@@ -340,21 +340,21 @@ impl<S: Store, E: Environment> Shop<S, E> {
         item_id: &ItemId,
         item: Read<Item>,
         beside: &mut Beside,
-        orders: &mut [Result<Creation, Unwritten>],
+        orders: &mut [Result<Creation, NotPlaced>],
     ) {
-        let on_the_way = orders.iter_mut().flatten().filter(|order| matches!(order.outcome, Ok(Holding::Held)));
+        let on_the_way = orders.iter_mut().flatten().filter(|order| matches!(order.outcome, Ok(HoldOutcome::Held)));
         let (mut held, mut outcomes, mut holders) = (Vec::new(), Vec::new(), Vec::new());
         for Creation { order, key, held: lines, outcome, .. } in on_the_way {
             if let Some(line) = order.lines.get(*lines).filter(|line| line.item_id == *item_id) {
                 let key = if *lines == 0 { *key } else { None };
-                holders.push(Holder { order, line, key, outcome: Ok(Holding::NotYet) });
+                holders.push(HoldRequest { order, line, key, outcome: Ok(HoldOutcome::NotYet) });
                 held.push(lines);
                 outcomes.push(outcome);
             }
         }
-        self.hold_lines(item_id, Some((item, beside)), self.attempts_in_company(), &mut holders).await;
-        for ((lines, to), Holder { outcome, .. }) in held.into_iter().zip(outcomes).zip(holders) {
-            *lines = lines.saturating_add(usize::from(matches!(outcome, Ok(Holding::Held))));
+        self.hold_lines(item_id, Some((item, beside)), self.attempts_in_batch(), &mut holders).await;
+        for ((lines, to), HoldRequest { outcome, .. }) in held.into_iter().zip(outcomes).zip(holders) {
+            *lines = lines.saturating_add(usize::from(matches!(outcome, Ok(HoldOutcome::Held))));
             *to = outcome;
         }
     }
@@ -367,8 +367,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
         let mut lines = order.lines.iter().enumerate().skip(held);
         loop {
             match outcome {
-                Ok(Holding::Held | Holding::NotYet) => {}
-                Ok(Holding::Decided(payment)) => {
+                Ok(HoldOutcome::Held | HoldOutcome::NotYet) => {}
+                Ok(HoldOutcome::Decided(payment)) => {
                     // What came to nothing gives back what it held so far: its decider saw only what was held by then.
                     let settlement = payment.settlement();
                     if let Some(settlement @ (Settlement::Released | Settlement::Forgotten)) = settlement {
@@ -382,7 +382,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
                         }
                     });
                 }
-                Ok(Holding::Other(other)) => {
+                Ok(HoldOutcome::Other(other)) => {
                     self.withdraw(order, &payment).await;
                     return self.resume(other, request).await;
                 }
@@ -402,7 +402,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
                 }));
             };
             outcome = self.hold(order, line, if number == 0 { key } else { None }).await;
-            if let Ok(Holding::Held) = outcome {
+            if let Ok(HoldOutcome::Held) = outcome {
                 lines.next();
             }
         }
@@ -429,7 +429,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
     /// and it stays. It stays too if an answer is lost, and came to nothing all the same: it holds nothing.
     async fn withdraw(&self, order: &Order, payment: &Entry) {
         if self.swap_rejected(payment).await == Some(Swap::Swapped) {
-            let _ = self.store.remove(&[Key::Order(order.order_id), Key::Payment(order.order_id)]).await;
+            let _ = self.store.remove(&[Key::Order(order.order_id), Key::OrderState(order.order_id)]).await;
         }
     }
 
@@ -457,7 +457,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
     /// Carries on with an order that was placed under the same key, wherever its creator is or stopped.
     async fn resume(&self, order_id: OrderId, request: &NewOrder) -> Result<Attempt, Error> {
         let Some((order, payment)) = self.read_order(order_id).await? else {
-            return Err(Error::half_an_order(order_id));
+            return Err(Error::inconsistent_order(order_id));
         };
         // Its creator may still be about to reject it: decide before anyone is told.
         let payment = self.expire(&order, payment).await?;
@@ -469,7 +469,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
             self.release_all(&order, Settlement::Forgotten).await;
             return Ok(Attempt::StartOver(Ok(Swap::Conflict)));
         }
-        if !order.answers(request) {
+        if !order.matches(request) {
             return Err(Error::IdempotencyKeyReused);
         }
         if settlement.is_some() {
@@ -477,8 +477,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
         }
         for line in self.missing_lines(&order).await? {
             match self.hold(&order, line, None).await? {
-                Holding::Held => {}
-                Holding::NotYet | Holding::Decided(_) | Holding::Other(_) => {
+                HoldOutcome::Held => {}
+                HoldOutcome::NotYet | HoldOutcome::Decided(_) | HoldOutcome::Other(_) => {
                     return Ok(Attempt::StartOver(Ok(Swap::Conflict)));
                 }
             }
@@ -494,12 +494,12 @@ impl<S: Store, E: Environment> Shop<S, E> {
     }
 
     /// Holds one line of an order.
-    async fn hold(&self, order: &Order, line: &Line, key: Option<KeyDigest>) -> Result<Holding, Error> {
-        let mut holder = [Holder { order, line, key, outcome: Ok(Holding::NotYet) }];
+    async fn hold(&self, order: &Order, line: &Line, key: Option<KeyDigest>) -> Result<HoldOutcome, Error> {
+        let mut holder = [HoldRequest { order, line, key, outcome: Ok(HoldOutcome::NotYet) }];
         self.hold_lines(&line.item_id, None, self.attempts(), &mut holder).await;
-        let [Holder { outcome, .. }] = holder;
+        let [HoldRequest { outcome, .. }] = holder;
         // By itself it has had all the attempts that there are.
-        if let Ok(Holding::NotYet) = outcome { Err(Error::Busy) } else { outcome }
+        if let Ok(HoldOutcome::NotYet) = outcome { Err(Error::Busy) } else { outcome }
     }
 
     /// Holds one line of each of these orders, all of one item, in one swap; or as many of them as can be held. Begins with
@@ -509,7 +509,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
         item_id: &ItemId,
         read: Option<(Read<Item>, &mut Beside)>,
         attempts: Attempts<'_, E>,
-        holders: &mut [Holder<'_>],
+        holders: &mut [HoldRequest<'_>],
     ) {
         if holders.is_empty() {
             return;
@@ -547,26 +547,26 @@ impl<S: Store, E: Environment> Shop<S, E> {
 /// What has to be seen of an order after an item, before a line of it is held there: that it is unpaid, and that no other
 /// was placed under its key.
 fn beside(order: &Order, key: Option<KeyDigest>) -> impl Iterator<Item = Key> {
-    [Key::Payment(order.order_id)].into_iter().chain(key.map(Key::Idempotency))
+    [Key::OrderState(order.order_id)].into_iter().chain(key.map(Key::Idempotency))
 }
 
-impl Holder<'_> {
+impl HoldRequest<'_> {
     /// Holds the line in `item`, which is not written yet and has `room` for this number of bytes of holds.
-    fn hold(&self, item: &mut Item, beside: &Beside, room: &mut usize) -> Result<Holding, Error> {
+    fn hold(&self, item: &mut Item, beside: &Beside, room: &mut usize) -> Result<HoldOutcome, Error> {
         let order_id = self.order.order_id;
         if is_held(self.order, self.line, item)? {
-            return Ok(Holding::Held);
+            return Ok(HoldOutcome::Held);
         }
         if let Some(key) = &self.key
-            && let Some(other) = item.order_of(key).map_or_else(|| mapped(beside, key), |order| Ok(Some(order)))?
+            && let Some(other) = item.order_for_key(key).map_or_else(|| mapped(beside, key), |order| Ok(Some(order)))?
             && other != order_id
         {
-            return Ok(Holding::Other(other));
+            return Ok(HoldOutcome::Other(other));
         }
-        let payment = beside.get(&Key::Payment(order_id))?.ok_or_else(|| Error::half_an_order(order_id))?;
+        let payment = beside.get(&Key::OrderState(order_id))?.ok_or_else(|| Error::inconsistent_order(order_id))?;
         let payment: Payment = decode(payment.clone())?.record;
         if payment.settlement().is_some() {
-            return Ok(Holding::Decided(payment));
+            return Ok(HoldOutcome::Decided(payment));
         }
         let hold = Hold { quantity: self.line.quantity, expires_at: self.order.expires_at, key: self.key };
         let short = |shortage| Error::insufficient_stock(&self.line.item_id, shortage, self.line.quantity.get());
@@ -576,7 +576,7 @@ impl Holder<'_> {
         }
         item.hold(order_id, hold).map_err(short)?;
         *room = room.saturating_sub(bytes);
-        Ok(Holding::Held)
+        Ok(HoldOutcome::Held)
     }
 }
 

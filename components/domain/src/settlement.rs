@@ -11,7 +11,7 @@ use crate::store::{Entry, Found, Key, Store, StoreError, Swap};
 
 /// How often a request settles what is due and then looks again whether that was enough: up to 64 expired holds each time.
 /// What is left after that is for the next request.
-const MOST_ROUNDS: u32 = 16;
+const MAX_ROUNDS: u32 = 16;
 
 /// A record with so few holds is not worth a swap of its own.
 const FEW_HOLDS: usize = 16;
@@ -109,7 +109,7 @@ impl Beside {
     /// What was found of payments, with their orders.
     fn payments_mut(&mut self) -> impl Iterator<Item = (OrderId, &mut Found)> {
         self.0.iter_mut().filter_map(|(key, entry)| match key {
-            Key::Payment(order) => Some((*order, entry)),
+            Key::OrderState(order) => Some((*order, entry)),
             _ => None,
         })
     }
@@ -215,14 +215,14 @@ impl<S: Store, E: Environment> Shop<S, E> {
                 Written::Tried(Ok(Swap::Swapped)) if !again => return Ok(()),
                 Written::Tried(Ok(Swap::Swapped)) => {
                     rounds = rounds.saturating_add(1);
-                    if rounds >= MOST_ROUNDS {
+                    if rounds >= MAX_ROUNDS {
                         return Err(Error::Busy);
                     }
                 }
                 Written::Tried(outcome) => attempts.again(outcome).await?,
                 Written::TooLarge => {
                     rounds = rounds.saturating_add(1);
-                    if rounds >= MOST_ROUNDS || !self.settle_alone(item_id).await? {
+                    if rounds >= MAX_ROUNDS || !self.settle_alone(item_id).await? {
                         return Err(Error::ItemFull(item_id.clone()));
                     }
                 }
@@ -299,7 +299,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
         let mut keys = wanted.to_vec();
         for (item, adds) in items {
             for order in item.due(now, self.turn(), Look::beside(adds)) {
-                let key = Key::Payment(order);
+                let key = Key::OrderState(order);
                 if !keys.contains(&key) {
                     keys.push(key);
                 }
@@ -309,7 +309,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
     }
 
     async fn read_payments(&self, orders: &[OrderId]) -> Result<Beside, Error> {
-        self.read_records(orders.iter().copied().map(Key::Payment).collect()).await
+        self.read_records(orders.iter().copied().map(Key::OrderState).collect()).await
     }
 
     async fn read_records(&self, keys: Vec<Key>) -> Result<Beside, Error> {
@@ -321,7 +321,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
     async fn write(&self, read: &Entry, mut item: Item) -> Result<Written, Error> {
         let limits = self.settings.limits;
         let full = read.value.len() > limits.hold_bytes();
-        self.write_mappings(&mut item, if full { 1 } else { limits.mappings_a_call }).await?;
+        self.write_mappings(&mut item, if full { 1 } else { limits.mappings_per_write }).await?;
         item.version = item.version.wrapping_add(1);
         let value = item.to_bytes();
         if value.len() > limits.record_bytes && value.len() > read.value.len() {
@@ -345,7 +345,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
     ) -> Result<Settled, Error> {
         let mut settled = Settled::default();
         for (order, found) in payments.payments_mut() {
-            if wanted.contains(&Key::Payment(order)) {
+            if wanted.contains(&Key::OrderState(order)) {
                 continue;
             }
             let Some(payment) = payment(found) else { continue };
@@ -358,7 +358,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
                     match self.store.swap(&payment.entry, bytes.clone()).await? {
                         Swap::Swapped => {
                             // It may have a hold on the next item too.
-                            *found = Ok(Some(Entry::new(payment.entry.location, bytes)));
+                            *found = Ok(Some(Entry::new(payment.entry.physical_key, bytes)));
                             void.settlement()
                         }
                         // Paid or cancelled this moment: the next swap of the item sees it.

@@ -8,16 +8,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::amounts::Currency;
-use crate::counted::{Counted, Tally};
+use crate::counted::{CountingStore, StoreStats};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::group::Group;
 use crate::ids::OrderId;
-use crate::ledger::Lease;
+use crate::ledger::Block;
 use crate::order::Order;
 use crate::payment::{Payment, Void};
-use crate::payments::{Outcome, Payer};
-use crate::placing::{Met, Wanted};
+use crate::payments::{Outcome, PayRequest};
+use crate::placing::{PlaceOutcome, PlaceRequest};
 use crate::store::{Entry, Key, Store, StoreError, Swap};
 
 /// What the owner of the shop decides.
@@ -41,7 +41,7 @@ pub struct Limits {
     pub reserved_bytes: usize,
     /// How many keys of settled orders an item carries before their mappings are written, all in one call. A record that is
     /// full carries none.
-    pub mappings_a_call: usize,
+    pub mappings_per_write: usize,
 }
 
 impl Limits {
@@ -54,42 +54,42 @@ impl Limits {
 impl Default for Limits {
     /// What every platform takes. 64 adjustments and 16 keys take 2.3 kB of the reserve.
     fn default() -> Self {
-        Self { record_bytes: 1_000_000, reserved_bytes: 16_000, mappings_a_call: 16 }
+        Self { record_bytes: 1_000_000, reserved_bytes: 16_000, mappings_per_write: 16 }
     }
 }
 
 /// Takes orders, holds stock and takes payment, on a store.
 #[derive(Debug)]
 pub struct Shop<S, E> {
-    pub(crate) store: Counted<S>,
+    pub(crate) store: CountingStore<S>,
     pub(crate) environment: E,
     pub(crate) settings: Settings,
-    pub(crate) company: Rc<Company>,
+    pub(crate) instance: Rc<InstanceState>,
 }
 
 /// The requests of one instance of a component that are done together. Whatever serves requests side by side has one of
 /// these, and all its shops share it.
 #[derive(Debug, Default)]
-pub struct Company {
-    pub(crate) placing: Group<Wanted, Met>,
-    pub(crate) paying: Group<Payer, Outcome>,
-    pub(crate) lease: Lease,
+pub struct InstanceState {
+    pub(crate) placing: Group<PlaceRequest, PlaceOutcome>,
+    pub(crate) paying: Group<PayRequest, Outcome>,
+    pub(crate) block: Block,
 }
 
-impl Company {
+impl InstanceState {
     /// An instance that has placed orders before, and took these numbers out of the ledger then. Nobody else may have them.
-    pub fn numbered(numbers: Range<u64>) -> Self {
-        Self { lease: Lease::of(numbers), ..Self::default() }
+    pub fn with_sequence(numbers: Range<u64>) -> Self {
+        Self { block: Block::of(numbers), ..Self::default() }
     }
 
     /// An instance that serves one request.
-    pub fn alone() -> Self {
-        Self { lease: Lease::of_one(), ..Self::default() }
+    pub fn single_request() -> Self {
+        Self { block: Block::of_one(), ..Self::default() }
     }
 
     /// Whether requests that come here would have more company in another instance: this one should take no more.
-    pub fn is_apart(&self) -> bool {
-        self.placing.is_apart() || self.paying.is_apart()
+    pub fn should_shed_load(&self) -> bool {
+        self.placing.should_shed_load() || self.paying.should_shed_load()
     }
 }
 
@@ -105,13 +105,13 @@ pub(crate) type OrderRead = (Order, Read<Payment>);
 
 impl<S: Store, E: Environment> Shop<S, E> {
     /// A shop. It keeps nothing of its own: any number of them may share a store.
-    pub fn new(store: S, environment: E, settings: Settings, company: Rc<Company>) -> Self {
-        Self { store: Counted::new(store), environment, settings, company }
+    pub fn new(store: S, environment: E, settings: Settings, instance: Rc<InstanceState>) -> Self {
+        Self { store: CountingStore::new(store), environment, settings, instance }
     }
 
     /// What it has asked of the store so far.
-    pub fn tally(&self) -> Tally {
-        self.store.tally()
+    pub fn stats(&self) -> StoreStats {
+        self.store.stats()
     }
 
     /// The currency of every price.
@@ -137,13 +137,13 @@ impl<S: Store, E: Environment> Shop<S, E> {
 
     /// As [`Self::read_order`], several in one call: one answer an id.
     pub(crate) async fn read_orders(&self, ids: &[OrderId]) -> Result<Vec<Result<Option<OrderRead>, Error>>, Error> {
-        let keys: Vec<_> = ids.iter().flat_map(|id| [Key::Order(*id), Key::Payment(*id)]).collect();
+        let keys: Vec<_> = ids.iter().flat_map(|id| [Key::Order(*id), Key::OrderState(*id)]).collect();
         let mut found = self.store.get(&keys).await?.into_iter();
         let mut next = || found.next().unwrap_or(Ok(None));
         let order = |id: &OrderId| match (next()?, next()?) {
             (None, None) => Ok(None),
             (Some(order), Some(payment)) => Ok(Some((decode_order(order, *id)?, decode(payment)?))),
-            _ => Err(Error::half_an_order(*id)),
+            _ => Err(Error::inconsistent_order(*id)),
         };
         Ok(ids.iter().map(order).collect())
     }
@@ -158,7 +158,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
     /// # Errors
     /// [`Error::OrderNotFound`] where its creator has withdrawn it since, because another order has its key.
     pub(crate) async fn read_payment(&self, id: OrderId) -> Result<Read<Payment>, Error> {
-        decode(self.read_one(Key::Payment(id)).await?.ok_or(Error::OrderNotFound)?)
+        decode(self.read_one(Key::OrderState(id)).await?.ok_or(Error::OrderNotFound)?)
     }
 
     /// Decides the payment of an order whose time has passed, and answers with what it is now. No client is told of an expiry
@@ -174,7 +174,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
             let value = encode(&record)?;
             match self.store.swap(&payment.entry, value.clone()).await {
                 Ok(Swap::Swapped) => {
-                    return Ok(Read { entry: Entry::new(payment.entry.location, value), record });
+                    return Ok(Read { entry: Entry::new(payment.entry.physical_key, value), record });
                 }
                 outcome => attempts.again(outcome).await?,
             }
@@ -191,13 +191,13 @@ impl<S: Store, E: Environment> Shop<S, E> {
 
     /// Starts to count attempts.
     pub(crate) fn attempts(&self) -> Attempts<'_, E> {
-        Attempts { environment: &self.environment, made: 0, most: MOST_ATTEMPTS }
+        Attempts { environment: &self.environment, made: 0, most: MAX_ATTEMPTS }
     }
 
     /// Starts to count the attempts of a group. They are few: whoever has no luck in company goes on alone, and does not
     /// keep the others waiting.
-    pub(crate) fn attempts_in_company(&self) -> Attempts<'_, E> {
-        Attempts { most: MOST_ATTEMPTS_IN_COMPANY, ..self.attempts() }
+    pub(crate) fn attempts_in_batch(&self) -> Attempts<'_, E> {
+        Attempts { most: MAX_ATTEMPTS_IN_BATCH, ..self.attempts() }
     }
 }
 
@@ -205,7 +205,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
 pub(crate) fn decode<T: DeserializeOwned>(entry: Entry) -> Result<Read<T>, Error> {
     match serde_json::from_slice(&entry.value) {
         Ok(record) => Ok(Read { entry, record }),
-        Err(error) => Err(Error::Unreadable { key: entry.location, reason: error.to_string() }),
+        Err(error) => Err(Error::Unreadable { key: entry.physical_key, reason: error.to_string() }),
     }
 }
 
@@ -213,10 +213,10 @@ pub(crate) fn decode<T: DeserializeOwned>(entry: Entry) -> Result<Read<T>, Error
 /// it says.
 fn decode_order(entry: Entry, id: OrderId) -> Result<Order, Error> {
     let Read { entry, record: order } = decode::<Order>(entry)?;
-    if order.is_sound(id) {
+    if order.is_valid(id) {
         Ok(order)
     } else {
-        Err(Error::Unreadable { key: entry.location, reason: "no order was placed like this".to_owned() })
+        Err(Error::Unreadable { key: entry.physical_key, reason: "no order was placed like this".to_owned() })
     }
 }
 
@@ -235,11 +235,11 @@ pub(crate) struct Attempts<'a, E> {
 }
 
 /// With pauses of 0 to 64 ms, a request gives up after about a second of bad luck.
-const MOST_ATTEMPTS: u32 = 40;
+const MAX_ATTEMPTS: u32 = 40;
 
 /// A group gives up after some tens of milliseconds: where the store answers while others are at work, several groups at
 /// one item come in each other's way, and all of them alone would do so more.
-const MOST_ATTEMPTS_IN_COMPANY: u32 = 12;
+const MAX_ATTEMPTS_IN_BATCH: u32 = 12;
 
 impl<E: Environment> Attempts<'_, E> {
     /// Counts one that needs no pause after it.
@@ -249,24 +249,24 @@ impl<E: Environment> Attempts<'_, E> {
     }
 
     /// The longest pause is this power of two, in milliseconds.
-    const LONGEST_PAUSE: u32 = 6;
+    const MAX_PAUSE: u32 = 6;
 
     /// Waits before the next attempt, after a swap that was not made or whose outcome is unknown. In either case the
     /// caller reads again what is there. Gives up with [`Error::Busy`], or with the store's own error.
     pub(crate) async fn again(&mut self, outcome: Result<Swap, StoreError>) -> Result<(), Error> {
         self.made = self.made.saturating_add(1);
         match outcome {
-            Err(error @ StoreError::Unsuitable(_)) => return Err(error.into()),
+            Err(error @ StoreError::ContractViolation(_)) => return Err(error.into()),
             Err(error) if self.made >= self.most => return Err(error.into()),
             Ok(_) if self.made >= self.most => return Err(Error::Busy),
             Ok(_) | Err(_) => {}
         }
         // Full jitter: those who collided once do not collide again in step.
-        let longest = 1000_u32 << self.made.min(Self::LONGEST_PAUSE);
+        let longest = 1000_u32 << self.made.min(Self::MAX_PAUSE);
         let mut random = [0; 4];
         self.environment.random(&mut random);
         let pause = u32::from_le_bytes(random).checked_rem(longest).unwrap_or(0);
-        self.environment.pause(Duration::from_micros(pause.into())).await;
+        self.environment.sleep(Duration::from_micros(pause.into())).await;
         Ok(())
     }
 }

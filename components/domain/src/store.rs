@@ -16,14 +16,14 @@ pub enum Key {
     Item(ItemId),
     /// What was ordered. Never changes.
     Order(OrderId),
-    /// The fate of an order.
-    Payment(OrderId),
+    /// The state of an order: unpaid, paid or closed.
+    OrderState(OrderId),
     /// Which order an idempotency key stands for. Never changes.
     Idempotency(KeyDigest),
-    /// Which numbers the list of orders has given away.
-    Ledger,
-    /// The orders that were written under a number of the ledger. Never changes.
-    Placed(u64),
+    /// Which numbers of the order index are allocated.
+    Sequence,
+    /// The orders that were written under an allocated number. Never changes.
+    OrderIndex(u64),
     /// What the adjustment under a key was, and when it was made.
     Adjustment(KeyDigest),
 }
@@ -32,7 +32,7 @@ impl Key {
     /// Whether records of this kind come into being through [`Store::create`]. The others are written under a name
     /// that is fresh, or with a value that is the same whoever writes it.
     pub fn is_created(&self) -> bool {
-        matches!(self, Key::Catalog | Key::Item(_) | Key::Ledger)
+        matches!(self, Key::Catalog | Key::Item(_) | Key::Sequence)
     }
 }
 
@@ -42,11 +42,11 @@ impl fmt::Display for Key {
             Key::Catalog => f.write_str("catalog"),
             Key::Item(id) => write!(f, "inventory:{id}"),
             Key::Order(id) => write!(f, "order:{id}"),
-            Key::Payment(id) => write!(f, "payment:{id}"),
+            Key::OrderState(id) => write!(f, "payment:{id}"),
             Key::Idempotency(digest) => write!(f, "idempotency:{digest}"),
-            Key::Ledger => f.write_str("ledger"),
+            Key::Sequence => f.write_str("ledger"),
             // In the order of the numbers.
-            Key::Placed(number) => write!(f, "placed:{number:016}"),
+            Key::OrderIndex(number) => write!(f, "placed:{number:016}"),
             Key::Adjustment(digest) => write!(f, "adjustment:{digest}"),
         }
     }
@@ -56,17 +56,17 @@ impl fmt::Display for Key {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Where the store keeps the record; of no meaning outside it.
-    pub location: String,
+    pub physical_key: String,
     /// The bytes of the record.
     pub value: Vec<u8>,
-    /// What the store keeps of having read it, see [`Store::get_to_swap`].
-    pub memo: Memo,
+    /// What the store keeps of having read it, see [`Store::get_for_update`].
+    pub cas: CasHandle,
 }
 
 impl Entry {
     /// A record with nothing to remember.
-    pub fn new(location: String, value: Vec<u8>) -> Self {
-        Self { location, value, memo: Memo::default() }
+    pub fn new(physical_key: String, value: Vec<u8>) -> Self {
+        Self { physical_key, value, cas: CasHandle::default() }
     }
 }
 
@@ -76,19 +76,19 @@ pub type Found = Result<Option<Entry>, Damaged>;
 
 /// A record that the store has and cannot hand over, or one that it should have and has lost.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the record {location} cannot be read: {reason}")]
+#[error("the record {physical_key} cannot be read: {reason}")]
 pub struct Damaged {
     /// Where the store keeps the record, or should.
-    pub location: String,
+    pub physical_key: String,
     /// What is wrong with it.
     pub reason: String,
 }
 
 /// Something that a store keeps with an entry, for one swap of it. It makes no difference to what an entry is.
 #[derive(Clone, Default)]
-pub struct Memo(Option<Rc<dyn Any>>);
+pub struct CasHandle(Option<Rc<dyn Any>>);
 
-impl Memo {
+impl CasHandle {
     /// Keeps this.
     pub fn new<T: 'static>(kept: T) -> Self {
         Self(Some(Rc::new(Cell::new(Some(kept)))))
@@ -100,17 +100,17 @@ impl Memo {
     }
 }
 
-impl PartialEq for Memo {
+impl PartialEq for CasHandle {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-impl Eq for Memo {}
+impl Eq for CasHandle {}
 
-impl fmt::Debug for Memo {
+impl fmt::Debug for CasHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Memo")
+        f.write_str("CasHandle")
     }
 }
 
@@ -142,7 +142,7 @@ pub enum StoreError {
     Unavailable(String),
     /// It answers, but is not what it says: selling from it could sell twice.
     #[error("the store cannot be used: {0}")]
-    Unsuitable(String),
+    ContractViolation(String),
 }
 
 /// A durable store of records with an atomic create and an atomic compare-and-swap.
@@ -154,7 +154,7 @@ pub trait Store {
 
     /// As [`Store::get`], for items that are likely to be swapped next: what it takes to swap them may be read with them.
     /// The others are read after the items.
-    async fn get_to_swap(&self, keys: &[Key]) -> Result<Vec<Found>, StoreError> {
+    async fn get_for_update(&self, keys: &[Key]) -> Result<Vec<Found>, StoreError> {
         self.get(keys).await
     }
 

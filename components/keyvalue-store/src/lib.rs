@@ -25,7 +25,7 @@ mod wasi;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use domain::{Creation, Damaged, Entry, Environment, Found, Key, Memo, Store, StoreError, Swap};
+use domain::{CasHandle, Creation, Damaged, Entry, Environment, Found, Key, Store, StoreError, Swap};
 
 pub use calls::Calls;
 #[cfg(feature = "wasi")]
@@ -36,7 +36,7 @@ pub use wasi::Wasi;
 const CLAIM_ATTEMPTS: usize = 8;
 
 /// The most claims that are remembered, so that an instance stays small: 10,000 items take about a megabyte.
-const MOST_CLAIMS: usize = 10_000;
+const MAX_CLAIMS: usize = 10_000;
 
 /// What a claim cell says, or what is wrong with it.
 type Claim = Result<Option<Token>, Damaged>;
@@ -61,7 +61,7 @@ impl Default for Memory {
 impl Memory {
     /// Nothing was seen yet.
     pub const fn new() -> Self {
-        Self::of(MOST_CLAIMS)
+        Self::of(MAX_CLAIMS)
     }
 
     /// A memory with room for `most_claims` claims.
@@ -155,21 +155,21 @@ impl<'a, C: Calls, E: Environment> KeyValue<'a, C, E> {
                 None => Ok(None),
             },
         });
-        let location = |key: &Key| match key.is_created() {
+        let physical_key = |key: &Key| match key.is_created() {
             false => Ok(Some(key.to_string())),
-            true => Ok(claims.next().unwrap_or(Ok(None))?.map(|token| token.location(key))),
+            true => Ok(claims.next().unwrap_or(Ok(None))?.map(|token| token.physical_key(key))),
         };
-        Ok(keys.iter().map(location).collect())
+        Ok(keys.iter().map(physical_key).collect())
     }
 
     /// What was found of a record where it is kept.
-    fn found(&self, key: &Key, location: String, value: Option<Vec<u8>>) -> Found {
+    fn found(&self, key: &Key, physical_key: String, value: Option<Vec<u8>>) -> Found {
         match value {
-            Some(value) => Ok(Some(Entry::new(location, value))),
+            Some(value) => Ok(Some(Entry::new(physical_key, value))),
             None if key.is_created() => {
                 // Or its cell was not what it is now: it is read again for the next request.
                 self.memory.forget(&cell(key));
-                Err(Damaged { location, reason: "the store has lost it".to_owned() })
+                Err(Damaged { physical_key, reason: "the store has lost it".to_owned() })
             }
             None => Ok(None),
         }
@@ -188,7 +188,7 @@ impl<'a, C: Calls, E: Environment> KeyValue<'a, C, E> {
             return Ok(Some(token));
         }
         let Some(value) = self.calls.get(cell).await? else { return Ok(None) };
-        self.read_claim(cell, &value).map_err(|damaged| StoreError::Unsuitable(damaged.to_string()))
+        self.read_claim(cell, &value).map_err(|damaged| StoreError::ContractViolation(damaged.to_string()))
     }
 
     fn read_claim(&self, cell: &str, value: &[u8]) -> Claim {
@@ -223,7 +223,7 @@ impl<'a, C: Calls, E: Environment> KeyValue<'a, C, E> {
 
     /// Whether this store really compares before it swaps, tried where nobody else can come in between.
     async fn try_swaps(&self, key: &str) -> Result<(), StoreError> {
-        let unsuitable = |what: &str| Err(StoreError::Unsuitable(what.to_owned()));
+        let unsuitable = |what: &str| Err(StoreError::ContractViolation(what.to_owned()));
         let holds = async |value: &[u8]| Ok::<_, StoreError>(self.calls.get(key).await?.as_deref() == Some(value));
 
         self.calls.set_many(&[(key.to_owned(), b"first".to_vec())]).await?;
@@ -254,38 +254,38 @@ impl<'a, C: Calls, E: Environment> KeyValue<'a, C, E> {
         if counts && self.calls.get(key).await?.as_deref() == Some(Token::NONE.as_slice()) {
             Ok(())
         } else {
-            Err(StoreError::Unsuitable("its increment does not make cells of 8 bytes that stay".to_owned()))
+            Err(StoreError::ContractViolation("its increment does not make cells of 8 bytes that stay".to_owned()))
         }
     }
 }
 
 impl<C: Calls, E: Environment> Store for KeyValue<'_, C, E> {
     async fn get(&self, keys: &[Key]) -> Result<Vec<Found>, StoreError> {
-        let locations = self.locate(keys).await?;
+        let physical_keys = self.locate(keys).await?;
         // In one call, which shows the records as they are at one moment: none older than another.
-        let there = locations.iter().flatten().flatten().cloned();
+        let there = physical_keys.iter().flatten().flatten().cloned();
         let mut read = self.get_many(&there.collect::<Vec<_>>()).await?;
-        let found = |(key, location): (&Key, Result<Option<String>, Damaged>)| match location? {
-            Some(location) => {
-                let value = take(&mut read, &location);
-                self.found(key, location, value)
+        let found = |(key, physical_key): (&Key, Result<Option<String>, Damaged>)| match physical_key? {
+            Some(physical_key) => {
+                let value = take(&mut read, &physical_key);
+                self.found(key, physical_key, value)
             }
             None => Ok(None),
         };
-        Ok(keys.iter().zip(locations).map(found).collect())
+        Ok(keys.iter().zip(physical_keys).map(found).collect())
     }
 
-    async fn get_to_swap(&self, keys: &[Key]) -> Result<Vec<Found>, StoreError> {
+    async fn get_for_update(&self, keys: &[Key]) -> Result<Vec<Found>, StoreError> {
         // Several are read in one call, and each once more when it is swapped: most of what is refused is refused before.
         let (item, others) = match keys {
             [item, others @ ..] if item.is_created() && !others.iter().any(Key::is_created) => (item, others),
             _ => return self.get(keys).await,
         };
         let found = match self.locate(std::slice::from_ref(item)).await?.into_iter().next().unwrap_or(Ok(None)) {
-            Ok(Some(location)) => {
-                let (cas, value) = self.current(&location).await?;
-                let found = self.found(item, location, value);
-                found.map(|entry| entry.map(|entry| Entry { memo: Memo::new(cas), ..entry }))
+            Ok(Some(physical_key)) => {
+                let (cas, value) = self.current(&physical_key).await?;
+                let found = self.found(item, physical_key, value);
+                found.map(|entry| entry.map(|entry| Entry { cas: CasHandle::new(cas), ..entry }))
             }
             Ok(None) => Ok(None),
             Err(damaged) => Err(damaged),
@@ -298,7 +298,7 @@ impl<C: Calls, E: Environment> Store for KeyValue<'_, C, E> {
     async fn insert(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Entry>, StoreError> {
         let records: Vec<_> = records.into_iter().map(|(key, value)| (key.to_string(), value)).collect();
         self.calls.set_many(&records).await?;
-        Ok(records.into_iter().map(|(location, value)| Entry::new(location, value)).collect())
+        Ok(records.into_iter().map(|(physical_key, value)| Entry::new(physical_key, value)).collect())
     }
 
     async fn remove(&self, keys: &[Key]) -> Result<(), StoreError> {
@@ -321,21 +321,21 @@ impl<C: Calls, E: Environment> Store for KeyValue<'_, C, E> {
         }
         self.trust().await?;
         let token = self.token();
-        let location = token.location(key);
-        self.calls.set_many(&[(location.clone(), value)]).await?;
+        let physical_key = token.physical_key(key);
+        self.calls.set_many(&[(physical_key.clone(), value)]).await?;
         for _ in 0..CLAIM_ATTEMPTS {
             // Makes a cell of zero where there is none, and leaves alone one that is there.
             self.calls.increment(&cell, 0).await?;
             let entry = Entry::new(cell.clone(), Token::NONE.to_vec());
             let swap = self.swap(&entry, token.0.to_le_bytes().to_vec()).await;
-            if let Err(error @ StoreError::Unsuitable(_)) = swap {
+            if let Err(error @ StoreError::ContractViolation(_)) = swap {
                 return Err(error);
             }
             // Another failure may be a lost answer: the cell says who has it.
             match self.claim(&cell).await? {
                 Some(winner) if winner == token => return Ok(Creation::Created),
                 Some(_) => {
-                    self.calls.delete_many(&[location]).await?;
+                    self.calls.delete_many(&[physical_key]).await?;
                     return Ok(Creation::Exists);
                 }
                 None => {
@@ -347,11 +347,11 @@ impl<C: Calls, E: Environment> Store for KeyValue<'_, C, E> {
     }
 
     async fn swap(&self, read: &Entry, value: Vec<u8>) -> Result<Swap, StoreError> {
-        let cas = match read.memo.take() {
+        let cas = match read.cas.take() {
             // The handle with which it was read: it swaps just that.
             Some(cas) => cas,
             None => {
-                let (cas, current) = self.current(&read.location).await?;
+                let (cas, current) = self.current(&read.physical_key).await?;
                 if !current.is_some_and(|current| same(&current, &read.value)) {
                     return Ok(Swap::Conflict);
                 }
@@ -406,12 +406,12 @@ impl Token {
         match <[u8; 8]>::try_from(value) {
             Ok(Self::NONE) => Ok(None),
             Ok(bytes) => Ok(Some(Self(u64::from_le_bytes(bytes)))),
-            Err(_) => Err(Damaged { location: cell.to_owned(), reason: "it is not a cell of 8 bytes".to_owned() }),
+            Err(_) => Err(Damaged { physical_key: cell.to_owned(), reason: "it is not a cell of 8 bytes".to_owned() }),
         }
     }
 
     /// The name under which the claimant keeps the record.
-    fn location(self, key: &Key) -> String {
+    fn physical_key(self, key: &Key) -> String {
         format!("{key}~{self}")
     }
 }

@@ -85,7 +85,7 @@ impl<R: Redis> Shared<R> {
     /// The connection of all, opened if there is none.
     pub(crate) async fn take(&self, environment: &impl Environment) -> Result<Rc<Held<R::Connection>>, StoreError> {
         // One for all who come while it is opened, and not one for each.
-        environment.until(|| !self.opening.get()).await;
+        environment.wait_until(|| !self.opening.get()).await;
         if let Some(current) = self.current.borrow().clone() {
             return Ok(current);
         }

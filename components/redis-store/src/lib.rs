@@ -45,10 +45,10 @@ const COMPARE_AND_SWAP: &str = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then re
     return 1";
 
 /// How long a command may take. A Redis that is well answers in a millisecond.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long replicas are waited for.
-const REPLICATION_PATIENCE: Duration = Duration::from_secs(1);
+const REPLICATION_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What Redis answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,31 +134,32 @@ impl<R: Redis, E: Environment> RedisStore<R, E> {
         if (created, swapped, read) == ((true, false), (true, false), vec![Answer::Value(second), Answer::Nil]) {
             Ok(())
         } else {
-            Err(StoreError::Unsuitable("its commands do not do what they say".to_owned()))
+            Err(StoreError::ContractViolation("its commands do not do what they say".to_owned()))
         }
     }
 }
 
 impl<R: Redis, E: Environment> Store for RedisStore<R, E> {
     async fn get(&self, keys: &[Key]) -> Result<Vec<Found>, StoreError> {
-        let locations: Vec<_> = keys.iter().map(Key::to_string).collect();
-        let answers = self.read(locations.iter().map(|location| location.as_str().into()).collect()).await?;
-        if answers.len() != locations.len() {
+        let physical_keys: Vec<_> = keys.iter().map(Key::to_string).collect();
+        let answers =
+            self.read(physical_keys.iter().map(|physical_key| physical_key.as_str().into()).collect()).await?;
+        if answers.len() != physical_keys.len() {
             return Err(unexpected("GET", &answers));
         }
-        let found = |(location, answer)| match answer {
-            Answer::Value(value) => Ok(Ok(Some(Entry::new(location, value)))),
+        let found = |(physical_key, answer)| match answer {
+            Answer::Value(value) => Ok(Ok(Some(Entry::new(physical_key, value)))),
             Answer::Nil => Ok(Ok(None)),
-            Answer::Number(_) => Ok(Err(Damaged { location, reason: "it is no string".to_owned() })),
+            Answer::Number(_) => Ok(Err(Damaged { physical_key, reason: "it is no string".to_owned() })),
             other => Err(unexpected("GET", &[other])),
         };
-        locations.into_iter().zip(answers).map(found).collect()
+        physical_keys.into_iter().zip(answers).map(found).collect()
     }
 
     async fn insert(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Entry>, StoreError> {
         let entries = records.into_iter().map(|(key, value)| Entry::new(key.to_string(), value));
         let entries: Vec<_> = entries.collect();
-        self.set(entries.iter().flat_map(|entry| [entry.location.as_str().into(), entry.value.clone()]).collect())
+        self.set(entries.iter().flat_map(|entry| [entry.physical_key.as_str().into(), entry.value.clone()]).collect())
             .await?;
         Ok(entries)
     }
@@ -182,7 +183,7 @@ impl<R: Redis, E: Environment> Store for RedisStore<R, E> {
     }
 
     async fn swap(&self, read: &Entry, value: Vec<u8>) -> Result<Swap, StoreError> {
-        let swapped = Self::swap(self, &read.location, &read.value, value).await?;
+        let swapped = Self::swap(self, &read.physical_key, &read.value, value).await?;
         Ok(if swapped { Swap::Swapped } else { Swap::Conflict })
     }
 
@@ -205,7 +206,7 @@ fn text(argument: impl ToString) -> Vec<u8> {
 
 fn unexpected(command: &str, answers: &[Answer]) -> StoreError {
     let kinds: Vec<_> = answers.iter().map(Answer::kind).collect();
-    StoreError::Unsuitable(format!("it answers {command} with {}", kinds.join(", ")))
+    StoreError::ContractViolation(format!("it answers {command} with {}", kinds.join(", ")))
 }
 
 impl Answer {

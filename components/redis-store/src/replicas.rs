@@ -10,7 +10,7 @@ use domain::{Environment, StoreError};
 use futures::future::{Either, select};
 
 use crate::connection::{Held, Redis, Shared};
-use crate::{Answer, PATIENCE, REPLICATION_PATIENCE, RedisStore, text};
+use crate::{Answer, REPLICATION_TIMEOUT, RedisStore, TIMEOUT, text};
 
 /// The record of a fence: a write that says nothing, and that the replicas have only if they have all before it.
 const FENCE: [&[u8]; 2] = [b"fence", b"0"];
@@ -28,7 +28,7 @@ impl From<Trouble> for StoreError {
         match trouble {
             Trouble::Failed(error) => error,
             Trouble::Silence(command) => {
-                Self::Unavailable(format!("Redis has not answered {command} for {} seconds", PATIENCE.as_secs()))
+                Self::Unavailable(format!("Redis has not answered {command} for {} seconds", TIMEOUT.as_secs()))
             }
         }
     }
@@ -120,7 +120,7 @@ impl<R: Redis, E: Environment> RedisStore<R, E> {
         // One that is under way may have begun before what is to be confirmed was there.
         let wanted = fences.next();
         loop {
-            self.environment.until(|| !fences.is_under_way()).await;
+            self.environment.wait_until(|| !fences.is_under_way()).await;
             if let Some(outcome) = fences.outcome(wanted) {
                 outcome?;
                 return self.goes_on();
@@ -148,7 +148,7 @@ impl<R: Redis, E: Environment> RedisStore<R, E> {
             self.shared.has_read(&held);
             return Ok((answers, false));
         }
-        let wait = vec![text(self.replicas), text(REPLICATION_PATIENCE.as_millis())];
+        let wait = vec![text(self.replicas), text(REPLICATION_TIMEOUT.as_millis())];
         let waited = self.execute(&held, "WAIT", wait).await?;
         if !matches!(waited.as_slice(), [Answer::Number(count)] if *count >= i64::from(self.replicas)) {
             let message = format!("{command} has not reached {} replicas: {waited:?}", self.replicas);
@@ -159,12 +159,12 @@ impl<R: Redis, E: Environment> RedisStore<R, E> {
         Ok((answers, true))
     }
 
-    /// The connection, within [`PATIENCE`].
+    /// The connection, within [`TIMEOUT`].
     async fn take(&self) -> Result<Rc<Held<R::Connection>>, Trouble> {
         self.within(self.shared.take(&self.environment), "a new connection").await
     }
 
-    /// Does a command on this connection, within [`PATIENCE`].
+    /// Does a command on this connection, within [`TIMEOUT`].
     async fn execute(
         &self,
         held: &Rc<Held<R::Connection>>,
@@ -179,7 +179,7 @@ impl<R: Redis, E: Environment> RedisStore<R, E> {
     }
 
     async fn within<T>(&self, done: impl Future<Output = Result<T, StoreError>>, what: &str) -> Result<T, Trouble> {
-        match select(pin!(done), pin!(self.environment.pause(PATIENCE))).await {
+        match select(pin!(done), pin!(self.environment.sleep(TIMEOUT))).await {
             Either::Left((done, _)) => done.map_err(Trouble::Failed),
             Either::Right(_) => Err(Trouble::Silence(what.to_owned())),
         }

@@ -93,7 +93,7 @@ impl Environment for Turns {
         0.into()
     }
 
-    fn clock(&self) -> Duration {
+    fn monotonic(&self) -> Duration {
         Duration::ZERO
     }
 
@@ -101,19 +101,19 @@ impl Environment for Turns {
         bytes.fill(7);
     }
 
-    async fn pause(&self, _: Duration) {
+    async fn sleep(&self, _: Duration) {
         if !self.time_passes {
             pending().await
         }
     }
 
-    async fn until(&self, ready: impl Fn() -> bool) {
+    async fn wait_until(&self, ready: impl Fn() -> bool) {
         while !ready() {
             yield_now().await;
         }
     }
 
-    async fn company(&self, _: Duration) {}
+    async fn linger(&self, _: Duration) {}
 }
 
 /// Lets the others have their turn.
@@ -222,7 +222,7 @@ fn a_call_is_one_command_and_a_call_for_nothing_none() {
     now(store.put(two())).expect("Redis is well");
     now(store.get(&[item("a")])).expect("Redis is well");
     now(store.get(&[item("a"), item("b")])).expect("Redis is well");
-    now(store.get_to_swap(&[item("a"), item("b")])).expect("Redis is well");
+    now(store.get_for_update(&[item("a"), item("b")])).expect("Redis is well");
     assert_eq!(now(store.create(&item("a"), Vec::new())), Ok(Creation::Exists));
     assert_eq!(now(store.swap(&entry("a", b"1"), b"3".to_vec())), Ok(Swap::Swapped));
     now(store.remove(&[item("a"), item("b")])).expect("Redis is well");
@@ -251,7 +251,7 @@ fn a_key_of_another_type_is_refused_and_left_alone() {
     let native = native(&server);
     let store = store(&native);
     let () = ask(&server, &["LPUSH", "inventory:a", "1"]);
-    let damaged = |found: Found| found.expect_err("it is no string").location;
+    let damaged = |found: Found| found.expect_err("it is no string").physical_key;
     assert_eq!(
         now(store.get(&[item("a")])).expect("Redis is well").into_iter().map(damaged).collect::<Vec<_>>(),
         ["inventory:a"]
@@ -351,7 +351,7 @@ fn a_trial_finds_out_a_redis_that_is_none() {
         let server = server();
         let native = Native { tampers, ..native(&server) };
         let tried = now(store(&native).probe());
-        assert!(matches!(tried, Err(StoreError::Unsuitable(_))), "{command}: {tried:?}");
+        assert!(matches!(tried, Err(StoreError::ContractViolation(_))), "{command}: {tried:?}");
         assert_eq!(ask::<usize>(&server, &["DBSIZE"]), 0);
     }
 }

@@ -30,7 +30,7 @@ async fn read(request: Request) -> Body {
     // How the reading went is of interest to nobody.
     let (_read, outcome) = wit_future::new(|| Ok(()));
     let (content, end) = Request::consume_body(request, outcome);
-    match select(pin!(whole(content, end)), pin!(Wasi.pause(api::BODY_TIMEOUT))).await {
+    match select(pin!(whole(content, end)), pin!(Wasi.sleep(api::BODY_TIMEOUT))).await {
         Either::Left((body, _)) => body,
         Either::Right(_) => Body::Late,
     }
@@ -42,7 +42,7 @@ async fn whole(mut content: StreamReader<u8>, end: FutureReader<Result<Option<Tr
         body.reserve(1);
         let (result, read) = content.read(body).await;
         body = read;
-        if body.len() > api::MOST_BODY_BYTES {
+        if body.len() > api::MAX_BODY_BYTES {
             return Body::TooLarge;
         }
         if result == StreamResult::Dropped {

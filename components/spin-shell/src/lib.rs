@@ -79,7 +79,7 @@ impl Environment for Wasi {
         seconds.saturating_mul(1000).saturating_add(millis).into()
     }
 
-    fn clock(&self) -> Duration {
+    fn monotonic(&self) -> Duration {
         Duration::from_nanos(monotonic_clock::now())
     }
 
@@ -95,21 +95,21 @@ impl Environment for Wasi {
         }
     }
 
-    async fn pause(&self, duration: Duration) {
+    async fn sleep(&self, duration: Duration) {
         monotonic_clock::wait_for(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)).await;
     }
 
     /// Looks now and then. To be woken by another request takes a feature of the bindings that current runtimes trap on;
     /// and nobody misses much, since an instance stands still while it calls the store.
-    async fn until(&self, ready: impl Fn() -> bool) {
+    async fn wait_until(&self, ready: impl Fn() -> bool) {
         while !ready() {
-            self.pause(LOOK_EVERY).await;
+            self.sleep(LOOK_EVERY).await;
         }
     }
 
-    async fn company(&self, patience: Duration) {
+    async fn linger(&self, patience: Duration) {
         if !patience.is_zero() {
-            self.pause(patience).await;
+            self.sleep(patience).await;
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use api::{Call, Config, Log, Problem, Reply};
-use domain::{Company, Shop};
+use domain::{InstanceState, Shop};
 use spin_sdk::variables;
 use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};
 use spin_sdk::wit_bindgen;
@@ -17,7 +17,7 @@ use crate::redis as store;
 use crate::{Wasi, http};
 
 thread_local! {
-    static COMPANY: Rc<Company> = Rc::default();
+    static INSTANCE: Rc<InstanceState> = Rc::default();
 }
 
 /// The shop as a component has it.
@@ -29,7 +29,7 @@ pub async fn serve(
     request: Request,
     handle: impl AsyncFnOnce(&Call<'_>, &SpinShop) -> Result<Reply, Problem>,
 ) -> Result<Response, ErrorCode> {
-    if COMPANY.with(|company| company.is_apart()) {
+    if INSTANCE.with(|instance| instance.should_shed_load()) {
         take_no_more();
     }
     let request = http::receive(request).await?;
@@ -43,7 +43,7 @@ pub async fn serve(
 async fn open() -> Result<(Config, SpinShop), Problem> {
     let config = config().await?;
     let store = store::open().await?;
-    Ok((config.clone(), Shop::new(store, Wasi, config.settings.clone(), COMPANY.with(Rc::clone))))
+    Ok((config.clone(), Shop::new(store, Wasi, config.settings.clone(), INSTANCE.with(Rc::clone))))
 }
 
 /// Tells the host, by the component model's backpressure, to give this instance no more requests. It ends with the last of

@@ -98,7 +98,7 @@ impl<D: Database, E: Environment> Sqlite<D, E> {
                 Ok(None) | Err(Failure::NoTable) => {}
                 Err(Failure::Locked(message)) => {
                     trouble = message;
-                    self.environment.pause(PAUSE).await;
+                    self.environment.sleep(PAUSE).await;
                 }
                 Err(Failure::Failed(error)) => return Err(error),
             }
@@ -147,7 +147,7 @@ impl<D: Database, E: Environment> Sqlite<D, E> {
         if (created, swapped, rows) == ((true, false), (true, false), vec![vec![Value::Blob(second)]]) {
             Ok(())
         } else {
-            Err(StoreError::Unsuitable("its statements do not do what they say".to_owned()))
+            Err(StoreError::ContractViolation("its statements do not do what they say".to_owned()))
         }
     }
 }
@@ -157,31 +157,31 @@ impl<D: Database, E: Environment> Store for Sqlite<D, E> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let locations: Vec<_> = keys.iter().map(Key::to_string).collect();
+        let physical_keys: Vec<_> = keys.iter().map(Key::to_string).collect();
         let statement = format!("SELECT key, value FROM records WHERE key IN ({})", marks(keys.len()));
-        let rows = self.execute(&statement, locations.iter().cloned().map(Value::Text).collect()).await?;
+        let rows = self.execute(&statement, physical_keys.iter().cloned().map(Value::Text).collect()).await?;
         let mut read = Vec::with_capacity(rows.len());
         for row in rows {
             match <[Value; 2]>::try_from(row) {
                 Ok([Value::Text(key), value]) => read.push((key, Some(value))),
-                _ => return Err(StoreError::Unsuitable("a row of its table is no record".to_owned())),
+                _ => return Err(StoreError::ContractViolation("a row of its table is no record".to_owned())),
             }
         }
-        let found = |location: String| {
-            let value = read.iter_mut().find(|(key, _)| *key == location).and_then(|(_, value)| value.take());
+        let found = |physical_key: String| {
+            let value = read.iter_mut().find(|(key, _)| *key == physical_key).and_then(|(_, value)| value.take());
             match value {
                 None => Ok(None),
-                Some(Value::Blob(value)) => Ok(Some(Entry::new(location, value))),
-                Some(_) => Err(Damaged { location, reason: "it is not made of bytes".to_owned() }),
+                Some(Value::Blob(value)) => Ok(Some(Entry::new(physical_key, value))),
+                Some(_) => Err(Damaged { physical_key, reason: "it is not made of bytes".to_owned() }),
             }
         };
-        Ok(locations.into_iter().map(found).collect())
+        Ok(physical_keys.into_iter().map(found).collect())
     }
 
     async fn insert(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Entry>, StoreError> {
         let entries = records.into_iter().map(|(key, value)| Entry::new(key.to_string(), value));
         let entries: Vec<_> = entries.collect();
-        Self::insert(self, entries.iter().map(|entry| (entry.location.clone(), entry.value.clone()))).await?;
+        Self::insert(self, entries.iter().map(|entry| (entry.physical_key.clone(), entry.value.clone()))).await?;
         Ok(entries)
     }
 
@@ -199,7 +199,7 @@ impl<D: Database, E: Environment> Store for Sqlite<D, E> {
     }
 
     async fn swap(&self, read: &Entry, value: Vec<u8>) -> Result<Swap, StoreError> {
-        let swapped = Self::swap(self, &read.location, &read.value, value).await?;
+        let swapped = Self::swap(self, &read.physical_key, &read.value, value).await?;
         Ok(if swapped { Swap::Swapped } else { Swap::Conflict })
     }
 

@@ -60,7 +60,7 @@ impl Environment for Turns {
         0.into()
     }
 
-    fn clock(&self) -> Duration {
+    fn monotonic(&self) -> Duration {
         Duration::ZERO
     }
 
@@ -68,11 +68,11 @@ impl Environment for Turns {
         bytes.fill(7);
     }
 
-    async fn pause(&self, _: Duration) {}
+    async fn sleep(&self, _: Duration) {}
 
-    async fn until(&self, _: impl Fn() -> bool) {}
+    async fn wait_until(&self, _: impl Fn() -> bool) {}
 
-    async fn company(&self, _: Duration) {}
+    async fn linger(&self, _: Duration) {}
 }
 
 /// Runs a future that never waits.
@@ -204,7 +204,7 @@ fn a_database_that_does_not_do_what_it_says_is_unsuitable() {
     let lie =
         "CREATE TRIGGER lie AFTER UPDATE ON records BEGIN UPDATE records SET value = x'00' WHERE key = new.key; END";
     connection.execute(lie, []).expect("a trigger can be made");
-    assert!(matches!(now(store.probe()), Err(StoreError::Unsuitable(_))));
+    assert!(matches!(now(store.probe()), Err(StoreError::ContractViolation(_))));
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn method(method: WasiMethod) -> Method {
 
 /// Reads a body, as far as it is worth reading.
 async fn read(request: IncomingRequest) -> Body {
-    match select(pin!(whole(request.into_body_stream())), pin!(Wasi.pause(api::BODY_TIMEOUT))).await {
+    match select(pin!(whole(request.into_body_stream())), pin!(Wasi.sleep(api::BODY_TIMEOUT))).await {
         Either::Left((body, _)) => body,
         Either::Right(_) => Body::Late,
     }
@@ -52,7 +52,7 @@ async fn whole<E>(content: impl Stream<Item = Result<Vec<u8>, E>>) -> Body {
             Ok(chunk) => body.extend(chunk),
             Err(_) => return Body::Incomplete,
         }
-        if body.len() > api::MOST_BODY_BYTES {
+        if body.len() > api::MAX_BODY_BYTES {
             return Body::TooLarge;
         }
     }

@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use api::{Call, Config, File, Log, Problem, Reply};
-use domain::{Company, Environment, Error, Shop, Timestamp};
+use domain::{Environment, Error, InstanceState, Shop, Timestamp};
 use spin_executor::{CancelOnDropToken, push_waker_and_get_token};
 use spin_sdk::variables;
 use sqlite_store::Sqlite;
@@ -80,7 +80,7 @@ fn open() -> Result<(Config, SpinShop), Problem> {
     let config = config.map_err(|error| Problem::misconfigured(&error))?;
     let database = sqlite_store::Wasi::open(DATABASE).map_err(|error| Problem::from(Error::from(error)))?;
     let store = Sqlite::new(Rc::new(database), Wasi);
-    Ok((config.clone(), Shop::new(store, Wasi, config.settings, Rc::new(Company::alone()))))
+    Ok((config.clone(), Shop::new(store, Wasi, config.settings, Rc::new(InstanceState::single_request()))))
 }
 
 /// Time and chance as the host gives them.
@@ -94,7 +94,7 @@ impl Environment for Wasi {
         now.seconds.saturating_mul(1000).saturating_add(millis).into()
     }
 
-    fn clock(&self) -> Duration {
+    fn monotonic(&self) -> Duration {
         Duration::from_nanos(monotonic_clock::now())
     }
 
@@ -103,7 +103,7 @@ impl Environment for Wasi {
         bytes.iter_mut().zip(random).for_each(|(byte, random)| *byte = random);
     }
 
-    async fn pause(&self, duration: Duration) {
+    async fn sleep(&self, duration: Duration) {
         let end = monotonic_clock::now().saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
         let mut waiting = None;
         poll_fn(|context| {
@@ -119,12 +119,12 @@ impl Environment for Wasi {
     }
 
     /// Looks now and then. There is no other request in this instance, so that nobody waits for one.
-    async fn until(&self, ready: impl Fn() -> bool) {
+    async fn wait_until(&self, ready: impl Fn() -> bool) {
         while !ready() {
-            self.pause(LOOK_EVERY).await;
+            self.sleep(LOOK_EVERY).await;
         }
     }
 
     /// Nobody comes.
-    async fn company(&self, _: Duration) {}
+    async fn linger(&self, _: Duration) {}
 }

@@ -17,7 +17,7 @@ pub const TOKEN: &str = "the-token-of-this-bench";
 const CONNECTIONS: usize = 32;
 
 /// Turns a hang into an error.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A request for the shop.
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ impl Client {
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .max_idle_connections_per_host(CONNECTIONS)
-            .timeout_global(Some(PATIENCE))
+            .timeout_global(Some(TIMEOUT))
             .build()
             .into();
         Self { agent, url: url.trim_end_matches('/').to_owned() }

@@ -39,7 +39,7 @@ use crate::wrk::Wrk;
 const MANY: usize = 100;
 
 /// Orders are prepared to be paid at so many a second.
-const MOST_PAID_A_SECOND: u64 = 5000;
+const MAX_PAID_PER_SECOND: u64 = 5000;
 
 /// Builds the shop and, to compare it with, bare components that do only the necessary calls of the store; puts load on
 /// both in turn; and prints how many requests each answers, and how fast.
@@ -213,7 +213,7 @@ impl Run {
         let loads: Vec<_> = loads().into_iter().filter(|load| self.is_wanted(load.name())).collect();
         let connections = self.arguments.connections.clone().unwrap_or(vec![1, 8, 32, 128]);
         let pays = loads.iter().any(|load| load.asks == Asks::Pay);
-        let unpaid = (self.bench.seconds * MOST_PAID_A_SECOND) as usize;
+        let unpaid = (self.bench.seconds * MAX_PAID_PER_SECOND) as usize;
         self.prepare((loads.len() * connections.len() * 2) as u64 * self.bench.rounds, journal);
 
         let template = |application: Application, unpaid: usize| {

@@ -18,7 +18,7 @@ use soak::watch::Holds;
 use crate::client::{Client, Request, TOKEN, item_id};
 
 /// Turns a server that does not start into an error.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// What serves.
@@ -229,7 +229,7 @@ impl Process {
         let mut process = Self { child, counters, client: Client::new(&format!("http://{address}")) };
         while !matches!(process.client.send(&Request::get("/health")), Ok((200, _))) {
             let ended = process.child.try_wait()?;
-            if ended.is_some() || start.elapsed() > PATIENCE {
+            if ended.is_some() || start.elapsed() > TIMEOUT {
                 bail!("the server does not start: {}", fs::read_to_string(log)?);
             }
             sleep(PAUSE);

@@ -15,7 +15,7 @@ use crate::client::Request;
 const INSTALL: [&str; 4] = ["apt-get", "install", "-y", "wrk"];
 
 /// Turns a hang into an error.
-const PATIENCE: &str = "10s";
+const TIMEOUT: &str = "10s";
 
 /// What is sent over every connection, one request after the other.
 #[derive(Clone, Debug)]
@@ -100,7 +100,7 @@ impl Wrk {
         let mut command = Command::new("wrk");
         command
             .args(["--threads", &urls.len().to_string(), "--connections", &connections.to_string()])
-            .args(["--duration", &seconds.to_string(), "--timeout", PATIENCE])
+            .args(["--duration", &seconds.to_string(), "--timeout", TIMEOUT])
             .args(["--script", concat!(env!("CARGO_MANIFEST_DIR"), "/load.lua"), url, "--"])
             .arg(format!("requests={}", file.display()))
             .args(urls.iter().map(|url| format!("server={}", url.trim_start_matches("http://"))));

@@ -17,12 +17,12 @@ const CLIENTS: usize = 5;
 const REQUESTS_A_CLIENT: usize = 8;
 /// So few that everybody wants the same.
 const ITEMS: usize = 2;
-const MOST_ON_HAND: u64 = 6;
-const MOST_A_LINE: u64 = 3;
+const MAX_ON_HAND: u64 = 6;
+const MAX_PER_LINE: u64 = 3;
 /// One in so many requests that change something is sent and not waited for.
 const LEFT: u32 = 8;
 /// Longer than most requests take: some are left before they are read, and some after they are done.
-const LONGEST_WAIT: Duration = Duration::from_millis(4);
+const MAX_WAIT: Duration = Duration::from_millis(4);
 
 /// The requests of one history that are made while others are.
 pub const OPERATIONS: usize = CLIENTS * REQUESTS_A_CLIENT;
@@ -58,7 +58,7 @@ pub fn record(server: &Server, seed: u64) -> Result<History> {
         next_order: AtomicUsize::default(),
     };
     for item in 0..ITEMS {
-        let on_hand = rng.u64(1..=MOST_ON_HAND);
+        let on_hand = rng.u64(1..=MAX_ON_HAND);
         let answer = scene.ask(0, Request::Create { item, on_hand }, &scene.names.create(item, on_hand));
         ensure!(matches!(answer, Some(Answer::Item(_))), "no item can be made: {answer:?}");
     }
@@ -106,7 +106,7 @@ impl Scene<'_> {
             }
             _ => {
                 let items = if rng.bool() { item..item + 1 } else { 0..ITEMS };
-                let lines: Vec<_> = items.map(|item| Line { item, quantity: rng.u64(1..=MOST_A_LINE) }).collect();
+                let lines: Vec<_> = items.map(|item| Line { item, quantity: rng.u64(1..=MAX_PER_LINE) }).collect();
                 let order = self.next_order.fetch_add(2, Ordering::Relaxed);
                 let message = self.names.place(&lines, key);
                 self.change(client, rng, Request::Place { order, lines }, &message, keyed);
@@ -118,7 +118,7 @@ impl Scene<'_> {
     fn change(&self, client: usize, rng: &mut Rng, request: Request, message: &Message, repeatable: bool) {
         let number = self.history().call(client, request);
         if rng.u32(..LEFT) == 0 {
-            self.server.ask_and_leave(message, LONGEST_WAIT.mul_f64(rng.f64()));
+            self.server.ask_and_leave(message, MAX_WAIT.mul_f64(rng.f64()));
             if !repeatable || rng.bool() {
                 return;
             }

@@ -18,7 +18,7 @@ use crate::history::Answer;
 use crate::model::{ItemNo, Line, Status, Stock};
 
 /// Turns a hang into an unknown outcome.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The operator's token where the shop is served here.
 const TOKEN: &str = "the-token-of-these-histories";
@@ -137,7 +137,7 @@ impl Server {
         let uri: Uri = url.parse().with_context(|| format!("{url} is no URL"))?;
         ensure!(uri.scheme_str() == Some("http"), "{url} is not of the form http://host:port");
         let host = uri.host().with_context(|| format!("{url} names no host"))?;
-        let agent = Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build().into();
+        let agent = Agent::config_builder().http_status_as_error(false).timeout_global(Some(TIMEOUT)).build().into();
         Ok(Self {
             agent,
             authorities: vec![format!("{host}:{}", uri.port_u16().unwrap_or(80))],

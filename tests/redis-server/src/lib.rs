@@ -20,7 +20,7 @@ use tempfile::TempDir;
 pub use front::Front;
 
 /// How long a server is waited for that does not come up: it reads all its data first.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How often a port is chosen. Another may take the one that was free.
 const ATTEMPTS: usize = 5;
@@ -165,7 +165,7 @@ impl RedisServer {
             if is_so(&info) {
                 return Ok(());
             }
-            if begun.elapsed() > PATIENCE {
+            if begun.elapsed() > TIMEOUT {
                 return Err(Error::Stopped(format!("it does not come to what was waited for: {info}")));
             }
             sleep(Duration::from_millis(10));
@@ -189,8 +189,8 @@ impl RedisServer {
 
     /// A new connection to it.
     pub fn connect(&self) -> Result<Connection, RedisError> {
-        let connection = Client::open(self.url())?.get_connection_with_timeout(PATIENCE)?;
-        connection.set_read_timeout(Some(PATIENCE))?;
+        let connection = Client::open(self.url())?.get_connection_with_timeout(TIMEOUT)?;
+        connection.set_read_timeout(Some(TIMEOUT))?;
         Ok(connection)
     }
 
@@ -243,7 +243,7 @@ impl RedisServer {
                 // With a password it answers as well, if not us.
                 Err(error) if error.kind() == redis::ErrorKind::AuthenticationFailed => break Ok(()),
                 Err(error) if error.code() == Some("NOAUTH") => break Ok(()),
-                Err(error) if started.elapsed() > PATIENCE => break Err(Error::stopped(error)),
+                Err(error) if started.elapsed() > TIMEOUT => break Err(Error::stopped(error)),
                 Err(_) => sleep(Duration::from_millis(10)),
             }
         };

@@ -3,18 +3,18 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crash_recovery::client::TOKEN;
 use http_body_util::{BodyExt, Full};
 use hyper::Request;
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use kills::client::TOKEN;
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// Turns a request that is not answered into an error.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -60,8 +60,8 @@ impl Client {
         body: &str,
         key: Option<&str>,
     ) -> Result<Answer, String> {
-        let answer = timeout(PATIENCE, self.try_to_ask(method, path, body, key)).await;
-        let answer = answer.unwrap_or_else(|_| Err(format!("none within {} s", PATIENCE.as_secs()).into()));
+        let answer = timeout(TIMEOUT, self.try_to_ask(method, path, body, key)).await;
+        let answer = answer.unwrap_or_else(|_| Err(format!("none within {} s", TIMEOUT.as_secs()).into()));
         answer.map_err(|error| {
             self.connection = None;
             format!("{method} {path} has no answer: {error}")

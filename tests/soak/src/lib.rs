@@ -17,8 +17,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use crash_recovery::server::{Program, Server};
 use fastrand::Rng;
-use kills::server::{Program, Server};
 use tokio::runtime::Runtime;
 
 use crate::audit::Records;
@@ -38,10 +38,10 @@ const LINE: Duration = Duration::from_secs(5);
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The last minute has to be as fast as this much of the first.
-const LEAST_SPEED: f64 = 0.9;
+const MIN_SPEED: f64 = 0.9;
 
 /// Clients that have not ended so long after the time was over never will.
-const PATIENCE: Duration = Duration::from_secs(180);
+const TIMEOUT: Duration = Duration::from_secs(180);
 
 /// After the load, an item that no request changes any more keeps what it has. From then on each change of it decides 16 late
 /// orders: so many of its holds for each request, and these few requests more, have to clear it.
@@ -49,10 +49,10 @@ const CLEARED_A_REQUEST: usize = 16;
 const A_FEW: usize = 3;
 
 /// And so many are sent at most to find out how many it takes.
-const MOST_REQUESTS: u32 = 2000;
+const MAX_REQUESTS: u32 = 2000;
 
 /// An order takes so many of an item at most.
-const MOST_A_LINE: u64 = 1_000_000;
+const MAX_PER_LINE: u64 = 1_000_000;
 
 /// The targets, one for each kind of store: Spin's key-value store, its SQLite database, and a Redis.
 pub const TARGETS: [&str; 3] = ["local", "fermyon-cloud", "spinkube"];
@@ -193,7 +193,7 @@ fn under_load(
     let mut last = (Duration::ZERO, counts());
     while buyers.iter().any(|buyer| !buyer.is_finished()) {
         let elapsed = load.begun.elapsed();
-        ensure!(elapsed < load.length + PATIENCE, "clients have not ended {} s after the end", PATIENCE.as_secs());
+        ensure!(elapsed < load.length + TIMEOUT, "clients have not ended {} s after the end", TIMEOUT.as_secs());
         let mut worst = (String::new(), Holds::default());
         for (item, bound) in load.items.iter().zip(&mut watched.bounds) {
             let holds = Holds::read(&store.place, item)?;
@@ -259,7 +259,7 @@ impl Watched {
         let last = rate(length - MINUTE, length)?;
         let ratio = last / first;
         let figures = format!("{first:.0} answers/s in the first minute, {last:.0} in the last: {ratio:.2}");
-        Some(Verdict { rule: SPEED, broken: (ratio < LEAST_SPEED).then(|| figures.clone()), figures })
+        Some(Verdict { rule: SPEED, broken: (ratio < MIN_SPEED).then(|| figures.clone()), figures })
     }
 }
 
@@ -292,7 +292,7 @@ fn clear_away(
     let mut rest = unsold;
     let unsure = told.unsure.contains(&number) || told.orders.iter().any(|order| order.unsure);
     while rest > 0 && !unsure {
-        let quantity = rest.min(MOST_A_LINE);
+        let quantity = rest.min(MAX_PER_LINE);
         match runtime.block_on(buyer.place_if_there(item, quantity)) {
             Ok(()) => {
                 rest -= quantity;
@@ -322,11 +322,11 @@ fn clear_away(
         return Ok(figures);
     }
     // Orders that were short of stock meanwhile have settled some of them, too.
-    for number in 0..MOST_REQUESTS {
+    for number in 0..MAX_REQUESTS {
         if Holds::read(&store.place, &id)?.all <= SPARE_HOLDS {
             return Ok(format!("{figures}, few after all was ordered and {number} requests more"));
         }
         adjust(buyer, number);
     }
-    Ok(format!("{figures}, too many after {MOST_REQUESTS} more"))
+    Ok(format!("{figures}, too many after {MAX_REQUESTS} more"))
 }

@@ -13,9 +13,9 @@ use uuid::Uuid;
 use crate::client::{Answer, Client};
 use crate::told::{Fate, Faults, Order, Told};
 
-const MOST_LINES: usize = 3;
-const MOST_A_LINE: u64 = 3;
-const MOST_ADJUSTED: i64 = 5;
+const MAX_LINES: usize = 3;
+const MAX_PER_LINE: u64 = 3;
+const MAX_ADJUSTED: i64 = 5;
 
 /// How many are left of the item that is nearly sold out.
 const FEW: i64 = 20;
@@ -182,15 +182,15 @@ impl Buyer {
             }
             (88.., _) => {
                 let item = self.rng.usize(..self.load.hot);
-                let size = self.rng.i64(1..=MOST_ADJUSTED);
+                let size = self.rng.i64(1..=MAX_ADJUSTED);
                 let (delta, keyed) = (if self.rng.bool() { size } else { -size }, self.rng.bool());
                 self.adjust(item, delta, keyed).await;
             }
             _ => {
-                let mut items: Vec<_> = (0..self.rng.usize(1..=MOST_LINES)).map(|_| self.item(phase)).collect();
+                let mut items: Vec<_> = (0..self.rng.usize(1..=MAX_LINES)).map(|_| self.item(phase)).collect();
                 items.sort_unstable();
                 items.dedup();
-                let lines = items.into_iter().map(|item| (item, self.rng.u64(1..=MOST_A_LINE))).collect();
+                let lines = items.into_iter().map(|item| (item, self.rng.u64(1..=MAX_PER_LINE))).collect();
                 let keyed = self.rng.bool();
                 if let Some(order) = self.place(lines, keyed).await {
                     match self.rng.u32(..100) {

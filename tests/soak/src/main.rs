@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use kills::server::{Program, build, serve};
+use crash_recovery::server::{Program, build, serve};
 use soak::{Journal, Options};
 
 /// Keeps a shop under load on each of its stores, and watches that nothing piles up, that no answer contradicts another, and

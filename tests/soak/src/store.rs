@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
-use kills::redis::Redis;
-use kills::server::Program;
+use crash_recovery::redis::Redis;
+use crash_recovery::server::Program;
 use records::Item;
 use records::place::{Place, Target};
 use rusqlite::Connection;

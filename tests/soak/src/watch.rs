@@ -16,7 +16,7 @@ pub const HOLDS_A_PENDING_ORDER: usize = 2;
 pub const SPARE_HOLDS: usize = 16;
 
 /// More than that is a fault once it has lasted so long...
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// ...and through so many changes of the item's record. Dead holds leave an item only when it is changed: so the bound does
 /// not depend on how fast the machine is.
@@ -113,7 +113,7 @@ impl Bound {
             return;
         }
         let (since, version) = *self.since.get_or_insert((at, holds.version));
-        let is_long = at.duration_since(since) >= PATIENCE && holds.version.saturating_sub(version) >= CHANGES;
+        let is_long = at.duration_since(since) >= TIMEOUT && holds.version.saturating_sub(version) >= CHANGES;
         if is_long && self.broken.is_none_or(|worst| holds.all > worst.all) {
             self.broken = Some(holds);
         }

@@ -19,7 +19,7 @@ const DIM: Style = Style::new().dimmed();
 pub const RED: Style = AnsiColor::Red.on_default();
 
 /// Turns a hang into a failure.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How often a shop may say that it is too busy, which is no contradiction: others use it too.
 const TOO_BUSY: usize = 5;
@@ -43,13 +43,13 @@ impl Shop {
         if !base_url.starts_with("http://") {
             bail!("{base_url}: a base URL begins with http://; what is behind TLS needs a proxy that takes it off");
         }
-        let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE));
+        let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(TIMEOUT));
         // A redirect is an answer, too.
         let agent = config.max_redirects(0).max_redirects_will_error(false).build().into();
         Ok(Self { agent, base_url: base_url.trim_end_matches('/').to_owned(), token, quiet, requests: Cell::new(0) })
     }
 
-    pub fn hby_operator(&self) -> bool {
+    pub fn has_operator(&self) -> bool {
         self.token.is_some()
     }
 

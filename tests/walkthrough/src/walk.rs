@@ -30,14 +30,14 @@ struct Goods {
 
 pub fn walk(shop: &Shop) -> Result<()> {
     look_around(shop)?;
-    let goods = if shop.hby_operator() { bring_goods(shop)? } else { pick_goods(shop)? };
+    let goods = if shop.has_operator() { bring_goods(shop)? } else { pick_goods(shop)? };
     let paid = pay_an_order(shop, &goods)?;
     let cancelled = cancel_an_order(shop, &goods)?;
     send_an_order_twice(shop, &goods)?;
     ask_for_too_much(shop, &goods)?;
     make_mistakes(shop, &goods)?;
     read_histories(shop, &paid, &cancelled)?;
-    if shop.hby_operator() {
+    if shop.has_operator() {
         look_orders_up(shop, &paid)?;
         look_into_the_books(shop, &goods)?;
         clear_away(shop, &goods)?;

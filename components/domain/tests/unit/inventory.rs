@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain::item::{Hold, Item, Look, REMEMBERED_ADJUSTMENTS};
-use domain::{Error, KeyDigest, Money, OrderId, PRESET, PutItem};
+use domain::{Error, KeyDigest, Money, OrderId, PRESET, PutOutcome};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::support::{AtSwap, World, id, run};
@@ -55,9 +55,9 @@ fn an_item_is_created_once_and_listed_in_the_order_of_ids() {
         let on_hand = on_hand.map(|count| count.try_into().unwrap());
         run(world.shop().put_item(&id("apple"), money(3), on_hand)).map(|(_, outcome)| outcome)
     };
-    assert_eq!(put(Some(7)), Ok(PutItem::Created));
+    assert_eq!(put(Some(7)), Ok(PutOutcome::Created));
     assert_eq!(put(Some(9)), Err(Error::ItemExists(id("apple"))));
-    assert_eq!(put(None), Ok(PutItem::Priced));
+    assert_eq!(put(None), Ok(PutOutcome::Priced));
     assert_eq!(world.stock("apple"), (7, 0, 7));
     let items = run(world.shop().list_items()).unwrap().items;
     assert_eq!(
@@ -73,7 +73,7 @@ fn an_item_that_was_entered_but_never_created_is_not_listed_and_can_be_created()
     assert!(run(world.shop().put_item(&id("apple"), money(3), None)).is_err());
     world.store.0.writes_left.set(None);
     assert_eq!(run(world.shop().list_items()).unwrap().items.len(), 3);
-    assert_eq!(run(world.shop().put_item(&id("apple"), money(3), None)).unwrap().1, PutItem::Created);
+    assert_eq!(run(world.shop().put_item(&id("apple"), money(3), None)).unwrap().1, PutOutcome::Created);
     assert_eq!(run(world.shop().list_items()).unwrap().items.len(), 4);
 }
 

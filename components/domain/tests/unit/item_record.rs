@@ -1,6 +1,6 @@
 //! The bytes of items.
 
-use domain::item::{Adjustment, Hold, Item, NoItem};
+use domain::item::{Adjustment, DecodeError, Hold, Item};
 use domain::{KeyDigest, OrderId};
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -61,7 +61,7 @@ fn bytes_that_were_cut_off_or_altered_are_no_other_item_or_none_at_all() {
     let item = full();
     let bytes = item.to_bytes();
     for length in 0..bytes.len() {
-        assert_eq!(Item::from_bytes(&bytes[..length]), Err(NoItem), "cut off at {length}");
+        assert_eq!(Item::from_bytes(&bytes[..length]), Err(DecodeError), "cut off at {length}");
     }
     for at in 0..bytes.len() {
         for bit in 0..8 {
@@ -98,14 +98,14 @@ fn bytes_that_say_what_an_item_says_in_another_way_are_no_item() {
     let parts = [&bytes[..holds], &bytes[holds..settled], &bytes[settled..adjusted], &bytes[adjusted..]];
     assert_eq!(parts.concat(), bytes);
     for order in [[0, 2, 1, 3], [0, 1, 3, 2], [0, 1, 2, 2], [0, 1, 1, 3]] {
-        assert_eq!(Item::from_bytes(&order.map(|part| parts[part]).concat()), Err(NoItem), "{order:?}");
+        assert_eq!(Item::from_bytes(&order.map(|part| parts[part]).concat()), Err(DecodeError), "{order:?}");
     }
 
     let new = Item::new(0.try_into().unwrap(), 0.try_into().unwrap());
     for fields in 0..4 {
         let mut bytes = new.to_bytes();
         bytes[3] = 0xa0 + fields;
-        assert_eq!(Item::from_bytes(&bytes), Err(NoItem), "{fields} fields are said");
+        assert_eq!(Item::from_bytes(&bytes), Err(DecodeError), "{fields} fields are said");
     }
 
     // What was received without what was sold, and accounts that say nothing.
@@ -117,11 +117,11 @@ fn bytes_that_say_what_an_item_says_in_another_way_are_no_item() {
     let received = bytes.windows(9).position(|window| window == b"\x68received").unwrap();
     let mut one = bytes[..received + 14].to_vec();
     one[3] = 0xa5;
-    assert_eq!(Item::from_bytes(&one), Err(NoItem));
+    assert_eq!(Item::from_bytes(&one), Err(DecodeError));
     let mut nothing = Item::new(1.try_into().unwrap(), 0.try_into().unwrap()).to_bytes();
     nothing[3] = 0xa6;
     nothing.extend(b"\x68received\x01\x64sold\x00");
-    assert_eq!(Item::from_bytes(&nothing), Err(NoItem));
+    assert_eq!(Item::from_bytes(&nothing), Err(DecodeError));
 
     // A column of keys without a key, and a hold that expires after the year 9999.
     let mut held = Item::new(1.try_into().unwrap(), 0.try_into().unwrap());
@@ -131,6 +131,6 @@ fn bytes_that_say_what_an_item_says_in_another_way_are_no_item() {
         let bytes = held.to_bytes();
         let at = bytes.windows(from.len()).rposition(|window| window == from).unwrap();
         let bytes = [&bytes[..at], to, &bytes[at + from.len()..]].concat();
-        assert_eq!(Item::from_bytes(&bytes), Err(NoItem));
+        assert_eq!(Item::from_bytes(&bytes), Err(DecodeError));
     }
 }

@@ -1,6 +1,6 @@
 //! The list of orders, histories and accounts.
 
-use domain::{Company, Cursor, Error, OrderEvent, OrderId, OrderPage, Status};
+use domain::{Cursor, Error, InstanceState, OrderEvent, OrderId, OrderPage, Status};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::support::{AtSwap, World, id, run};
@@ -8,7 +8,7 @@ use crate::support::{AtSwap, World, id, run};
 impl World {
     /// Without any numbers, as an instance begins.
     fn cold(&self) -> Self {
-        Self { company: Company::default().into(), ..self.elsewhere() }
+        Self { instance: InstanceState::default().into(), ..self.elsewhere() }
     }
 
     fn page(&self, cursor: Option<&Cursor>, status: Option<Status>, most: usize) -> OrderPage {
@@ -81,7 +81,7 @@ fn an_instance_takes_numbers_once_for_many_orders_and_another_takes_others() {
 
 #[wasm_bindgen_test(unsupported = test)]
 fn an_instance_that_serves_one_request_takes_one_number() {
-    let world = World { company: Company::alone().into(), ..World::new().elsewhere() };
+    let world = World { instance: InstanceState::single_request().into(), ..World::new().elsewhere() };
     world.place_some(2);
     assert_eq!(world.record("ledger")["next"], 2);
     assert_eq!(world.pages(None, 100).len(), 2);

@@ -10,7 +10,7 @@
     clippy::arithmetic_side_effects
 )]
 
-mod company;
+mod batch;
 mod inventory;
 mod item_record;
 mod ledger;

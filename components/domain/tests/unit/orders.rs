@@ -69,10 +69,10 @@ fn of_two_buyers_of_the_last_unit_one_gets_it() {
 #[wasm_bindgen_test(unsupported = test)]
 fn a_total_that_overflows_is_refused() {
     let world = World::new();
-    run(world.shop().put_item(&id("gold"), Money::MOST.try_into().unwrap(), Some(9.try_into().unwrap()))).unwrap();
+    run(world.shop().put_item(&id("gold"), Money::MAX.try_into().unwrap(), Some(9.try_into().unwrap()))).unwrap();
     assert_eq!(world.place(&[("gold", 2)]).unwrap_err(), Error::TotalTooLarge);
     assert_eq!(world.place(&[("gold", 1), ("item1", 1)]).unwrap_err(), Error::TotalTooLarge);
-    assert_eq!(world.place(&[("gold", 1)]).unwrap().view.order.total.get(), Money::MOST);
+    assert_eq!(world.place(&[("gold", 1)]).unwrap().view.order.total.get(), Money::MAX);
 }
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -128,7 +128,7 @@ fn a_key_that_is_used_for_another_request_is_refused() {
 #[wasm_bindgen_test(unsupported = test)]
 fn a_key_outlives_the_hold_that_carried_it() {
     let world = World::new();
-    let count = world.limits.mappings_a_call * 3;
+    let count = world.limits.mappings_per_write * 3;
     let keys: Vec<_> = (0..count).map(|n| format!("key {n}")).collect();
     for key in &keys {
         let placed = world.place_with_key(&[("item1", 1)], key).unwrap();
@@ -136,7 +136,7 @@ fn a_key_outlives_the_hold_that_carried_it() {
     }
     assert!(world.holds("item1") < 8, "settling keeps up with placing");
     let mappings = world.store.0.records.borrow().keys().filter(|key| key.starts_with("idempotency:")).count();
-    assert!(mappings >= world.limits.mappings_a_call, "{mappings} mappings were written");
+    assert!(mappings >= world.limits.mappings_per_write, "{mappings} mappings were written");
     for key in &keys {
         let (again, writes) = world.writes(|| world.place_with_key(&[("item1", 1)], key).unwrap());
         assert!(again.replayed);

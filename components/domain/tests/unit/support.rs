@@ -10,8 +10,8 @@ use std::time::Duration;
 use domain::item::Item;
 use domain::order::{Lines, NewOrder};
 use domain::{
-    Company, Creation, CustomerId, Damaged, Entry, Environment, Error, Found, ItemId, Key, KeyDigest, Limits, Method,
-    OrderView, Placed, Settings, Shop, Store, StoreError, Swap, Timestamp,
+    Creation, CustomerId, Damaged, Entry, Environment, Error, Found, InstanceState, ItemId, Key, KeyDigest, Limits,
+    Method, OrderView, Placed, Settings, Shop, Store, StoreError, Swap, Timestamp,
 };
 
 /// How long an order can be paid in these tests.
@@ -73,11 +73,11 @@ impl Store for MemoryStore {
         assert!(keys.iter().enumerate().all(|(number, key)| once(number, key)), "a key is asked for once: {keys:?}");
         let records = self.0.records.borrow();
         let entry = |key: &Key| {
-            let location = key.to_string();
-            if self.0.lost.borrow().contains(&location) {
-                return Err(Damaged { location, reason: "it is lost".to_owned() });
+            let physical_key = key.to_string();
+            if self.0.lost.borrow().contains(&physical_key) {
+                return Err(Damaged { physical_key, reason: "it is lost".to_owned() });
             }
-            Ok(records.get(&location).map(|value| Entry::new(location, value.clone())))
+            Ok(records.get(&physical_key).map(|value| Entry::new(physical_key, value.clone())))
         };
         Ok(keys.iter().map(entry).collect())
     }
@@ -86,8 +86,8 @@ impl Store for MemoryStore {
         self.0.write()?;
         let entries: Vec<_> = records.into_iter().map(|(key, value)| Entry::new(key.to_string(), value)).collect();
         for entry in entries.clone() {
-            let before = self.0.records.borrow_mut().insert(entry.location.clone(), entry.value);
-            assert_eq!(before, None, "{} was not fresh", entry.location);
+            let before = self.0.records.borrow_mut().insert(entry.physical_key.clone(), entry.value);
+            assert_eq!(before, None, "{} was not fresh", entry.physical_key);
         }
         Ok(entries)
     }
@@ -121,11 +121,11 @@ impl Store for MemoryStore {
         if let AtSwap::Meanwhile(other) = at_swap {
             other();
         }
-        if self.0.always_conflict.get() || self.0.records.borrow().get(&read.location) != Some(&read.value) {
+        if self.0.always_conflict.get() || self.0.records.borrow().get(&read.physical_key) != Some(&read.value) {
             return Ok(Swap::Conflict);
         }
         self.0.write()?;
-        self.0.records.borrow_mut().insert(read.location.clone(), value);
+        self.0.records.borrow_mut().insert(read.physical_key.clone(), value);
         if lost { Err(StoreError::Unavailable("the answer was lost".to_owned())) } else { Ok(Swap::Swapped) }
     }
 
@@ -140,7 +140,7 @@ pub struct Fixed {
     pub now: Rc<Cell<u64>>,
     count: Rc<Cell<u64>>,
     /// Whether whoever leads a group lets others come before it goes to work.
-    pub waits_for_company: Rc<Cell<bool>>,
+    pub waits_for_batch: Rc<Cell<bool>>,
 }
 
 impl Environment for Fixed {
@@ -148,7 +148,7 @@ impl Environment for Fixed {
         self.now.get().into()
     }
 
-    fn clock(&self) -> Duration {
+    fn monotonic(&self) -> Duration {
         Duration::ZERO
     }
 
@@ -165,15 +165,15 @@ impl Environment for Fixed {
         bytes.iter_mut().rev().zip(count.iter().rev().chain(std::iter::repeat(&7))).for_each(|(to, from)| *to = *from);
     }
 
-    async fn pause(&self, _: Duration) {}
+    async fn sleep(&self, _: Duration) {}
 
-    async fn until(&self, ready: impl Fn() -> bool) {
+    async fn wait_until(&self, ready: impl Fn() -> bool) {
         std::future::poll_fn(|_| if ready() { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
     /// Lets others come.
-    async fn company(&self, _: Duration) {
-        let waited = Cell::new(!self.waits_for_company.get());
+    async fn linger(&self, _: Duration) {
+        let waited = Cell::new(!self.waits_for_batch.get());
         std::future::poll_fn(|_| if waited.replace(true) { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 }
@@ -185,17 +185,17 @@ pub type TestShop = Shop<MemoryStore, Fixed>;
 pub struct World {
     pub store: MemoryStore,
     pub environment: Fixed,
-    pub company: Rc<Company>,
+    pub instance: Rc<InstanceState>,
     /// The numbers that no instance has yet.
     pub numbers: Rc<Cell<u64>>,
     pub limits: Limits,
 }
 
 /// An instance that has placed orders before: what the tests count is what an order costs it.
-fn warm(numbers: &Cell<u64>) -> Rc<Company> {
+fn warm(numbers: &Cell<u64>) -> Rc<InstanceState> {
     let first = numbers.get();
     numbers.set(first + 1000);
-    Rc::new(Company::numbered(first..first + 1000))
+    Rc::new(InstanceState::with_sequence(first..first + 1000))
 }
 
 impl World {
@@ -212,30 +212,30 @@ impl World {
         let now = Rc::new(Cell::new(1_700_000_000_000));
         let numbers = Rc::default();
         Self {
-            company: warm(&numbers),
+            instance: warm(&numbers),
             numbers,
             limits: Limits::default(),
             store: MemoryStore::default(),
-            environment: Fixed { now, count: Rc::default(), waits_for_company: Rc::default() },
+            environment: Fixed { now, count: Rc::default(), waits_for_batch: Rc::default() },
         }
     }
 
     pub fn shop(&self) -> TestShop {
         let currency = "CNY".to_owned().try_into().unwrap();
         let settings = Settings { payment_window: WINDOW, currency, limits: self.limits };
-        Shop::new(self.store.clone(), self.environment.clone(), settings, self.company.clone())
+        Shop::new(self.store.clone(), self.environment.clone(), settings, self.instance.clone())
     }
 
     /// Another instance on the same store.
     pub fn elsewhere(&self) -> Self {
-        let environment = Fixed { waits_for_company: Rc::default(), ..self.environment.clone() };
+        let environment = Fixed { waits_for_batch: Rc::default(), ..self.environment.clone() };
         let numbers = self.numbers.clone();
-        Self { company: warm(&numbers), numbers, environment, store: self.store.clone(), limits: self.limits }
+        Self { instance: warm(&numbers), numbers, environment, store: self.store.clone(), limits: self.limits }
     }
 
     /// Does these requests at the same time in one instance.
     pub fn together<T>(&self, requests: Vec<impl Future<Output = T>>) -> Vec<T> {
-        self.environment.waits_for_company.set(true);
+        self.environment.waits_for_batch.set(true);
         let mut requests: Vec<_> = requests.into_iter().map(|request| (Box::pin(request), None)).collect();
         let mut context = Context::from_waker(Waker::noop());
         for _ in 0..100 {
@@ -245,7 +245,7 @@ impl World {
                 }
             }
         }
-        self.environment.waits_for_company.set(false);
+        self.environment.waits_for_batch.set(false);
         requests.into_iter().map(|(_, answer)| answer.expect("everybody is answered")).collect()
     }
 

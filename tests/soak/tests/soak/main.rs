@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use kills::server::{Program, build};
+use crash_recovery::server::{Program, build};
 use soak::{Journal, Options, SPEED, TARGETS};
 
 /// One soak at a time: each has the whole machine.

@@ -1,0 +1,124 @@
+//! What the books let pass, and what not.
+
+use crash_recovery::books::{Adjustment, Books, Decision, ITEMS, Line, Status};
+use crash_recovery::client::Answer;
+use serde_json::json;
+
+const ONE_EACH: [Line; 2] = [Line { item: 0, quantity: 1 }, Line { item: 1, quantity: 2 }];
+
+fn order(id: &str, status: &str, http: u16) -> Answer {
+    Some((http, json!({ "order_id": id, "status": status })))
+}
+
+/// Of which there are ten of everything.
+fn ten() -> Books {
+    Books::new(10)
+}
+
+/// One order, "a", of one of the first item and two of the second.
+fn with_an_order() -> Books {
+    let mut books = ten();
+    books.placed(ONE_EACH.to_vec(), Some("key".to_owned()), &order("a", "pending", 201));
+    books
+}
+
+/// Whether stock of which so many are available fits; nothing has been paid.
+fn fits(books: &Books, available: [i64; ITEMS.len()]) -> bool {
+    let mut books = books.clone();
+    let stock = available
+        .map(|available| Some((200, json!({ "available": available, "reserved": 10 - available, "on_hand": 10 }))));
+    books.compare(&stock);
+    books.contradictions.is_empty()
+}
+
+#[test]
+fn an_order_is_missing_from_the_stock_once() {
+    let books = with_an_order();
+    assert!(fits(&books, [9, 8, 10, 10]));
+    for wrong in [[10, 8, 10, 10], [9, 9, 10, 10], [8, 6, 10, 10], [9, 8, 9, 10]] {
+        assert!(!fits(&books, wrong), "{wrong:?}");
+    }
+}
+
+#[test]
+fn an_order_that_nobody_can_name_holds_nothing_or_its_first_lines() {
+    let mut books = ten();
+    books.placed(ONE_EACH.to_vec(), None, &None);
+    for right in [[10, 10, 10, 10], [9, 10, 10, 10], [9, 8, 10, 10]] {
+        assert!(fits(&books, right), "{right:?}");
+    }
+    for wrong in [[10, 8, 10, 10], [8, 10, 10, 10], [11, 10, 10, 10]] {
+        assert!(!fits(&books, wrong), "{wrong:?}");
+    }
+}
+
+/// An order that was being refused, and whose second line was not given back, leaves a hold. Its repeat, when there is
+/// enough again, is another order.
+#[test]
+fn what_an_order_that_was_cut_off_while_it_was_refused_still_holds_fits_once_it_is_cleared_away() {
+    let mut books = ten();
+    books.placed(ONE_EACH.to_vec(), Some("key".to_owned()), &None);
+    books.repeated(0, &order("b", "pending", 201));
+    assert!(!fits(&books, [9, 6, 10, 10]));
+
+    for delta in [1, -1] {
+        let adjustment = Adjustment { item: 1, delta, key: format!("clear away, {delta}") };
+        books.adjusted(adjustment, &Some((200, json!({}))));
+    }
+    assert!(fits(&books, [9, 8, 10, 10]));
+    assert!(!fits(&books, [9, 6, 10, 10]), "nothing that stays is excused");
+}
+
+#[test]
+fn a_look_at_what_does_not_fit_is_no_contradiction_yet() {
+    let books = with_an_order();
+    let unreadable = [const { None }; ITEMS.len()];
+    assert!(books.missing(&unreadable).is_err());
+    assert_eq!(books.contradictions, [""; 0]);
+}
+
+#[test]
+fn an_order_has_one_fate_and_keeps_it() {
+    let mut paid = with_an_order();
+    paid.decided(0, Decision::Pay, &order("a", "paid", 200));
+    let refusal = Some((409, json!({ "code": "order_not_cancellable", "order_status": "paid" })));
+    paid.decided(0, Decision::Cancel, &refusal);
+    paid.unchanged(0, &order("a", "paid", 200));
+    assert_eq!(paid.contradictions, [""; 0]);
+
+    let contradicts = |tell: &dyn Fn(&mut Books)| {
+        let mut books = paid.clone();
+        tell(&mut books);
+        assert_eq!(books.contradictions.len(), 1);
+    };
+    contradicts(&|books| books.decided(0, Decision::Cancel, &order("a", "cancelled", 200)));
+    contradicts(&|books| books.seen(0, Status::Paid, &order("a", "pending", 200)));
+    contradicts(&|books| books.unchanged(0, &order("a", "pending", 200)));
+    contradicts(&|books| books.unchanged(0, &Some((404, json!({ "code": "order_not_found" })))));
+}
+
+#[test]
+fn a_repeat_gets_the_order_that_its_key_stands_for_and_no_other() {
+    let mut books = with_an_order();
+    books.repeated(0, &order("a", "pending", 201));
+    books.placed(ONE_EACH.to_vec(), Some("unanswered".to_owned()), &None);
+    books.repeated(1, &order("b", "pending", 201));
+    assert_eq!(books.contradictions, [""; 0]);
+
+    for (number, wrong) in [(0, "b"), (1, "a")] {
+        let mut books = with_an_order();
+        books.placed(ONE_EACH.to_vec(), Some("unanswered".to_owned()), &None);
+        books.repeated(number, &order(wrong, "pending", 201));
+        assert_eq!(books.contradictions.len(), 1);
+    }
+}
+
+#[test]
+fn an_adjustment_counts_once_it_is_acknowledged() {
+    let mut books = ten();
+    let adjustment = Adjustment { item: 0, delta: -3, key: "key".to_owned() };
+    books.adjusted(adjustment.clone(), &None);
+    assert_eq!((books.supply[0], books.unsure.len()), (10, 1));
+    books.adjusted(adjustment, &Some((200, json!({}))));
+    assert_eq!(books.supply[0], 7);
+}

@@ -1,0 +1,121 @@
+//! The short form; and that it would notice.
+
+mod books;
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::{fs, io};
+
+use crash_recovery::server::{Program, build};
+use crash_recovery::{Trial, Victim};
+
+const KILLS: usize = 4;
+
+/// Where a Redis keeps what it has acknowledged.
+const AOF: &str = "appendonlydir";
+
+const TARGETS: [&str; 3] = ["local", "fermyon-cloud", "akamai-functions"];
+
+static BUILT: LazyLock<()> =
+    LazyLock::new(|| TARGETS.iter().for_each(|target| build(target).expect("the components can be built")));
+
+fn program(target: &str) -> Program {
+    LazyLock::force(&BUILT);
+    let path = PathBuf::from(env!("CARGO_BIN_EXE_crash-recovery"));
+    Program { path, verb: "serve", target: target.to_owned() }
+}
+
+fn trial(target: &str, servers: usize, seed: u64) -> Trial {
+    Trial::new(program(target), servers, seed).expect("the shop is served")
+}
+
+/// Two servers on a Redis whose replica takes its place.
+fn failover(needed: usize, seed: u64) -> Trial {
+    Trial::with_replica(program("akamai-functions"), 2, needed, seed).expect("the shop is served")
+}
+
+#[test]
+fn what_clients_were_told_is_there_after_every_kill() {
+    kill_again_and_again(Victim::Server, trial("local", 1, 1));
+}
+
+#[test]
+fn what_clients_were_told_is_there_after_every_kill_on_sqlite() {
+    kill_again_and_again(Victim::Server, trial("fermyon-cloud", 1, 1));
+}
+
+#[test]
+fn what_clients_were_told_is_there_after_one_of_two_servers_on_a_redis_is_killed() {
+    kill_again_and_again(Victim::Server, trial("akamai-functions", 2, 1));
+}
+
+#[test]
+fn what_clients_were_told_is_there_after_the_redis_of_two_servers_is_killed() {
+    kill_again_and_again(Victim::Redis, trial("akamai-functions", 2, 1));
+}
+
+#[test]
+fn what_clients_were_told_is_there_after_every_failover_of_the_redis() {
+    kill_again_and_again(Victim::Primary, failover(1, 1));
+}
+
+fn kill_again_and_again(victim: Victim, mut trial: Trial) {
+    for kill in 1..=KILLS {
+        trial.kill(victim, |_| Ok(())).expect("the server can be killed and started again");
+        assert_eq!(trial.books.contradictions, [""; 0], "after kill {kill}");
+    }
+    trial.check_all();
+    assert_eq!(trial.books.contradictions, [""; 0]);
+    assert!(trial.books.orders.len() > KILLS, "hardly anything was told: {:?}", trial.books.orders);
+}
+
+#[test]
+fn a_store_that_has_lost_what_was_acknowledged_is_noticed() {
+    let old = tempfile::tempdir().expect("a folder can be made");
+    let mut trial = trial("local", 1, 2);
+    trial
+        .kill(Victim::Server, |state| Ok(copy(state, old.path())?))
+        .expect("the server can be killed and started again");
+    assert_eq!(trial.books.contradictions, [""; 0]);
+    trial
+        .kill(Victim::Server, |state| Ok(copy(old.path(), state)?))
+        .expect("the server can be killed and started again");
+    assert!(!trial.books.contradictions.is_empty());
+}
+
+/// Makes the files in `to` those in `from`.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    for file in fs::read_dir(to)? {
+        fs::remove_file(file?.path())?;
+    }
+    for file in fs::read_dir(from)? {
+        let file = file?;
+        fs::copy(file.path(), to.join(file.file_name()))?;
+    }
+    Ok(())
+}
+
+/// As one does that puts on the disk what it has acknowledged only when it comes to it.
+#[test]
+fn a_redis_that_has_lost_what_was_acknowledged_is_noticed() {
+    let old = tempfile::tempdir().expect("a folder can be made");
+    let mut trial = trial("akamai-functions", 2, 2);
+    trial
+        .kill(Victim::Redis, |data| Ok(copy(&data.join(AOF), old.path())?))
+        .expect("it can be killed and started again");
+    assert_eq!(trial.books.contradictions, [""; 0]);
+    trial
+        .kill(Victim::Redis, |data| Ok(copy(old.path(), &data.join(AOF))?))
+        .expect("it can be killed and started again");
+    assert!(!trial.books.contradictions.is_empty());
+}
+
+/// As one has that waits for no replica.
+#[test]
+fn a_replica_that_has_not_got_what_was_acknowledged_is_noticed() {
+    let mut trial = failover(0, 2);
+    for _ in 0..KILLS {
+        trial.kill(Victim::Primary, |_| Ok(())).expect("the replica can be promoted");
+    }
+    assert!(!trial.books.contradictions.is_empty());
+}

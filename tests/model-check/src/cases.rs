@@ -1,0 +1,356 @@
+//! The small cases that are searched completely.
+
+use domain::Limits;
+
+use crate::request::Request::{Adjust, Cancel, List, Pay, Place, Put, Show};
+use crate::request::{Level, Name, Request, Rules};
+use crate::world::{Case, Faults};
+
+/// A case with its name, which is what it is about.
+pub struct Named {
+    pub name: &'static str,
+    pub case: Case,
+}
+
+fn faults(crashes: usize, errors: usize, expiries: usize) -> Faults {
+    Faults { crashes, errors, expiries, failovers: 0 }
+}
+
+/// An order for one of each of these.
+fn one_of(items: &[Name], key: Option<Name>) -> Request {
+    Place(items.iter().map(|item| (*item, 1)).collect(), key)
+}
+
+fn named(name: &'static str, stock: &[(Name, u64)], requests: Vec<Request>, faults: Faults) -> Named {
+    let case = Case {
+        rules: Rules::of(Level::Domain),
+        stock: stock.to_vec(),
+        requests,
+        together: Vec::new(),
+        cold: false,
+        behind: Vec::new(),
+        before: Vec::new(),
+        before_limits: false,
+        faults,
+    };
+    Named { name, case }
+}
+
+/// The case in which one instance serves the first `batch` requests.
+fn together(batch: usize, mut named: Named) -> Named {
+    named.case.together = (0..batch).collect();
+    named
+}
+
+/// What can happen to requests that are done together.
+fn companies() -> Vec<Named> {
+    let (k, l) = (Some("k"), Some("l"));
+    let mut on_key_value = together(
+        2,
+        named(
+            "a_batch_on_key_value_and_somebody_faster",
+            &[("a", 3)],
+            vec![one_of(&["a"], k), one_of(&["a"], None), Adjust("a", 1, None)],
+            faults(0, 1, 0),
+        ),
+    );
+    on_key_value.case.rules.level = Level::KeyValue;
+    let mut payers = named(
+        "two_payers_in_one_batch_and_a_canceller",
+        &[("a", 2)],
+        vec![one_of(&["a"], None), one_of(&["a"], None), Pay(0), Pay(1), Cancel(0)],
+        faults(1, 1, 1),
+    );
+    payers.case.together = vec![2, 3];
+    // Both orders are placed.
+    payers.case.before = vec![(0, 4), (1, 4)];
+    vec![
+        payers,
+        together(
+            2,
+            named(
+                "a_batch_and_another_buyer_want_the_last_two",
+                &[("a", 2)],
+                vec![one_of(&["a"], None), one_of(&["a"], None), one_of(&["a"], None)],
+                faults(1, 1, 0),
+            ),
+        ),
+        together(
+            3,
+            named(
+                "one_in_a_batch_of_three_asks_for_too_much",
+                &[("a", 2)],
+                vec![one_of(&["a"], None), Place(vec![("a", 2)], None), one_of(&["a"], k)],
+                faults(1, 0, 0),
+            ),
+        ),
+        together(
+            2,
+            named(
+                "two_claimants_of_one_key_in_one_batch_and_one_elsewhere",
+                &[("a", 2)],
+                vec![one_of(&["a"], k), one_of(&["a"], k), one_of(&["a"], k)],
+                faults(0, 0, 0),
+            ),
+        ),
+        together(
+            2,
+            named(
+                "a_batch_over_two_items_stops_in_the_middle",
+                &[("a", 1), ("b", 1)],
+                vec![one_of(&["a", "b"], k), one_of(&["b"], l)],
+                faults(1, 1, 0),
+            ),
+        ),
+        together(
+            2,
+            named(
+                "a_batch_over_two_items_and_somebody_faster",
+                &[("a", 1), ("b", 1)],
+                vec![one_of(&["a", "b"], k), one_of(&["b"], l), Adjust("b", 1, None)],
+                faults(1, 0, 0),
+            ),
+        ),
+        together(
+            2,
+            named(
+                "a_batch_whose_orders_are_paid_and_expire",
+                &[("a", 2)],
+                vec![one_of(&["a"], None), one_of(&["a"], k), Pay(0), Adjust("a", 1, None)],
+                faults(0, 0, 1),
+            ),
+        ),
+        on_key_value,
+    ]
+}
+
+/// More calls than a request makes: all of them.
+const ALL: usize = 100;
+
+/// What can happen at the limits of records, caches, clocks and copies.
+fn limits() -> Vec<Named> {
+    let (k, l, m) = (Some("k"), Some("l"), Some("m"));
+    let keyed = |key| one_of(&["a"], key);
+
+    let mut full = named(
+        "an_item_with_room_for_three_holds",
+        &[("a", 9)],
+        vec![
+            keyed(k),
+            keyed(l),
+            keyed(m),
+            keyed(Some("n")),
+            keyed(Some("o")),
+            keyed(Some("p")),
+            Adjust("a", 1, None),
+            Pay(0),
+        ],
+        faults(0, 1, 1),
+    );
+    full.case.before = (0..6).map(|number| (number, ALL)).collect();
+    full.case.rules.limits = Limits { record_bytes: 360, reserved_bytes: 110, mappings_per_write: 16 };
+
+    let mut earlier = named(
+        "an_item_that_an_earlier_version_filled",
+        &[("a", 9)],
+        vec![keyed(k), keyed(l), keyed(m), keyed(Some("n")), Adjust("a", 1, None), keyed(Some("o"))],
+        faults(1, 0, 1),
+    );
+    earlier.case.before = (0..4).map(|number| (number, ALL)).collect();
+    earlier.case.before_limits = true;
+    earlier.case.rules.limits = Limits { record_bytes: 235, reserved_bytes: 20, mappings_per_write: 16 };
+
+    let mut clocks = named(
+        "two_servers_whose_clocks_differ",
+        &[("a", 1)],
+        vec![one_of(&["a"], None), Show(0), Pay(0), Cancel(0), Pay(0)],
+        faults(0, 1, 1),
+    );
+    clocks.case.before = vec![(0, ALL)];
+    clocks.case.behind = vec![2, 3];
+
+    let mut listed =
+        named("orders_of_one_key_in_the_list", &[("a", 2)], vec![keyed(k), keyed(k), List, Cancel(1)], faults(0, 0, 1));
+    listed.case.behind = vec![3];
+
+    let mut failover = named(
+        "a_payment_that_no_replica_has",
+        &[("a", 1)],
+        vec![one_of(&["a"], None), Pay(0), Pay(0), Cancel(0), Show(0)],
+        Faults { failovers: 1, ..faults(0, 1, 0) },
+    );
+    failover.case.before = vec![(0, ALL)];
+
+    let placed = named(
+        "an_order_that_no_replica_has",
+        &[("a", 1)],
+        vec![keyed(k), keyed(k), Show(0)],
+        Faults { failovers: 1, ..faults(0, 1, 0) },
+    );
+
+    let mut numbers = named(
+        "numbers_that_no_replica_has",
+        &[("a", 2)],
+        vec![one_of(&["a"], None), one_of(&["a"], None)],
+        Faults { failovers: 1, ..faults(0, 1, 0) },
+    );
+    numbers.case.cold = true;
+
+    let mut release = named(
+        "cancels_that_cannot_release",
+        &[("a", 2), ("b", 1)],
+        vec![one_of(&["a", "b"], None), one_of(&["a"], None), Cancel(0), Cancel(1)],
+        faults(1, 3, 0),
+    );
+    release.case.before = vec![(0, ALL), (1, ALL)];
+
+    let mut cache = named(
+        "a_cache_with_one_place",
+        &[("a", 2), ("b", 2)],
+        vec![one_of(&["a", "b"], None), one_of(&["a", "b"], k), Put("a", 1)],
+        faults(0, 0, 0),
+    );
+    cache.case.rules = Rules { claims: 1, ..Rules::of(Level::KeyValue) };
+
+    let mut first_items = named(
+        "one_key_with_two_first_items",
+        &[("a", 1), ("b", 1)],
+        vec![keyed(k), one_of(&["b"], k), Pay(0), Pay(1), Adjust("a", 1, None), Adjust("b", 1, None), keyed(k)],
+        faults(1, 1, 0),
+    );
+    first_items.case.before = (0..5).map(|number| (number, ALL)).collect();
+    let every_key = Limits { mappings_per_write: 1, ..Limits::default() };
+    first_items.case.rules = Rules { limits: every_key, ..Rules::of(Level::KeyValue) };
+
+    let mut four = together(
+        4,
+        named(
+            "a_batch_of_four_beside_settling",
+            &[("a", 6)],
+            vec![
+                one_of(&["a"], None),
+                keyed(k),
+                one_of(&["a"], None),
+                keyed(l),
+                keyed(m),
+                one_of(&["a"], None),
+                Cancel(5),
+                Adjust("a", 1, None),
+            ],
+            faults(0, 0, 0),
+        ),
+    );
+    // One is paid, one is being cancelled, and the four have come.
+    four.case.requests.push(Pay(4));
+    four.case.before = vec![(4, ALL), (5, ALL), (8, ALL), (0, 1), (1, 1), (2, 1), (3, 1)];
+    four.case.rules.limits = every_key;
+
+    vec![full, earlier, clocks, listed, failover, placed, numbers, release, cache, first_items, four]
+}
+
+/// All of them.
+pub fn all() -> Vec<Named> {
+    let k = Some("k");
+    let mut helper_completes = named(
+        "a_helper_completes_what_its_creator_is_about_to_reject",
+        &[("a", 1), ("b", 1)],
+        vec![one_of(&["a", "b"], k), one_of(&["b"], None), one_of(&["a", "b"], k), Cancel(1)],
+        faults(0, 0, 0),
+    );
+    // The first has seen that there is enough and written its order; then the second takes it away.
+    helper_completes.case.before = vec![(0, 2), (1, 4)];
+    let mut presets = named(
+        "preset_items_by_two_first_requests",
+        &[],
+        vec![one_of(&["item3"], None), one_of(&["item3"], None)],
+        faults(0, 0, 0),
+    );
+    presets.case.rules.level = Level::KeyValue;
+    // The first has made the ledger and item1 and is in the middle of item2; both are about to make item3 and the catalog.
+    presets.case.before = vec![(0, 18), (1, 3)];
+    let mut first_orders = named(
+        "two_first_orders_of_their_instances_take_numbers",
+        &[("a", 2)],
+        vec![one_of(&["a"], None), one_of(&["a"], None)],
+        faults(1, 1, 0),
+    );
+    first_orders.case.cold = true;
+    let mut creators = named(
+        "two_creators_of_one_item",
+        &[("a", 1)],
+        vec![Put("b", 1), Put("b", 2), one_of(&["b"], None)],
+        faults(0, 1, 0),
+    );
+    creators.case.rules.level = Level::KeyValue;
+    let mut last_unit = named(
+        "two_buyers_of_the_last_unit_on_key_value",
+        &[("a", 1)],
+        vec![one_of(&["a"], None), one_of(&["a"], None)],
+        faults(1, 1, 0),
+    );
+    last_unit.case.rules.level = Level::KeyValue;
+    let mut cases = companies();
+    cases.extend(limits());
+    cases.extend([
+        named(
+            "two_buyers_of_the_last_unit",
+            &[("a", 1)],
+            vec![one_of(&["a"], None), one_of(&["a"], None), Pay(0)],
+            faults(1, 1, 1),
+        ),
+        named(
+            "two_claimants_of_one_key_with_pay_and_settlement",
+            &[("a", 2)],
+            vec![one_of(&["a"], k), one_of(&["a"], k), Pay(0), Adjust("a", 1, None)],
+            faults(0, 1, 0),
+        ),
+        named(
+            "two_claimants_of_one_key_while_their_order_expires",
+            &[("a", 2)],
+            vec![one_of(&["a"], k), one_of(&["a"], k), Adjust("a", 1, None)],
+            faults(1, 0, 1),
+        ),
+        named(
+            "an_idempotent_repeat_during_a_crash",
+            &[("a", 1), ("b", 1)],
+            vec![one_of(&["a", "b"], k), one_of(&["a", "b"], k)],
+            faults(1, 1, 0),
+        ),
+        named(
+            "two_executors_of_one_order_of_two_lines_and_a_restock",
+            &[("a", 1), ("b", 0)],
+            vec![one_of(&["a", "b"], k), one_of(&["a", "b"], k), Adjust("b", 1, None)],
+            faults(1, 0, 0),
+        ),
+        named(
+            "one_order_by_two_executors_with_pay_settlement_and_restock",
+            &[("a", 1), ("b", 1)],
+            vec![one_of(&["a", "b"], k), one_of(&["a", "b"], k), Pay(0), Adjust("b", 1, None)],
+            faults(0, 0, 0),
+        ),
+        helper_completes,
+        named(
+            "pay_against_cancel_against_expiry_on_two_lines",
+            &[("a", 1), ("b", 1)],
+            vec![one_of(&["a", "b"], None), Pay(0), Cancel(0)],
+            faults(1, 1, 1),
+        ),
+        named(
+            "two_orders_over_the_same_two_items",
+            &[("a", 1), ("b", 1)],
+            vec![one_of(&["a", "b"], None), one_of(&["b", "a"], None), Pay(0)],
+            faults(0, 1, 0),
+        ),
+        named(
+            "an_adjustment_below_what_is_being_reserved",
+            &[("a", 1)],
+            vec![one_of(&["a"], None), Adjust("a", -1, None), Pay(0)],
+            faults(1, 2, 1),
+        ),
+        presets,
+        creators,
+        last_unit,
+        first_orders,
+    ]);
+    cases
+}

@@ -1,0 +1,161 @@
+//! What somebody asks for, and what they are told.
+
+use std::time::Duration;
+
+use domain::order::{Lines, NewOrder};
+use domain::{Error, KeyDigest, Limits, Method, Money, OrderId, Settings, Shop, Status, Store};
+use keyvalue_store::{KeyValue, Memory};
+
+use crate::store::{Caller, id_bytes};
+
+/// How long an order can be paid.
+pub const WINDOW: Duration = Duration::from_secs(900);
+
+/// The name of an item or a key.
+pub type Name = &'static str;
+
+/// What somebody asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Places an order of these quantities, under a key where there is one.
+    Place(Vec<(Name, u64)>, Option<Name>),
+    /// Pays the first order of the request with this number.
+    Pay(usize),
+    /// Cancels the first order of the request with this number.
+    Cancel(usize),
+    /// Shows the first order of the request with this number.
+    Show(usize),
+    /// Adjusts an item, under a key where there is one. Like every swap of an item it also settles.
+    Adjust(Name, i64, Option<Name>),
+    /// Lists all orders.
+    List,
+    /// Shows an item.
+    Look(Name),
+    /// Makes an item of which so many are on hand.
+    Put(Name, u64),
+}
+
+/// What somebody was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Placed(OrderId, Status),
+    Paid,
+    Cancelled,
+    Shown(Status),
+    Adjusted,
+    Looked,
+    /// The orders of the list, as far as they are decided.
+    Listed(Vec<(OrderId, Status)>),
+    Put,
+    Refused(Error),
+}
+
+/// What the requests of a case run on.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    pub level: Level,
+    pub limits: Limits,
+    /// How many claims an instance remembers, on the key-value store.
+    pub claims: usize,
+}
+
+impl Rules {
+    /// The shipped limits.
+    pub fn of(level: Level) -> Self {
+        Self { level, limits: Limits::default(), claims: 10_000 }
+    }
+}
+
+/// Which store the requests run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// One whose create and swap are atomic, as the domain asks for.
+    Domain,
+    /// The shipped one, on the calls of `wasi:keyvalue`.
+    KeyValue,
+}
+
+/// The first order that a request makes.
+pub fn first_order(request: usize) -> OrderId {
+    OrderId::from_random(id_bytes(request, 0))
+}
+
+/// The key under which an item remembers the adjustment of request `number`.
+pub fn adjustment_key(number: usize, key: Option<Name>) -> KeyDigest {
+    key.map_or_else(|| KeyDigest::from_random(id_bytes(number, 0)), |key| KeyDigest::new("adjustments", key))
+}
+
+/// Does a request from beginning to end.
+pub async fn perform(request: Request, rules: Rules, caller: Caller) -> Answer {
+    let number = caller.progress.number;
+    caller.step("comes").await;
+    caller.shared.note(|| format!("#{number}: {request:?}"));
+    let answer = match rules.level {
+        Level::Domain => answer(&request, &shop(caller.clone(), caller.clone(), rules.limits)).await,
+        Level::KeyValue => {
+            // Nothing is remembered from one request to the next: each is the first of its instance.
+            let memory = Memory::of(rules.claims);
+            let store = KeyValue::new(caller.clone(), caller.clone(), &memory);
+            answer(&request, &shop(store, caller.clone(), rules.limits)).await
+        }
+    };
+    let answer = answer.unwrap_or_else(Answer::Refused);
+    caller.shared.note(|| format!("#{number} is told {answer:?}"));
+    answer
+}
+
+/// Does what is asked for, and makes sure of it before anybody is told.
+async fn answer<S: Store>(request: &Request, shop: &Shop<S, Caller>) -> Result<Answer, Error> {
+    let answer = ask(request, shop).await;
+    shop.confirm().await?;
+    answer
+}
+
+fn shop<S: Store>(store: S, caller: Caller, limits: Limits) -> Shop<S, Caller> {
+    let currency = "CNY".to_owned().try_into().expect("it is a currency");
+    let state = caller.instance.state.clone();
+    Shop::new(store, caller, Settings { payment_window: WINDOW, currency, limits }, state)
+}
+
+async fn ask<S: Store>(request: &Request, shop: &Shop<S, Caller>) -> Result<Answer, Error> {
+    let item = |name: Name| name.parse().expect("it is an id");
+    Ok(match request {
+        Request::Place(lines, key) => {
+            let lines = lines.iter().map(|(name, quantity)| (item(name), (*quantity).try_into().expect("some")));
+            let order = NewOrder { lines: Lines::new(lines).expect("there are lines"), customer_id: None };
+            let key = key.map(|key| KeyDigest::new("orders", key));
+            let placed = shop.place(order, key).await?;
+            Answer::Placed(placed.view.order.order_id, placed.view.status)
+        }
+        Request::Pay(of) => {
+            shop.pay(first_order(*of), Method::unspecified(), None).await?;
+            Answer::Paid
+        }
+        Request::Cancel(of) => {
+            shop.cancel(first_order(*of)).await?;
+            Answer::Cancelled
+        }
+        Request::Show(of) => Answer::Shown(shop.show_order(first_order(*of)).await?.status),
+        Request::Adjust(name, delta, key) => {
+            let key = key.map(|key| KeyDigest::new("adjustments", key));
+            shop.adjust_item(&item(name), (*delta).try_into().expect("not 0"), "", key).await?;
+            Answer::Adjusted
+        }
+        Request::List => {
+            let page = shop.list_orders(None, None, 100).await?;
+            if !page.unreadable.is_empty() || page.unreadable_entries > 0 {
+                return Err(Error::Unreadable { key: "the list".to_owned(), reason: format!("{page:?}") });
+            }
+            Answer::Listed(page.orders.into_iter().map(|view| (view.order.order_id, view.status)).collect())
+        }
+        Request::Look(name) => {
+            shop.show_item(&item(name)).await?;
+            Answer::Looked
+        }
+        Request::Put(name, on_hand) => {
+            let on_hand = (*on_hand).try_into().expect("it is in range");
+            shop.put_item(&item(name), Money::ZERO, Some(on_hand)).await?;
+            Answer::Put
+        }
+    })
+}

@@ -1,0 +1,510 @@
+//! A store and a clock in memory whose every call waits for its turn. The store is there on two levels: as the domain's
+//! own, and as the calls of `wasi:keyvalue` that the shipped store is made of.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash};
+use std::ops::Range;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use domain::{Creation, Entry, Environment, Found, InstanceState, Key, Store, StoreError, Swap, Timestamp};
+use keyvalue_store::Calls;
+
+use crate::record::Record;
+
+/// How a call goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// It is made and answered.
+    Made,
+    /// It is made, but its answer is lost.
+    Unheard,
+    /// It is not made, and fails.
+    Failed,
+}
+
+/// When a case begins.
+pub const START: u64 = 1_700_000_000_000;
+
+/// What all requests share.
+#[derive(Default)]
+pub struct Shared {
+    pub records: RefCell<BTreeMap<String, Stored>>,
+    pub now: Cell<u64>,
+    /// Grows with every write.
+    pub writes: Cell<u64>,
+    /// What a replica has, where the store has one: all writes up to the last one that was confirmed.
+    replica: RefCell<Option<BTreeMap<String, Stored>>>,
+    /// How often the replica has taken the place of the store.
+    pub failovers: Cell<u64>,
+    /// Whether a mapping, which never changes, was replaced by another.
+    pub mapping_changed: Cell<bool>,
+    /// One line a call, while somebody wants to read them.
+    pub log: RefCell<Option<Vec<String>>>,
+}
+
+/// The bytes of a record, and the record once somebody has looked.
+#[derive(Clone)]
+pub struct Stored {
+    pub bytes: Vec<u8>,
+    record: OnceCell<Rc<Record>>,
+}
+
+impl Stored {
+    /// The record under this name.
+    pub fn record(&self, name: &str) -> &Record {
+        self.record.get_or_init(|| Rc::new(Record::read(name, &self.bytes)))
+    }
+}
+
+impl Shared {
+    pub fn write(&self, name: String, bytes: Vec<u8>) -> Option<Stored> {
+        self.writes.set(self.writes.get() + 1);
+        let is_mapping = name.starts_with("idempotency:");
+        let stored = Stored { bytes, record: OnceCell::new() };
+        let before = self.records.borrow_mut().insert(name, stored.clone());
+        if is_mapping && before.as_ref().is_some_and(|before| before.bytes != stored.bytes) {
+            self.mapping_changed.set(true);
+        }
+        before
+    }
+
+    /// From now on there is a replica, which has all there is.
+    pub fn replicate(&self) {
+        self.replica.replace(Some(self.records.borrow().clone()));
+    }
+
+    /// The replica has all there is, where there is one.
+    fn confirm(&self) {
+        if let Some(replica) = &mut *self.replica.borrow_mut() {
+            replica.clone_from(&self.records.borrow());
+        }
+    }
+
+    pub fn is_replicated(&self) -> bool {
+        self.replica.borrow().is_some()
+    }
+
+    /// The store is lost, and the replica takes its place.
+    pub fn fail_over(&self) {
+        if let Some(replica) = &*self.replica.borrow() {
+            self.records.borrow_mut().clone_from(replica);
+        }
+        self.failovers.set(self.failovers.get() + 1);
+        self.writes.set(self.writes.get() + 1);
+    }
+
+    /// What the replica has, as far as that makes a difference.
+    pub fn lag(&self) -> Vec<(String, Vec<u8>)> {
+        let replica = self.replica.borrow();
+        let Some(replica) = &*replica else { return Vec::new() };
+        replica.iter().map(|(name, stored)| (name.clone(), stored.bytes.clone())).collect()
+    }
+
+    fn remove(&self, names: &[String]) {
+        self.writes.set(self.writes.get() + 1);
+        self.records.borrow_mut().retain(|name, _| !names.contains(name));
+    }
+
+    fn read(&self, name: &str) -> Option<Vec<u8>> {
+        self.records.borrow().get(name).map(|stored| stored.bytes.clone())
+    }
+
+    pub fn note(&self, line: impl FnOnce() -> String) {
+        if let Some(log) = &mut *self.log.borrow_mut() {
+            log.push(line());
+        }
+    }
+}
+
+/// What a request waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Next {
+    /// Its turn to do something that does not fail: to come, or to set to work for a batch.
+    #[default]
+    Step,
+    /// Its turn to read.
+    Read,
+    /// Its turn to write: then a lost answer makes a difference.
+    Write,
+    /// Another request of its instance, which does its work.
+    Others,
+}
+
+/// One instance of a component.
+pub struct Instance {
+    /// Whether it serves more than one request.
+    pub shared: bool,
+    pub state: Rc<InstanceState>,
+    /// The steps of its requests, in order: what one of them does depends on who has come before.
+    pub history: RefCell<DefaultHasher>,
+}
+
+impl Instance {
+    /// One that has these numbers for its orders, or has to take some.
+    pub fn new(shared: bool, numbers: Option<Range<u64>>) -> Self {
+        let state = Rc::new(numbers.map_or_else(InstanceState::default, InstanceState::with_sequence));
+        Self { shared, state, history: RefCell::default() }
+    }
+}
+
+/// The state of one request as seen from outside.
+#[derive(Default)]
+pub struct Progress {
+    pub number: usize,
+    /// Everything that the request was answered by the store and the clock: it is deterministic, so this is its state.
+    pub history: RefCell<DefaultHasher>,
+    /// How its next call goes, once it has its turn.
+    pub turn: Cell<Option<Turn>>,
+    /// What it is about to do.
+    pub next: Cell<Next>,
+    ids: Cell<u8>,
+    tokens: Cell<u8>,
+    /// Whether its clock is that of a server that is behind: for it nothing expires.
+    pub behind: bool,
+    /// Whether a write of its own was not confirmed: then nothing is believed before all there is has been confirmed.
+    doubt: Cell<bool>,
+    /// Where it has read since its last confirmed write: from the store, or from the replica that took its place.
+    read_from: Cell<Option<u64>>,
+    /// Whether it has gone on in another place than where it had read: then what it read may be lost.
+    moved: Cell<bool>,
+}
+
+impl Progress {
+    pub fn of(number: usize, behind: bool) -> Self {
+        Self { number, behind, ..Self::default() }
+    }
+}
+
+/// One request's access to the store and the clock.
+#[derive(Clone)]
+pub struct Caller {
+    pub shared: Rc<Shared>,
+    pub instance: Rc<Instance>,
+    pub progress: Rc<Progress>,
+}
+
+impl Caller {
+    /// In an instance that others share, waits for its turn: what happens there before is up to them.
+    pub async fn step(&self, what: &str) {
+        if self.instance.shared {
+            let _ = self.its_turn(Next::Step).await;
+            self.note(|| what.to_owned());
+        }
+    }
+
+    async fn its_turn(&self, next: Next) -> Turn {
+        self.progress.next.set(next);
+        std::future::poll_fn(|_| self.progress.turn.take().map_or(Poll::Pending, Poll::Ready)).await
+    }
+
+    async fn read_turn(&self) -> Result<(), StoreError> {
+        self.turn(Next::Read).await?;
+        if self.progress.doubt.take() {
+            self.shared.confirm();
+        }
+        let place = self.shared.failovers.get();
+        if self.progress.read_from.replace(Some(place)).is_some_and(|before| before != place) {
+            self.progress.moved.set(true);
+        }
+        Ok(())
+    }
+
+    async fn write_turn(&self) -> Result<Heard, StoreError> {
+        let heard = self.turn(Next::Write).await;
+        self.progress.doubt.set(!matches!(heard, Ok(Heard(true))));
+        heard
+    }
+
+    /// Waits for its turn. Answers whether the answer will be heard; fails where the call is not to be made.
+    async fn turn(&self, next: Next) -> Result<Heard, StoreError> {
+        match self.its_turn(next).await {
+            Turn::Made => Ok(Heard(true)),
+            Turn::Unheard => Ok(Heard(false)),
+            Turn::Failed => {
+                self.hear("failed");
+                self.note(|| "the call fails".to_owned());
+                Err(StoreError::Unavailable("it was told to fail".to_owned()))
+            }
+        }
+    }
+
+    fn hear(&self, what: impl Hash) {
+        what.hash(&mut *self.progress.history.borrow_mut());
+    }
+
+    fn note(&self, line: impl FnOnce() -> String) {
+        self.shared.note(|| format!("#{}    {}", self.progress.number, line()));
+    }
+}
+
+/// Whether a request hears the answer to its call.
+struct Heard(bool);
+
+impl Heard {
+    /// The answer as the request gets it.
+    fn answer<T: Hash>(self, caller: &Caller, answer: T) -> Result<T, StoreError> {
+        caller.hear((&answer, self.0));
+        if self.0 {
+            caller.shared.confirm();
+            let place = caller.shared.failovers.get();
+            if caller.progress.read_from.take().is_some_and(|before| before != place) {
+                caller.progress.moved.set(true);
+            }
+            return Ok(answer);
+        }
+        caller.note(|| "its answer is lost".to_owned());
+        Err(StoreError::Unavailable("the answer was lost".to_owned()))
+    }
+}
+
+/// What is stored under a name, for people.
+fn text(name: &str, bytes: &[u8]) -> String {
+    match <[u8; 8]>::try_from(bytes) {
+        Ok(cell) => format!("cell {:x}", u64::from_le_bytes(cell)),
+        Err(_) => records::line(name, bytes).unwrap_or_else(|_| format!("{bytes:02x?}")),
+    }
+}
+
+impl Store for Caller {
+    async fn get(&self, keys: &[Key]) -> Result<Vec<Found>, StoreError> {
+        let once = |number: usize, key| !keys[..number].contains(key);
+        assert!(keys.iter().enumerate().all(|(number, key)| once(number, key)), "a key is asked for once: {keys:?}");
+        self.read_turn().await?;
+        let found = keys.iter().map(|key| {
+            let physical_key = key.to_string();
+            self.shared.read(&physical_key).map(|value| Entry::new(physical_key, value))
+        });
+        let found: Vec<_> = found.collect();
+        for (key, entry) in keys.iter().zip(&found) {
+            self.hear(entry.as_ref().map(|entry| (&entry.physical_key, &entry.value)));
+            let found = |entry: &Entry| text(&entry.physical_key, &entry.value);
+            self.note(|| format!("get {key}: {}", entry.as_ref().map_or("nothing".to_owned(), found)));
+        }
+        Ok(found.into_iter().map(Ok).collect())
+    }
+
+    async fn insert(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Entry>, StoreError> {
+        let heard = self.write_turn().await?;
+        let entry = |(key, value): (Key, _)| Entry::new(key.to_string(), value);
+        let entries: Vec<_> = records.into_iter().map(entry).collect();
+        for Entry { physical_key, value, .. } in entries.clone() {
+            self.note(|| format!("insert {physical_key}: {}", text(&physical_key, &value)));
+            assert!(self.shared.write(physical_key, value).is_none(), "it is inserted under a fresh name");
+        }
+        heard.answer(self, ())?;
+        Ok(entries)
+    }
+
+    async fn remove(&self, keys: &[Key]) -> Result<(), StoreError> {
+        let heard = self.write_turn().await?;
+        let names: Vec<_> = keys.iter().map(Key::to_string).collect();
+        self.note(|| format!("remove {}", names.join(", ")));
+        self.shared.remove(&names);
+        heard.answer(self, ())
+    }
+
+    async fn put(&self, records: Vec<(Key, Vec<u8>)>) -> Result<(), StoreError> {
+        let all_private = records.iter().all(|(key, _)| private(&key.to_string()));
+        let heard = if all_private { Heard(true) } else { self.write_turn().await? };
+        for (key, value) in records {
+            let there = self.shared.read(&key.to_string()).is_some();
+            let is = if there { "is there".to_owned() } else { text(&key.to_string(), &value) };
+            self.note(|| format!("put {key}: {is}"));
+            if !there {
+                self.shared.write(key.to_string(), value);
+            }
+        }
+        heard.answer(self, ())
+    }
+
+    async fn create(&self, key: &Key, value: Vec<u8>) -> Result<Creation, StoreError> {
+        let heard = self.write_turn().await?;
+        let at = key.to_string();
+        let exists = self.shared.read(&at).is_some();
+        self.note(|| format!("create {at}: {}", if exists { "exists".to_owned() } else { text(&at, &value) }));
+        if !exists {
+            self.shared.write(at, value);
+        }
+        let exists = heard.answer(self, exists)?;
+        Ok(if exists { Creation::Exists } else { Creation::Created })
+    }
+
+    async fn swap(&self, read: &Entry, value: Vec<u8>) -> Result<Swap, StoreError> {
+        let heard = self.write_turn().await?;
+        let at = &read.physical_key;
+        let same = self.shared.read(at).as_ref() == Some(&read.value);
+        self.note(|| format!("swap {at}: {}", if same { text(at, &value) } else { "conflict".to_owned() }));
+        if same {
+            self.shared.write(at.clone(), value);
+        }
+        let same = heard.answer(self, same)?;
+        Ok(if same { Swap::Swapped } else { Swap::Conflict })
+    }
+
+    /// As the store on Redis does it: by a write that the replica has, over the connection over which was read.
+    async fn confirm(&self) -> Result<(), StoreError> {
+        let read_from = self.progress.read_from.get();
+        if !self.shared.is_replicated() || read_from.is_none() && !self.progress.moved.get() {
+            return Ok(());
+        }
+        self.turn(Next::Read).await?;
+        let moved = self.progress.moved.get() || read_from.is_some_and(|place| place != self.shared.failovers.get());
+        self.hear(moved);
+        self.note(|| format!("confirm: {}", if moved { "what was read may be lost" } else { "a replica has it" }));
+        if moved {
+            return Err(StoreError::Unavailable("another store has taken its place".to_owned()));
+        }
+        self.shared.confirm();
+        Ok(())
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// A handle of `wasi:keyvalue` for one swap.
+pub struct Cas {
+    key: String,
+    read: RefCell<Option<Vec<u8>>>,
+}
+
+/// Whether nobody but one request knows this key: then it makes no difference when it is used.
+pub fn private(key: &str) -> bool {
+    // The name of an adjustment without a key of its own is made of the number of its request, and ends in zeros.
+    key.starts_with("probe:") || key.strip_prefix("adjustment:").is_some_and(|name| name.ends_with("000000000000"))
+}
+
+// As Spin's own store behaves, in what the shipped store rests on and in what it must not rest on.
+impl Calls for Caller {
+    type Cas = Cas;
+
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        if !private(key) {
+            self.read_turn().await?;
+        }
+        let value = self.shared.read(key);
+        self.hear(&value);
+        self.note(|| format!("get {key}: {}", value.as_deref().map_or("nothing".to_owned(), |value| text(key, value))));
+        Ok(value)
+    }
+
+    /// Leaves out absent keys.
+    async fn get_many(&self, keys: &[String]) -> Result<Vec<(String, Option<Vec<u8>>)>, StoreError> {
+        self.read_turn().await?;
+        let found = keys.iter().filter_map(|key| Some((key.clone(), Some(self.shared.read(key)?))));
+        let found: Vec<_> = found.collect();
+        self.hear(&found);
+        self.note(|| format!("get-many {}: {} are there", keys.join(", "), found.len()));
+        Ok(found)
+    }
+
+    async fn set_many(&self, records: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
+        let heard = match records {
+            [(key, _)] if private(key) => Heard(true),
+            _ => self.write_turn().await?,
+        };
+        for (key, value) in records {
+            self.note(|| format!("set {key}: {}", text(key, value)));
+            self.shared.write(key.clone(), value.clone());
+        }
+        heard.answer(self, ())
+    }
+
+    async fn delete_many(&self, keys: &[String]) -> Result<(), StoreError> {
+        let heard = if keys.iter().all(|key| private(key)) { Heard(true) } else { self.write_turn().await? };
+        self.note(|| format!("delete {}", keys.join(", ")));
+        self.shared.remove(keys);
+        heard.answer(self, ())
+    }
+
+    async fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError> {
+        let heard = if private(key) { Heard(true) } else { self.write_turn().await? };
+        let number = self.shared.read(key).map_or(0, |value| {
+            // Spin's host panics here, and its store is dead from then on.
+            i64::from_le_bytes(value.try_into().expect("what is incremented has 8 bytes"))
+        });
+        let sum = number.wrapping_add(delta);
+        self.note(|| format!("increment {key} by {delta}: {sum:x}"));
+        self.shared.write(key.to_owned(), sum.to_le_bytes().to_vec());
+        heard.answer(self, sum)
+    }
+
+    async fn cas(&self, key: &str) -> Result<Cas, StoreError> {
+        Ok(Cas { key: key.to_owned(), read: RefCell::default() })
+    }
+
+    async fn current(&self, cas: &Cas) -> Result<Option<Vec<u8>>, StoreError> {
+        let value = Calls::get(self, &cas.key).await?;
+        cas.read.replace(value.clone());
+        Ok(value)
+    }
+
+    /// A swap from nothing overwrites.
+    async fn swap(&self, cas: Cas, value: &[u8]) -> Result<Result<(), Cas>, StoreError> {
+        let heard = if private(&cas.key) { Heard(true) } else { self.write_turn().await? };
+        let key = &cas.key;
+        let current = self.shared.read(key);
+        let read = cas.read.take();
+        let same = read.is_none() || read == current;
+        self.note(|| format!("swap {key}: {}", if same { text(key, value) } else { "conflict".to_owned() }));
+        if same {
+            self.shared.write(key.clone(), value.to_vec());
+        }
+        let same = heard.answer(self, same)?;
+        Ok(if same { Ok(()) } else { Err(Cas { key: cas.key, read: RefCell::new(current) }) })
+    }
+}
+
+impl Environment for Caller {
+    fn now(&self) -> Timestamp {
+        let now = if self.progress.behind { START } else { self.shared.now.get() };
+        self.hear(now);
+        now.into()
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        let count = self.progress.tokens.get();
+        self.progress.tokens.set(count.wrapping_add(1));
+        bytes.fill(0);
+        for (byte, value) in bytes.iter_mut().zip([count, small(self.progress.number) + 1]) {
+            *byte = value;
+        }
+    }
+
+    fn random_id(&self) -> [u8; 16] {
+        let count = self.progress.ids.get();
+        self.progress.ids.set(count + 1);
+        id_bytes(self.progress.number, count)
+    }
+
+    async fn sleep(&self, _: Duration) {}
+
+    async fn wait_until(&self, ready: impl Fn() -> bool) {
+        self.progress.next.set(Next::Others);
+        std::future::poll_fn(|_| if ready() { Poll::Ready(()) } else { Poll::Pending }).await;
+    }
+
+    async fn linger(&self, _: Duration) {
+        self.step("sets to work for its batch").await;
+    }
+}
+
+/// The id that a request gives to the `count`th thing that it makes: who made what can be read off it.
+pub fn id_bytes(request: usize, count: u8) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[0] = small(request);
+    bytes[1] = count;
+    bytes
+}
+
+fn small(request: usize) -> u8 {
+    u8::try_from(request).expect("there are few requests")
+}

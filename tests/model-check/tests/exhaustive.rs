@@ -1,0 +1,65 @@
+//! Small cases, searched completely.
+
+use std::sync::Mutex;
+
+use model_check::cases;
+use model_check::search::search;
+
+/// How many states each case has: asserted, so that what is covered cannot shrink unseen.
+const STATES: &[(&str, usize)] = &[
+    ("a_cache_with_one_place", 1_509),
+    ("a_batch_and_another_buyer_want_the_last_two", 88_925),
+    ("a_batch_of_four_beside_settling", 1_610),
+    ("a_batch_on_key_value_and_somebody_faster", 111_917),
+    ("a_batch_over_two_items_and_somebody_faster", 3_257),
+    ("a_batch_over_two_items_stops_in_the_middle", 5_182),
+    ("a_batch_whose_orders_are_paid_and_expire", 337_261),
+    ("a_helper_completes_what_its_creator_is_about_to_reject", 64_409),
+    ("a_payment_that_no_replica_has", 142_144),
+    ("an_adjustment_below_what_is_being_reserved", 645_513),
+    ("an_idempotent_repeat_during_a_crash", 13_566),
+    ("an_item_that_an_earlier_version_filled", 198_085),
+    ("an_item_with_room_for_three_holds", 1_765),
+    ("an_order_that_no_replica_has", 14_104),
+    ("cancels_that_cannot_release", 114_951),
+    ("numbers_that_no_replica_has", 17_904),
+    ("one_in_a_batch_of_three_asks_for_too_much", 33_494),
+    ("one_key_with_two_first_items", 247),
+    ("one_order_by_two_executors_with_pay_settlement_and_restock", 35_822),
+    ("orders_of_one_key_in_the_list", 178_012),
+    ("pay_against_cancel_against_expiry_on_two_lines", 194_056),
+    ("preset_items_by_two_first_requests", 119_821),
+    ("two_buyers_of_the_last_unit", 169_092),
+    ("two_buyers_of_the_last_unit_on_key_value", 997),
+    ("two_claimants_of_one_key_in_one_batch_and_one_elsewhere", 34_301),
+    ("two_claimants_of_one_key_while_their_order_expires", 47_574),
+    ("two_claimants_of_one_key_with_pay_and_settlement", 106_448),
+    ("two_creators_of_one_item", 116_993),
+    ("two_executors_of_one_order_of_two_lines_and_a_restock", 1_712),
+    ("two_first_orders_of_their_instances_take_numbers", 13_031),
+    ("two_orders_over_the_same_two_items", 7_507),
+    ("two_payers_in_one_batch_and_a_canceller", 588_638),
+    ("two_servers_whose_clocks_differ", 56_501),
+];
+
+#[test]
+fn every_state_of_the_small_cases_keeps_every_promise() {
+    let cases = Mutex::new(cases::all().into_iter());
+    let states = Mutex::new(Vec::new());
+    let next = || cases.lock().expect("nobody panics here").next();
+    let work = || {
+        while let Some(named) = next() {
+            let outcome = search(&named.case);
+            if let Some((violation, story)) = outcome.violation {
+                panic!("{}: {violation}\n{}", named.name, story.join("\n"));
+            }
+            states.lock().expect("nobody panics here").push((named.name, outcome.states));
+        }
+    };
+    std::thread::scope(|scope| [(); 2].map(|()| drop(scope.spawn(work))));
+    let mut states = states.into_inner().expect("nobody panics here");
+    let mut expected = STATES.to_vec();
+    states.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(states, expected);
+}
