@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use domain::{ItemId, Key, KeyDigest, Limits, OrderId};
+use domain::{ItemId, Key, KeyDigest, OrderId};
 
 use host::manifest_of;
 use serde::Deserialize;
@@ -110,7 +110,7 @@ fn measures(components: &BTreeMap<String, Vec<u8>>) -> BTreeMap<Measure, u64> {
         (Measure::ApplicationBytes, bytes),
         (Measure::MemoryBytes, memory),
         (Measure::KeyBytes, longest_key() as u64),
-        (Measure::ValueBytes, Limits::default().record_bytes as u64),
+        (Measure::ValueBytes, api::LIMITS.record_bytes as u64),
         (Measure::BodyBytes, api::MAX_BODY_BYTES as u64),
         (Measure::Seconds, api::BODY_TIMEOUT.as_secs()),
     ])

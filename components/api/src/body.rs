@@ -3,7 +3,7 @@
 use crate::json::{Json, Object};
 use crate::problem::{Invalid, Problem};
 use domain::order::{Lines, LinesError, MAX_LINES, NewOrder};
-use domain::{CustomerId, Delta, InvalidDelta, ItemId, Method, Money, Quantity, Stock};
+use domain::{CustomerId, Delta, InvalidDelta, ItemId, Money, PaymentMethod, Quantity, Stock};
 
 /// The longest reason for an adjustment, in characters.
 const MAX_REASON_LEN: usize = 256;
@@ -11,7 +11,7 @@ const MAX_REASON_LEN: usize = 256;
 /// `{"method":"card","amount":2000}`, both optional.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Payment {
-    pub(crate) method: Option<Method>,
+    pub(crate) method: Option<PaymentMethod>,
     pub(crate) amount: Option<Money>,
 }
 
@@ -53,7 +53,7 @@ pub(crate) fn order(json: &[u8]) -> Result<NewOrder, Problem> {
 pub(crate) fn payment(json: &[u8]) -> Result<Payment, Problem> {
     read(json, |object| {
         object.refuse_others(&["method", "amount"]);
-        let method = object.optional("method", text::<Method>);
+        let method = object.optional("method", text::<PaymentMethod>);
         let amount = object.optional("amount", whole::<Money>);
         Some(Payment { method: method?, amount: amount? })
     })

@@ -9,6 +9,19 @@ use subtle::ConstantTimeEq;
 /// The longest time that an unpaid order may hold stock: a year.
 const MAX_WINDOW_SECONDS: u64 = 31_536_000;
 
+/// The limits of every platform that a shop runs on. The 64 adjustments and 16 keys that an item may carry take 2.3 kB of the
+/// reserve.
+pub const LIMITS: Limits = Limits {
+    // The smallest limit on a value that a platform sets.
+    record_bytes: 1_000_000,
+    reserved_bytes: 16_000,
+    mappings_per_write: 16,
+    // An instance in Spin serves this many at once.
+    requests_per_batch: 16,
+    // Spin reads up to 128 MiB in one call.
+    records_per_read: 100,
+};
+
 /// What the variables say.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -45,7 +58,7 @@ impl Config {
             invalid("payment_window_seconds", format!("must be a whole number from 1 to {MAX_WINDOW_SECONDS}"))
         })?;
         let currency = Currency::try_from(currency).map_err(|error| invalid("currency", error.to_string()))?;
-        let settings = Settings { payment_window: Duration::from_secs(seconds), currency, limits: Limits::default() };
+        let settings = Settings { payment_window: Duration::from_secs(seconds), currency, limits: LIMITS };
         Ok(Self { settings, operator_token })
     }
 

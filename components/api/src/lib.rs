@@ -19,7 +19,7 @@ mod request;
 mod resource;
 mod respond;
 
-pub use config::{Config, ConfigError};
+pub use config::{Config, ConfigError, LIMITS};
 pub use files::File;
 pub use log::Log;
 pub use problem::Problem;

@@ -110,13 +110,13 @@ fn reply(page: &OrderPage, format: Format) -> Reply {
 }
 
 /// An order as a row of CSV (RFC 4180).
-fn row(OrderView { order, status, paid }: &OrderView) -> String {
-    let items: Vec<_> = order.lines.iter().map(|line| format!("{} {}", line.quantity, line.item_id)).collect();
+fn row(OrderView { order, status, payment, .. }: &OrderView) -> String {
+    let items: Vec<_> = order.lines().iter().map(|line| format!("{} {}", line.quantity, line.item_id)).collect();
     let customer = order.customer_id.as_ref().map(|id| quoted(id.as_str())).unwrap_or_default();
-    let method = paid.as_ref().map(|paid| paid.method.to_string()).unwrap_or_default();
-    let paid_at = paid.as_ref().map(|paid| paid.paid_at.to_string()).unwrap_or_default();
+    let method = payment.as_ref().map(|payment| payment.method.to_string()).unwrap_or_default();
+    let paid_at = payment.as_ref().map(|payment| payment.paid_at.to_string()).unwrap_or_default();
     let (id, placed_at, expires_at) = (order.order_id, order.placed_at, order.expires_at);
-    let (items, total, currency) = (items.join("; "), order.total, &order.currency);
+    let (items, total, currency) = (items.join("; "), order.total(), &order.currency);
     format!("{id},{status},{placed_at},{expires_at},{customer},{items},{total},{currency},{method},{paid_at}\r\n")
 }
 

@@ -1,7 +1,7 @@
 //! The orders component's part: place, show, cancel and list orders.
 
 use domain::order::Line;
-use domain::{Currency, CustomerId, Environment, Error, Method, Money, OrderId, OrderView, Shop, Status, Store};
+use domain::{Currency, CustomerId, Environment, Error, Money, OrderId, OrderView, PaymentMethod, Shop, Status, Store};
 use http::{HeaderName, StatusCode, header};
 use serde::Serialize;
 
@@ -64,22 +64,22 @@ pub(crate) struct OrderJson<'a> {
 #[derive(Serialize)]
 struct PaymentJson<'a> {
     amount: Money,
-    method: &'a Method,
+    method: &'a PaymentMethod,
     paid_at: String,
 }
 
 impl<'a> From<&'a OrderView> for OrderJson<'a> {
-    fn from(OrderView { order, status, paid }: &'a OrderView) -> Self {
-        let payment = paid.as_ref().map(|paid| PaymentJson {
-            amount: paid.amount,
-            method: &paid.method,
-            paid_at: paid.paid_at.to_string(),
+    fn from(OrderView { order, status, payment, .. }: &'a OrderView) -> Self {
+        let payment = payment.as_ref().map(|payment| PaymentJson {
+            amount: payment.amount,
+            method: &payment.method,
+            paid_at: payment.paid_at.to_string(),
         });
         Self {
             order_id: order.order_id,
             status: *status,
-            items: &order.lines,
-            total: order.total,
+            items: order.lines(),
+            total: order.total(),
             currency: &order.currency,
             customer_id: order.customer_id.as_ref(),
             placed_at: order.placed_at.to_string(),

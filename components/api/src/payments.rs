@@ -1,6 +1,6 @@
 //! The payments component's part: pay orders.
 
-use domain::{Environment, Method, Shop, Store};
+use domain::{Environment, PaymentMethod, Shop, Store};
 use http::StatusCode;
 
 use crate::body::{self, Payment};
@@ -14,6 +14,6 @@ use crate::resource::{Resource, Verb};
 pub async fn handle<S: Store, E: Environment>(call: &Call<'_>, shop: &Shop<S, E>) -> Result<Reply, Problem> {
     let (Resource::Pay(id), Verb::Post) = (call.resource, call.verb) else { return Err(Problem::not_found()) };
     let Payment { method, amount } = call.json_or_nothing()?.map(body::payment).transpose()?.unwrap_or_default();
-    let view = shop.pay(order_id(id)?, method.unwrap_or_else(Method::unspecified), amount).await?;
+    let view = shop.pay(order_id(id)?, method.unwrap_or_else(PaymentMethod::unspecified), amount).await?;
     Ok(Reply::json(StatusCode::OK, &OrderJson::from(&view)))
 }

@@ -227,7 +227,7 @@ impl From<Error> for Problem {
             Error::ItemExists(item_id) => Self::new(StatusCode::CONFLICT, "item_exists", "Item exists", detail)
                 .with("item_id", item_id.to_string()),
             Error::InvalidCursor(error) => Self::invalid(vec![Invalid::parameter("cursor", error)]),
-            Error::Busy => Self::unavailable("busy", "Busy", &detail, "1"),
+            Error::Contended | Error::Abandoned => Self::unavailable("busy", "Busy", &detail, "1"),
             // Unpaid orders make room when they are paid, cancelled or late.
             Error::ItemFull(item_id) => {
                 Self::unavailable("busy", "Busy", &detail, "60").with("item_id", item_id.to_string())

@@ -39,14 +39,14 @@ pub async fn handle<S: Store, E: Environment>(call: &Call<'_>, shop: &Shop<S, E>
         }
         (Resource::Books, Verb::Get) => {
             call.require_operator()?;
-            let ItemList { items: accounts, unreadable } = shop.accounts(0).await?;
+            let ItemList { items: accounts, unreadable } = shop.stock_report(0).await?;
             let balanced = unreadable.is_empty() && accounts.iter().all(|account| account.balanced);
             let items = accounts.iter().map(AccountJson::from).collect();
             Ok(Reply::json(StatusCode::OK, &BooksJson { items, balanced, unreadable_items: &unreadable }))
         }
         (Resource::Metrics, Verb::Get) => {
             call.require_operator()?;
-            let list = shop.accounts(MAX_HOLDS_LOOKED_AT).await?;
+            let list = shop.stock_report(MAX_HOLDS_LOOKED_AT).await?;
             Ok(Reply::of(METRICS, metrics(&list).into_bytes()))
         }
         _ => Err(Problem::not_found()),
@@ -72,12 +72,12 @@ impl From<&OrderHistory> for OrderHistoryJson {
     fn from(history: &OrderHistory) -> Self {
         let words = |event| match event {
             OrderEvent::Placed => {
-                let lines = history.view.order.lines.iter();
+                let lines = history.view.order.lines().iter();
                 let lines: Vec<_> = lines.map(|line| format!("{} of {}", line.quantity, line.item_id)).collect();
                 format!("Placed: {}.", lines.join(", "))
             }
-            OrderEvent::Paid => match &history.view.paid {
-                Some(paid) => format!("Paid: {} by {}.", paid.amount, paid.method),
+            OrderEvent::Paid => match &history.view.payment {
+                Some(payment) => format!("Paid: {} by {}.", payment.amount, payment.method),
                 None => "Paid.".to_owned(),
             },
             OrderEvent::Cancelled => "Cancelled.".to_owned(),

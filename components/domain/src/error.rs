@@ -1,11 +1,11 @@
 //! Why a request was not done.
 
-use crate::amounts::Money;
-use crate::ids::{ItemId, OrderId};
-use crate::item::Shortage;
-use crate::ledger::InvalidCursor;
-use crate::status::Status;
-use crate::store::{Damaged, StoreError};
+use crate::model::amounts::Money;
+use crate::model::cursor::InvalidCursor;
+use crate::model::ids::{ItemId, OrderId};
+use crate::model::item::{OutOfBounds, Shortage};
+use crate::model::status::Status;
+use crate::store::{Damaged, Key, StoreError};
 
 /// Why a request was not done. Whatever the reason, nothing of it remains that later requests do not clear away.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,11 +19,11 @@ pub enum Error {
     /// There is too little of an item.
     #[error("{available} of {item_id} are available, {requested} were requested")]
     InsufficientStock {
-        /// Which item.
+        /// The item.
         item_id: ItemId,
-        /// What there is for newcomers.
+        /// The units that no hold promises.
         available: u64,
-        /// What was wanted.
+        /// The units that were requested.
         requested: u64,
     },
     /// The total of the order is more than 64 bits can hold.
@@ -38,7 +38,7 @@ pub enum Error {
     /// Only a pending order can be paid.
     #[error("the order is {0}; only a pending order can be paid")]
     OrderNotPayable(Status),
-    /// Only an order that is neither paid nor void can be cancelled.
+    /// Only an unpaid order can be cancelled.
     #[error("the order is {0}; it can no longer be cancelled")]
     OrderNotCancellable(Status),
     /// The amount given is not the total of the order.
@@ -55,10 +55,14 @@ pub enum Error {
     /// There is no such place in the list of orders.
     #[error(transparent)]
     InvalidCursor(#[from] InvalidCursor),
-    /// Too many others wanted the same at once.
+    /// Too many requests changed the same record at once.
     #[error("too many requests for the same item or order at once")]
-    Busy,
-    /// The record of an item has no room for another hold: as many orders wait for their payment as it can take.
+    Contended,
+    /// The request was done in a batch whose leader was stopped. Whether it was done is unknown; a repeat tells.
+    #[error("the request was given up half way")]
+    Abandoned,
+    /// The record of an item has no room for another hold: as many orders wait for their payment as it can take. It has room
+    /// again once some of them are paid, cancelled or expired.
     #[error("{0} has as many unpaid orders as it can take")]
     ItemFull(ItemId),
     /// The list of all items has no room for another one.
@@ -84,12 +88,17 @@ impl From<Damaged> for Error {
 }
 
 impl Error {
-    /// There is less of an item than was wanted.
+    /// There is less of an item than was requested.
     pub(crate) fn insufficient_stock(item_id: &ItemId, shortage: Shortage, requested: u64) -> Self {
         Self::InsufficientStock { item_id: item_id.clone(), available: shortage.available, requested }
     }
 
-    /// An order without the record that belongs to it.
+    /// The record of an item contradicts itself.
+    pub(crate) fn damaged_item(item_id: &ItemId, error: OutOfBounds) -> Self {
+        Self::Unreadable { key: Key::Item(item_id.clone()).to_string(), reason: error.to_string() }
+    }
+
+    /// An order without its state, or a state without its order; or a hold that contradicts both.
     pub(crate) fn inconsistent_order(order: OrderId) -> Self {
         Self::Unreadable { key: format!("order:{order}"), reason: "half of the order is missing".to_owned() }
     }

@@ -11,42 +11,45 @@
 //! 7. **Told is true.** An order that was acknowledged as placed is never rejected afterwards; a payment, cancel or
 //!    adjustment that was acknowledged is never undone.
 //!
-//! The records are in [`item`], [`order`] and [`payment`], pure and without a thought of where they are kept. The
-//! requests are methods of [`Shop`]: `inventory`, `placing`, `orders`, `payments`, `ledger` and `history` hold them. They share one way of
-//! changing an item, in `settlement`, and one way of being done together, in `group`.
+//! | Promise | The function that keeps it | The test that attacks it |
+//! |---|---|---|
+//! | 1 | [`item::Item::hold`], and the swap in `engine/update_item.rs` | `tests/model-check`: `NoOversell` |
+//! | 2 | [`item::Item::settle`], [`item::Item::adjust`] | `tests/model-check`: `Conservation` |
+//! | 3 | [`order_state::OrderState::apply`], and the swap in `engine/order_state.rs` | `tests/model-check`: `OneFate` |
+//! | 4 | [`Shop::pay`]: state, then holds, then the swap of the state | `tests/model-check`: `PaidMeansHeld` |
+//! | 5 | `settle` in `engine/settle.rs`, at every swap of an item | `tests/model-check`: `NothingStuck`; `tests/soak` |
+//! | 6 | [`Shop::place`], by the key's digest in the first item and then in a mapping | `tests/model-check`: `RetryIsSafe` |
+//! | 7 | `resume` in `flows/place.rs` confirms; [`Shop::confirm`] | `tests/model-check`: `ToldIsTrue`; `tests/crash-recovery` |
+//!
+//! The rules are in [`model`], pure: no store, no clock, no chance. The requests are methods of [`Shop`], one file each in
+//! `flows`; what they share is in `engine`. Each layer uses only those below it: flows, engine, store and environment, model.
 
-mod amounts;
-mod counted;
+mod engine;
 mod environment;
 mod error;
-mod group;
-mod history;
-mod holds;
-mod ids;
-mod inventory;
-pub mod item;
-mod item_record;
-mod ledger;
-pub mod order;
-mod orders;
-pub mod payment;
-mod payments;
-mod placing;
-mod settlement;
-mod shop;
-mod status;
+mod flows;
+mod model;
 mod store;
 
-pub use amounts::{Currency, Delta, InvalidCurrency, InvalidDelta, Money, OutOfRange, Quantity, Stock};
-pub use counted::StoreStats;
-pub use environment::{Environment, Timestamp};
+pub use engine::catalog::PRESET;
+pub use engine::instance::InstanceState;
+pub use engine::settle::HoldCount;
+pub use engine::shop::{Settings, Shop};
+pub use engine::stats::StoreStats;
+pub use environment::Environment;
 pub use error::Error;
-pub use history::{AdjustmentRecord, ItemHistory, OrderEvent, OrderHistory};
-pub use ids::{CustomerId, InvalidId, ItemId, KeyDigest, Method, OrderId};
-pub use inventory::{Adjusted, HoldCount, ItemList, ItemView, PRESET, PutOutcome, StockReport};
-pub use ledger::{Cursor, InvalidCursor, MAX_LISTED, OrderPage};
-pub use orders::OrderView;
-pub use placing::Placed;
-pub use shop::{InstanceState, Limits, Settings, Shop};
-pub use status::{Status, status};
+pub use flows::adjust::{AdjustOutcome, AdjustmentRecord};
+pub use flows::history::{ItemHistory, OrderEvent, OrderHistory};
+pub use flows::list_orders::{MAX_LISTED, OrderPage};
+pub use flows::place::Placed;
+pub use flows::put_item::PutOutcome;
+pub use flows::show::OrderView;
+pub use flows::stock_report::{ItemList, ItemView, StockReport};
+pub use model::amounts::{Currency, Delta, InvalidCurrency, InvalidDelta, Money, OutOfRange, Quantity, Stock};
+pub use model::cursor::{Cursor, InvalidCursor};
+pub use model::ids::{CustomerId, InvalidId, ItemId, KeyDigest, OrderId, PaymentMethod};
+pub use model::limits::Limits;
+pub use model::status::{Status, status};
+pub use model::time::Timestamp;
+pub use model::{item, order, order_state, plan};
 pub use store::{CasHandle, Creation, Damaged, Entry, Found, Key, Store, StoreError, Swap};

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 
-use crate::ids::{ItemId, KeyDigest, OrderId};
+use crate::model::ids::{ItemId, KeyDigest, OrderId};
 
 /// The name of a record.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,7 +3,7 @@
 use domain::Limits;
 
 use crate::request::Request::{Adjust, Cancel, List, Pay, Place, Put, Show};
-use crate::request::{Level, Name, Request, Rules};
+use crate::request::{LIMITS, Level, Name, Request, Rules};
 use crate::world::{Case, Faults};
 
 /// A case with its name, which is what it is about.
@@ -148,7 +148,7 @@ fn limits() -> Vec<Named> {
         faults(0, 1, 1),
     );
     full.case.before = (0..6).map(|number| (number, ALL)).collect();
-    full.case.rules.limits = Limits { record_bytes: 360, reserved_bytes: 110, mappings_per_write: 16 };
+    full.case.rules.limits = Limits { record_bytes: 360, reserved_bytes: 110, ..LIMITS };
 
     let mut earlier = named(
         "an_item_that_an_earlier_version_filled",
@@ -158,7 +158,7 @@ fn limits() -> Vec<Named> {
     );
     earlier.case.before = (0..4).map(|number| (number, ALL)).collect();
     earlier.case.before_limits = true;
-    earlier.case.rules.limits = Limits { record_bytes: 235, reserved_bytes: 20, mappings_per_write: 16 };
+    earlier.case.rules.limits = Limits { record_bytes: 235, reserved_bytes: 20, ..LIMITS };
 
     let mut clocks = named(
         "two_servers_whose_clocks_differ",
@@ -219,7 +219,7 @@ fn limits() -> Vec<Named> {
         faults(1, 1, 0),
     );
     first_items.case.before = (0..5).map(|number| (number, ALL)).collect();
-    let every_key = Limits { mappings_per_write: 1, ..Limits::default() };
+    let every_key = Limits { mappings_per_write: 1, ..LIMITS };
     first_items.case.rules = Rules { limits: every_key, ..Rules::of(Level::KeyValue) };
 
     let mut four = together(

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::order::{Lines, NewOrder};
-use domain::{Error, KeyDigest, Limits, Method, Money, OrderId, Settings, Shop, Status, Store};
+use domain::{Error, KeyDigest, Limits, Money, OrderId, PaymentMethod, Settings, Shop, Status, Store};
 use keyvalue_store::{KeyValue, Memory};
 
 use crate::store::{Caller, id_bytes};
@@ -50,6 +50,16 @@ pub enum Answer {
     Refused(Error),
 }
 
+/// Limits so large that no small case meets them.
+// Rule: limits-of-the-search.
+pub const LIMITS: Limits = Limits {
+    record_bytes: 1_000_000,
+    reserved_bytes: 16_000,
+    mappings_per_write: 16,
+    requests_per_batch: 16,
+    records_per_read: 100,
+};
+
 /// What the requests of a case run on.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
@@ -60,9 +70,9 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// The shipped limits.
+    /// Those of a store of this kind.
     pub fn of(level: Level) -> Self {
-        Self { level, limits: Limits::default(), claims: 10_000 }
+        Self { level, limits: LIMITS, claims: 10_000 }
     }
 }
 
@@ -128,7 +138,7 @@ async fn ask<S: Store>(request: &Request, shop: &Shop<S, Caller>) -> Result<Answ
             Answer::Placed(placed.view.order.order_id, placed.view.status)
         }
         Request::Pay(of) => {
-            shop.pay(first_order(*of), Method::unspecified(), None).await?;
+            shop.pay(first_order(*of), PaymentMethod::unspecified(), None).await?;
             Answer::Paid
         }
         Request::Cancel(of) => {

@@ -1,6 +1,6 @@
 //! Requests that are done together in one instance.
 
-use domain::{Error, KeyDigest, Method, OrderView, Placed, Status};
+use domain::{Error, KeyDigest, OrderView, PaymentMethod, Placed, Status};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::support::{AtSwap, World, order, run};
@@ -23,7 +23,7 @@ fn place_together(world: &World, orders: &[(Lines<'_>, Option<&str>)]) -> Vec<Re
 fn pay_together(world: &World, orders: &[&Placed]) -> Vec<Result<OrderView, Error>> {
     let pay = |placed: &&Placed| {
         let (shop, order) = (world.shop(), placed.view.order.order_id);
-        async move { shop.pay(order, Method::unspecified(), None).await }
+        async move { shop.pay(order, PaymentMethod::unspecified(), None).await }
     };
     world.together(orders.iter().map(pay).collect())
 }

@@ -3,11 +3,11 @@
 use domain::{Delta, Error, KeyDigest, Limits, Placed, Status};
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use crate::support::{World, id, order, run};
+use crate::support::{LIMITS, World, id, order, run};
 
 /// A shop whose items have room for a few holds.
 fn small() -> World {
-    let limits = Limits { record_bytes: 3000, reserved_bytes: 2600, mappings_per_write: 16 };
+    let limits = Limits { record_bytes: 3000, reserved_bytes: 2600, ..LIMITS };
     World { limits, ..World::new() }
 }
 
@@ -73,7 +73,7 @@ fn a_record_that_an_earlier_version_filled_to_the_limit_is_taken_apart() {
         (0..30).map(|number| earlier.place_with_key(&[("item1", 1)], &format!("key {number}")).unwrap()).collect();
     // Whatever makes it longer is too much now.
     let record_bytes = earlier.item("item1").to_bytes().len();
-    let world = World { limits: Limits { record_bytes, reserved_bytes: 200, mappings_per_write: 16 }, ..earlier };
+    let world = World { limits: Limits { record_bytes, reserved_bytes: 200, ..LIMITS }, ..earlier };
     assert_eq!(world.adjust("item1", 1), Err(Error::ItemFull(id("item1"))));
     assert_eq!(world.count("adjustment:"), 0);
     assert_eq!(world.place(&[("item1", 1)]).unwrap_err(), Error::ItemFull(id("item1")));
@@ -239,7 +239,7 @@ fn what_an_item_does_not_remember_any_more_leaves_no_record() {
 
 #[wasm_bindgen_test(unsupported = test)]
 fn a_key_stands_for_the_order_that_it_stood_for_first() {
-    let world = World { limits: Limits { mappings_per_write: 1, ..Limits::default() }, ..World::new() };
+    let world = World { limits: Limits { mappings_per_write: 1, ..LIMITS }, ..World::new() };
     let first = world.place_with_key(&[("item1", 1)], "k").unwrap();
     let second = world.place_with_key(&[("item2", 1)], "k").unwrap();
     assert_ne!(first.view.order.order_id, second.view.order.order_id);
@@ -287,7 +287,7 @@ fn a_lost_item_is_the_trouble_of_its_own_orders_alone() {
 fn an_adjustment_that_an_earlier_version_wrote_down_is_in_the_history() {
     let world = World::new();
     assert_eq!(adjust(&world, "item1", 5, "found", "k"), Ok(false));
-    let made = world.item("item1").adjustments[0];
+    let made = world.item("item1").adjustments()[0];
     let request = u64::from_be_bytes(made.request);
     let earlier = KeyDigest::new(&made.key.to_string(), &format!("{request:016x}"));
     let mut records = world.store.0.records.borrow_mut();

@@ -12,9 +12,12 @@
 
 mod batch;
 mod inventory;
+mod item;
 mod item_record;
 mod ledger;
 mod limits;
+mod order_state;
 mod orders;
 mod payments;
+mod plan;
 mod support;

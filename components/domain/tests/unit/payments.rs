@@ -1,6 +1,6 @@
 //! Rules of payment: who pays what, once, and when the goods leave.
 
-use domain::{Error, Method, Money, Status};
+use domain::{Error, Money, PaymentMethod, Status};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::support::{AtSwap, World, run};
@@ -25,8 +25,8 @@ fn a_payment_records_amount_method_and_time() {
     let world = World::new();
     let placed = world.place(&[("item1", 2)]).unwrap();
     world.wait(3);
-    let method: Method = "card".parse().unwrap();
-    let paid = run(world.shop().pay(placed.view.order.order_id, method.clone(), money(2000))).unwrap().paid.unwrap();
+    let method: PaymentMethod = "card".parse().unwrap();
+    let paid = run(world.shop().pay(placed.view.order.order_id, method.clone(), money(2000))).unwrap().payment.unwrap();
     assert_eq!((paid.amount.get(), paid.method, u64::from(paid.paid_at)), (2000, method, 1_700_000_003_000));
 }
 
@@ -35,7 +35,7 @@ fn an_amount_that_is_not_the_total_is_refused() {
     let world = World::new();
     let placed = world.place(&[("item1", 2)]).unwrap();
     for given in [0, 1999, 2001] {
-        let pay = run(world.shop().pay(placed.view.order.order_id, Method::unspecified(), money(given)));
+        let pay = run(world.shop().pay(placed.view.order.order_id, PaymentMethod::unspecified(), money(given)));
         assert!(matches!(pay, Err(Error::AmountMismatch { .. })));
     }
     assert_eq!(world.show(&placed).status, Status::Pending);

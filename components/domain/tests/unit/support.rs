@@ -11,7 +11,16 @@ use domain::item::Item;
 use domain::order::{Lines, NewOrder};
 use domain::{
     Creation, CustomerId, Damaged, Entry, Environment, Error, Found, InstanceState, ItemId, Key, KeyDigest, Limits,
-    Method, OrderView, Placed, Settings, Shop, Store, StoreError, Swap, Timestamp,
+    OrderView, PaymentMethod, Placed, Settings, Shop, Store, StoreError, Swap, Timestamp,
+};
+
+/// Limits that most tests do not meet.
+pub const LIMITS: Limits = Limits {
+    record_bytes: 1_000_000,
+    reserved_bytes: 16_000,
+    mappings_per_write: 16,
+    requests_per_batch: 16,
+    records_per_read: 100,
 };
 
 /// How long an order can be paid in these tests.
@@ -214,7 +223,7 @@ impl World {
         Self {
             instance: warm(&numbers),
             numbers,
-            limits: Limits::default(),
+            limits: LIMITS,
             store: MemoryStore::default(),
             environment: Fixed { now, count: Rc::default(), waits_for_batch: Rc::default() },
         }
@@ -287,7 +296,7 @@ impl World {
     }
 
     pub fn pay(&self, placed: &Placed) -> Result<OrderView, Error> {
-        run(self.shop().pay(placed.view.order.order_id, Method::unspecified(), None))
+        run(self.shop().pay(placed.view.order.order_id, PaymentMethod::unspecified(), None))
     }
 
     pub fn cancel(&self, placed: &Placed) -> Result<OrderView, Error> {
@@ -309,7 +318,7 @@ impl World {
         let shops: Vec<_> = placed.iter().map(|_| self.shop()).collect();
         let ids = placed.iter().map(|placed| placed.view.order.order_id);
         let requests: Vec<_> =
-            shops.iter().zip(ids).map(|(shop, id)| shop.pay(id, Method::unspecified(), None)).collect();
+            shops.iter().zip(ids).map(|(shop, id)| shop.pay(id, PaymentMethod::unspecified(), None)).collect();
         for paid in self.together(requests) {
             paid.unwrap();
         }
@@ -337,7 +346,7 @@ impl World {
 
     /// How many holds the record of an item carries.
     pub fn holds(&self, item: &str) -> usize {
-        self.item(item).holds.len()
+        self.item(item).holds().len()
     }
 
     /// Has the list of orders show what is under these numbers, as if instances had taken them out of the ledger.
@@ -355,6 +364,14 @@ impl World {
     pub fn orders(&self) -> usize {
         self.store.0.records.borrow().keys().filter(|key| key.starts_with("order:")).count()
     }
+}
+
+/// The bytes of an item whose record says another number on hand than its holds and sales add up to: both from 24 to 255.
+pub fn with_on_hand(item: &Item, on_hand: u8) -> Vec<u8> {
+    let said = |number: u8| [b"\x67on_hand\x18".as_slice(), &[number]].concat();
+    let (bytes, from) = (item.to_bytes(), said(item.on_hand().try_into().unwrap()));
+    let at = bytes.windows(from.len()).position(|window| window == from).unwrap();
+    [&bytes[..at], &said(on_hand), &bytes[at + from.len()..]].concat()
 }
 
 pub fn id(item: &str) -> ItemId {

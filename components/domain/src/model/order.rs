@@ -1,11 +1,12 @@
-//! The record of an order: what was asked for, at which prices. It never changes; its fate is its payment's record.
+//! The record of an order: what was asked for, at which prices. It never changes; the order's state has a record of its own.
 
 use serde::{Deserialize, Serialize};
 
-use crate::amounts::{Currency, Money, Quantity};
-use crate::environment::Timestamp;
-use crate::holds::Hold;
-use crate::ids::{CustomerId, ItemId, KeyDigest, OrderId};
+use crate::model::amounts::{Currency, Money, Quantity};
+use crate::model::holds::Hold;
+use crate::model::ids::{CustomerId, ItemId, KeyDigest, OrderId};
+use crate::model::item::Item;
+use crate::model::time::Timestamp;
 
 /// The most lines that a request may have.
 pub const MAX_LINES: usize = 50;
@@ -19,8 +20,8 @@ pub struct NewOrder {
     pub customer_id: Option<CustomerId>,
 }
 
-/// Items and quantities: at least one, each item once, in the order of their ids. All executors of all orders go
-/// through the items in this one order.
+/// Items and quantities: at least one, each item once, in the order of their ids. All requests go through the items of an order
+/// in this one sequence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lines(Vec<(ItemId, Quantity)>);
 
@@ -69,20 +70,18 @@ impl Lines {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Order {
-    /// Its name.
+    /// Its id.
     pub order_id: OrderId,
-    /// What was ordered, in the order of the items.
-    pub lines: Vec<Line>,
-    /// The sum of quantity times price.
-    pub total: Money,
+    lines: Vec<Line>,
+    total: Money,
     /// The currency of every price in it.
     pub currency: Currency,
-    /// Who ordered.
+    /// The customer, in the client's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer_id: Option<CustomerId>,
     /// When it was placed.
     pub placed_at: Timestamp,
-    /// Until when it can be paid.
+    /// From this moment on it can no longer be paid.
     pub expires_at: Timestamp,
 }
 
@@ -90,34 +89,82 @@ pub struct Order {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Line {
-    /// Which item.
+    /// The item.
     pub item_id: ItemId,
-    /// How many.
+    /// The units ordered.
     pub quantity: Quantity,
-    /// What one cost when the order was placed.
+    /// The price of one unit when the order was placed.
     pub unit_price: Money,
 }
 
-/// What so many of each cost at these prices, if it fits.
-pub(crate) fn total(mut lines: impl Iterator<Item = (Money, Quantity)>) -> Option<Money> {
-    lines.try_fold(Money::ZERO, |sum, (unit_price, quantity)| sum.checked_add(unit_price.times(quantity)?))
+/// When an order is placed, until when it can be paid, and in which currency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// Now.
+    pub placed_at: Timestamp,
+    /// From this moment on it can no longer be paid.
+    pub expires_at: Timestamp,
+    /// The currency of every price.
+    pub currency: Currency,
+}
+
+/// An item holds more or less for an order than the order's line says. Neither is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it does not hold what the order says")]
+pub struct HoldMismatch;
+
+/// The price of these lines, if it fits.
+fn total(lines: &[Line]) -> Option<Money> {
+    lines.iter().try_fold(Money::ZERO, |sum, line| sum.checked_add(line.unit_price.times(line.quantity)?))
 }
 
 impl Order {
+    /// The order for these lines, in the order of their items; none if its total is more than money can be.
+    pub(super) fn new(order_id: OrderId, request: &NewOrder, lines: Vec<Line>, terms: &Terms) -> Option<Self> {
+        let Terms { placed_at, expires_at, currency } = terms.clone();
+        let customer_id = request.customer_id.clone();
+        Some(Self { order_id, total: total(&lines)?, lines, currency, customer_id, placed_at, expires_at })
+    }
+
+    /// What was ordered, in the order of the items; at least one line, and each item once.
+    pub fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    /// The sum of quantity times price.
+    pub fn total(&self) -> Money {
+        self.total
+    }
+
     /// Whether this is how `order_id` can have been placed: each item once, in order, and the total their sum.
     pub(crate) fn is_valid(&self, order_id: OrderId) -> bool {
-        let total = total(self.lines.iter().map(|line| (line.unit_price, line.quantity)));
         self.order_id == order_id
             && !self.lines.is_empty()
             && self.lines.is_sorted_by(|one, next| one.item_id < next.item_id)
-            && total == Some(self.total)
+            && total(&self.lines) == Some(self.total)
     }
 
-    /// What it holds of each item while it is not decided. The first hold carries its idempotency key.
+    /// What it holds of the item of this line while it is unpaid. The first line's hold carries the idempotency key.
+    pub(crate) fn hold(&self, line: &Line, key: Option<KeyDigest>) -> Hold {
+        Hold { quantity: line.quantity, expires_at: self.expires_at, key }
+    }
+
+    /// What it holds of each item.
     pub(crate) fn holds(&self, key: Option<KeyDigest>) -> impl Iterator<Item = (&ItemId, Hold)> {
         let keys = std::iter::once(key).chain(std::iter::repeat(None));
-        let hold = |(line, key): (&Line, _)| Hold { quantity: line.quantity, expires_at: self.expires_at, key };
-        self.lines.iter().zip(keys).map(move |(line, key)| (&line.item_id, hold((line, key))))
+        self.lines.iter().zip(keys).map(move |(line, key)| (&line.item_id, self.hold(line, key)))
+    }
+
+    /// Whether an item holds a line of this order.
+    ///
+    /// # Errors
+    /// If it holds more or less.
+    pub(crate) fn is_held(&self, line: &Line, item: &Item) -> Result<bool, HoldMismatch> {
+        match item.holds().get(self.order_id) {
+            None => Ok(false),
+            Some(hold) if hold.quantity == line.quantity => Ok(true),
+            Some(_) => Err(HoldMismatch),
+        }
     }
 
     /// Whether `request` asks for what this order was placed for: what an idempotency key stands for.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::payment::{Payment, Void};
+use crate::model::order_state::{CloseReason, OrderState, State};
 
 /// The status of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -37,15 +37,15 @@ impl fmt::Display for Status {
     }
 }
 
-/// The status of an order with this payment. `all_held` says whether each of its lines is held; it matters only while the
-/// order is unpaid. No clock has a part in it: an order is expired once its payment says so.
-pub fn status(payment: &Payment, all_held: bool) -> Status {
-    match payment {
-        Payment::Paid(_) => Status::Paid,
-        Payment::Void { reason: Void::Cancelled, .. } => Status::Cancelled,
-        Payment::Void { reason: Void::Expired, .. } => Status::Expired,
-        Payment::Void { reason: Void::Rejected, .. } => Status::Rejected,
-        Payment::Unpaid { .. } if all_held => Status::Pending,
-        Payment::Unpaid { .. } => Status::Placing,
+/// The status of an order in this state. `all_held` says whether each of its lines is held; it matters only while the order is
+/// unpaid. No clock has a part in it: an order is expired once its state says so.
+pub fn status(state: &OrderState, all_held: bool) -> Status {
+    match state.get() {
+        State::Paid(_) => Status::Paid,
+        State::Closed { reason: CloseReason::Cancelled, .. } => Status::Cancelled,
+        State::Closed { reason: CloseReason::Expired, .. } => Status::Expired,
+        State::Closed { reason: CloseReason::Rejected, .. } => Status::Rejected,
+        State::Unpaid { .. } if all_held => Status::Pending,
+        State::Unpaid { .. } => Status::Placing,
     }
 }

@@ -93,10 +93,10 @@ impl CustomerId {
 /// By which means an order is paid: 1 to 32 of `a-z 0-9 _ -`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Method(String);
-text_id!(Method);
+pub struct PaymentMethod(String);
+text_id!(PaymentMethod);
 
-impl Method {
+impl PaymentMethod {
     /// What a payment says whose request named no method.
     pub fn unspecified() -> Self {
         Self("unspecified".to_owned())

@@ -1,8 +1,8 @@
 //! The holds of an item: stock that is promised to orders.
 
-use crate::amounts::Quantity;
-use crate::environment::Timestamp;
-use crate::ids::{KeyDigest, OrderId};
+use crate::model::amounts::Quantity;
+use crate::model::ids::{KeyDigest, OrderId};
+use crate::model::time::Timestamp;
 
 /// Stock promised to one order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,28 +9,28 @@ use crate::store::{Creation, Entry, Found, Key, Store, StoreError, Swap};
 pub struct StoreStats {
     /// Calls of [`Store`]. A store may make several of one.
     pub calls: u32,
-    /// Swaps that were not made, since somebody had been faster.
+    /// Swaps that were not made, since another request had been faster.
     pub conflicts: u32,
 }
 
 #[derive(Debug)]
 pub(crate) struct CountingStore<S> {
     store: S,
-    tally: Cell<StoreStats>,
+    stats: Cell<StoreStats>,
 }
 
 impl<S> CountingStore<S> {
     pub(crate) fn new(store: S) -> Self {
-        Self { store, tally: Cell::default() }
+        Self { store, stats: Cell::default() }
     }
 
     pub(crate) fn stats(&self) -> StoreStats {
-        self.tally.get()
+        self.stats.get()
     }
 
     fn count(&self) -> &S {
-        let tally = self.tally.get();
-        self.tally.set(StoreStats { calls: tally.calls.saturating_add(1), ..tally });
+        let stats = self.stats.get();
+        self.stats.set(StoreStats { calls: stats.calls.saturating_add(1), ..stats });
         &self.store
     }
 }
@@ -63,8 +63,8 @@ impl<S: Store> Store for CountingStore<S> {
     async fn swap(&self, read: &Entry, value: Vec<u8>) -> Result<Swap, StoreError> {
         let outcome = self.count().swap(read, value).await;
         if outcome == Ok(Swap::Conflict) {
-            let tally = self.tally.get();
-            self.tally.set(StoreStats { conflicts: tally.conflicts.saturating_add(1), ..tally });
+            let stats = self.stats.get();
+            self.stats.set(StoreStats { conflicts: stats.conflicts.saturating_add(1), ..stats });
         }
         outcome
     }

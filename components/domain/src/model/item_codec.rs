@@ -22,10 +22,10 @@ use std::convert::Infallible;
 use minicbor::data::{Tag, Type};
 use minicbor::{Decoder, Encoder};
 
-use crate::amounts::Quantity;
-use crate::holds::{Hold, Holds};
-use crate::ids::{KeyDigest, OrderId};
-use crate::item::{Adjustment, Item};
+use crate::model::amounts::{Quantity, Stock};
+use crate::model::holds::{Hold, Holds};
+use crate::model::ids::{KeyDigest, OrderId};
+use crate::model::item::{Adjustment, Item};
 
 /// What CBOR that is not told by other means begins with (RFC 8949, 3.4.6).
 const SELF_DESCRIBED: Tag = Tag::new(55799);
@@ -36,14 +36,20 @@ const MAX_NEW_HOLDS: usize = 16;
 /// The form described above.
 const FORMAT: u64 = 1;
 
-/// Bytes that are no item, or one of another version of this program.
+/// Why bytes are no item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("it is no item in the form that this version writes")]
-pub struct DecodeError;
+pub enum DecodeError {
+    /// They have not the form described above.
+    #[error("it is no item in the form that this version writes")]
+    Malformed,
+    /// They have it, but no item can be so.
+    #[error("more is reserved than on hand")]
+    Oversold,
+}
 
 impl From<minicbor::decode::Error> for DecodeError {
     fn from(_: minicbor::decode::Error) -> Self {
-        Self
+        Self::Malformed
     }
 }
 
@@ -89,13 +95,14 @@ impl Item {
 
 fn write(item: &Item, to: &mut Encoder<Bytes>) -> Written {
     // What was never sold is on hand.
-    let accounts = item.sold > 0 || item.received != item.on_hand.get();
+    // Rule: accounts-are-written.
+    let accounts = item.sold > 0 || item.received != item.on_hand();
     let parts =
-        [accounts, accounts, !item.holds.is_empty(), !item.settled_keys.is_empty(), !item.adjustments.is_empty()];
+        [accounts, accounts, !item.holds.is_empty(), !item.unmapped_keys.is_empty(), !item.adjustments.is_empty()];
     let parts = parts.into_iter().map(u64::from).fold(4, u64::saturating_add);
     to.tag(SELF_DESCRIBED)?.map(parts)?.str("format")?.u64(FORMAT)?;
     to.str("version")?.u64(item.version)?;
-    to.str("on_hand")?.u64(item.on_hand.get())?;
+    to.str("on_hand")?.u64(item.on_hand())?;
     to.str("unit_price")?.u64(item.unit_price.get())?;
     if accounts {
         to.str("received")?.u64(item.received)?;
@@ -104,9 +111,9 @@ fn write(item: &Item, to: &mut Encoder<Bytes>) -> Written {
     if !item.holds.is_empty() {
         write_holds(&item.holds, to.str("holds")?)?;
     }
-    if !item.settled_keys.is_empty() {
-        to.str("settled_keys")?.array(count(item.settled_keys.len()))?;
-        for (key, order) in &item.settled_keys {
+    if !item.unmapped_keys.is_empty() {
+        to.str("settled_keys")?.array(count(item.unmapped_keys.len()))?;
+        for (key, order) in &item.unmapped_keys {
             to.array(2)?.bytes(key.as_bytes())?.bytes(order.as_bytes())?;
         }
     }
@@ -150,22 +157,23 @@ fn write_holds(holds: &Holds, to: &mut Encoder<Bytes>) -> Written {
 fn read(bytes: &[u8]) -> Result<Item, DecodeError> {
     let mut from = Decoder::new(bytes);
     if from.tag()? != SELF_DESCRIBED {
-        return Err(DecodeError);
+        return Err(DecodeError::Malformed);
     }
-    let parts = from.map()?.and_then(|fields| fields.checked_sub(4)).ok_or(DecodeError)?;
+    let parts = from.map()?.and_then(|fields| fields.checked_sub(4)).ok_or(DecodeError::Malformed)?;
     if named(&mut from, "format")?.u64()? != FORMAT {
-        return Err(DecodeError);
+        return Err(DecodeError::Malformed);
     }
     let version = named(&mut from, "version")?.u64()?;
-    let on_hand = named(&mut from, "on_hand")?.u64()?.try_into().map_err(|_| DecodeError)?;
-    let unit_price = named(&mut from, "unit_price")?.u64()?.try_into().map_err(|_| DecodeError)?;
+    let on_hand = named(&mut from, "on_hand")?.u64()?.try_into().map_err(|_| DecodeError::Malformed)?;
+    let unit_price = named(&mut from, "unit_price")?.u64()?.try_into().map_err(|_| DecodeError::Malformed)?;
+    let on_hand: Stock = on_hand;
     let mut item = Item { version, ..Item::new(on_hand, unit_price) };
     let mut names = ["received", "sold", "holds", "settled_keys", "adjustments"].into_iter();
     let mut accounts = (None, None);
     for _ in 0..parts {
         // What stands there twice, or too late, is not found any more.
         let name = from.str()?;
-        match names.find(|part| *part == name).ok_or(DecodeError)? {
+        match names.find(|part| *part == name).ok_or(DecodeError::Malformed)? {
             "received" => accounts.0 = Some(from.u64()?),
             "sold" => accounts.1 = Some(from.u64()?),
             "holds" => item.holds = read_holds(&mut from)?,
@@ -174,10 +182,10 @@ fn read(bytes: &[u8]) -> Result<Item, DecodeError> {
                     pair(&mut from)?;
                     let (key, order) =
                         (KeyDigest::from_bytes(fixed(&mut from)?), OrderId::from_bytes(fixed(&mut from)?));
-                    if item.settled_keys.last().is_some_and(|(last, _)| *last >= key) {
-                        return Err(DecodeError);
+                    if item.unmapped_keys.last().is_some_and(|(last, _)| *last >= key) {
+                        return Err(DecodeError::Malformed);
                     }
-                    item.settled_keys.push((key, order));
+                    item.unmapped_keys.push((key, order));
                 }
             }
             _ => {
@@ -191,17 +199,21 @@ fn read(bytes: &[u8]) -> Result<Item, DecodeError> {
     }
     match accounts {
         (None, None) => {}
-        (Some(received), Some(sold)) if sold > 0 || received != item.on_hand.get() => {
+        (Some(received), Some(sold)) if sold > 0 || received != on_hand.get() => {
             (item.received, item.sold) = (received, sold);
         }
-        _ => return Err(DecodeError),
+        _ => return Err(DecodeError::Malformed),
     }
-    if from.position() == bytes.len() { Ok(item) } else { Err(DecodeError) }
+    if from.position() != bytes.len() {
+        return Err(DecodeError::Malformed);
+    }
+    item.available = on_hand.get().checked_sub(item.reserved()).ok_or(DecodeError::Oversold)?;
+    Ok(item)
 }
 
 fn read_holds(from: &mut Decoder<'_>) -> Result<Holds, DecodeError> {
-    let columns = from.map()?.ok_or(DecodeError)?;
-    let (orders, []) = named(from, "order")?.bytes()?.as_chunks::<16>() else { return Err(DecodeError) };
+    let columns = from.map()?.ok_or(DecodeError::Malformed)?;
+    let (orders, []) = named(from, "order")?.bytes()?.as_chunks::<16>() else { return Err(DecodeError::Malformed) };
     let rows = some(Some(count(orders.len())))?;
     let no_key = Hold { quantity: Quantity::ONE, expires_at: 0.into(), key: None };
     // With room for what is held next, or else the list would move to make some.
@@ -210,16 +222,16 @@ fn read_holds(from: &mut Decoder<'_>) -> Result<Holds, DecodeError> {
 
     column(from, "quantity", rows)?;
     for (_, hold) in &mut list {
-        hold.quantity = from.u64()?.try_into().map_err(|_| DecodeError)?;
+        hold.quantity = from.u64()?.try_into().map_err(|_| DecodeError::Malformed)?;
     }
     column(from, "expires_at", rows)?;
     let mut moment = 0_i64;
     for (_, hold) in &mut list {
-        moment = moment.checked_add(from.i64()?).ok_or(DecodeError)?;
-        hold.expires_at = u64::try_from(moment).map_err(|_| DecodeError)?.into();
+        moment = moment.checked_add(from.i64()?).ok_or(DecodeError::Malformed)?;
+        hold.expires_at = u64::try_from(moment).map_err(|_| DecodeError::Malformed)?.into();
         // A moment after the last one that there is.
         if u64::from(hold.expires_at).cast_signed() != moment {
-            return Err(DecodeError);
+            return Err(DecodeError::Malformed);
         }
     }
     match columns {
@@ -233,35 +245,35 @@ fn read_holds(from: &mut Decoder<'_>) -> Result<Holds, DecodeError> {
                 }
             }
             if list.iter().all(|(_, hold)| hold.key.is_none()) {
-                return Err(DecodeError);
+                return Err(DecodeError::Malformed);
             }
         }
-        _ => return Err(DecodeError),
+        _ => return Err(DecodeError::Malformed),
     }
-    Holds::from_sorted(list).ok_or(DecodeError)
+    Holds::from_sorted(list).ok_or(DecodeError::Malformed)
 }
 
 /// The beginning of a column with this name and so many rows.
 fn column(from: &mut Decoder<'_>, name: &str, rows: u64) -> Result<(), DecodeError> {
-    if named(from, name)?.array()? == Some(rows) { Ok(()) } else { Err(DecodeError) }
+    if named(from, name)?.array()? == Some(rows) { Ok(()) } else { Err(DecodeError::Malformed) }
 }
 
 /// The next member, which has to have this name.
 fn named<'a, 'b>(from: &'a mut Decoder<'b>, name: &str) -> Result<&'a mut Decoder<'b>, DecodeError> {
-    if from.str()? == name { Ok(from) } else { Err(DecodeError) }
+    if from.str()? == name { Ok(from) } else { Err(DecodeError::Malformed) }
 }
 
 /// A length that is said, and is not zero: what is empty is left out.
 fn some(length: Option<u64>) -> Result<u64, DecodeError> {
-    length.filter(|length| *length > 0).ok_or(DecodeError)
+    length.filter(|length| *length > 0).ok_or(DecodeError::Malformed)
 }
 
 fn pair(from: &mut Decoder<'_>) -> Result<(), DecodeError> {
-    if from.array()? == Some(2) { Ok(()) } else { Err(DecodeError) }
+    if from.array()? == Some(2) { Ok(()) } else { Err(DecodeError::Malformed) }
 }
 
 fn fixed<const N: usize>(from: &mut Decoder<'_>) -> Result<[u8; N], DecodeError> {
-    from.bytes()?.try_into().map_err(|_| DecodeError)
+    from.bytes()?.try_into().map_err(|_| DecodeError::Malformed)
 }
 
 fn count(length: usize) -> u64 {

@@ -1,0 +1,50 @@
+//! Records and their bytes. Items are CBOR (see [`crate::model::item_codec`]); all others are JSON, so that a person can read
+//! them. What cannot have been written by the rules is not believed, and left as it is.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::Error;
+use crate::model::ids::OrderId;
+use crate::model::item::Item;
+use crate::model::order::Order;
+use crate::store::Entry;
+
+/// A record together with the bytes that it was read from.
+#[derive(Debug, Clone)]
+pub(crate) struct Read<T> {
+    pub(crate) entry: Entry,
+    pub(crate) record: T,
+}
+
+/// The bytes of a record other than an item.
+pub(crate) fn encode(record: &impl Serialize) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(record)
+        .map_err(|error| Error::Unreadable { key: "(to be written)".to_owned(), reason: error.to_string() })
+}
+
+/// A record out of its bytes.
+pub(crate) fn decode<T: DeserializeOwned>(entry: Entry) -> Result<Read<T>, Error> {
+    match serde_json::from_slice(&entry.value) {
+        Ok(record) => Ok(Read { entry, record }),
+        Err(error) => Err(Error::Unreadable { key: entry.physical_key, reason: error.to_string() }),
+    }
+}
+
+/// An order out of its bytes. Its holds are found by what it says.
+pub(crate) fn decode_order(entry: Entry, id: OrderId) -> Result<Order, Error> {
+    let Read { entry, record: order } = decode::<Order>(entry)?;
+    if order.is_valid(id) {
+        Ok(order)
+    } else {
+        Err(Error::Unreadable { key: entry.physical_key, reason: "no order was placed like this".to_owned() })
+    }
+}
+
+/// An item out of its bytes.
+pub(crate) fn decode_item(entry: Entry) -> Result<Read<Item>, Error> {
+    match Item::from_bytes(&entry.value) {
+        Ok(record) => Ok(Read { entry, record }),
+        Err(error) => Err(Error::Unreadable { key: entry.physical_key, reason: error.to_string() }),
+    }
+}

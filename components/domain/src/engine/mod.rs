@@ -1,0 +1,15 @@
+//! What the flows share: the shop and its instance, how records are read and written, how attempts are counted, how requests
+//! are done in batches, and the one way in which an item changes.
+
+pub mod batch;
+pub mod catalog;
+pub mod codec;
+pub mod instance;
+pub mod order_state;
+pub mod read;
+pub mod retry;
+pub mod sequence;
+pub mod settle;
+pub mod shop;
+pub mod stats;
+pub mod update_item;

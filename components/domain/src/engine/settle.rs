@@ -1,0 +1,200 @@
+//! Settling: what becomes of the holds of decided orders.
+
+use crate::engine::codec::Read;
+use crate::engine::order_state::Transition;
+use crate::engine::retry::Retry;
+use crate::engine::shop::Shop;
+use crate::engine::update_item::{Guards, Lack, Update, readable_state};
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::model::ids::{ItemId, OrderId};
+use crate::model::item::{Item, Look, OutOfBounds, Settlement};
+use crate::model::order::Order;
+use crate::model::order_state::{Event, OrderState};
+use crate::model::time::Timestamp;
+use crate::store::{Entry, Found, Key, Store};
+
+/// A record with so few holds is not worth a swap of its own.
+const FEW_HOLDS: usize = 16;
+
+/// How many holds a payer looks at, to see whether it is time for a swap that settles them.
+const LOOKED_AT_AFTER_PAYMENT: usize = 48;
+
+/// How many holds of one item are looked at to count those of pending orders.
+const LOOKED_AT_TO_COUNT: usize = 100;
+
+/// What settling has done to an item.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Settled {
+    /// Holds that are gone.
+    pub(crate) dropped: usize,
+    /// Those of them that gave their goods back.
+    pub(crate) released: usize,
+}
+
+impl Settled {
+    /// Whether there may be enough now.
+    pub(crate) fn helps(self, lack: Lack) -> bool {
+        match lack {
+            Lack::Stock => self.released > 0,
+            Lack::Room => self.dropped > 0,
+        }
+    }
+}
+
+/// The holds in a record: those of pending orders, and those of decided ones that are not settled yet. There are at most about
+/// as many of the latter as of the former.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HoldCount {
+    /// How many there are.
+    pub all: usize,
+    /// How many of them were looked at.
+    pub looked_at: usize,
+    /// How many of those are of orders that are decided, or overdue.
+    pub decided: usize,
+}
+
+impl<S: Store, E: Environment> Shop<S, E> {
+    /// Settles in `item`, which was read from `entry` and is not written yet, those orders that are decided. Up to `decisions`
+    /// that are unpaid and past their expiry are decided here.
+    ///
+    /// Not the orders whose states are among the guards: they may be held by this very change, which is not written. Their
+    /// keys would be mapped before any other request could see them used.
+    pub(crate) async fn settle(
+        &self,
+        entry: &Entry,
+        item: &mut Item,
+        states: &mut Guards,
+        guard_keys: &[Key],
+        now: Timestamp,
+        mut decisions: usize,
+    ) -> Result<Settled, Error> {
+        let mut settled = Settled::default();
+        for (order, found) in states.states_mut() {
+            // Rule: own-holds-are-not-settled.
+            let is_own = guard_keys.contains(&Key::OrderState(order));
+            if is_own {
+                continue;
+            }
+            let Some(state) = readable_state(found) else { continue };
+            let Some(hold) = item.holds().get(order) else { continue };
+            let settlement = match state.record.settlement() {
+                None if hold.expires_at <= now && decisions > 0 => {
+                    decisions = decisions.saturating_sub(1);
+                    self.settle_overdue(&state, hold.expires_at, now, found).await?
+                }
+                settlement => settlement,
+            };
+            if let Some(settlement) = settlement {
+                item.settle(order, settlement).map_err(|error| damaged(entry, error))?;
+                settled.dropped = settled.dropped.saturating_add(1);
+                settled.released = settled.released.saturating_add(usize::from(settlement != Settlement::Sold));
+            }
+        }
+        Ok(settled)
+    }
+
+    /// Decides an order whose hold is overdue.
+    async fn settle_overdue(
+        &self,
+        state: &Read<OrderState>,
+        expires_at: Timestamp,
+        now: Timestamp,
+        found: &mut Found,
+    ) -> Result<Option<Settlement>, Error> {
+        // Rule: overdue-holds-are-decided.
+        match self.transition(state, Event::Expire { at: now }, expires_at).await? {
+            Transition::Done(expired) => {
+                // It may have a hold on the next item too.
+                *found = Ok(Some(expired.entry));
+                Ok(expired.record.settlement())
+            }
+            // Rule: conflict-at-expiry-is-left-alone.
+            // Paid or cancelled this moment: the next swap of the item sees it.
+            Transition::Retry(Retry::Stale) | Transition::Illegal => Ok(None),
+            Transition::Retry(Retry::Unknown(error)) => Err(error.into()),
+        }
+    }
+
+    /// Settles holds of an item that `paid` orders were just paid on, where more than a third of those that are looked at are of
+    /// decided orders: without this, holds would stay where orders are paid and no new ones come. Errors are not the payer's
+    /// business: the orders are paid.
+    pub(crate) async fn settle_after_payment(&self, item: Read<Item>, paid: usize) {
+        let holds = item.record.holds().len();
+        // Of a record with many holds only some payers look at some, as many as it takes to keep up with the payments.
+        let looks = LOOKED_AT_AFTER_PAYMENT;
+        let chance = u64::try_from(looks).unwrap_or(u64::MAX);
+        let weight = u64::try_from(paid.saturating_mul(4)).unwrap_or(u64::MAX);
+        let turn = self.turn();
+        let skipped = holds > looks && turn.checked_rem(chance).is_some_and(|chosen| chosen >= weight);
+        if holds <= FEW_HOLDS || skipped {
+            return;
+        }
+        let now = self.environment.now();
+        let Read { entry, record: mut item } = item;
+        let due = item.due(now, turn, Look::at(looks, looks));
+        let due = due.get(..looks).unwrap_or(&due);
+        let Ok(mut states) = self.read_states(due).await else { return };
+        let Ok(settled) = self.settle(&entry, &mut item, &mut states, &[], now, 0).await else { return };
+        // A third is more than placing leaves where it settles too, and less than may be there.
+        if settled.dropped.saturating_mul(3) > due.len() {
+            self.write_settled(&entry, item).await;
+        }
+    }
+
+    /// The item as it would be if its expired holds were settled, without writing: what a reader is shown.
+    pub(crate) async fn preview(&self, item_id: &ItemId, item: &mut Item, now: Timestamp) -> Result<(), Error> {
+        let expired = item.due(now, 0, Look::at(Look::SHORT.expired, 0));
+        let mut states = self.read_states(&expired).await?;
+        for (order, found) in states.states_mut() {
+            if let Some(state) = readable_state(found) {
+                let released = Settlement::Released { key_reusable: false };
+                let settlement = state.record.settlement().unwrap_or(released);
+                item.settle(order, settlement).map_err(|error| Error::damaged_item(item_id, error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts the holds of an item, and looks at some of them.
+    pub(crate) async fn count_holds(&self, item: &Item, look: usize) -> Result<HoldCount, Error> {
+        let all = item.holds().len();
+        if look == 0 {
+            // Most reports do not look: they need no place to begin at either.
+            return Ok(HoldCount { all, ..HoldCount::default() });
+        }
+        let now = self.environment.now();
+        let look = look.min(LOOKED_AT_TO_COUNT);
+        let orders = item.due(now, self.turn(), Look::at(look, look));
+        let orders: Vec<_> = orders.into_iter().take(look).collect();
+        let mut states = self.read_states(&orders).await?;
+        let is_decided = |(order, found): &(OrderId, &mut Found)| {
+            let is_overdue = item.holds().get(*order).is_some_and(|hold| hold.expires_at <= now);
+            readable_state(found).is_some_and(|state| is_overdue || state.record.settlement().is_some())
+        };
+        let decided = states.states_mut().filter(is_decided).count();
+        Ok(HoldCount { all, looked_at: orders.len(), decided })
+    }
+
+    /// Ends the hold that a decided order still has on an item.
+    async fn release(&self, item_id: &ItemId, order: OrderId, settlement: Settlement) -> Result<(), Error> {
+        self.update_item(item_id, |item, _| match item.settle(order, settlement) {
+            Ok(true) => Ok(Update::Write(())),
+            Ok(false) => Ok(Update::Unchanged(())),
+            Err(error) => Err(Error::damaged_item(item_id, error)),
+        })
+        .await
+    }
+
+    /// Releases what a decided order holds, as far as that goes. Its state is recorded: what is left after an error is settled
+    /// by later requests for the item, and by those first that find too little of it.
+    pub(crate) async fn release_all(&self, order: &Order, settlement: Settlement) {
+        for line in order.lines() {
+            let _ = self.release(&line.item_id, order.order_id, settlement).await;
+        }
+    }
+}
+
+fn damaged(entry: &Entry, error: OutOfBounds) -> Error {
+    Error::Unreadable { key: entry.physical_key.clone(), reason: error.to_string() }
+}

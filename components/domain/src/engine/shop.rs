@@ -1,0 +1,85 @@
+//! The shop: a store, an environment, settings, and what its instance shares.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::engine::instance::InstanceState;
+use crate::engine::retry::Attempts;
+use crate::engine::stats::{CountingStore, StoreStats};
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::model::amounts::Currency;
+use crate::model::limits::Limits;
+use crate::store::Store;
+
+/// What the owner of the shop decides, and the limits of its platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// How long an unpaid order holds its stock.
+    pub payment_window: Duration,
+    /// The currency of every price.
+    pub currency: Currency,
+    /// How large records and calls may become.
+    pub limits: Limits,
+}
+
+/// Takes orders, holds stock and takes payment, on a store. The requests are its methods, in [`crate::flows`].
+#[derive(Debug)]
+pub struct Shop<S, E> {
+    pub(crate) store: CountingStore<S>,
+    pub(crate) environment: E,
+    pub(crate) settings: Settings,
+    pub(crate) instance: Rc<InstanceState>,
+}
+
+impl<S: Store, E: Environment> Shop<S, E> {
+    /// A shop. It keeps nothing of its own: any number of them may share a store.
+    pub fn new(store: S, environment: E, settings: Settings, instance: Rc<InstanceState>) -> Self {
+        Self { store: CountingStore::new(store), environment, settings, instance }
+    }
+
+    /// What it has asked of the store so far.
+    pub fn stats(&self) -> StoreStats {
+        self.store.stats()
+    }
+
+    /// The currency of every price.
+    pub fn currency(&self) -> &Currency {
+        &self.settings.currency
+    }
+
+    /// Makes sure that what a client is about to be told is not undone when the store fails over, nor what it rests on. To be
+    /// called before an answer is given that has to stay true.
+    ///
+    /// # Errors
+    /// If that cannot be made sure.
+    pub async fn confirm(&self) -> Result<(), Error> {
+        // Rule: answers-are-confirmed.
+        Ok(self.store.confirm().await?)
+    }
+
+    /// Tries on scratch records whether the store is there and really is atomic.
+    ///
+    /// # Errors
+    /// If it is not.
+    pub async fn probe(&self) -> Result<(), Error> {
+        Ok(self.store.probe().await?)
+    }
+
+    /// A number for one look at the holds of an item: where it begins, so that each look is at others.
+    pub(crate) fn turn(&self) -> u64 {
+        let mut random = [0; 8];
+        self.environment.random(&mut random);
+        u64::from_le_bytes(random)
+    }
+
+    /// Starts to count the attempts of a request.
+    pub(crate) fn attempts(&self) -> Attempts<'_, E> {
+        Attempts::new(&self.environment)
+    }
+
+    /// Starts to count the attempts of a batch.
+    pub(crate) fn attempts_in_batch(&self) -> Attempts<'_, E> {
+        Attempts::in_batch(&self.environment)
+    }
+}

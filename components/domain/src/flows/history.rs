@@ -1,0 +1,103 @@
+//! The histories of orders and items.
+
+use serde::Serialize;
+
+use crate::engine::codec::decode;
+use crate::engine::shop::Shop;
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::flows::adjust::AdjustmentRecord;
+use crate::flows::show::OrderView;
+use crate::model::ids::{ItemId, OrderId};
+use crate::model::item::Adjustment;
+use crate::model::order_state::{CloseReason, State};
+use crate::model::status::Status;
+use crate::model::time::Timestamp;
+use crate::store::{Key, Store};
+
+/// What can happen to an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderEvent {
+    /// It was asked for.
+    Placed,
+    /// It was paid.
+    Paid,
+    /// A client cancelled it.
+    Cancelled,
+    /// It was not paid in time.
+    Expired,
+    /// There was too little stock for one of its lines.
+    Rejected,
+}
+
+/// The history of an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderHistory {
+    /// The order as it is now.
+    pub view: OrderView,
+    /// What happened, oldest first.
+    pub events: Vec<(Timestamp, OrderEvent)>,
+}
+
+/// The history of an item.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ItemHistory {
+    /// The latest adjustments, newest first.
+    pub adjustments: Vec<AdjustmentRecord>,
+    /// How many of them cannot be read.
+    pub unreadable: usize,
+}
+
+impl<S: Store, E: Environment> Shop<S, E> {
+    /// The history of an order.
+    ///
+    /// # Errors
+    /// If there is no such order, or a record that it needs cannot be read.
+    pub async fn order_history(&self, order_id: OrderId) -> Result<OrderHistory, Error> {
+        let shown = self.show_order(order_id).await?;
+        // It may have been decided in the meantime.
+        let state = self.read_state(order_id).await?.record;
+        let view = OrderView::new(shown.order, &state, shown.status != Status::Placing);
+        let decided = match state.get() {
+            State::Paid(payment) => Some((payment.paid_at, OrderEvent::Paid)),
+            State::Closed { reason: CloseReason::Cancelled, at } => Some((*at, OrderEvent::Cancelled)),
+            State::Closed { reason: CloseReason::Rejected, at } => Some((*at, OrderEvent::Rejected)),
+            // It was decided later, but this is when.
+            State::Closed { reason: CloseReason::Expired, .. } => Some((view.order.expires_at, OrderEvent::Expired)),
+            State::Unpaid { .. } => None,
+        };
+        let events = [(view.order.placed_at, OrderEvent::Placed)].into_iter().chain(decided).collect();
+        Ok(OrderHistory { view, events })
+    }
+
+    /// The latest adjustments of an item, newest first: those that it remembers
+    /// ([`crate::item::REMEMBERED_ADJUSTMENTS`]).
+    ///
+    /// # Errors
+    /// If there is no such item, its record cannot be read, or the store fails.
+    pub async fn item_history(&self, item_id: &ItemId) -> Result<ItemHistory, Error> {
+        let item = self.item(item_id).await?.record;
+        let names = |adjustment: &Adjustment| [adjustment.key, adjustment.earlier_name()].map(Key::Adjustment);
+        let keys: Vec<_> = item.adjustments().iter().rev().flat_map(names).collect();
+        let mut found = if keys.is_empty() { Vec::new() } else { self.store.get(&keys).await? }.into_iter();
+        let mut history = ItemHistory::default();
+        for adjustment in item.adjustments().iter().rev() {
+            let mut made = None;
+            let mut unreadable = false;
+            for found in found.by_ref().take(2) {
+                match found.map_err(Error::from).and_then(|entry| entry.map(decode::<AdjustmentRecord>).transpose()) {
+                    Ok(read) => {
+                        let record = read.map(|read| read.record).filter(|record| record.is(item_id, adjustment));
+                        made = made.or(record);
+                    }
+                    Err(_) => unreadable = true,
+                }
+            }
+            // None of both: adjustments that were made before there were such records.
+            history.unreadable = history.unreadable.saturating_add(usize::from(made.is_none() && unreadable));
+            history.adjustments.extend(made);
+        }
+        Ok(history)
+    }
+}

@@ -1,0 +1,176 @@
+//! Paying an order.
+
+use std::rc::Rc;
+
+use crate::engine::codec::Read;
+use crate::engine::instance::{PayOutcome, PayRequest};
+use crate::engine::order_state::Transition;
+use crate::engine::read::{FoundItem, OrderRead, is_held};
+use crate::engine::retry::Retry;
+use crate::engine::shop::Shop;
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::flows::show::OrderView;
+use crate::model::amounts::Money;
+use crate::model::ids::{ItemId, OrderId, PaymentMethod};
+use crate::model::order::Order;
+use crate::model::order_state::{Event, OrderState, Payment};
+use crate::model::status::{Status, status};
+use crate::store::Store;
+
+/// An order that can be paid if all of its lines are held.
+struct Payable {
+    order: Order,
+    state: Read<OrderState>,
+    payment: Payment,
+}
+
+/// Items that were read, sorted by their ids.
+type Items = Vec<(ItemId, FoundItem)>;
+
+impl<S: Store, E: Environment> Shop<S, E> {
+    /// Pays an order. Repeating it is safe. An `amount` that is given must be the total.
+    ///
+    /// The swap of the state is the moment of sale: it succeeds only while the state is what was read before the holds were
+    /// seen, and a hold is dropped only after the order was decided. So every line is held at that moment.
+    ///
+    /// Orders that are paid within a moment in one instance are looked up together, and then paid one by one.
+    ///
+    /// # Errors
+    /// If there is no such order, it cannot be paid, or the amount is not its total; or if the store fails.
+    pub async fn pay(
+        &self,
+        order_id: OrderId,
+        method: PaymentMethod,
+        amount: Option<Money>,
+    ) -> Result<OrderView, Error> {
+        let request = PayRequest { order_id, method: Rc::new(method), amount };
+        let (batcher, limits) = (&self.instance.paying, self.settings.limits);
+        let mut attempts = self.attempts();
+        loop {
+            let work = async |all: Vec<PayRequest>| self.pay_all(&all).await;
+            let outcome = batcher.submit(&self.environment, limits, request.clone(), work).await;
+            // The request that led the batch was stopped: whether the order was paid is as unknown as after a crash.
+            match outcome.ok_or(Error::Abandoned)? {
+                PayOutcome::Paid(paid) => {
+                    let (order, state) = *paid;
+                    return Ok(OrderView::new(order, &state, true));
+                }
+                PayOutcome::Refused(error) => return Err(error),
+                PayOutcome::Retry(retry) => attempts.again(retry).await?,
+                PayOutcome::Overdue(read) => {
+                    let (order, state) = *read;
+                    let _ = self.expire(&order, state).await?;
+                    attempts.again(Retry::Stale).await?;
+                }
+            }
+        }
+    }
+
+    async fn pay_all(&self, all: &[PayRequest]) -> Vec<PayOutcome> {
+        // Of two requests to pay one order the second looks again once the first is done.
+        let mut ids = Vec::with_capacity(all.len());
+        for request in all {
+            if !ids.contains(&request.order_id) {
+                ids.push(request.order_id);
+            }
+        }
+        let mut orders = match self.read_orders(&ids).await {
+            Ok(orders) => ids.into_iter().zip(orders).collect::<Vec<_>>(),
+            Err(error) => return all.iter().map(|_| PayOutcome::Refused(error.clone())).collect(),
+        };
+        let mut payable = |request: &PayRequest| match orders.iter().position(|(id, _)| *id == request.order_id) {
+            Some(index) => self.payable(request, orders.swap_remove(index).1),
+            None => Err(PayOutcome::Retry(Retry::Stale)),
+        };
+        let payable: Vec<_> = all.iter().map(&mut payable).collect();
+        // The items after the states.
+        let items = match self.items_of(payable.iter().flatten()).await {
+            Ok(items) => items,
+            Err(error) => return all.iter().map(|_| PayOutcome::Refused(error.clone())).collect(),
+        };
+        let mut outcomes = Vec::with_capacity(all.len());
+        for payable in payable {
+            outcomes.push(match payable {
+                Ok(payable) => self.pay_one(payable, &items).await.unwrap_or_else(PayOutcome::Refused),
+                Err(outcome) => outcome,
+            });
+        }
+        for (item_id, item) in items {
+            let is_paid = |outcome: &&PayOutcome| match outcome {
+                PayOutcome::Paid(paid) => paid.0.lines().iter().any(|line| line.item_id == item_id),
+                PayOutcome::Refused(_) | PayOutcome::Retry(_) | PayOutcome::Overdue(_) => false,
+            };
+            if let (Ok(Some(item)), paid @ 1..) = (item, outcomes.iter().filter(is_paid).count()) {
+                self.settle_after_payment(item, paid).await;
+            }
+        }
+        outcomes
+    }
+
+    /// What has to be done to pay an order, or the outcome if that is nothing.
+    fn payable(&self, request: &PayRequest, read: Result<Option<OrderRead>, Error>) -> Result<Payable, PayOutcome> {
+        let read = read.map_err(PayOutcome::Refused)?;
+        let (order, state) = read.ok_or(PayOutcome::Refused(Error::OrderNotFound))?;
+        if let Some(given) = request.amount
+            && given != order.total()
+        {
+            return Err(PayOutcome::Refused(Error::AmountMismatch { total: order.total(), given }));
+        }
+        let now = self.environment.now();
+        if state.record.is_overdue(now, order.expires_at) {
+            return Err(PayOutcome::Overdue(Box::new((order, state))));
+        }
+        match status(&state.record, true) {
+            Status::Pending | Status::Placing => {}
+            Status::Paid => return Err(PayOutcome::Paid(Box::new((order, state.record)))),
+            closed @ (Status::Cancelled | Status::Expired | Status::Rejected) => {
+                return Err(PayOutcome::Refused(Error::OrderNotPayable(closed)));
+            }
+        }
+        let method = PaymentMethod::clone(&request.method);
+        let payment = Payment { amount: order.total(), method, paid_at: now };
+        Ok(Payable { order, state, payment })
+    }
+
+    /// Reads the items of these orders.
+    async fn items_of(&self, payable: impl Iterator<Item = &Payable>) -> Result<Items, Error> {
+        let mut ids = Vec::<ItemId>::new();
+        for Payable { order, .. } in payable {
+            for line in order.lines() {
+                if let Err(index) = ids.binary_search(&line.item_id) {
+                    ids.insert(index, line.item_id.clone());
+                }
+            }
+        }
+        let mut items = Items::with_capacity(ids.len());
+        for ids in ids.chunks(self.settings.limits.records_per_read.max(1)) {
+            items.extend(ids.iter().cloned().zip(self.find_items(ids).await?));
+        }
+        Ok(items)
+    }
+
+    async fn pay_one(&self, payable: Payable, items: &Items) -> Result<PayOutcome, Error> {
+        let Payable { order, state, payment } = payable;
+        for line in order.lines() {
+            let index = items.binary_search_by(|(id, _)| id.cmp(&line.item_id)).ok();
+            // Rule: payment-needs-every-hold.
+            let held = match index.and_then(|index| items.get(index)) {
+                Some((_, Ok(Some(item)))) => is_held(&order, line, &item.record)?,
+                Some((_, Err(error))) => return Err(error.clone()),
+                Some((_, Ok(None))) | None => false,
+            };
+            if !held {
+                // Either not yet, or not any more: then the order was decided since.
+                let same = self.read_state(order.order_id).await?.entry == state.entry;
+                let placing = || PayOutcome::Refused(Error::OrderNotPayable(Status::Placing));
+                return Ok(if same { placing() } else { PayOutcome::Retry(Retry::Stale) });
+            }
+        }
+        Ok(match self.transition(&state, Event::Pay(payment), order.expires_at).await? {
+            Transition::Done(state) => PayOutcome::Paid(Box::new((order, state.record))),
+            Transition::Retry(retry) => PayOutcome::Retry(retry),
+            Transition::Illegal => PayOutcome::Retry(Retry::Stale),
+        })
+    }
+}

@@ -1,0 +1,52 @@
+//! An order as a client sees it.
+
+use crate::engine::codec::Read;
+use crate::engine::shop::Shop;
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::model::ids::OrderId;
+use crate::model::order::Order;
+use crate::model::order_state::{OrderState, Payment};
+use crate::model::status::{Status, status};
+use crate::store::Store;
+
+/// An order as a client sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OrderView {
+    /// What was ordered.
+    pub order: Order,
+    /// Its status.
+    pub status: Status,
+    /// The payment, once it was made.
+    pub payment: Option<Payment>,
+}
+
+impl OrderView {
+    /// The view of an order in this state, where `all_held` says whether each line is held.
+    pub(crate) fn new(order: Order, state: &OrderState, all_held: bool) -> Self {
+        Self { order, status: status(state, all_held), payment: state.payment().cloned() }
+    }
+}
+
+impl<S: Store, E: Environment> Shop<S, E> {
+    /// Shows an order.
+    ///
+    /// # Errors
+    /// If there is no such order, or a record that it needs cannot be read.
+    pub async fn show_order(&self, order_id: OrderId) -> Result<OrderView, Error> {
+        let (order, state) = self.read_order(order_id).await?.ok_or(Error::OrderNotFound)?;
+        self.to_view(order, state).await
+    }
+
+    /// An order that was read, as a client sees it. An expiry is decided before it is shown.
+    pub(crate) async fn to_view(&self, order: Order, state: Read<OrderState>) -> Result<OrderView, Error> {
+        let state = self.expire(&order, state).await?;
+        if state.record.settlement().is_some() || self.missing_lines(&order).await?.is_empty() {
+            return Ok(OrderView::new(order, &state.record, true));
+        }
+        // A hold may be missing because it was settled since: then the state says so by now.
+        let state = self.read_state(order.order_id).await?;
+        Ok(OrderView::new(order, &state.record, false))
+    }
+}

@@ -1,0 +1,117 @@
+//! Items as clients and operators see them.
+
+use crate::engine::codec::Read;
+use crate::engine::settle::HoldCount;
+use crate::engine::shop::Shop;
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::model::amounts::Money;
+use crate::model::ids::ItemId;
+use crate::model::item::Item;
+use crate::store::Store;
+
+/// An item as a client sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemView {
+    /// Its id.
+    pub item_id: ItemId,
+    /// The units that are there, promised ones included.
+    pub on_hand: u64,
+    /// The units that are promised to orders.
+    pub reserved: u64,
+    /// The units that an order can have.
+    pub available: u64,
+    /// The price of one unit, in minor units of the shop's currency.
+    pub unit_price: Money,
+}
+
+impl ItemView {
+    pub(crate) fn new(item_id: &ItemId, item: &Item) -> Self {
+        Self {
+            item_id: item_id.clone(),
+            on_hand: item.on_hand(),
+            reserved: item.reserved(),
+            available: item.available(),
+            unit_price: item.unit_price(),
+        }
+    }
+}
+
+/// What the operator is told about the stock of an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StockReport {
+    /// The item.
+    pub view: ItemView,
+    /// The initial stock and the sum of all adjustments.
+    pub received: u64,
+    /// The units that left with settled orders.
+    pub sold: u64,
+    /// Whether received = on hand + sold.
+    pub balanced: bool,
+    /// The holds in its record.
+    pub holds: HoldCount,
+}
+
+/// What is known of all items.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemList<T> {
+    /// In the order of their ids.
+    pub items: Vec<T>,
+    /// Those whose records cannot be read.
+    pub unreadable: Vec<ItemId>,
+}
+
+impl<S: Store, E: Environment> Shop<S, E> {
+    /// Shows an item.
+    ///
+    /// # Errors
+    /// If there is no such item, or its record cannot be read.
+    pub async fn show_item(&self, item_id: &ItemId) -> Result<ItemView, Error> {
+        let item = self.find_item(item_id).await?.ok_or_else(|| Error::ItemNotFound(item_id.clone()))?;
+        self.view_item(item_id, item.record).await
+    }
+
+    /// Shows all items, in the order of their ids.
+    ///
+    /// # Errors
+    /// If the catalog cannot be read, or the store fails.
+    pub async fn list_items(&self) -> Result<ItemList<ItemView>, Error> {
+        let ItemList { items, unreadable } = self.stock_report(0).await?;
+        Ok(ItemList { items: items.into_iter().map(|report| report.view).collect(), unreadable })
+    }
+
+    /// Reports on all items, in the order of their ids. Looks at up to `look` holds in all, to tell those of pending orders
+    /// from the others.
+    ///
+    /// # Errors
+    /// If the catalog cannot be read, or the store fails.
+    pub async fn stock_report(&self, mut look: usize) -> Result<ItemList<StockReport>, Error> {
+        let ids = self.item_ids().await?;
+        let mut list = ItemList { items: Vec::with_capacity(ids.len()), unreadable: Vec::new() };
+        for ids in ids.chunks(self.settings.limits.records_per_read.max(1)) {
+            for (item_id, item) in ids.iter().zip(self.find_items(ids).await?) {
+                let mut item = match item {
+                    Ok(Some(Read { record, .. })) => record,
+                    // Listed, but not there: its creation was cut short.
+                    Ok(None) => continue,
+                    Err(Error::Unreadable { .. }) => {
+                        list.unreadable.push(item_id.clone());
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                };
+                let holds = self.count_holds(&item, look).await?;
+                look = look.saturating_sub(holds.looked_at);
+                self.preview(item_id, &mut item, self.environment.now()).await?;
+                let (received, sold, balanced) = (item.received(), item.sold(), item.is_balanced());
+                list.items.push(StockReport { view: ItemView::new(item_id, &item), received, sold, balanced, holds });
+            }
+        }
+        Ok(list)
+    }
+
+    pub(crate) async fn view_item(&self, item_id: &ItemId, mut item: Item) -> Result<ItemView, Error> {
+        self.preview(item_id, &mut item, self.environment.now()).await?;
+        Ok(ItemView::new(item_id, &item))
+    }
+}

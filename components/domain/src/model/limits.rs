@@ -1,0 +1,26 @@
+//! The limits of the platform and its store, passed in by the program that runs the rules.
+
+/// How large records and calls may become. The rules know no platform: its numbers are given to them here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The most bytes of a record.
+    pub record_bytes: usize,
+    /// The bytes of these that are kept free of holds, for what else a record has to take: adjustments that it remembers,
+    /// keys of settled orders, longer numbers. So settling and adjusting always have room.
+    pub reserved_bytes: usize,
+    /// How many keys of settled orders an item carries before their mappings are written, all in one call. A record that is
+    /// full carries none.
+    pub mappings_per_write: usize,
+    /// The most requests that are done in one batch: as many as an instance serves at once.
+    pub requests_per_batch: usize,
+    /// The most records that are read in one call, each of up to `record_bytes`.
+    pub records_per_read: usize,
+}
+
+impl Limits {
+    /// The most bytes of an item's record, without adjustments and keys of settled orders, that takes another hold.
+    pub fn hold_bytes(&self) -> usize {
+        // Rule: holds-leave-a-reserve.
+        self.record_bytes.saturating_sub(self.reserved_bytes)
+    }
+}

@@ -1,0 +1,14 @@
+//! The rules, without a store, a clock or chance: what an item, an order and its state are, and every change that they allow.
+
+pub mod amounts;
+pub mod cursor;
+pub mod holds;
+pub mod ids;
+pub mod item;
+pub mod item_codec;
+pub mod limits;
+pub mod order;
+pub mod order_state;
+pub mod plan;
+pub mod status;
+pub mod time;
