@@ -1,22 +1,25 @@
 //! Requests and answers between `wasi:http` 0.2 and the contract.
 
-use std::pin::pin;
-
 use api::{Body, Reply};
-use domain::Environment;
-use futures::future::{Either, select};
-use futures::{Stream, StreamExt};
 use http::Method;
-use spin_sdk::http::{Fields, IncomingRequest, Method as WasiMethod, OutgoingResponse, ResponseOutparam};
+use wasi::clocks::monotonic_clock;
+use wasi::http::types::{
+    Fields, IncomingBody, IncomingRequest, Method as WasiMethod, OutgoingBody, OutgoingResponse, ResponseOutparam,
+};
+use wasi::io::poll::poll;
+use wasi::io::streams::{InputStream, OutputStream, StreamError};
 
-use crate::Wasi;
+use crate::nanoseconds;
+
+/// How many bytes of a body are asked for at once.
+const READ_BYTES: u64 = 16 * 1024;
 
 /// Takes a request from the host, with its body if it is worth reading.
-pub(crate) async fn receive(request: IncomingRequest) -> api::Request {
+pub(crate) fn receive(request: IncomingRequest) -> api::Request {
     let method = method(request.method());
     let target = request.path_with_query().unwrap_or_default();
     let headers = request.headers().entries().into();
-    let body = if api::wants_body(&method) { read(request).await } else { Body::Whole(Vec::new()) };
+    let body = if api::wants_body(&method) { read(&request) } else { Body::Whole(Vec::new()) };
     api::Request { method, target, headers, body }
 }
 
@@ -31,40 +34,70 @@ fn method(method: WasiMethod) -> Method {
         WasiMethod::Options => Method::OPTIONS,
         WasiMethod::Trace => Method::TRACE,
         WasiMethod::Patch => Method::PATCH,
-        // No resource has a method of another name: any that none has will do for one that cannot be.
+        // No resource has a method of another name, so one name that no resource has stands for all others.
         WasiMethod::Other(name) => Method::from_bytes(name.as_bytes()).unwrap_or(Method::TRACE),
     }
 }
 
 /// Reads a body, as far as it is worth reading.
-async fn read(request: IncomingRequest) -> Body {
-    match select(pin!(whole(request.into_body_stream())), pin!(Wasi.sleep(api::BODY_TIMEOUT))).await {
-        Either::Left((body, _)) => body,
-        Either::Right(_) => Body::Late,
-    }
+fn read(request: &IncomingRequest) -> Body {
+    let Ok(body) = request.consume() else { return Body::Incomplete };
+    let read = match body.stream() {
+        Ok(content) => read_all(&content),
+        Err(()) => Body::Incomplete,
+    };
+    // Trailers are of no use here; without this call the host goes on to receive what is left of the body.
+    drop(IncomingBody::finish(body));
+    read
 }
 
-async fn whole<E>(content: impl Stream<Item = Result<Vec<u8>, E>>) -> Body {
-    let mut content = pin!(content);
+fn read_all(content: &InputStream) -> Body {
+    let deadline = monotonic_clock::subscribe_duration(nanoseconds(api::BODY_TIMEOUT));
+    let available = content.subscribe();
     let mut body = Vec::new();
-    while let Some(chunk) = content.next().await {
-        match chunk {
+    loop {
+        match content.read(READ_BYTES) {
+            Ok(chunk) if chunk.is_empty() => {
+                poll(&[&available, &deadline]);
+            }
             Ok(chunk) => body.extend(chunk),
-            Err(_) => return Body::Incomplete,
+            Err(StreamError::Closed) => return Body::Whole(body),
+            Err(StreamError::LastOperationFailed(_)) => return Body::Incomplete,
         }
         if body.len() > api::MAX_BODY_BYTES {
             return Body::TooLarge;
         }
+        if deadline.ready() {
+            return Body::Late;
+        }
     }
-    Body::Whole(body)
 }
 
 /// Hands an answer to the host.
-pub(crate) async fn send(response: ResponseOutparam, reply: Reply) {
+pub(crate) fn send(response: ResponseOutparam, reply: Reply) {
     // No field of ours is refused; and if one were, the client would still want the rest.
     let answer = OutgoingResponse::new(Fields::from_list(&reply.fields()).unwrap_or_else(|_| Fields::new()));
-    // Every status that there is, the host takes.
+    // The host takes every status that HTTP has.
     let _ = answer.set_status_code(reply.status.as_u16());
-    // A client that has gone does not want to read it.
-    let _ = response.set_with_body(answer, reply.body).await;
+    let body = answer.body();
+    ResponseOutparam::set(response, Ok(answer));
+    if let Ok(body) = body {
+        // An error says that the client has gone: then no answer reaches it.
+        let _ = body.write().map(|content| write(&content, &reply.body));
+        let _ = OutgoingBody::finish(body, None);
+    }
+}
+
+fn write(content: &OutputStream, bytes: &[u8]) -> Result<(), StreamError> {
+    let ready = content.subscribe();
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        ready.block();
+        // The host says how much it takes now; more than that would be a trap.
+        let count = usize::try_from(content.check_write()?).unwrap_or(usize::MAX);
+        let (now, later) = rest.split_at(count.min(rest.len()));
+        content.write(now)?;
+        rest = later;
+    }
+    content.flush()
 }

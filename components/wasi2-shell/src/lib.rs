@@ -1,23 +1,25 @@
 //! Everything that knows WASI 0.2: requests, responses, variables, time and chance, for platforms that have no WASI 0.3.
 //! There an instance serves one request and ends, and the store is a SQLite database.
 
+mod bindings;
 mod http;
 
-use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use api::{Call, Config, File, Log, Problem, Reply};
 use domain::{Environment, Error, InstanceState, Shop, Timestamp};
-use spin_executor::{CancelOnDropToken, push_waker_and_get_token};
-use spin_sdk::variables;
 use sqlite_store::Sqlite;
 use wasi::clocks::{monotonic_clock, wall_clock};
+use wasi::http::types::{IncomingRequest, ResponseOutparam};
 use wasi::random::random::get_random_bytes;
 
+use bindings::fermyon::spin::variables;
+
 #[doc(hidden)]
-pub use spin_sdk::http::{IncomingRequest, ResponseOutparam};
+pub use wasi;
 
 /// The database that all components share.
 const DATABASE: &str = "default";
@@ -29,49 +31,75 @@ const LOOK_EVERY: Duration = Duration::from_millis(1);
 pub type SpinShop = Shop<Sqlite<Rc<sqlite_store::Wasi>, Wasi>, Wasi>;
 
 /// Makes a component of a handler, one of [`api::orders::handle`], [`api::inventory::handle`], [`api::payments::handle`]
-/// and [`api::reports::handle`]. The crate needs spin-sdk 5.2.
+/// and [`api::reports::handle`].
 #[macro_export]
 macro_rules! component {
     ($handle:path) => {
-        #[spin_sdk::http_component]
-        async fn serve(request: $crate::IncomingRequest, response: $crate::ResponseOutparam) {
-            $crate::serve(request, response, $handle).await;
-        }
+        $crate::answer!((request, response) => $crate::serve(request, response, $handle));
     };
 }
 
-/// Makes a component of files. The crate needs spin-sdk 5.2.
+/// Makes a component of files.
 #[macro_export]
 macro_rules! files {
     ($files:path) => {
-        #[spin_sdk::http_component]
-        async fn serve(request: $crate::IncomingRequest, response: $crate::ResponseOutparam) {
-            $crate::serve_files(request, response, $files).await;
+        $crate::answer!((request, response) => $crate::serve_files(request, response, $files));
+    };
+}
+
+/// Exports the handler of `wasi:http` 0.2.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! answer {
+    (($request:ident, $response:ident) => $answer:expr) => {
+        struct Component;
+
+        $crate::wasi::http::proxy::export!(Component with_types_in $crate::wasi);
+
+        impl $crate::wasi::exports::http::incoming_handler::Guest for Component {
+            fn handle(
+                $request: $crate::wasi::http::types::IncomingRequest,
+                $response: $crate::wasi::http::types::ResponseOutparam,
+            ) {
+                $answer
+            }
         }
     };
 }
 
 /// Answers a request for a file; see [`files!`].
 #[doc(hidden)]
-pub async fn serve_files(request: IncomingRequest, response: ResponseOutparam, files: &[File]) {
-    let request = http::receive(request).await;
-    http::send(response, api::respond_with_files(&request, &Wasi, files)).await;
+pub fn serve_files(request: IncomingRequest, response: ResponseOutparam, files: &[File]) {
+    let request = http::receive(request);
+    http::send(response, api::respond_with_files(&request, &Wasi, files));
 }
 
 /// Answers a request; see [`component!`].
 #[doc(hidden)]
-pub async fn serve(
+pub fn serve(
     request: IncomingRequest,
     response: ResponseOutparam,
     handle: impl AsyncFnOnce(&Call<'_>, &SpinShop) -> Result<Reply, Problem>,
 ) {
-    let request = http::receive(request).await;
+    let request = http::receive(request);
     let log = Log::of(variables::get("log").ok().as_deref());
-    let answer = api::respond(request, &Wasi, log, async || open(), handle).await;
+    let answer = run(api::respond(request, &Wasi, log, async || open(), handle));
     if let Some(line) = answer.line {
         eprintln!("{line}");
     }
-    http::send(response, answer.reply).await;
+    http::send(response, answer.reply);
+}
+
+/// Runs a future to its end. An instance has one request, so each of its waits blocks the instance and the first poll is
+/// the last.
+fn run<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return value;
+        }
+    }
 }
 
 fn open() -> Result<(Config, SpinShop), Problem> {
@@ -104,27 +132,21 @@ impl Environment for Wasi {
     }
 
     async fn sleep(&self, duration: Duration) {
-        let end = monotonic_clock::now().saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
-        let mut waiting = None;
-        poll_fn(|context| {
-            if monotonic_clock::now() >= end {
-                return Poll::Ready(());
-            }
-            let moment = monotonic_clock::subscribe_instant(end);
-            waiting = Some(CancelOnDropToken::from(push_waker_and_get_token(moment, context.waker().clone())));
-            Poll::Pending
-        })
-        .await;
-        drop(waiting);
+        monotonic_clock::subscribe_duration(nanoseconds(duration)).block();
     }
 
-    /// Looks now and then. There is no other request in this instance, so that nobody waits for one.
+    /// Looks now and then. An instance has no other request, so what is waited for is there already.
     async fn wait_until(&self, ready: impl Fn() -> bool) {
         while !ready() {
             self.sleep(LOOK_EVERY).await;
         }
     }
 
-    /// Nobody comes.
+    /// Does not wait, since no other request comes to this instance.
     async fn linger(&self, _: Duration) {}
+}
+
+/// A duration as WASI takes it.
+pub(crate) fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
