@@ -9,7 +9,7 @@
 //! - `get-many` leaves out absent keys and keeps no order. `set-many` is one transaction.
 //! - On Redis every swap reports failure, also those that were made, and `get-many` makes the host panic. So a store is
 //!   tried before anything is created in it, and many keys are read in one call only where something was: see
-//!   `KeyValue::trust`.
+//!   `KeyValueStore::trust`.
 //!
 //! **The claim cell** of the key `k` is the key `k~`: 8 bytes, zero until claimed. To create `k`, its value is written
 //! under a name that nobody else has, `k~` and a random token; then the cell is swapped from zero to that token. The
@@ -18,7 +18,7 @@
 
 #[cfg(feature = "wasi")]
 mod bindings;
-mod calls;
+mod bucket;
 #[cfg(feature = "wasi")]
 mod wasi;
 
@@ -27,9 +27,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use domain::{CasHandle, Creation, Damaged, Entry, Environment, Found, Key, Store, StoreError, Swap};
 
-pub use calls::Calls;
+pub use bucket::Bucket;
 #[cfg(feature = "wasi")]
-pub use wasi::Wasi;
+pub use wasi::WasiKeyValue;
 
 /// The attempts at claiming one cell. Each lost one means that somebody else's swap came first, which can happen once,
 /// or that an answer was lost.
@@ -43,28 +43,28 @@ type Claim = Result<Option<Token>, Damaged>;
 
 /// What was seen of a store and does not change: that it is what it says, and which cells are claimed by whom. An instance
 /// remembers it for as long as it lives, which spares it a read an item. It is a cache: what was read for a call is kept by
-/// that call too, so that the call goes on as well where the memory has no room for it.
+/// that call too, so that the call goes on as well where the cache has no room for it.
 #[derive(Debug)]
-pub struct Memory {
+pub struct InstanceCache {
     trusted: AtomicBool,
     /// Sorted by cell.
     claims: Mutex<Vec<(String, Token)>>,
     most_claims: usize,
 }
 
-impl Default for Memory {
+impl Default for InstanceCache {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Memory {
+impl InstanceCache {
     /// Nothing was seen yet.
     pub const fn new() -> Self {
         Self::of(MAX_CLAIMS)
     }
 
-    /// A memory with room for `most_claims` claims.
+    /// A cache with room for `most_claims` claims.
     pub const fn of(most_claims: usize) -> Self {
         Self { trusted: AtomicBool::new(false), claims: Mutex::new(Vec::new()), most_claims }
     }
@@ -110,42 +110,42 @@ impl Memory {
 
 /// A key-value store that the component was granted.
 #[derive(Debug)]
-pub struct KeyValue<'a, C, E> {
-    calls: C,
+pub struct KeyValueStore<'a, B, E> {
+    bucket: B,
     environment: E,
-    memory: &'a Memory,
+    cache: &'a InstanceCache,
 }
 
-impl<'a, C: Calls, E: Environment> KeyValue<'a, C, E> {
-    /// The store behind these calls. Names that nobody else has are made of the environment's randomness.
-    pub fn new(calls: C, environment: E, memory: &'a Memory) -> Self {
-        Self { calls, environment, memory }
+impl<'a, B: Bucket, E: Environment> KeyValueStore<'a, B, E> {
+    /// The store in this bucket. Names that nobody else has are made of the environment's randomness.
+    pub fn new(bucket: B, environment: E, cache: &'a InstanceCache) -> Self {
+        Self { bucket, environment, cache }
     }
 
     /// The pairs that are there, in no particular order.
     async fn get_many(&self, keys: &[String]) -> Result<Vec<(String, Option<Vec<u8>>)>, StoreError> {
         match keys {
             [] => Ok(Vec::new()),
-            [key] => Ok(vec![(key.clone(), self.calls.get(key).await?)]),
+            [key] => Ok(vec![(key.clone(), self.bucket.get(key).await?)]),
             keys => {
                 self.trust().await?;
-                self.calls.get_many(keys).await
+                self.bucket.get_many(keys).await
             }
         }
     }
 
     /// A handle for a swap, and the value that it would replace.
-    async fn current(&self, key: &str) -> Result<(C::Cas, Option<Vec<u8>>), StoreError> {
-        let cas = self.calls.cas(key).await?;
-        let value = self.calls.current(&cas).await?;
+    async fn current(&self, key: &str) -> Result<(B::Cas, Option<Vec<u8>>), StoreError> {
+        let cas = self.bucket.cas(key).await?;
+        let value = self.bucket.current(&cas).await?;
         Ok((cas, value))
     }
 
     /// Under which names these records are kept; none for what was never created.
     async fn locate(&self, keys: &[Key]) -> Result<Vec<Result<Option<String>, Damaged>>, StoreError> {
         let cells = keys.iter().filter(|key| key.is_created()).map(cell);
-        // What is known now, and not asked for again: the memory may forget it while the rest is read.
-        let known: Vec<_> = cells.map(|cell| (self.memory.claim(&cell), cell)).collect();
+        // What is known now, and not asked for again: the cache may forget it while the rest is read.
+        let known: Vec<_> = cells.map(|cell| (self.cache.claim(&cell), cell)).collect();
         let unknown = known.iter().filter(|(claim, _)| claim.is_none()).map(|(_, cell)| cell.clone());
         let mut read = self.get_many(&unknown.collect::<Vec<_>>()).await?;
         let mut claims = known.into_iter().map(|(claim, cell)| match claim {
@@ -168,7 +168,7 @@ impl<'a, C: Calls, E: Environment> KeyValue<'a, C, E> {
             Some(value) => Ok(Some(Entry::new(physical_key, value))),
             None if key.is_created() => {
                 // Or its cell was not what it is now: it is read again for the next request.
-                self.memory.forget(&cell(key));
+                self.cache.forget(&cell(key));
                 Err(Damaged { physical_key, reason: "the store has lost it".to_owned() })
             }
             None => Ok(None),
@@ -184,17 +184,17 @@ impl<'a, C: Calls, E: Environment> KeyValue<'a, C, E> {
 
     /// The winner's token in a cell; none while it is not claimed.
     async fn claim(&self, cell: &str) -> Result<Option<Token>, StoreError> {
-        if let Some(token) = self.memory.claim(cell) {
+        if let Some(token) = self.cache.claim(cell) {
             return Ok(Some(token));
         }
-        let Some(value) = self.calls.get(cell).await? else { return Ok(None) };
+        let Some(value) = self.bucket.get(cell).await? else { return Ok(None) };
         self.read_claim(cell, &value).map_err(|damaged| StoreError::ContractViolation(damaged.to_string()))
     }
 
     fn read_claim(&self, cell: &str, value: &[u8]) -> Claim {
         let token = Token::read(cell, value)?;
         if let Some(token) = token {
-            self.memory.remember(cell, token);
+            self.cache.remember(cell, token);
         }
         Ok(token)
     }
@@ -202,56 +202,56 @@ impl<'a, C: Calls, E: Environment> KeyValue<'a, C, E> {
     /// Passes if the store is known to be what it says, or else is tried and found to be. Costs one read in the life of
     /// an instance, and a trial where nothing was ever created.
     async fn trust(&self) -> Result<(), StoreError> {
-        if !self.memory.trusts() && self.claim(&cell(&Key::Catalog)).await?.is_none() {
-            self.try_all().await?;
-            self.memory.trust();
+        if !self.cache.trusts() && self.claim(&cell(&Key::Catalog)).await?.is_none() {
+            self.self_test().await?;
+            self.cache.trust();
         }
         Ok(())
     }
 
     /// Tries on scratch keys what the protocol rests on.
-    async fn try_all(&self) -> Result<(), StoreError> {
+    async fn self_test(&self) -> Result<(), StoreError> {
         let name = format!("probe:{}", self.token());
         let cell = format!("{name}~");
-        let outcome = match self.try_swaps(&name).await {
-            Ok(()) => self.try_increment(&cell).await,
+        let outcome = match self.test_swaps(&name).await {
+            Ok(()) => self.test_increment(&cell).await,
             refused => refused,
         };
-        let removed = self.calls.delete_many(&[name, cell]).await;
+        let removed = self.bucket.delete_many(&[name, cell]).await;
         outcome.and(removed)
     }
 
     /// Whether this store really compares before it swaps, tried where nobody else can come in between.
-    async fn try_swaps(&self, key: &str) -> Result<(), StoreError> {
+    async fn test_swaps(&self, key: &str) -> Result<(), StoreError> {
         let unsuitable = |what: &str| Err(StoreError::ContractViolation(what.to_owned()));
-        let holds = async |value: &[u8]| Ok::<_, StoreError>(self.calls.get(key).await?.as_deref() == Some(value));
+        let holds = async |value: &[u8]| Ok::<_, StoreError>(self.bucket.get(key).await?.as_deref() == Some(value));
 
-        self.calls.set_many(&[(key.to_owned(), b"first".to_vec())]).await?;
+        self.bucket.set_many(&[(key.to_owned(), b"first".to_vec())]).await?;
         if !holds(b"first").await? {
             return unsuitable("it does not return what was written");
         }
         let (cas, _) = self.current(key).await?;
         let (stale, _) = self.current(key).await?;
-        match (self.calls.swap(cas, b"second").await?, holds(b"second").await?) {
+        match (self.bucket.swap(cas, b"second").await?, holds(b"second").await?) {
             (Ok(()), true) => {}
             (Ok(()), false) => return unsuitable("its swap reports success and does not swap"),
             (Err(_), true) => return unsuitable("its swap reports failure although it swaps"),
             (Err(_), false) => return unsuitable("its swap fails without a reason"),
         }
-        match self.calls.swap(stale, b"third").await? {
+        match self.bucket.swap(stale, b"third").await? {
             Err(_) if holds(b"second").await? => Ok(()),
             Ok(()) | Err(_) => unsuitable("its swap replaces what it has not seen"),
         }
     }
 
     /// Whether `increment` makes the cells that claims need.
-    async fn try_increment(&self, key: &str) -> Result<(), StoreError> {
+    async fn test_increment(&self, key: &str) -> Result<(), StoreError> {
         let mut counts = true;
         // It has to make a cell of zero, and to leave alone one that is there and is not zero: that one is claimed.
         for (delta, sum) in [(0, 0), (1, 1), (0, 1), (-1, 0)] {
-            counts &= self.calls.increment(key, delta).await? == sum;
+            counts &= self.bucket.increment(key, delta).await? == sum;
         }
-        if counts && self.calls.get(key).await?.as_deref() == Some(Token::NONE.as_slice()) {
+        if counts && self.bucket.get(key).await?.as_deref() == Some(Token::NONE.as_slice()) {
             Ok(())
         } else {
             Err(StoreError::ContractViolation("its increment does not make cells of 8 bytes that stay".to_owned()))
@@ -259,7 +259,7 @@ impl<'a, C: Calls, E: Environment> KeyValue<'a, C, E> {
     }
 }
 
-impl<C: Calls, E: Environment> Store for KeyValue<'_, C, E> {
+impl<B: Bucket, E: Environment> Store for KeyValueStore<'_, B, E> {
     async fn get(&self, keys: &[Key]) -> Result<Vec<Found>, StoreError> {
         let physical_keys = self.locate(keys).await?;
         // In one call, which shows the records as they are at one moment: none older than another.
@@ -297,13 +297,13 @@ impl<C: Calls, E: Environment> Store for KeyValue<'_, C, E> {
 
     async fn insert(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Entry>, StoreError> {
         let records: Vec<_> = records.into_iter().map(|(key, value)| (key.to_string(), value)).collect();
-        self.calls.set_many(&records).await?;
+        self.bucket.set_many(&records).await?;
         Ok(records.into_iter().map(|(physical_key, value)| Entry::new(physical_key, value)).collect())
     }
 
     async fn remove(&self, keys: &[Key]) -> Result<(), StoreError> {
         let names: Vec<_> = keys.iter().map(Key::to_string).collect();
-        self.calls.delete_many(&names).await
+        self.bucket.delete_many(&names).await
     }
 
     async fn put(&self, mut records: Vec<(Key, Vec<u8>)>) -> Result<(), StoreError> {
@@ -322,10 +322,10 @@ impl<C: Calls, E: Environment> Store for KeyValue<'_, C, E> {
         self.trust().await?;
         let token = self.token();
         let physical_key = token.physical_key(key);
-        self.calls.set_many(&[(physical_key.clone(), value)]).await?;
+        self.bucket.set_many(&[(physical_key.clone(), value)]).await?;
         for _ in 0..CLAIM_ATTEMPTS {
             // Makes a cell of zero where there is none, and leaves alone one that is there.
-            self.calls.increment(&cell, 0).await?;
+            self.bucket.increment(&cell, 0).await?;
             let entry = Entry::new(cell.clone(), Token::NONE.to_vec());
             let swap = self.swap(&entry, token.0.to_le_bytes().to_vec()).await;
             if let Err(error @ StoreError::ContractViolation(_)) = swap {
@@ -335,7 +335,7 @@ impl<C: Calls, E: Environment> Store for KeyValue<'_, C, E> {
             match self.claim(&cell).await? {
                 Some(winner) if winner == token => return Ok(Creation::Created),
                 Some(_) => {
-                    self.calls.delete_many(&[physical_key]).await?;
+                    self.bucket.delete_many(&[physical_key]).await?;
                     return Ok(Creation::Exists);
                 }
                 None => {
@@ -358,13 +358,13 @@ impl<C: Calls, E: Environment> Store for KeyValue<'_, C, E> {
                 cas
             }
         };
-        match self.calls.swap(cas, &value).await? {
+        match self.bucket.swap(cas, &value).await? {
             Ok(()) => Ok(Swap::Swapped),
             Err(fresh) => {
                 // Lost to another, and yet the record is what was to be written? Either the other wrote just the same
                 // (two executors of one order do), or this store swaps and denies it. A trial tells.
-                if self.calls.current(&fresh).await? == Some(value) {
-                    self.try_all().await?;
+                if self.bucket.current(&fresh).await? == Some(value) {
+                    self.self_test().await?;
                 }
                 Ok(Swap::Conflict)
             }
@@ -372,7 +372,7 @@ impl<C: Calls, E: Environment> Store for KeyValue<'_, C, E> {
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
-        self.try_all().await
+        self.self_test().await
     }
 }
 

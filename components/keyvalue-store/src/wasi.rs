@@ -6,21 +6,21 @@ use domain::StoreError;
 
 use crate::bindings::wasi::keyvalue::atomics::{self, Cas, CasError};
 use crate::bindings::wasi::keyvalue::batch;
-use crate::bindings::wasi::keyvalue::store::{self, Bucket, Error};
-use crate::calls::Calls;
+use crate::bindings::wasi::keyvalue::store::{self, Error};
+use crate::bucket::Bucket;
 
 /// A bucket of the host.
 #[derive(Debug)]
-pub struct Wasi(Bucket);
+pub struct WasiKeyValue(store::Bucket);
 
-impl Wasi {
+impl WasiKeyValue {
     /// Opens the bucket with this label.
     pub fn open(label: &str) -> Result<Self, StoreError> {
         store::open(label).map(Self).map_err(unavailable)
     }
 }
 
-impl Calls for Rc<Wasi> {
+impl Bucket for Rc<WasiKeyValue> {
     type Cas = Cas;
 
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {

@@ -13,7 +13,7 @@ use domain::{Environment, StoreError};
 
 use crate::Answer;
 
-/// Where connections come from. A component's own is [`crate::Wasi`]; a test that wants to see what happens between two
+/// Where connections come from. A component's own is [`crate::SpinRedis`]; a test that wants to see what happens between two
 /// commands brings another.
 #[allow(async_fn_in_trait, reason = "a component has one thread, so the futures need not be Send")]
 pub trait Redis {
@@ -97,7 +97,7 @@ impl<R: Redis> Shared<R> {
 
     /// Takes another connection for the next command, if this one still is the one of all: it may be broken. A request that has
     /// it in hand keeps it.
-    pub(crate) fn give_up(&self, held: &Rc<Held<R::Connection>>) {
+    pub(crate) fn reconnect(&self, held: &Rc<Held<R::Connection>>) {
         if self.is_current(held) {
             self.current.borrow_mut().take();
             if held.read.get() > held.confirmed.get() {

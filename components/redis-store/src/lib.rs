@@ -21,7 +21,7 @@ use domain::{Creation, Damaged, Entry, Environment, Found, Key, Store, StoreErro
 use crate::connection::Moment;
 pub use crate::connection::{Redis, Shared};
 #[cfg(feature = "wasi")]
-pub use wasi::Wasi;
+pub use wasi::SpinRedis;
 
 /// Reads several keys. `MGET` would answer "absent" for a key of another type; here that is the number 0.
 const GET_ALL: &str = "local found = {} \
@@ -84,13 +84,13 @@ impl<R: Redis, E: Environment> RedisStore<R, E> {
     async fn read(&self, keys: Vec<Vec<u8>>) -> Result<Vec<Answer>, StoreError> {
         match keys.as_slice() {
             [] => Ok(Vec::new()),
-            [_] => match self.look("GET", keys).await {
+            [_] => match self.read_with_retry("GET", keys).await {
                 Err(StoreError::Unavailable(message)) if message.contains("WRONGTYPE") => Ok(vec![Answer::Number(0)]),
-                looked => looked,
+                read => read,
             },
             _ => {
                 let count = text(keys.len());
-                self.look("EVAL_RO", [vec![GET_ALL.into(), count], keys].concat()).await
+                self.read_with_retry("EVAL_RO", [vec![GET_ALL.into(), count], keys].concat()).await
             }
         }
     }
@@ -126,7 +126,7 @@ impl<R: Redis, E: Environment> RedisStore<R, E> {
     }
 
     /// Whether this Redis does what the protocol rests on, tried on a record that nobody else knows.
-    async fn try_on(&self, key: &str) -> Result<(), StoreError> {
+    async fn self_test(&self, key: &str) -> Result<(), StoreError> {
         let [first, second, third] = [b"first", b"secnd", b"third"].map(|value| value.to_vec());
         let created = (self.create(key.into(), first.clone()).await?, self.create(key.into(), third.clone()).await?);
         let swapped = (self.swap(key, &first, second.clone()).await?, self.swap(key, &first, third).await?);
@@ -193,7 +193,7 @@ impl<R: Redis, E: Environment> Store for RedisStore<R, E> {
 
     async fn probe(&self) -> Result<(), StoreError> {
         let key = format!("probe:{:032x}", u128::from_be_bytes(self.environment.random_id()));
-        let tried = self.try_on(&key).await;
+        let tried = self.self_test(&key).await;
         let removed = self.delete(vec![key.into()]).await;
         tried.and(removed)
     }

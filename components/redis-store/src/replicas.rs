@@ -16,18 +16,18 @@ use crate::{Answer, REPLICATION_TIMEOUT, RedisStore, TIMEOUT, text};
 const FENCE: [&[u8]; 2] = [b"fence", b"0"];
 
 /// Why a command has no answer. Whether it was done is unknown.
-pub(crate) enum Trouble {
+pub(crate) enum CommandError {
     /// It was refused, or the connection is broken.
     Failed(StoreError),
     /// None came to this command.
-    Silence(String),
+    Timeout(String),
 }
 
-impl From<Trouble> for StoreError {
-    fn from(trouble: Trouble) -> Self {
-        match trouble {
-            Trouble::Failed(error) => error,
-            Trouble::Silence(command) => {
+impl From<CommandError> for StoreError {
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::Failed(error) => error,
+            CommandError::Timeout(command) => {
                 Self::Unavailable(format!("Redis has not answered {command} for {} seconds", TIMEOUT.as_secs()))
             }
         }
@@ -54,18 +54,22 @@ impl<R: Redis> Drop for Doubt<'_, R> {
 impl<R: Redis, E: Environment> RedisStore<R, E> {
     /// Does a command that only reads. Every request begins with one: it is the one to find out that a connection was
     /// broken a while ago, by a Redis that was started again, say.
-    pub(crate) async fn look(&self, command: &str, arguments: Vec<Vec<u8>>) -> Result<Vec<Answer>, StoreError> {
-        let looked = match self.try_to_look(command, arguments.clone()).await {
-            Err(Trouble::Failed(_)) => self.try_to_look(command, arguments).await,
-            looked => looked,
+    pub(crate) async fn read_with_retry(
+        &self,
+        command: &str,
+        arguments: Vec<Vec<u8>>,
+    ) -> Result<Vec<Answer>, StoreError> {
+        let read = match self.read_once(command, arguments.clone()).await {
+            Err(CommandError::Failed(_)) => self.read_once(command, arguments).await,
+            read => read,
         };
-        let answers = looked?;
+        let answers = read?;
         self.is_believed().await?;
         Ok(answers)
     }
 
-    async fn try_to_look(&self, command: &str, arguments: Vec<Vec<u8>>) -> Result<Vec<Answer>, Trouble> {
-        self.goes_on().map_err(Trouble::Failed)?;
+    async fn read_once(&self, command: &str, arguments: Vec<Vec<u8>>) -> Result<Vec<Answer>, CommandError> {
+        self.goes_on().map_err(CommandError::Failed)?;
         let held = self.take().await?;
         let answers = self.execute(&held, command, arguments).await?;
         if self.replicas > 0 {
@@ -160,7 +164,7 @@ impl<R: Redis, E: Environment> RedisStore<R, E> {
     }
 
     /// The connection, within [`TIMEOUT`].
-    async fn take(&self) -> Result<Rc<Held<R::Connection>>, Trouble> {
+    async fn take(&self) -> Result<Rc<Held<R::Connection>>, CommandError> {
         self.within(self.shared.take(&self.environment), "a new connection").await
     }
 
@@ -170,18 +174,22 @@ impl<R: Redis, E: Environment> RedisStore<R, E> {
         held: &Rc<Held<R::Connection>>,
         command: &str,
         arguments: Vec<Vec<u8>>,
-    ) -> Result<Vec<Answer>, Trouble> {
+    ) -> Result<Vec<Answer>, CommandError> {
         let done = self.within(self.shared.redis.execute(&held.connection, command, arguments), command).await;
         if done.is_err() {
-            self.shared.give_up(held);
+            self.shared.reconnect(held);
         }
         done
     }
 
-    async fn within<T>(&self, done: impl Future<Output = Result<T, StoreError>>, what: &str) -> Result<T, Trouble> {
+    async fn within<T>(
+        &self,
+        done: impl Future<Output = Result<T, StoreError>>,
+        what: &str,
+    ) -> Result<T, CommandError> {
         match select(pin!(done), pin!(self.environment.sleep(TIMEOUT))).await {
-            Either::Left((done, _)) => done.map_err(Trouble::Failed),
-            Either::Right(_) => Err(Trouble::Silence(what.to_owned())),
+            Either::Left((done, _)) => done.map_err(CommandError::Failed),
+            Either::Right(_) => Err(CommandError::Timeout(what.to_owned())),
         }
     }
 }

@@ -11,18 +11,18 @@ use crate::{Answer, Redis};
 /// (`establish_connection` and `open` in `crates/factor-outbound-redis/src/host.rs`). That one never connects again: after
 /// an error every command fails until the component opens another. So what is written over a connection and the `WAIT`
 /// that follows reach the same Redis over the same connection, or fail.
-pub struct Wasi {
+pub struct SpinRedis {
     url: String,
 }
 
-impl Wasi {
+impl SpinRedis {
     /// The Redis with this URL.
     pub fn new(url: String) -> Self {
         Self { url }
     }
 }
 
-impl Redis for Wasi {
+impl Redis for SpinRedis {
     type Connection = Connection;
 
     async fn open(&self) -> Result<Connection, StoreError> {

@@ -11,7 +11,7 @@ use spin_sdk::wasip3::http::types::{ErrorCode, Fields, Request, Response, Traile
 use spin_sdk::wasip3::wit_bindgen::{FutureReader, StreamReader, StreamResult, spawn, yield_async};
 use spin_sdk::wasip3::{wit_future, wit_stream};
 
-use crate::Wasi;
+use crate::SpinEnvironment;
 
 /// How much room is made for a body at first. Most are smaller.
 const USUAL_BODY_BYTES: usize = 1024;
@@ -30,7 +30,7 @@ async fn read(request: Request) -> Body {
     // How the reading went is of interest to nobody.
     let (_read, outcome) = wit_future::new(|| Ok(()));
     let (content, end) = Request::consume_body(request, outcome);
-    match select(pin!(whole(content, end)), pin!(Wasi.sleep(api::BODY_TIMEOUT))).await {
+    match select(pin!(whole(content, end)), pin!(SpinEnvironment.sleep(api::BODY_TIMEOUT))).await {
         Either::Left((body, _)) => body,
         Either::Right(_) => Body::Late,
     }

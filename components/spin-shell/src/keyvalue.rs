@@ -5,26 +5,26 @@ use std::rc::Rc;
 
 use api::Problem;
 use domain::Error;
-use keyvalue_store::{KeyValue, Memory};
+use keyvalue_store::{InstanceCache, KeyValueStore, WasiKeyValue};
 
-use crate::Wasi;
+use crate::SpinEnvironment;
 
 /// The key-value store that all components share.
 const LABEL: &str = "default";
 
 /// The store as a component has it.
-pub type Store = KeyValue<'static, Rc<keyvalue_store::Wasi>, Wasi>;
+pub type Store = KeyValueStore<'static, Rc<WasiKeyValue>, SpinEnvironment>;
 
 /// Opens the store, once an instance.
 pub(crate) async fn open() -> Result<Store, Problem> {
-    static MEMORY: Memory = Memory::new();
+    static CACHE: InstanceCache = InstanceCache::new();
     thread_local! {
-        static BUCKET: OnceCell<Rc<keyvalue_store::Wasi>> = const { OnceCell::new() };
+        static BUCKET: OnceCell<Rc<WasiKeyValue>> = const { OnceCell::new() };
     }
-    let calls = BUCKET.with(|bucket| match bucket.get() {
+    let bucket = BUCKET.with(|bucket| match bucket.get() {
         Some(bucket) => Ok(bucket.clone()),
-        None => keyvalue_store::Wasi::open(LABEL).map(|opened| bucket.get_or_init(|| Rc::new(opened)).clone()),
+        None => WasiKeyValue::open(LABEL).map(|opened| bucket.get_or_init(|| Rc::new(opened)).clone()),
     });
-    let calls = calls.map_err(|error| Problem::from(Error::from(error)))?;
-    Ok(KeyValue::new(calls, Wasi, &MEMORY))
+    let bucket = bucket.map_err(|error| Problem::from(Error::from(error)))?;
+    Ok(KeyValueStore::new(bucket, SpinEnvironment, &CACHE))
 }

@@ -22,7 +22,7 @@ pub use shop::{SpinShop, serve};
 pub use spin_sdk::wasip3;
 
 /// How often a request looks whether another has done its work.
-const LOOK_EVERY: Duration = Duration::from_micros(500);
+const POLL_INTERVAL: Duration = Duration::from_micros(500);
 
 /// Makes a component of a handler, one of [`api::orders::handle`], [`api::inventory::handle`], [`api::payments::handle`]
 /// and [`api::reports::handle`].
@@ -64,14 +64,14 @@ macro_rules! answer {
 #[doc(hidden)]
 pub async fn serve_files(request: Request, files: &[File]) -> Result<Response, ErrorCode> {
     let request = http::receive(request).await?;
-    http::send(api::respond_with_files(&request, &Wasi, files)).await
+    http::send(api::respond_with_files(&request, &SpinEnvironment, files)).await
 }
 
 /// Time and chance as the host gives them.
 #[derive(Debug, Clone, Copy)]
-pub struct Wasi;
+pub struct SpinEnvironment;
 
-impl Environment for Wasi {
+impl Environment for SpinEnvironment {
     fn now(&self) -> Timestamp {
         let now = system_clock::now();
         let seconds = u64::try_from(now.seconds).unwrap_or(0);
@@ -103,7 +103,7 @@ impl Environment for Wasi {
     /// and nobody misses much, since an instance stands still while it calls the store.
     async fn wait_until(&self, ready: impl Fn() -> bool) {
         while !ready() {
-            self.sleep(LOOK_EVERY).await;
+            self.sleep(POLL_INTERVAL).await;
         }
     }
 

@@ -4,18 +4,18 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 
 use api::Problem;
-use redis_store::{RedisStore, Shared};
+use redis_store::{RedisStore, Shared, SpinRedis};
 
-use crate::Wasi;
+use crate::SpinEnvironment;
 use crate::shop::variable;
 
 /// The store as a component has it.
-pub type Store = RedisStore<redis_store::Wasi, Wasi>;
+pub type Store = RedisStore<SpinRedis, SpinEnvironment>;
 
 /// Reads where the Redis is, once an instance. It is connected to by the first command.
 pub(crate) async fn open() -> Result<Store, Problem> {
     thread_local! {
-        static REDIS: OnceCell<(Rc<Shared<redis_store::Wasi>>, u32)> = const { OnceCell::new() };
+        static REDIS: OnceCell<(Rc<Shared<SpinRedis>>, u32)> = const { OnceCell::new() };
     }
     let (shared, replicas) = match REDIS.with(|redis| redis.get().cloned()) {
         Some(redis) => redis,
@@ -27,9 +27,9 @@ pub(crate) async fn open() -> Result<Store, Problem> {
                     &"the variable redis_replicas must be a whole number: how many replicas a write waits for",
                 )
             })?;
-            let shared = || Rc::new(Shared::new(redis_store::Wasi::new(url)));
+            let shared = || Rc::new(Shared::new(SpinRedis::new(url)));
             REDIS.with(|redis| redis.get_or_init(|| (shared(), replicas)).clone())
         }
     };
-    Ok(RedisStore::new(shared, Wasi, replicas))
+    Ok(RedisStore::new(shared, SpinEnvironment, replicas))
 }

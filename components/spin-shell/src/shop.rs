@@ -14,14 +14,14 @@ use spin_sdk::wit_bindgen;
 use crate::keyvalue as store;
 #[cfg(feature = "redis")]
 use crate::redis as store;
-use crate::{Wasi, http};
+use crate::{SpinEnvironment, http};
 
 thread_local! {
     static INSTANCE: Rc<InstanceState> = Rc::default();
 }
 
 /// The shop as a component has it.
-pub type SpinShop = Shop<store::Store, Wasi>;
+pub type SpinShop = Shop<store::Store, SpinEnvironment>;
 
 /// Answers a request; see [`component!`].
 #[doc(hidden)]
@@ -30,10 +30,10 @@ pub async fn serve(
     handle: impl AsyncFnOnce(&Call<'_>, &SpinShop) -> Result<Reply, Problem>,
 ) -> Result<Response, ErrorCode> {
     if INSTANCE.with(|instance| instance.should_shed_load()) {
-        take_no_more();
+        refuse_new_requests();
     }
     let request = http::receive(request).await?;
-    let response = api::respond(request, &Wasi, log().await, open, handle).await;
+    let response = api::respond(request, &SpinEnvironment, log().await, open, handle).await;
     if let Some(line) = response.line {
         eprintln!("{line}");
     }
@@ -43,7 +43,7 @@ pub async fn serve(
 async fn open() -> Result<(Config, SpinShop), Problem> {
     let config = config().await?;
     let store = store::open().await?;
-    Ok((config.clone(), Shop::new(store, Wasi, config.settings.clone(), INSTANCE.with(Rc::clone))))
+    Ok((config.clone(), Shop::new(store, SpinEnvironment, config.settings.clone(), INSTANCE.with(Rc::clone))))
 }
 
 /// Tells the host, by the component model's backpressure, to give this instance no more requests. It ends with the last of
@@ -51,9 +51,9 @@ async fn open() -> Result<(Config, SpinShop), Problem> {
 ///
 /// To be called before a request first waits. A host gives an instance its next request only while all of its requests
 /// wait, so there is none then that the host has handed over and that has not begun: it would never begin.
-fn take_no_more() {
-    static SAID: AtomicBool = AtomicBool::new(false);
-    if !SAID.swap(true, Ordering::Relaxed) {
+fn refuse_new_requests() {
+    static REFUSED: AtomicBool = AtomicBool::new(false);
+    if !REFUSED.swap(true, Ordering::Relaxed) {
         wit_bindgen::backpressure_inc();
     }
 }

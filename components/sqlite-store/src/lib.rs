@@ -17,7 +17,7 @@ use std::time::Duration;
 use domain::{Creation, Damaged, Entry, Environment, Found, Key, Store, StoreError, Swap};
 
 #[cfg(feature = "wasi")]
-pub use wasi::Wasi;
+pub use wasi::SpinSqlite;
 
 const MAKE_TABLE: &str = "CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, value BLOB NOT NULL)";
 
@@ -63,7 +63,7 @@ impl Failure {
     }
 }
 
-/// An open database, statement by statement. A component's own is [`Wasi`]; whoever wants to see what happens between two
+/// An open database, statement by statement. A component's own is [`SpinSqlite`]; whoever wants to see what happens between two
 /// statements brings another.
 #[allow(async_fn_in_trait, reason = "a component has one thread, so the futures need not be Send")]
 pub trait Database {
@@ -73,12 +73,12 @@ pub trait Database {
 
 /// A database that the component was granted.
 #[derive(Debug)]
-pub struct Sqlite<D, E> {
+pub struct SqliteStore<D, E> {
     database: D,
     environment: E,
 }
 
-impl<D: Database, E: Environment> Sqlite<D, E> {
+impl<D: Database, E: Environment> SqliteStore<D, E> {
     /// The store in this database. What it is tried with is named by the environment's randomness.
     pub fn new(database: D, environment: E) -> Self {
         Self { database, environment }
@@ -86,7 +86,7 @@ impl<D: Database, E: Environment> Sqlite<D, E> {
 
     /// Does a statement, once the table is there and the database is free.
     async fn execute(&self, statement: &str, parameters: Vec<Value>) -> Result<Vec<Vec<Value>>, StoreError> {
-        let mut trouble = "its table does not stay".to_owned();
+        let mut failure = "its table does not stay".to_owned();
         for _ in 0..ATTEMPTS {
             let done = match self.database.execute(statement, &parameters).await {
                 // Whoever is not let make it has been overtaken by another who makes it.
@@ -97,13 +97,13 @@ impl<D: Database, E: Environment> Sqlite<D, E> {
                 Ok(Some(rows)) => return Ok(rows),
                 Ok(None) | Err(Failure::NoTable) => {}
                 Err(Failure::Locked(message)) => {
-                    trouble = message;
+                    failure = message;
                     self.environment.sleep(PAUSE).await;
                 }
                 Err(Failure::Failed(error)) => return Err(error),
             }
         }
-        Err(StoreError::Unavailable(trouble))
+        Err(StoreError::Unavailable(failure))
     }
 
     async fn insert(&self, records: impl Iterator<Item = (String, Vec<u8>)>) -> Result<(), StoreError> {
@@ -138,7 +138,7 @@ impl<D: Database, E: Environment> Sqlite<D, E> {
     }
 
     /// Whether the database does what the protocol rests on, tried on a record that nobody else knows.
-    async fn try_on(&self, key: &str) -> Result<(), StoreError> {
+    async fn self_test(&self, key: &str) -> Result<(), StoreError> {
         let [first, second, third] = [b"first", b"secnd", b"third"].map(|value| value.to_vec());
         let created =
             (self.create(key.to_owned(), first.clone()).await?, self.create(key.to_owned(), third.clone()).await?);
@@ -152,7 +152,7 @@ impl<D: Database, E: Environment> Sqlite<D, E> {
     }
 }
 
-impl<D: Database, E: Environment> Store for Sqlite<D, E> {
+impl<D: Database, E: Environment> Store for SqliteStore<D, E> {
     async fn get(&self, keys: &[Key]) -> Result<Vec<Found>, StoreError> {
         if keys.is_empty() {
             return Ok(Vec::new());
@@ -205,7 +205,7 @@ impl<D: Database, E: Environment> Store for Sqlite<D, E> {
 
     async fn probe(&self) -> Result<(), StoreError> {
         let key = format!("probe:{:032x}", u128::from_be_bytes(self.environment.random_id()));
-        let tried = self.try_on(&key).await;
+        let tried = self.self_test(&key).await;
         let removed = self.delete(vec![key]).await;
         tried.and(removed)
     }

@@ -9,16 +9,16 @@ use crate::{Database, Failure, Value};
 
 /// A connection to a database of the host's.
 #[derive(Debug)]
-pub struct Wasi(Connection);
+pub struct SpinSqlite(Connection);
 
-impl Wasi {
+impl SpinSqlite {
     /// Opens the database with this label.
     pub fn open(label: &str) -> Result<Self, StoreError> {
         Connection::open(label).map(Self).map_err(unavailable)
     }
 }
 
-impl Database for Rc<Wasi> {
+impl Database for Rc<SpinSqlite> {
     async fn execute(&self, statement: &str, parameters: &[Value]) -> Result<Vec<Vec<Value>>, Failure> {
         let parameters: Vec<_> = parameters.iter().cloned().map(Into::into).collect();
         match self.0.execute(statement, &parameters) {

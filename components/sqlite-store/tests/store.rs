@@ -11,7 +11,7 @@ use std::time::Duration;
 use domain::{Creation, Entry, Environment, Found, ItemId, Key, Store, StoreError, Swap, Timestamp};
 use rusqlite::types::{Value as Field, ValueRef};
 use rusqlite::{Connection, params_from_iter};
-use sqlite_store::{Database, Failure, Sqlite, Value};
+use sqlite_store::{Database, Failure, SqliteStore, Value};
 
 /// A database, and what was asked of it.
 struct Native<'a> {
@@ -103,7 +103,7 @@ fn entry(name: &str, value: &[u8]) -> Entry {
 fn the_table_is_made_once_by_the_first_statement_that_misses_it() {
     let connection = in_memory();
     let database = native(&connection);
-    let store = Sqlite::new(&database, Turns);
+    let store = SqliteStore::new(&database, Turns);
     assert_eq!(now(store.get(&[item("a")])).map(sound), Ok(vec![None]));
     assert_eq!(now(store.get(&[item("a")])).map(sound), Ok(vec![None]));
     let made = database.statements.borrow().iter().filter(|statement| statement.starts_with("CREATE")).count();
@@ -114,7 +114,7 @@ fn the_table_is_made_once_by_the_first_statement_that_misses_it() {
 fn one_of_two_creates_a_record() {
     let connection = in_memory();
     let database = native(&connection);
-    let store = Sqlite::new(&database, Turns);
+    let store = SqliteStore::new(&database, Turns);
     assert_eq!(now(store.create(&item("a"), b"1".to_vec())), Ok(Creation::Created));
     assert_eq!(now(store.create(&item("a"), b"2".to_vec())), Ok(Creation::Exists));
     assert_eq!(now(store.get(&[item("a")])).map(sound), Ok(vec![Some(entry("a", b"1"))]));
@@ -124,7 +124,7 @@ fn one_of_two_creates_a_record() {
 fn a_record_is_swapped_only_from_the_bytes_that_were_read() {
     let connection = in_memory();
     let database = native(&connection);
-    let store = Sqlite::new(&database, Turns);
+    let store = SqliteStore::new(&database, Turns);
     let _ = now(store.create(&item("a"), b"1".to_vec())).expect("it is created");
     assert_eq!(now(store.swap(&entry("a", b"1"), b"2".to_vec())), Ok(Swap::Swapped));
     assert_eq!(now(store.swap(&entry("a", b"1"), b"3".to_vec())), Ok(Swap::Conflict));
@@ -136,7 +136,7 @@ fn a_record_is_swapped_only_from_the_bytes_that_were_read() {
 fn records_are_inserted_and_removed_in_one_statement() {
     let connection = in_memory();
     let database = native(&connection);
-    let store = Sqlite::new(&database, Turns);
+    let store = SqliteStore::new(&database, Turns);
     let records: Vec<_> = ["a", "b", "c"].map(|name| (item(name), name.as_bytes().to_vec())).into();
     assert_eq!(now(store.get(&[])).map(sound), Ok(Vec::new()));
     assert_eq!(now(store.put(records.clone())), Ok(()));
@@ -157,7 +157,7 @@ fn of_many_who_begin_on_a_new_file_at_once_one_creates_a_record() {
         let create = |number: u8| {
             let connection = Connection::open(&path).expect("the file can be opened");
             let database = native(&connection);
-            now(Sqlite::new(&database, Turns).create(&item("a"), vec![number]))
+            now(SqliteStore::new(&database, Turns).create(&item("a"), vec![number]))
         };
         let created = std::thread::scope(|scope| {
             let others: Vec<_> = (0..4).map(|number| scope.spawn(move || create(number))).collect();
@@ -175,7 +175,7 @@ fn a_locked_database_is_tried_again_and_then_given_up() {
     let (connection, somebody) = (open(), open());
     connection.busy_timeout(Duration::ZERO).expect("it can be set");
     let database = native(&connection);
-    let store = Sqlite::new(&database, Turns);
+    let store = SqliteStore::new(&database, Turns);
     now(store.put(vec![(item("a"), b"1".to_vec())])).expect("it is written");
     database.statements.borrow_mut().clear();
     somebody.execute_batch("BEGIN IMMEDIATE").expect("it can be locked");
@@ -190,7 +190,7 @@ fn a_locked_database_is_tried_again_and_then_given_up() {
 fn a_probe_passes_and_leaves_nothing_behind() {
     let connection = in_memory();
     let database = native(&connection);
-    assert_eq!(now(Sqlite::new(&database, Turns).probe()), Ok(()));
+    assert_eq!(now(SqliteStore::new(&database, Turns).probe()), Ok(()));
     assert_eq!(rows(&connection, "SELECT key FROM records", &[]), Ok(Vec::new()));
 }
 
@@ -198,7 +198,7 @@ fn a_probe_passes_and_leaves_nothing_behind() {
 fn a_database_that_does_not_do_what_it_says_is_unsuitable() {
     let connection = in_memory();
     let database = native(&connection);
-    let store = Sqlite::new(&database, Turns);
+    let store = SqliteStore::new(&database, Turns);
     now(store.probe()).expect("it is sound");
     // Whatever is written, something else is kept.
     let lie =
@@ -217,7 +217,7 @@ fn what_sqlite_says_is_passed_on_and_nothing_is_overwritten() {
     ] {
         let connection = in_memory();
         let database = native(&connection);
-        let store = Sqlite::new(&database, Turns);
+        let store = SqliteStore::new(&database, Turns);
         let _ = now(store.create(&item("a"), b"1".to_vec())).expect("it is created");
         connection.execute_batch(trouble).expect(trouble);
         let refused = now(store.create(&item("b"), vec![1; 100_000]));

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use api::{Call, Config, File, Log, Problem, Reply};
 use domain::{Environment, Error, InstanceState, Shop, Timestamp};
-use sqlite_store::Sqlite;
+use sqlite_store::{SpinSqlite, SqliteStore};
 use wasi::clocks::{monotonic_clock, wall_clock};
 use wasi::http::types::{IncomingRequest, ResponseOutparam};
 use wasi::random::random::get_random_bytes;
@@ -25,10 +25,10 @@ pub use wasi;
 const DATABASE: &str = "default";
 
 /// How often a request looks whether another has done its work.
-const LOOK_EVERY: Duration = Duration::from_millis(1);
+const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
 /// The shop as a component has it.
-pub type SpinShop = Shop<Sqlite<Rc<sqlite_store::Wasi>, Wasi>, Wasi>;
+pub type SpinShop = Shop<SqliteStore<Rc<SpinSqlite>, Wasi2Environment>, Wasi2Environment>;
 
 /// Makes a component of a handler, one of [`api::orders::handle`], [`api::inventory::handle`], [`api::payments::handle`]
 /// and [`api::reports::handle`].
@@ -71,7 +71,7 @@ macro_rules! answer {
 #[doc(hidden)]
 pub fn serve_files(request: IncomingRequest, response: ResponseOutparam, files: &[File]) {
     let request = http::receive(request);
-    http::send(response, api::respond_with_files(&request, &Wasi, files));
+    http::send(response, api::respond_with_files(&request, &Wasi2Environment, files));
 }
 
 /// Answers a request; see [`component!`].
@@ -83,7 +83,7 @@ pub fn serve(
 ) {
     let request = http::receive(request);
     let log = Log::of(variables::get("log").ok().as_deref());
-    let answer = run(api::respond(request, &Wasi, log, async || open(), handle));
+    let answer = run(api::respond(request, &Wasi2Environment, log, async || open(), handle));
     if let Some(line) = answer.line {
         eprintln!("{line}");
     }
@@ -106,16 +106,16 @@ fn open() -> Result<(Config, SpinShop), Problem> {
     let variable = |name| variables::get(name).map_err(|error| Problem::misconfigured(&error));
     let config = Config::new(variable("operator_token")?, &variable("payment_window_seconds")?, variable("currency")?);
     let config = config.map_err(|error| Problem::misconfigured(&error))?;
-    let database = sqlite_store::Wasi::open(DATABASE).map_err(|error| Problem::from(Error::from(error)))?;
-    let store = Sqlite::new(Rc::new(database), Wasi);
-    Ok((config.clone(), Shop::new(store, Wasi, config.settings, Rc::new(InstanceState::single_request()))))
+    let database = SpinSqlite::open(DATABASE).map_err(|error| Problem::from(Error::from(error)))?;
+    let store = SqliteStore::new(Rc::new(database), Wasi2Environment);
+    Ok((config.clone(), Shop::new(store, Wasi2Environment, config.settings, Rc::new(InstanceState::single_request()))))
 }
 
 /// Time and chance as the host gives them.
 #[derive(Debug, Clone, Copy)]
-pub struct Wasi;
+pub struct Wasi2Environment;
 
-impl Environment for Wasi {
+impl Environment for Wasi2Environment {
     fn now(&self) -> Timestamp {
         let now = wall_clock::now();
         let millis = u64::from(now.nanoseconds).checked_div(1_000_000).unwrap_or(0);
@@ -138,7 +138,7 @@ impl Environment for Wasi {
     /// Looks now and then. An instance has no other request, so what is waited for is there already.
     async fn wait_until(&self, ready: impl Fn() -> bool) {
         while !ready() {
-            self.sleep(LOOK_EVERY).await;
+            self.sleep(POLL_INTERVAL).await;
         }
     }
 

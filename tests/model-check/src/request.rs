@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::order::{Lines, NewOrder};
 use domain::{Error, KeyDigest, Limits, Money, OrderId, PaymentMethod, Settings, Shop, Status, Store};
-use keyvalue_store::{KeyValue, Memory};
+use keyvalue_store::{InstanceCache, KeyValueStore};
 
 use crate::store::{Caller, id_bytes};
 
@@ -104,8 +104,8 @@ pub async fn perform(request: Request, rules: Rules, caller: Caller) -> Answer {
         Level::Domain => answer(&request, &shop(caller.clone(), caller.clone(), rules.limits)).await,
         Level::KeyValue => {
             // Nothing is remembered from one request to the next: each is the first of its instance.
-            let memory = Memory::of(rules.claims);
-            let store = KeyValue::new(caller.clone(), caller.clone(), &memory);
+            let cache = InstanceCache::of(rules.claims);
+            let store = KeyValueStore::new(caller.clone(), caller.clone(), &cache);
             answer(&request, &shop(store, caller.clone(), rules.limits)).await
         }
     };

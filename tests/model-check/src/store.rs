@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use domain::{Creation, Entry, Environment, Found, InstanceState, Key, Store, StoreError, Swap, Timestamp};
-use keyvalue_store::Calls;
+use keyvalue_store::Bucket;
 
 use crate::record::Record;
 
@@ -379,7 +379,7 @@ pub fn private(key: &str) -> bool {
 }
 
 // As Spin's own store behaves, in what the shipped store rests on and in what it must not rest on.
-impl Calls for Caller {
+impl Bucket for Caller {
     type Cas = Cas;
 
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
@@ -438,7 +438,7 @@ impl Calls for Caller {
     }
 
     async fn current(&self, cas: &Cas) -> Result<Option<Vec<u8>>, StoreError> {
-        let value = Calls::get(self, &cas.key).await?;
+        let value = Bucket::get(self, &cas.key).await?;
         cas.read.replace(value.clone());
         Ok(value)
     }

@@ -2,10 +2,10 @@
 
 use domain::StoreError;
 
-/// One open bucket of `wasi:keyvalue`, call by call. A component's own is [`crate::Wasi`]; whoever wants to see what
+/// One open bucket of `wasi:keyvalue`, call by call. A component's own is [`crate::WasiKeyValue`]; whoever wants to see what
 /// happens between two calls brings another.
 #[allow(async_fn_in_trait, reason = "a component has one thread, so the futures need not be Send")]
-pub trait Calls {
+pub trait Bucket {
     /// A handle for one swap. It remembers the value that it has read.
     type Cas: 'static;
 
