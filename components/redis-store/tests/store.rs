@@ -4,17 +4,16 @@
 #![allow(clippy::expect_used, clippy::panic)]
 
 use std::cell::{Cell, RefCell};
-use std::future::{pending, poll_fn};
-use std::mem::replace;
+use std::future::pending;
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::task::{Context, Waker};
 
-use domain::{Creation, Entry, Environment, Found, ItemId, Key, Store, StoreError, Swap, Timestamp};
+use domain::{Creation, Entry, Found, Store, StoreError, Swap};
 use redis::{Connection, FromRedisValue, Value};
 use redis_server::RedisServer;
 use redis_store::{Answer, Redis, RedisStore, Shared};
+use store_contract::{Storage, TestEnvironment, item, now, sound, store_contract, yield_now};
 
 /// A Redis, and what was asked of it.
 struct Native {
@@ -78,60 +77,30 @@ impl Redis for Silent {
     }
 }
 
-/// Chance that comes in turn. Time passes at once, or not at all.
-struct Turns {
-    time_passes: bool,
+/// A Redis with nothing in it.
+struct Fresh {
+    server: RedisServer,
+    native: Native,
 }
 
-/// Records that can be read, all of them.
-fn sound(found: Vec<Found>) -> Vec<Option<Entry>> {
-    found.into_iter().map(|found| found.expect("it can be read")).collect()
+impl Storage for Fresh {
+    type Store<'a> = RedisStore<&'a Native, TestEnvironment>;
+
+    fn empty() -> Self {
+        let server = server();
+        Self { native: native(&server), server }
+    }
+
+    fn store(&self) -> Self::Store<'_> {
+        store(&self.native)
+    }
+
+    fn count(&self) -> usize {
+        ask(&self.server, &["DBSIZE"])
+    }
 }
 
-impl Environment for Turns {
-    fn now(&self) -> Timestamp {
-        0.into()
-    }
-
-    fn monotonic(&self) -> Duration {
-        Duration::ZERO
-    }
-
-    fn random(&self, bytes: &mut [u8]) {
-        bytes.fill(7);
-    }
-
-    async fn sleep(&self, _: Duration) {
-        if !self.time_passes {
-            pending().await
-        }
-    }
-
-    async fn wait_until(&self, ready: impl Fn() -> bool) {
-        while !ready() {
-            yield_now().await;
-        }
-    }
-
-    async fn linger(&self, _: Duration) {}
-}
-
-/// Lets the others have their turn.
-async fn yield_now() {
-    let mut yielded = false;
-    poll_fn(|_| if replace(&mut yielded, true) { Poll::Ready(()) } else { Poll::Pending }).await;
-}
-
-/// Runs a future that waits for nothing but others which are run with it.
-fn now<T>(future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    for _ in 0..1000 {
-        if let Poll::Ready(result) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            return result;
-        }
-    }
-    panic!("it waits for ever")
-}
+store_contract!(Fresh);
 
 fn server() -> RedisServer {
     RedisServer::start().unwrap_or_else(|error| panic!("{error}"))
@@ -142,7 +111,7 @@ fn native(server: &RedisServer) -> Native {
 }
 
 /// The store of one request of an instance that has no other.
-fn store(native: &Native) -> RedisStore<&Native, Turns> {
+fn store(native: &Native) -> RedisStore<&Native, TestEnvironment> {
     waiting_store(&instance(native), 0)
 }
 
@@ -152,8 +121,8 @@ fn instance(native: &Native) -> Rc<Shared<&Native>> {
 }
 
 /// The store of a request of this instance, which waits for so many replicas.
-fn waiting_store<'a>(instance: &Rc<Shared<&'a Native>>, replicas: u32) -> RedisStore<&'a Native, Turns> {
-    RedisStore::new(instance.clone(), Turns { time_passes: false }, replicas)
+fn waiting_store<'a>(instance: &Rc<Shared<&'a Native>>, replicas: u32) -> RedisStore<&'a Native, TestEnvironment> {
+    RedisStore::new(instance.clone(), TestEnvironment { time_passes: false }, replicas)
 }
 
 /// What Redis has or says, asked on a connection of its own.
@@ -161,10 +130,6 @@ fn ask<T: FromRedisValue>(server: &RedisServer, command: &[&str]) -> T {
     let mut connection = server.connect().unwrap_or_else(|error| panic!("{error}"));
     let (name, arguments) = command.split_first().expect("a command has a name");
     redis::cmd(name).arg(arguments).query(&mut connection).unwrap_or_else(|error| panic!("{command:?}: {error}"))
-}
-
-fn item(name: &str) -> Key {
-    Key::Item(name.parse::<ItemId>().expect("an item's name"))
 }
 
 fn entry(name: &str, value: &[u8]) -> Entry {
@@ -176,40 +141,6 @@ fn unavailable<T: std::fmt::Debug>(result: Result<T, StoreError>) -> String {
         Err(StoreError::Unavailable(message)) => message,
         other => panic!("it is available: {other:?}"),
     }
-}
-
-#[test]
-fn one_of_two_creates_a_record() {
-    let server = server();
-    let native = native(&server);
-    let store = store(&native);
-    assert_eq!(now(store.create(&item("a"), b"1".to_vec())), Ok(Creation::Created));
-    assert_eq!(now(store.create(&item("a"), b"2".to_vec())), Ok(Creation::Exists));
-    assert_eq!(now(store.get(&[item("a")])).map(sound), Ok(vec![Some(entry("a", b"1"))]));
-}
-
-#[test]
-fn a_record_is_swapped_only_from_the_bytes_that_were_read() {
-    let server = server();
-    let native = native(&server);
-    let store = store(&native);
-    assert_eq!(now(store.swap(&entry("a", b"1"), b"2".to_vec())), Ok(Swap::Conflict));
-    assert_eq!(now(store.create(&item("a"), b"\0\xff1".to_vec())), Ok(Creation::Created));
-    assert_eq!(now(store.swap(&entry("a", b"\0\xff"), b"2".to_vec())), Ok(Swap::Conflict));
-    assert_eq!(now(store.swap(&entry("a", b"\0\xff1"), b"2".to_vec())), Ok(Swap::Swapped));
-    assert_eq!(now(store.swap(&entry("a", b"\0\xff1"), b"3".to_vec())), Ok(Swap::Conflict));
-    assert_eq!(ask::<String>(&server, &["GET", "inventory:a"]), "2");
-}
-
-#[test]
-fn records_are_read_in_the_order_of_their_keys_and_absent_ones_are_none() {
-    let server = server();
-    let native = native(&server);
-    let store = store(&native);
-    now(store.put(vec![(item("a"), b"1".to_vec()), (item("b"), Vec::new())])).expect("Redis is well");
-    let read = now(store.get(&[item("none"), item("b"), item("a"), Key::Catalog]));
-    assert_eq!(read.map(sound), Ok(vec![None, Some(entry("b", b"")), Some(entry("a", b"1")), None]));
-    assert_eq!(now(store.get(&[Key::Catalog])).map(sound), Ok(vec![None]));
 }
 
 #[test]
@@ -225,24 +156,12 @@ fn a_call_is_one_command_and_a_call_for_nothing_none() {
     now(store.get_for_update(&[item("a"), item("b")])).expect("Redis is well");
     assert_eq!(now(store.create(&item("a"), Vec::new())), Ok(Creation::Exists));
     assert_eq!(now(store.swap(&entry("a", b"1"), b"3".to_vec())), Ok(Swap::Swapped));
+    assert_eq!(ask::<String>(&server, &["GET", "inventory:a"]), "3");
     now(store.remove(&[item("a"), item("b")])).expect("Redis is well");
     assert_eq!(*native.commands.borrow(), ["MSET", "EVAL", "GET", "EVAL_RO", "EVAL_RO", "SET", "EVAL", "DEL"]);
     assert_eq!(now(store.get(&[])).map(sound), Ok(Vec::new()));
     now(store.remove(&[])).expect("there is nothing to do");
     assert_eq!((native.commands.borrow().len(), ask::<usize>(&server, &["DBSIZE"])), (8, 0));
-}
-
-#[test]
-fn a_value_may_have_a_megabyte() {
-    let server = server();
-    let native = native(&server);
-    let store = store(&native);
-    let value: Vec<u8> = (0..1_000_000_u32).map(|n| n.to_le_bytes()[n as usize % 3]).collect();
-    assert_eq!(now(store.create(&item("a"), value.clone())), Ok(Creation::Created));
-    let read =
-        now(store.get(&[item("a")])).expect("Redis is well").remove(0).expect("it is sound").expect("it is there");
-    assert_eq!(read.value, value);
-    assert_eq!(now(store.swap(&read, b"2".to_vec())), Ok(Swap::Swapped));
 }
 
 #[test]
@@ -314,17 +233,9 @@ fn after_an_error_the_next_command_gets_another_connection_and_a_read_is_that_it
 
 #[test]
 fn a_redis_that_does_not_answer_is_not_waited_for_for_ever() {
-    let store = RedisStore::new(Rc::new(Shared::new(Silent)), Turns { time_passes: true }, 0);
+    let store = RedisStore::new(Rc::new(Shared::new(Silent)), TestEnvironment { time_passes: true }, 0);
     assert_eq!(unavailable(now(store.get(&[item("a")]))), "Redis has not answered GET for 5 seconds");
     assert_eq!(unavailable(now(store.probe())), "Redis has not answered SET for 5 seconds");
-}
-
-#[test]
-fn a_trial_passes_and_leaves_nothing_behind() {
-    let server = server();
-    let native = native(&server);
-    now(store(&native).probe()).expect("it is what it says");
-    assert_eq!(ask::<usize>(&server, &["DBSIZE"]), 0);
 }
 
 #[test]

@@ -4,14 +4,13 @@
 #![allow(clippy::expect_used, clippy::panic)]
 
 use std::cell::RefCell;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use domain::{Creation, Entry, Environment, Found, ItemId, Key, Store, StoreError, Swap, Timestamp};
+use domain::{Creation, Entry, Store, StoreError, Swap};
 use rusqlite::types::{Value as Field, ValueRef};
 use rusqlite::{Connection, params_from_iter};
 use sqlite_store::{Database, Failure, SqliteStore, Value};
+use store_contract::{Storage, TestEnvironment, item, now, sound, store_contract};
 
 /// A database, and what was asked of it.
 struct Native<'a> {
@@ -19,10 +18,16 @@ struct Native<'a> {
     statements: RefCell<Vec<String>>,
 }
 
-impl Database for &Native<'_> {
+impl Database for Native<'_> {
     async fn execute(&self, statement: &str, parameters: &[Value]) -> Result<Vec<Vec<Value>>, Failure> {
         self.statements.borrow_mut().push(statement.to_owned());
         rows(self.connection, statement, parameters).map_err(|error| Failure::of(error.to_string()))
+    }
+}
+
+impl Database for &Native<'_> {
+    async fn execute(&self, statement: &str, parameters: &[Value]) -> Result<Vec<Vec<Value>>, Failure> {
+        Native::execute(self, statement, parameters).await
     }
 }
 
@@ -47,41 +52,30 @@ fn rows(connection: &Connection, statement: &str, parameters: &[Value]) -> rusql
     rows.collect()
 }
 
-/// Chance that comes in turn, and no time.
-struct Turns;
+/// A database that is locked is waited for, which takes no time here.
+const ENVIRONMENT: TestEnvironment = TestEnvironment { time_passes: true };
 
-/// Records that can be read, all of them.
-fn sound(found: Vec<Found>) -> Vec<Option<Entry>> {
-    found.into_iter().map(|found| found.expect("it can be read")).collect()
-}
+/// An empty database in memory.
+struct InMemory(Connection);
 
-impl Environment for Turns {
-    fn now(&self) -> Timestamp {
-        0.into()
+impl Storage for InMemory {
+    type Store<'a> = SqliteStore<Native<'a>, TestEnvironment>;
+
+    fn empty() -> Self {
+        Self(in_memory())
     }
 
-    fn monotonic(&self) -> Duration {
-        Duration::ZERO
+    fn store(&self) -> Self::Store<'_> {
+        SqliteStore::new(native(&self.0), ENVIRONMENT)
     }
 
-    fn random(&self, bytes: &mut [u8]) {
-        bytes.fill(7);
-    }
-
-    async fn sleep(&self, _: Duration) {}
-
-    async fn wait_until(&self, _: impl Fn() -> bool) {}
-
-    async fn linger(&self, _: Duration) {}
-}
-
-/// Runs a future that never waits.
-fn now<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(result) => result,
-        Poll::Pending => panic!("SQLite has nothing to wait for"),
+    fn count(&self) -> usize {
+        // Without a table there are none.
+        rows(&self.0, "SELECT key FROM records", &[]).map_or(0, |rows| rows.len())
     }
 }
+
+store_contract!(InMemory);
 
 fn native(connection: &Connection) -> Native<'_> {
     Native { connection, statements: RefCell::default() }
@@ -89,10 +83,6 @@ fn native(connection: &Connection) -> Native<'_> {
 
 fn in_memory() -> Connection {
     Connection::open_in_memory().expect("there is memory")
-}
-
-fn item(name: &str) -> Key {
-    Key::Item(name.parse::<ItemId>().expect("an item's name"))
 }
 
 fn entry(name: &str, value: &[u8]) -> Entry {
@@ -103,7 +93,7 @@ fn entry(name: &str, value: &[u8]) -> Entry {
 fn the_table_is_made_once_by_the_first_statement_that_misses_it() {
     let connection = in_memory();
     let database = native(&connection);
-    let store = SqliteStore::new(&database, Turns);
+    let store = SqliteStore::new(&database, ENVIRONMENT);
     assert_eq!(now(store.get(&[item("a")])).map(sound), Ok(vec![None]));
     assert_eq!(now(store.get(&[item("a")])).map(sound), Ok(vec![None]));
     let made = database.statements.borrow().iter().filter(|statement| statement.starts_with("CREATE")).count();
@@ -111,32 +101,10 @@ fn the_table_is_made_once_by_the_first_statement_that_misses_it() {
 }
 
 #[test]
-fn one_of_two_creates_a_record() {
-    let connection = in_memory();
-    let database = native(&connection);
-    let store = SqliteStore::new(&database, Turns);
-    assert_eq!(now(store.create(&item("a"), b"1".to_vec())), Ok(Creation::Created));
-    assert_eq!(now(store.create(&item("a"), b"2".to_vec())), Ok(Creation::Exists));
-    assert_eq!(now(store.get(&[item("a")])).map(sound), Ok(vec![Some(entry("a", b"1"))]));
-}
-
-#[test]
-fn a_record_is_swapped_only_from_the_bytes_that_were_read() {
-    let connection = in_memory();
-    let database = native(&connection);
-    let store = SqliteStore::new(&database, Turns);
-    let _ = now(store.create(&item("a"), b"1".to_vec())).expect("it is created");
-    assert_eq!(now(store.swap(&entry("a", b"1"), b"2".to_vec())), Ok(Swap::Swapped));
-    assert_eq!(now(store.swap(&entry("a", b"1"), b"3".to_vec())), Ok(Swap::Conflict));
-    assert_eq!(now(store.swap(&entry("b", b""), b"3".to_vec())), Ok(Swap::Conflict));
-    assert_eq!(now(store.get(&[item("b"), item("a")])).map(sound), Ok(vec![None, Some(entry("a", b"2"))]));
-}
-
-#[test]
 fn records_are_inserted_and_removed_in_one_statement() {
     let connection = in_memory();
     let database = native(&connection);
-    let store = SqliteStore::new(&database, Turns);
+    let store = SqliteStore::new(&database, ENVIRONMENT);
     let records: Vec<_> = ["a", "b", "c"].map(|name| (item(name), name.as_bytes().to_vec())).into();
     assert_eq!(now(store.get(&[])).map(sound), Ok(Vec::new()));
     assert_eq!(now(store.put(records.clone())), Ok(()));
@@ -157,7 +125,7 @@ fn of_many_who_begin_on_a_new_file_at_once_one_creates_a_record() {
         let create = |number: u8| {
             let connection = Connection::open(&path).expect("the file can be opened");
             let database = native(&connection);
-            now(SqliteStore::new(&database, Turns).create(&item("a"), vec![number]))
+            now(SqliteStore::new(&database, ENVIRONMENT).create(&item("a"), vec![number]))
         };
         let created = std::thread::scope(|scope| {
             let others: Vec<_> = (0..4).map(|number| scope.spawn(move || create(number))).collect();
@@ -175,7 +143,7 @@ fn a_locked_database_is_tried_again_and_then_given_up() {
     let (connection, somebody) = (open(), open());
     connection.busy_timeout(Duration::ZERO).expect("it can be set");
     let database = native(&connection);
-    let store = SqliteStore::new(&database, Turns);
+    let store = SqliteStore::new(&database, ENVIRONMENT);
     now(store.put(vec![(item("a"), b"1".to_vec())])).expect("it is written");
     database.statements.borrow_mut().clear();
     somebody.execute_batch("BEGIN IMMEDIATE").expect("it can be locked");
@@ -187,18 +155,10 @@ fn a_locked_database_is_tried_again_and_then_given_up() {
 }
 
 #[test]
-fn a_probe_passes_and_leaves_nothing_behind() {
-    let connection = in_memory();
-    let database = native(&connection);
-    assert_eq!(now(SqliteStore::new(&database, Turns).probe()), Ok(()));
-    assert_eq!(rows(&connection, "SELECT key FROM records", &[]), Ok(Vec::new()));
-}
-
-#[test]
 fn a_database_that_does_not_do_what_it_says_is_unsuitable() {
     let connection = in_memory();
     let database = native(&connection);
-    let store = SqliteStore::new(&database, Turns);
+    let store = SqliteStore::new(&database, ENVIRONMENT);
     now(store.probe()).expect("it is sound");
     // Whatever is written, something else is kept.
     let lie =
@@ -217,7 +177,7 @@ fn what_sqlite_says_is_passed_on_and_nothing_is_overwritten() {
     ] {
         let connection = in_memory();
         let database = native(&connection);
-        let store = SqliteStore::new(&database, Turns);
+        let store = SqliteStore::new(&database, ENVIRONMENT);
         let _ = now(store.create(&item("a"), b"1".to_vec())).expect("it is created");
         connection.execute_batch(trouble).expect(trouble);
         let refused = now(store.create(&item("b"), vec![1; 100_000]));
