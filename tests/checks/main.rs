@@ -1,12 +1,11 @@
-//! Holds the project to what its README promises, as far as a test can: what a request costs, how large a component is,
+//! Holds the project to what its documents promise, as far as a test can: what a request costs, how large a component is,
 //! that components import what their platforms have and keep within their limits, that what is in deploy/ can be applied,
-//! that the tour prints what it says, that requests.http runs, that people can use the pages, that its figures are those
-//! of the tests, that it depends on nothing it should not, and that the unit tests pass on WebAssembly too.
+//! that the tours print what the pages say, that requests.http runs, that people can use the pages, that it depends on nothing
+//! it should not, and that the unit tests pass on WebAssembly too.
 
 mod browser;
 mod components;
 mod dependencies;
-mod figures;
 mod npm;
 mod platforms;
 mod readme;
@@ -14,7 +13,6 @@ mod requests_http;
 mod shop;
 mod spinkube;
 mod store_calls;
-mod translation;
 mod unit_tests_on_wasm;
 
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! The README's tour prints what it says.
+//! The tours print what the pages say: the short one of both READMEs and the longer one of the API's page.
 
 use std::fs;
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::root;
 use crate::shop::{Shop, TOKEN};
 
-/// A command of the tour, and what the README says that it prints.
+/// A command of a tour, and what its page says that it prints.
 #[derive(Debug, PartialEq, Eq)]
 struct Step {
     command: String,
@@ -14,11 +14,27 @@ struct Step {
 }
 
 #[test]
-fn the_tour_prints_what_it_says() {
-    let readme = fs::read_to_string(root().join("README.md")).expect("README.md can be read");
-    assert!(readme.contains(&format!("operator_token={TOKEN}")), "the tour's token is the one of this test");
-    let steps = steps(&readme);
-    assert!(steps.len() >= 11, "the tour has {} steps", steps.len());
+fn the_short_tour_prints_what_the_readme_says_in_both_languages() {
+    for page in ["README.md", "README.zh-CN.md"] {
+        take_tour(&read(page), 3);
+    }
+}
+
+#[test]
+fn the_longer_tour_prints_what_the_page_of_the_api_says() {
+    let page = read("docs/api.md");
+    assert!(page.contains(&format!("operator_token={TOKEN}")), "the tour's token is the one of this test");
+    take_tour(&page, 11);
+}
+
+fn read(page: &str) -> String {
+    fs::read_to_string(root().join(page)).unwrap_or_else(|error| panic!("{page}: {error}"))
+}
+
+/// Runs the commands of a page, at least as many as are expected, on a new shop.
+fn take_tour(page: &str, expected: usize) {
+    let steps = steps(page);
+    assert!(steps.len() >= expected, "the tour has {} steps", steps.len());
 
     let shop = Shop::open(&[]);
     let here = |command: &str| command.replace("localhost:3000", &shop.server.address().to_string());
@@ -34,11 +50,11 @@ fn the_tour_prints_what_it_says() {
     }
 }
 
-/// The commands in the README's `console` blocks.
-fn steps(readme: &str) -> Vec<Step> {
+/// The commands in a page's `console` blocks.
+fn steps(page: &str) -> Vec<Step> {
     let mut steps = Vec::<Step>::new();
     let mut in_console = false;
-    for line in readme.lines() {
+    for line in page.lines() {
         match (in_console, line.strip_prefix("$ ")) {
             (_, _) if line.starts_with("```") => in_console = line == "```console",
             (true, Some(command)) => steps.push(Step { command: command.to_owned(), output: String::new() }),
@@ -87,7 +103,7 @@ fn only_ids_and_times_are_masked() {
 
 #[test]
 fn steps_are_read_out_of_console_blocks_only() {
-    let readme = "```sh\n$ no\n```\n```console\n$ a\n1\n$ b\n```\n$ no\n";
+    let page = "```sh\n$ no\n```\n```console\n$ a\n1\n$ b\n```\n$ no\n";
     let step = |command: &str, output: &str| Step { command: command.to_owned(), output: output.to_owned() };
-    assert_eq!(steps(readme), [step("a", "1\n"), step("b", "")]);
+    assert_eq!(steps(page), [step("a", "1\n"), step("b", "")]);
 }

@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::root;
 
-/// The operator's token, the one of the README.
+/// The operator's token, the one of the longer tour.
 pub const TOKEN: &str = "let-me-in";
 
 static RUNTIME: LazyLock<Runtime> =
