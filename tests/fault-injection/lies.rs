@@ -7,7 +7,8 @@
 //! Two lies cannot be seen by anyone who tries a store alone: reads that are late with what others wrote, and an
 //! increment that others can come in between. What holds under them all the same is tested below. That a key which was
 //! used on one server is known on the next does not hold under late reads; nor, under torn increments, that one of two
-//! first requests of a new shop creates an item: each may sell from one of its own, of which one is lost. The README says so.
+//! first requests of a new shop creates an item: each may sell from one of its own, of which one is lost. The
+//! assumptions in docs/architecture.md say so.
 
 use std::thread;
 

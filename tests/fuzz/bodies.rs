@@ -1,4 +1,4 @@
-//! Bodies: each is done, or refused as the README has it, according to a second and simpler reading of the README.
+//! Bodies: each is done, or refused as docs/api.md has it, according to a second and simpler reading of that page.
 
 use std::collections::BTreeMap;
 
@@ -51,7 +51,7 @@ fn order() -> impl Strategy<Value = Value> {
     })
 }
 
-/// What a second reading of the README says about a body.
+/// What a second reading of docs/api.md says about a body.
 enum Reading<T> {
     /// It is no JSON.
     Malformed,

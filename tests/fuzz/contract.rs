@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::shop::Answer;
 
-/// The problems that the README documents, each with its status.
+/// The problems that docs/api.md documents, each with its status.
 const PROBLEMS: [(u16, &str); 22] = [
     (400, "malformed_json"),
     (401, "unauthorized"),

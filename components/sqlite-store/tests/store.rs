@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use domain::{Creation, Entry, Store, StoreError, Swap};
+use domain::{Creation, Entry, Store, StoreError};
 use rusqlite::types::{Value as Field, ValueRef};
 use rusqlite::{Connection, params_from_iter};
 use sqlite_store::{Database, Failure, SqliteStore, Value};
