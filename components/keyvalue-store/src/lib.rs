@@ -155,6 +155,7 @@ impl<'a, B: Bucket, E: Environment> KeyValueStore<'a, B, E> {
                 None => Ok(None),
             },
         });
+        // Rule: claims-are-asked-once.
         let physical_key = |key: &Key| match key.is_created() {
             false => Ok(Some(key.to_string())),
             true => Ok(claims.next().unwrap_or(Ok(None))?.map(|token| token.physical_key(key))),
@@ -310,6 +311,7 @@ impl<B: Bucket, E: Environment> Store for KeyValueStore<'_, B, E> {
         let names: Vec<_> = records.iter().map(|(key, _)| key.to_string()).collect();
         let there = self.get_many(&names).await?;
         let is_there = |key: &Key| there.iter().any(|(name, value)| *name == key.to_string() && value.is_some());
+        // Rule: mappings-stay.
         records.retain(|(key, _)| !is_there(key));
         if records.is_empty() { Ok(()) } else { self.insert(records).await.map(drop) }
     }
@@ -327,11 +329,13 @@ impl<B: Bucket, E: Environment> Store for KeyValueStore<'_, B, E> {
             // Makes a cell of zero where there is none, and leaves alone one that is there.
             self.bucket.increment(&cell, 0).await?;
             let entry = Entry::new(cell.clone(), Token::NONE.to_vec());
+            // Rule: claims-are-swapped.
             let swap = self.swap(&entry, token.0.to_le_bytes().to_vec()).await;
             if let Err(error @ StoreError::ContractViolation(_)) = swap {
                 return Err(error);
             }
-            // Another failure may be a lost answer: the cell says who has it.
+            // Another failure may be a lost answer: the cell says which request has it.
+            // Rule: claims-are-looked-up.
             match self.claim(&cell).await? {
                 Some(winner) if winner == token => return Ok(Creation::Created),
                 Some(_) => {

@@ -51,7 +51,6 @@ pub enum Answer {
 }
 
 /// Limits so large that no small case meets them.
-// Rule: limits-of-the-search.
 pub const LIMITS: Limits = Limits {
     record_bytes: 1_000_000,
     reserved_bytes: 16_000,

@@ -31,7 +31,6 @@ impl<S: Store, E: Environment> Shop<S, E> {
     ) -> Result<Transition, Error> {
         let Ok(next) = state.record.apply(event, expires_at) else { return Ok(Transition::Illegal) };
         let value = encode(&next)?;
-        // Rule: states-are-swapped.
         let swap = self.store.swap(&state.entry, value.clone()).await;
         Ok(match Retry::after(swap) {
             Ok(()) => {

@@ -72,6 +72,7 @@ enum Written {
 #[derive(Debug)]
 pub(crate) struct Guards(Vec<(Key, Found)>);
 
+// Rule: guards.
 impl Guards {
     /// The record with this key, where it was looked for and is there.
     pub(crate) fn get(&self, key: &Key) -> Result<Option<&Entry>, Error> {

@@ -408,6 +408,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
                 let (mut result, mut changed, mut lack) = (Vec::with_capacity(adds), false, None);
                 for request in requests.iter() {
                     let before = item.holds().len();
+                    // Rule: guards-decide.
                     let outcome = request.hold(item, guards, &mut room);
                     changed |= item.holds().len() > before;
                     match outcome {

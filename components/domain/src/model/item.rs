@@ -170,6 +170,7 @@ impl Item {
 
     /// The units that are there, promised ones included. At most [`Stock::MAX`]: every change keeps this sum or checks it.
     pub fn on_hand(&self) -> u64 {
+        // Rule: on-hand-is-a-sum.
         self.available.saturating_add(self.reserved())
     }
 

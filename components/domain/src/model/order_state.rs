@@ -109,7 +109,6 @@ impl OrderState {
             }
             (State::Unpaid { .. }, Event::Cancel { at }) if at < expires_at => closed(CloseReason::Cancelled, at),
             (State::Unpaid { .. }, Event::Expire { at }) if at >= expires_at => closed(CloseReason::Expired, at),
-            // Rule: confirmed-is-never-rejected.
             (State::Unpaid { confirmed: false }, Event::Reject { at }) => closed(CloseReason::Rejected, at),
             (State::Unpaid { .. } | State::Paid(_) | State::Closed { .. }, _) => Err(Illegal),
         }
