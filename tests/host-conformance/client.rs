@@ -1,4 +1,4 @@
-//! A client that sends what it is told, however odd, and hides nothing of the answer.
+//! A client that sends any bytes, also invalid requests, and shows the whole answer.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -47,7 +47,7 @@ pub fn post(path: &str, body: &str) -> Answer {
     request("POST", path, &format!("content-length: {}\r\n", body.len()), body.as_bytes())
 }
 
-/// Sends a request with these header lines, each with its end, beside `host` and `connection`.
+/// Sends a request with these header lines, each with its line end, in addition to `host` and `connection`.
 pub fn request(method: &str, path: &str, headers: &str, body: &[u8]) -> Answer {
     let head = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n{headers}\r\n", address());
     let answer = raw(&[head.as_bytes(), body].concat()).unwrap_or_else(|| panic!("{method} {path}: no answer"));
@@ -58,7 +58,7 @@ pub fn request(method: &str, path: &str, headers: &str, body: &[u8]) -> Answer {
 pub fn raw(request: &[u8]) -> Option<Answer> {
     let mut stream = TcpStream::connect(address()).expect("the server accepts connections");
     stream.set_read_timeout(Some(TIMEOUT)).expect("a connection takes options");
-    // A server that refuses the head may close before it has the rest.
+    // A server that refuses the head may close the connection before it has read the rest.
     let _ = stream.write_all(request);
     let mut received = Vec::new();
     let mut piece = [0; 16 << 10];

@@ -63,7 +63,7 @@ fn a_request_that_does_not_say_clearly_for_whom_it_is_is_not_answered() {
         let answer = raw(format!("{head}connection: close\r\n\r\n").as_bytes());
         assert!(answer.is_none(), "{head}: {answer:?}");
     }
-    // But where no component is asked there is no need to know.
+    // The host's own paths need no component, and so no authority.
     assert_eq!(raw(b"GET /nothing HTTP/1.1\r\nconnection: close\r\n\r\n").unwrap().status, 404);
 }
 
@@ -164,7 +164,7 @@ fn a_path_may_have_64_kb_and_a_head_400_kb_in_100_headers() {
     assert_eq!(request("GET", "/probe/a", &header(300_000), b"").status, 200);
     // A head that is longer passes at times, if the rest of it comes with the last read.
     assert_eq!(request("GET", "/probe/a", &header(1_000_000), b"").empty(), (431, 0));
-    // Beside the two that every request of these tests has.
+    // In addition to the two that every request of these tests has.
     assert_eq!(request("GET", "/probe/a", &header(1).repeat(98), b"").status, 200);
     assert_eq!(request("GET", "/probe/a", &header(1).repeat(99), b"").empty(), (431, 0));
 }

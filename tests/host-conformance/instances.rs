@@ -1,4 +1,4 @@
-//! How long an instance of a component lives, and who else is in it.
+//! How long an instance of a component lives, and which requests share it.
 
 use std::thread;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::client::get;
 use crate::keyvalue::{delete, fresh, open, run, value_of};
 
-/// Which instance answered, and its how manieth request this was.
+/// Which instance answered, and the number of the request in it.
 fn instance(component: &str) -> (String, u64) {
     let answer = get(&format!("/{component}/instance")).json();
     let instance = answer["instance"].as_str().expect("an instance has a name").to_owned();
@@ -77,7 +77,7 @@ fn an_instance_serves_128_requests_and_then_no_more() {
 #[test]
 fn an_instance_without_a_request_is_gone_after_a_second() {
     let (before, _) = instance("idle");
-    // It goes a second after its last request, or when the machine comes round to it.
+    // It ends a second after its last request, or later on a busy machine.
     let mut pauses = (1..6).map(|power| Duration::from_secs(1 << power));
     let replaced = pauses.any(|pause| {
         thread::sleep(pause);
@@ -87,7 +87,7 @@ fn an_instance_without_a_request_is_gone_after_a_second() {
 }
 
 #[test]
-fn an_instance_that_takes_no_more_requests_gets_none_and_nobody_waits_for_it() {
+fn an_instance_that_refuses_new_requests_gets_none_and_no_request_waits_for_it() {
     for _ in 0..100 {
         let (before, last) = (instance("last").0, get("/last/last").json());
         let left = last["instance"].as_str().expect("an instance has a name");
@@ -97,7 +97,7 @@ fn an_instance_that_takes_no_more_requests_gets_none_and_nobody_waits_for_it() {
 }
 
 #[test]
-fn instances_that_take_no_more_requests_in_a_crowd_leave_none_waiting() {
+fn of_many_requests_none_waits_for_an_instance_that_refuses_new_requests() {
     let clients: Vec<_> = (0..8)
         .map(|_| {
             thread::spawn(|| {
@@ -122,7 +122,7 @@ fn an_instance_serves_16_requests_at_once_and_no_more() {
         if holding >= 16 {
             break instance;
         }
-        // One that was not ready at once leaves a request to another; but not for ever.
+        // An instance that is not ready leaves the request to another one, but does get one in the end.
         assert!(holds.len() < 200, "no instance is ever full");
     };
     let before = holds.len();

@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use crate::client::post;
 
-/// A key that nobody else has.
+/// A unique key.
 pub fn fresh() -> String {
     format!("{:016x}", fastrand::u64(..))
 }
 
-/// What each of the calls returned, made one after another in one request.
+/// The results of calls that one request makes one after another.
 pub fn run(steps: &[Value]) -> Vec<Value> {
     run_as("probe", steps)
 }
@@ -36,7 +36,7 @@ fn expect_as(component: &str, steps: &[(Value, Value)]) {
     }
 }
 
-/// What the store has under a key.
+/// The value under a key.
 pub fn value_of(key: &str) -> Option<Vec<u8>> {
     let value = run(&[open("b"), get("b", key)])[1]["ok"].clone();
     serde_json::from_value(value).expect("a value is bytes")
@@ -253,8 +253,8 @@ fn all_keys_are_listed_at_once_and_without_a_cursor() {
     let sets = keys.iter().map(|key| set("b", key, ""));
     let steps: Vec<_> = [open("b"), spin_open()].into_iter().chain(sets).collect();
     let calls = [&steps[..], &[list_keys(None), spin("get-keys", json!({})), list_keys(Some("1"))]].concat();
-    // The store is locked until all keys are taken: another request's call in the same instance would wait for it, and
-    // with the instance for itself. So nobody else uses this component.
+    // The store is locked until all keys are taken. A call by another request of the same instance would block the
+    // instance, and so wait for itself. So no other test uses this component.
     let answers = run_as("lister", &calls);
     let listed = |list: &Value| -> BTreeSet<String> {
         let list = list.as_array().expect("a list").iter();
@@ -487,7 +487,7 @@ fn what_is_set_in_one_call_is_read_together() {
     });
 }
 
-/// Runs so many clients at once, each with its number.
+/// Runs this number of clients at once, each with its number.
 fn at_once<T: Send>(clients: usize, client: impl Fn(usize) -> T + Sync) -> Vec<T> {
     thread::scope(|scope| {
         let client = &client;

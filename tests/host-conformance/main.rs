@@ -1,8 +1,8 @@
-//! The host that the other tests run on is Spin's twin: what an application may see of either is the same.
+//! The host of the tests behaves as Spin does in all that an application can observe.
 //!
-//! Every expectation here is what Spin 4.1 does, its faults included. The probe application beside this file is served by
-//! the host in this process, or by whatever `BASE_URL` names: `spin up --build` in this folder, and the same tests say
-//! whether Spin still does it.
+//! Every expectation here is what Spin 4.1 does, its faults included. The probe application next to this file is served
+//! by the host in this process, or by the server that `BASE_URL` names. After `spin up --build` in this folder, the
+//! same tests tell whether Spin still behaves so.
 
 mod client;
 mod server;

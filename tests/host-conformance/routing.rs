@@ -1,4 +1,4 @@
-//! Which route a path takes, and what the component is told of it.
+//! The route that a path takes, and the header fields that tell the component about it.
 
 use serde_json::Value;
 

@@ -20,7 +20,7 @@ pub fn address() -> &'static str {
 
 static HOST: LazyLock<Server> = LazyLock::new(|| {
     let state = Path::new(env!("CARGO_TARGET_TMPDIR")).join("twin");
-    // What an earlier run left. The names of keys are random, so that nothing depends on it.
+    // An earlier run may have left records. The names of keys are random, so no test depends on them.
     let _ = fs::remove_dir_all(&state);
     let options = Options {
         manifest: env!("CARGO_MANIFEST_DIR").into(),

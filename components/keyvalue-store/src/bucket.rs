@@ -2,11 +2,11 @@
 
 use domain::StoreError;
 
-/// One open bucket of `wasi:keyvalue`, call by call. A component's own is [`crate::WasiKeyValue`]; whoever wants to see what
-/// happens between two calls brings another.
+/// One open bucket of `wasi:keyvalue`, call by call. A component uses [`crate::WasiKeyValue`]. A test that
+/// wants to see what happens between two calls uses another.
 #[allow(async_fn_in_trait, reason = "a component has one thread, so the futures need not be Send")]
 pub trait Bucket {
-    /// A handle for one swap. It remembers the value that it has read.
+    /// A handle for one swap. It keeps the value that it has read.
     type Cas: 'static;
 
     /// `store.get`.

@@ -1,20 +1,20 @@
-//! The domain's store on `wasi:keyvalue@0.2.0-draft2`, and everything that is known about how that really behaves.
+//! The domain's store on `wasi:keyvalue@0.2.0-draft2`, and all that is known about the real behaviour of its hosts.
 //!
-//! What was found in Spin 4.1 (its default store, a SQLite file):
+//! Spin 4.1 behaves as follows with its default store, a SQLite file:
 //!
-//! - A swap after `current` returned a value is atomic. After it returned none, the swap is a blind write and two
-//!   creators both win. So an absent key is never swapped; records come into being through a claim cell (below).
-//! - `increment` is atomic, and stores 8 bytes. On a value of another length the host panics with its store locked, and
-//!   all key-value calls of all components fail until it is restarted. So the keys that it sees hold nothing else.
+//! - A swap after `current` returned a value is atomic. A swap after `current` returned none is a blind write, so two
+//!   creators would both win. The store therefore never swaps an absent key. It creates records through a claim cell.
+//! - `increment` is atomic, and stores 8 bytes. On a value of another length the host panics while its store is locked,
+//!   and all key-value calls of all components fail until a restart. So a key that is incremented holds nothing else.
 //! - `get-many` leaves out absent keys and keeps no order. `set-many` is one transaction.
-//! - On Redis every swap reports failure, also those that were made, and `get-many` makes the host panic. So a store is
-//!   tried before anything is created in it, and many keys are read in one call only where something was: see
+//! - On Redis every swap reports failure, even one that was made, and `get-many` makes the host panic. So the store
+//!   tests a bucket before it creates the first record in it, and reads many keys in one call only after that: see
 //!   `KeyValueStore::trust`.
 //!
-//! **The claim cell** of the key `k` is the key `k~`: 8 bytes, zero until claimed. To create `k`, its value is written
-//! under a name that nobody else has, `k~` and a random token; then the cell is swapped from zero to that token. The
-//! token in the cell names the record. Whoever loses removes its own. There is no moment at which a crash would leave
-//! the key neither absent nor there.
+//! **The claim cell** of the key `k` is the key `k~`: 8 bytes, zero until claimed. To create `k`, the store writes
+//! the value under a unique name, `k~` and a random token. Then it swaps the cell from zero to that token. The token in
+//! the cell names the record. A creator that loses removes the record that it wrote. At each moment the key is either
+//! absent or there, so a crash leaves nothing in between.
 
 #[cfg(feature = "wasi")]
 mod bindings;
@@ -31,19 +31,19 @@ pub use bucket::Bucket;
 #[cfg(feature = "wasi")]
 pub use wasi::WasiKeyValue;
 
-/// The attempts at claiming one cell. Each lost one means that somebody else's swap came first, which can happen once,
-/// or that an answer was lost.
+/// The attempts at claiming one cell. An attempt fails because another swap came first, which can happen once, or
+/// because an answer was lost.
 const CLAIM_ATTEMPTS: usize = 8;
 
-/// The most claims that are remembered, so that an instance stays small: 10,000 items take about a megabyte.
+/// The most claims in the cache, so that an instance stays small: 10,000 items take about a megabyte.
 const MAX_CLAIMS: usize = 10_000;
 
 /// What a claim cell says, or what is wrong with it.
 type Claim = Result<Option<Token>, Damaged>;
 
-/// What was seen of a store and does not change: that it is what it says, and which cells are claimed by whom. An instance
-/// remembers it for as long as it lives, which spares it a read an item. It is a cache: what was read for a call is kept by
-/// that call too, so that the call goes on as well where the cache has no room for it.
+/// What an instance knows of a store that cannot change: that it passed the self-test, and which token each cell holds.
+/// This saves a read for each item. A call also keeps what it has read itself, so it does not depend on the cache
+/// having room for that.
 #[derive(Debug)]
 pub struct InstanceCache {
     trusted: AtomicBool,
@@ -59,7 +59,7 @@ impl Default for InstanceCache {
 }
 
 impl InstanceCache {
-    /// Nothing was seen yet.
+    /// An empty cache.
     pub const fn new() -> Self {
         Self::of(MAX_CLAIMS)
     }
@@ -84,10 +84,10 @@ impl InstanceCache {
     }
 
     fn remember(&self, cell: &str, claim: Token) {
-        // Whoever claimed it had tried the store before.
+        // The creator of this claim had tested the store.
         self.trust();
         let mut claims = self.claims();
-        // A claim never changes: one that is known needs no second look.
+        // A claim never changes, so a known one is left as it is.
         let find = |claims: &[(String, Token)]| claims.binary_search_by(|(known, _)| known.as_str().cmp(cell));
         if find(&claims).is_err() {
             if claims.len() >= self.most_claims {
@@ -117,7 +117,7 @@ pub struct KeyValueStore<'a, B, E> {
 }
 
 impl<'a, B: Bucket, E: Environment> KeyValueStore<'a, B, E> {
-    /// The store in this bucket. Names that nobody else has are made of the environment's randomness.
+    /// The store in this bucket. Unique names come from the environment's randomness.
     pub fn new(bucket: B, environment: E, cache: &'a InstanceCache) -> Self {
         Self { bucket, environment, cache }
     }
@@ -141,10 +141,10 @@ impl<'a, B: Bucket, E: Environment> KeyValueStore<'a, B, E> {
         Ok((cas, value))
     }
 
-    /// Under which names these records are kept; none for what was never created.
+    /// The names under which these records are kept; none for a record that was never created.
     async fn locate(&self, keys: &[Key]) -> Result<Vec<Result<Option<String>, Damaged>>, StoreError> {
         let cells = keys.iter().filter(|key| key.is_created()).map(cell);
-        // What is known now, and not asked for again: the cache may forget it while the rest is read.
+        // Read from the cache once: it may drop a claim while the other cells are read.
         let known: Vec<_> = cells.map(|cell| (self.cache.claim(&cell), cell)).collect();
         let unknown = known.iter().filter(|(claim, _)| claim.is_none()).map(|(_, cell)| cell.clone());
         let mut read = self.get_many(&unknown.collect::<Vec<_>>()).await?;
@@ -163,12 +163,12 @@ impl<'a, B: Bucket, E: Environment> KeyValueStore<'a, B, E> {
         Ok(keys.iter().map(physical_key).collect())
     }
 
-    /// What was found of a record where it is kept.
+    /// The entry for a record, from the value under its physical key.
     fn found(&self, key: &Key, physical_key: String, value: Option<Vec<u8>>) -> Found {
         match value {
             Some(value) => Ok(Some(Entry::new(physical_key, value))),
             None if key.is_created() => {
-                // Or its cell was not what it is now: it is read again for the next request.
+                // The cached claim may be wrong, so the next request reads the cell.
                 self.cache.forget(&cell(key));
                 Err(Damaged { physical_key, reason: "the store has lost it".to_owned() })
             }
@@ -179,7 +179,7 @@ impl<'a, B: Bucket, E: Environment> KeyValueStore<'a, B, E> {
     fn token(&self) -> Token {
         let mut bytes = [0; 8];
         self.environment.random(&mut bytes);
-        // Zero is the one value that a token must not have: it says that a cell is not claimed.
+        // A cell of zero is unclaimed, so no token is zero.
         Token(u64::from_le_bytes(bytes).max(1))
     }
 
@@ -200,8 +200,8 @@ impl<'a, B: Bucket, E: Environment> KeyValueStore<'a, B, E> {
         Ok(token)
     }
 
-    /// Passes if the store is known to be what it says, or else is tried and found to be. Costs one read in the life of
-    /// an instance, and a trial where nothing was ever created.
+    /// Makes sure that the store has passed the self-test. This costs one read in the life of an instance, and the
+    /// self-test where nothing was ever created.
     async fn trust(&self) -> Result<(), StoreError> {
         if !self.cache.trusts() && self.claim(&cell(&Key::Catalog)).await?.is_none() {
             self.self_test().await?;
@@ -210,7 +210,7 @@ impl<'a, B: Bucket, E: Environment> KeyValueStore<'a, B, E> {
         Ok(())
     }
 
-    /// Tries on scratch keys what the protocol rests on.
+    /// Tests on scratch keys the operations that the protocol relies on.
     async fn self_test(&self) -> Result<(), StoreError> {
         let name = format!("probe:{}", self.token());
         let cell = format!("{name}~");
@@ -222,7 +222,7 @@ impl<'a, B: Bucket, E: Environment> KeyValueStore<'a, B, E> {
         outcome.and(removed)
     }
 
-    /// Whether this store really compares before it swaps, tried where nobody else can come in between.
+    /// Tests that the store compares before it swaps, on a key that no other request knows.
     async fn test_swaps(&self, key: &str) -> Result<(), StoreError> {
         let unsuitable = |what: &str| Err(StoreError::ContractViolation(what.to_owned()));
         let holds = async |value: &[u8]| Ok::<_, StoreError>(self.bucket.get(key).await?.as_deref() == Some(value));
@@ -245,10 +245,10 @@ impl<'a, B: Bucket, E: Environment> KeyValueStore<'a, B, E> {
         }
     }
 
-    /// Whether `increment` makes the cells that claims need.
+    /// Tests that `increment` makes the cells that claims need.
     async fn test_increment(&self, key: &str) -> Result<(), StoreError> {
         let mut counts = true;
-        // It has to make a cell of zero, and to leave alone one that is there and is not zero: that one is claimed.
+        // An increment by zero has to make a cell of zero, and must not change a claimed cell, which is not zero.
         for (delta, sum) in [(0, 0), (1, 1), (0, 1), (-1, 0)] {
             counts &= self.bucket.increment(key, delta).await? == sum;
         }
@@ -263,7 +263,7 @@ impl<'a, B: Bucket, E: Environment> KeyValueStore<'a, B, E> {
 impl<B: Bucket, E: Environment> Store for KeyValueStore<'_, B, E> {
     async fn get(&self, keys: &[Key]) -> Result<Vec<Found>, StoreError> {
         let physical_keys = self.locate(keys).await?;
-        // In one call, which shows the records as they are at one moment: none older than another.
+        // One call reads all records at one moment, so none is older than another.
         let there = physical_keys.iter().flatten().flatten().cloned();
         let mut read = self.get_many(&there.collect::<Vec<_>>()).await?;
         let found = |(key, physical_key): (&Key, Result<Option<String>, Damaged>)| match physical_key? {
@@ -277,7 +277,8 @@ impl<B: Bucket, E: Environment> Store for KeyValueStore<'_, B, E> {
     }
 
     async fn get_for_update(&self, keys: &[Key]) -> Result<Vec<Found>, StoreError> {
-        // Several are read in one call, and each once more when it is swapped: most of what is refused is refused before.
+        // A handle reads one key. Several items are read in one call and once more when they are swapped, since most
+        // refused requests are refused before that.
         let (item, others) = match keys {
             [item, others @ ..] if item.is_created() && !others.iter().any(Key::is_created) => (item, others),
             _ => return self.get(keys).await,
@@ -326,7 +327,7 @@ impl<B: Bucket, E: Environment> Store for KeyValueStore<'_, B, E> {
         let physical_key = token.physical_key(key);
         self.bucket.set_many(&[(physical_key.clone(), value)]).await?;
         for _ in 0..CLAIM_ATTEMPTS {
-            // Makes a cell of zero where there is none, and leaves alone one that is there.
+            // Makes a cell of zero if there is none, and does not change an existing one.
             self.bucket.increment(&cell, 0).await?;
             let entry = Entry::new(cell.clone(), Token::NONE.to_vec());
             // Rule: claims-are-swapped.
@@ -334,7 +335,7 @@ impl<B: Bucket, E: Environment> Store for KeyValueStore<'_, B, E> {
             if let Err(error @ StoreError::ContractViolation(_)) = swap {
                 return Err(error);
             }
-            // Another failure may be a lost answer: the cell says which request has it.
+            // Any other failure may be a lost answer, so the cell decides.
             // Rule: claims-are-looked-up.
             match self.claim(&cell).await? {
                 Some(winner) if winner == token => return Ok(Creation::Created),
@@ -352,7 +353,7 @@ impl<B: Bucket, E: Environment> Store for KeyValueStore<'_, B, E> {
 
     async fn swap(&self, read: &Entry, value: Vec<u8>) -> Result<Swap, StoreError> {
         let cas = match read.cas.take() {
-            // The handle with which it was read: it swaps just that.
+            // The handle that read the entry swaps exactly what it read.
             Some(cas) => cas,
             None => {
                 let (cas, current) = self.current(&read.physical_key).await?;
@@ -365,8 +366,8 @@ impl<B: Bucket, E: Environment> Store for KeyValueStore<'_, B, E> {
         match self.bucket.swap(cas, &value).await? {
             Ok(()) => Ok(Swap::Swapped),
             Err(fresh) => {
-                // Lost to another, and yet the record is what was to be written? Either the other wrote just the same
-                // (two executors of one order do), or this store swaps and denies it. A trial tells.
+                // The swap failed, but the record has the new value. Either another request wrote the same value, as
+                // two requests for one order do, or the store swaps and reports failure. The self-test decides which.
                 if self.bucket.current(&fresh).await? == Some(value) {
                     self.self_test().await?;
                 }
@@ -380,30 +381,30 @@ impl<B: Bucket, E: Environment> Store for KeyValueStore<'_, B, E> {
     }
 }
 
-/// What was read of a key, once.
+/// Takes the value that was read under a key. A second call finds none.
 fn take(read: &mut [(String, Option<Vec<u8>>)], key: &str) -> Option<Vec<u8>> {
     read.iter_mut().find(|(found, _)| found == key).and_then(|(_, value)| value.take())
 }
 
-/// Whether these are the same bytes. Eight at a time: a comparison of slices goes byte by byte in WebAssembly, and a record
-/// has up to a megabyte.
+/// Whether these are the same bytes. It compares eight at a time, since WebAssembly compares slices byte by byte and a
+/// record has up to a megabyte.
 fn same(one: &[u8], other: &[u8]) -> bool {
     let ((ones, rest), (others, other_rest)) = (one.as_chunks::<8>(), other.as_chunks::<8>());
     let words = |(one, other): (&[u8; 8], &[u8; 8])| u64::from_ne_bytes(*one) == u64::from_ne_bytes(*other);
     one.len() == other.len() && rest == other_rest && ones.iter().zip(others).all(words)
 }
 
-/// The name under which the cell of a key is kept. No item has a `~` in its name.
+/// The name of a key's cell. No item has a `~` in its name.
 fn cell(key: &Key) -> String {
     format!("{key}~")
 }
 
-/// What a claim is made with. Never zero.
+/// The value that claims a cell. Never zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Token(u64);
 
 impl Token {
-    /// What a cell holds that is not claimed.
+    /// The value of an unclaimed cell.
     const NONE: [u8; 8] = [0; 8];
 
     fn read(cell: &str, value: &[u8]) -> Claim {
@@ -414,7 +415,7 @@ impl Token {
         }
     }
 
-    /// The name under which the claimant keeps the record.
+    /// The name under which the creator keeps the record.
     fn physical_key(self, key: &Key) -> String {
         format!("{key}~{self}")
     }

@@ -10,7 +10,7 @@ use domain::{Creation, Entry, Found, Key, Store, StoreError};
 use keyvalue_store::{Bucket, InstanceCache, KeyValueStore};
 use store_contract::{Storage, TestEnvironment, item, now, sound, store_contract};
 
-/// A bucket, and how it behaves otherwise than Spin's.
+/// A bucket with the behaviour of Spin's, or with a fault.
 #[derive(Default)]
 struct InMemory {
     records: RefCell<BTreeMap<String, Vec<u8>>>,
@@ -153,7 +153,7 @@ mod each_request_in_an_instance_of_its_own {
 
         fn store(&self) -> Self::Store<'_> {
             let used = self.used.replace(self.used.get().wrapping_add(1));
-            store(&self.bucket, self.caches.get(used).expect("no test has so many requests"))
+            store(&self.bucket, self.caches.get(used).expect("no clause has more requests"))
         }
 
         fn count(&self) -> usize {
@@ -186,7 +186,7 @@ fn a_record_that_its_cell_names_and_that_is_not_there_is_damaged_and_stays_creat
         assert_eq!(now(store.create(&item(name), b"1".to_vec())), Ok(Creation::Created));
     }
     bucket.records.borrow_mut().retain(|key, _| !key.starts_with("inventory:a~") || key == "inventory:a~");
-    let mut found = now(store.get(&[item("a"), item("b")])).expect("the bucket is well");
+    let mut found = now(store.get(&[item("a"), item("b")])).expect("the bucket answers");
     assert_eq!(sound(found.split_off(1)).len(), 1, "the other is as it was");
     let damaged = found.remove(0).expect_err("the record is gone");
     assert_eq!(damaged.reason, "the store has lost it");
@@ -199,7 +199,7 @@ fn a_cell_of_another_length_is_damaged_and_left_alone() {
     bucket.records.borrow_mut().insert("inventory:a~".to_owned(), b"short".to_vec());
     let store = store(&bucket, &cache);
     let damaged = |found: Found| found.expect_err("it is not a cell").reason;
-    let found = now(store.get(&[item("a")])).expect("the bucket is well");
+    let found = now(store.get(&[item("a")])).expect("the bucket answers");
     assert_eq!(found.into_iter().map(damaged).collect::<Vec<_>>(), ["it is not a cell of 8 bytes"]);
     assert!(is_unsuitable(&now(store.create(&item("a"), b"1".to_vec()))));
     assert_eq!(bucket.records.borrow().get("inventory:a~").map(Vec::as_slice), Some(&b"short"[..]));
@@ -214,6 +214,6 @@ fn the_winner_of_a_cell_is_remembered_and_the_loser_leaves_nothing_behind() {
     assert_eq!(now(other.create(&Key::Catalog, b"2".to_vec())), Ok(Creation::Exists));
     assert_eq!(bucket.records.borrow().len(), 2, "a cell and the record that it names");
     let value = |entry: Option<Entry>| entry.map(|entry| entry.value);
-    let found = now(one.get(&[Key::Catalog])).map(sound).expect("the bucket is well");
+    let found = now(one.get(&[Key::Catalog])).map(sound).expect("the bucket answers");
     assert_eq!(found.into_iter().map(value).collect::<Vec<_>>(), [Some(b"1".to_vec())]);
 }

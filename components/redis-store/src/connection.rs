@@ -1,9 +1,9 @@
-//! What the requests of an instance share: one connection, and how far what came over it can be relied on.
+//! What the requests of an instance share: one connection, and how much of what came over it the replicas have.
 //!
-//! With replicas, an answer of the primary is not enough: what no replica has is lost when the primary dies. Redis hands
-//! its writes on as one ordered stream. So a write that the replicas have shows that they have all that was written
-//! before it, and with that all that was read before it. What is kept here are the moments of reads and writes, to tell
-//! what a write has confirmed.
+//! With replicas, an answer of the primary is not enough: data that no replica has is lost when the primary dies. Redis
+//! replicates its writes as one ordered stream. So a write that the replicas have confirms all writes before it, and
+//! with that all reads before it. This module keeps the moments of reads and writes, to tell what a write has
+//! confirmed.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -13,18 +13,18 @@ use domain::{Environment, StoreError};
 
 use crate::Answer;
 
-/// Where connections come from. A component's own is [`crate::SpinRedis`]; a test that wants to see what happens between two
-/// commands brings another.
+/// Where connections come from. A component uses [`crate::SpinRedis`]. A test that wants to see what happens between
+/// two commands uses another.
 #[allow(async_fn_in_trait, reason = "a component has one thread, so the futures need not be Send")]
 pub trait Redis {
-    /// A connection. Once it is broken it stays so: one that connects again by itself would let a `WAIT` pass that comes
-    /// after its write, but over another connection.
+    /// A connection. A broken one stays broken: one that reconnects by itself would let a `WAIT` pass over another
+    /// connection than that of its write.
     type Connection;
 
     /// Connects.
     async fn open(&self) -> Result<Self::Connection, StoreError>;
 
-    /// Does a command; answers with what Redis does, the elements of a list one by one.
+    /// Executes a command. Answers with what Redis answers, a list as its elements.
     async fn execute(
         &self,
         connection: &Self::Connection,
@@ -36,27 +36,27 @@ pub trait Redis {
 /// A point in the life of an instance. Each is later than those before; none is 0.
 pub(crate) type Moment = u64;
 
-/// A connection that a request has in hand, for one command or several.
+/// A connection that a request uses for one command or several.
 pub(crate) struct Held<C> {
     pub(crate) connection: C,
-    /// When something was read over it last.
+    /// When it was last read from.
     read: Cell<Moment>,
-    /// Whatever was read over it before this moment, the replicas have.
+    /// The replicas have all that was read over it before this moment.
     confirmed: Cell<Moment>,
 }
 
-/// What the requests of an instance share: a connection, opened by the first command. The commands of all requests go
-/// through it, one behind the other, none waiting for the answer to the one before.
+/// What the requests of an instance share: a connection, which the first command opens. It carries the commands of all
+/// requests one after another, and none waits for the answer to the one before.
 pub struct Shared<R: Redis> {
     pub(crate) redis: R,
     current: RefCell<Option<Rc<Held<R::Connection>>>>,
     opening: Cell<bool>,
     latest: Cell<Moment>,
-    /// When a write ended last of which it is not known whether the replicas have it.
+    /// When the last write ended of which it is unknown whether the replicas have it.
     doubted: Cell<Moment>,
-    /// Whatever was written before this moment, the replicas have.
+    /// The replicas have all that was written before this moment.
     cleared: Cell<Moment>,
-    /// When something was read last that can no longer be confirmed: the connection is gone.
+    /// When the last read happened that can no longer be confirmed, since its connection is gone.
     lost: Cell<Moment>,
     pub(crate) fences: Fences,
 }
@@ -68,7 +68,7 @@ impl<R: Redis> fmt::Debug for Shared<R> {
 }
 
 impl<R: Redis> Shared<R> {
-    /// What the requests of an instance share that has not connected yet.
+    /// The shared state of an instance that has not connected yet.
     pub fn new(redis: R) -> Self {
         Self {
             redis,
@@ -82,9 +82,9 @@ impl<R: Redis> Shared<R> {
         }
     }
 
-    /// The connection of all, opened if there is none.
+    /// The shared connection. Opens it if there is none.
     pub(crate) async fn take(&self, environment: &impl Environment) -> Result<Rc<Held<R::Connection>>, StoreError> {
-        // One for all who come while it is opened, and not one for each.
+        // Requests that come while it is opened wait for it instead of opening more.
         environment.wait_until(|| !self.opening.get()).await;
         if let Some(current) = self.current.borrow().clone() {
             return Ok(current);
@@ -95,8 +95,8 @@ impl<R: Redis> Shared<R> {
         Ok(self.current.borrow_mut().insert(Rc::new(held)).clone())
     }
 
-    /// Takes another connection for the next command, if this one still is the one of all: it may be broken. A request that has
-    /// it in hand keeps it.
+    /// Lets the next command open another connection, if this one, which may be broken, is the shared one. A request
+    /// that uses it keeps it.
     pub(crate) fn reconnect(&self, held: &Rc<Held<R::Connection>>) {
         if self.is_current(held) {
             self.current.borrow_mut().take();
@@ -116,7 +116,7 @@ impl<R: Redis> Shared<R> {
         self.latest.get()
     }
 
-    /// Notes that something was read over this connection.
+    /// Records a read over this connection.
     pub(crate) fn has_read(&self, held: &Rc<Held<R::Connection>>) {
         held.read.set(self.now());
         if !self.is_current(held) {
@@ -124,13 +124,13 @@ impl<R: Redis> Shared<R> {
         }
     }
 
-    /// Notes that the replicas have what was written over this connection, by a command that began then.
+    /// Records that the replicas have what was written over this connection by a command that began then.
     pub(crate) fn has_written(&self, held: &Held<R::Connection>, began: Moment) {
         held.confirmed.set(held.confirmed.get().max(began));
         self.cleared.set(self.cleared.get().max(began));
     }
 
-    /// Notes that the replicas may not have what was written.
+    /// Records that the replicas may not have what was written.
     pub(crate) fn doubt(&self) {
         self.doubted.set(self.now());
     }
@@ -140,21 +140,21 @@ impl<R: Redis> Shared<R> {
         self.doubted.get() > self.cleared.get()
     }
 
-    /// Whether something was read or written, by any request, that the replicas may not have. Requests that are done
-    /// together tell what one of them has read for all.
+    /// Whether any request has read or written something that the replicas may not have. It covers all requests, since
+    /// those that are served together answer from each other's reads.
     pub(crate) fn is_unconfirmed(&self) -> bool {
         let read = self.current.borrow().as_ref().is_some_and(|held| held.read.get() > held.confirmed.get());
         read || self.is_in_doubt()
     }
 
-    /// Whether something that was read since then can no longer be confirmed. What is at the address now may be another
-    /// Redis, one that was promoted, which has never had it.
+    /// Whether something that was read since then can no longer be confirmed. The Redis at the address may now be a
+    /// promoted replica that has never had it.
     pub(crate) fn has_lost_since(&self, moment: Moment) -> bool {
         self.lost.get() > moment
     }
 }
 
-/// Says that something is under way. Ends with it, also if it is stopped in the middle.
+/// Marks an operation as under way. Dropping it clears the mark, also when the operation is cancelled.
 pub(crate) struct Flag<'a>(&'a Cell<bool>);
 
 impl<'a> Flag<'a> {
@@ -170,13 +170,13 @@ impl Drop for Flag<'_> {
     }
 }
 
-/// The small writes that confirm what was read and written before them. One at a time: all requests that wait for one
-/// have the next in common.
+/// The small writes that confirm the reads and writes before them. One runs at a time, and all requests that wait share
+/// the next one.
 #[derive(Default)]
 pub(crate) struct Fences {
     begun: Cell<u64>,
     under_way: Cell<bool>,
-    /// The number of the one that ended last, and how.
+    /// The number of the last one that ended, and its outcome.
     ended: RefCell<(u64, Option<StoreError>)>,
 }
 
@@ -190,19 +190,19 @@ impl Fences {
         self.under_way.get()
     }
 
-    /// How one ended that began as the one with this number or later, if one has.
+    /// The outcome of the last one, if it has this number or a later one.
     pub(crate) fn outcome(&self, number: u64) -> Option<Result<(), StoreError>> {
         let ended = self.ended.borrow();
         (ended.0 >= number).then(|| ended.1.clone().map_or(Ok(()), Err))
     }
 
-    /// Begins the next one, which is under way as long as the flag is up.
+    /// Begins the next one. It is under way until the flag is dropped.
     pub(crate) fn begin(&self) -> (u64, Flag<'_>) {
         self.begun.set(self.next());
         (self.begun.get(), Flag::raise(&self.under_way))
     }
 
-    /// Notes how the one with this number ended.
+    /// Records the outcome of the one with this number.
     pub(crate) fn end(&self, number: u64, outcome: &Result<(), StoreError>) {
         self.ended.replace((number, outcome.clone().err()));
     }

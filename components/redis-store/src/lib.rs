@@ -1,12 +1,12 @@
-//! The domain's store on a Redis: each record a string under its key, and for each call one command.
+//! The domain's store on a Redis. Each record is a string under its key, and each call is one command.
 //!
-//! Redis does one command after another, a script too. Nothing here spans two, not even as a transaction: all requests of
-//! an instance share a connection, and a `MULTI` of one would take in what the others send. What the protocol needs
-//! Redis has in one command: `SET … NX`, which leaves alone what is there; `MSET`, which sets all or none; and a script
-//! that replaces a value if it still is what was read.
+//! Redis executes one command or script at a time. No operation of the store needs two, and none could be a
+//! transaction: all requests of an instance share a connection, so the `MULTI` of one would include the commands of
+//! others. Redis has what the protocol needs in one command: `SET … NX` does not change an existing record, `MSET` sets
+//! all or none, and a script replaces a value if it is still what was read.
 //!
-//! A command whose answer does not come may have been done. That is what [`StoreError::Unavailable`] says, and the
-//! protocol reckons with it.
+//! A command without an answer may have been executed. [`StoreError::Unavailable`] says so, and the protocol allows for
+//! it.
 
 mod connection;
 mod replicas;
@@ -23,7 +23,7 @@ pub use crate::connection::{Redis, Shared};
 #[cfg(feature = "wasi")]
 pub use wasi::SpinRedis;
 
-/// Reads several keys. `MGET` would answer "absent" for a key of another type; here that is the number 0.
+/// Reads several keys. `MGET` would report a key of another type as absent; this script answers 0 for it.
 const GET_ALL: &str = "local found = {} \
     for place, key in ipairs(KEYS) do \
         local value = redis.pcall('GET', key) \
@@ -32,30 +32,30 @@ const GET_ALL: &str = "local found = {} \
     end \
     return found";
 
-/// Writes those of several records that are not there.
+/// Writes those of several records that do not exist.
 const PUT_ALL: &str = "local written = 0 \
     for place, key in ipairs(KEYS) do \
         if redis.call('SET', key, ARGV[place], 'NX') then written = written + 1 end \
     end \
     return written";
 
-/// Replaces a value if it still is what was read.
+/// Replaces a value if it is still what was read.
 const COMPARE_AND_SWAP: &str = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end \
     redis.call('SET', KEYS[1], ARGV[2]) \
     return 1";
 
-/// How long a command may take. A Redis that is well answers in a millisecond.
+/// How long a command may take. A healthy Redis answers in a millisecond.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long replicas are waited for.
+/// How long a write waits for its replicas.
 const REPLICATION_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What Redis answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// Nothing is there, or nothing was done.
+    /// The key does not exist, or the command did nothing.
     Nil,
-    /// It was done.
+    /// The command was executed.
     Status,
     /// A number.
     Number(i64),
@@ -69,13 +69,13 @@ pub struct RedisStore<R: Redis, E> {
     shared: Rc<Shared<R>>,
     environment: E,
     replicas: u32,
-    /// When it was made: each request has one of its own.
+    /// When the request began. Each request has a store of its own.
     began: Moment,
 }
 
 impl<R: Redis, E: Environment> RedisStore<R, E> {
-    /// A request's store, over the connection that it shares with the others of its instance. A write counts once
-    /// `replicas` replicas have it too.
+    /// A request's store, on the connection that it shares with the other requests of its instance. A write succeeds
+    /// when `replicas` replicas have it too.
     pub fn new(shared: Rc<Shared<R>>, environment: E, replicas: u32) -> Self {
         let began = shared.now();
         Self { shared, environment, replicas, began }
@@ -102,7 +102,7 @@ impl<R: Redis, E: Environment> RedisStore<R, E> {
         }
     }
 
-    /// Whether the record was not there, and is now.
+    /// Whether this call has created the record.
     async fn create(&self, key: Vec<u8>, value: Vec<u8>) -> Result<bool, StoreError> {
         match self.write("SET", vec![key, value, b"NX".to_vec()]).await?.as_slice() {
             [Answer::Status] => Ok(true),
@@ -111,7 +111,7 @@ impl<R: Redis, E: Environment> RedisStore<R, E> {
         }
     }
 
-    /// Whether the record was `old`, and is `new` now.
+    /// Whether this call has replaced `old` by `new`.
     async fn swap(&self, key: &str, old: &[u8], new: Vec<u8>) -> Result<bool, StoreError> {
         let arguments = vec![COMPARE_AND_SWAP.into(), text(1), key.into(), old.into(), new];
         match self.write("EVAL", arguments).await?.as_slice() {
@@ -125,7 +125,7 @@ impl<R: Redis, E: Environment> RedisStore<R, E> {
         if keys.is_empty() { Ok(()) } else { self.write("DEL", keys).await.map(drop) }
     }
 
-    /// Whether this Redis does what the protocol rests on, tried on a record that nobody else knows.
+    /// Tests the operations that the protocol relies on, on a record that no other request knows.
     async fn self_test(&self, key: &str) -> Result<(), StoreError> {
         let [first, second, third] = [b"first", b"secnd", b"third"].map(|value| value.to_vec());
         let created = (self.create(key.into(), first.clone()).await?, self.create(key.into(), third.clone()).await?);
@@ -210,7 +210,7 @@ fn unexpected(command: &str, answers: &[Answer]) -> StoreError {
 }
 
 impl Answer {
-    /// What it is, without what is in it.
+    /// The kind of answer, without its content, which may be confidential.
     fn kind(&self) -> &'static str {
         match self {
             Self::Nil => "nil",

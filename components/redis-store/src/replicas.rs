@@ -1,7 +1,7 @@
-//! Commands, and what it takes to rely on their answers where a Redis has replicas.
+//! Commands, and how their answers are confirmed where a Redis has replicas.
 //!
-//! `WAIT` says how many replicas have what was written over *its own connection*; over another, it passes at once. So a
-//! write and its `WAIT` go over one connection, whatever other requests do meanwhile.
+//! `WAIT` counts the replicas that have what was written over *its own connection*; over another it passes at once. So
+//! a write and its `WAIT` use one connection, whatever other requests do meanwhile.
 
 use std::pin::pin;
 use std::rc::Rc;
@@ -12,14 +12,14 @@ use futures::future::{Either, select};
 use crate::connection::{Held, Redis, Shared};
 use crate::{Answer, REPLICATION_TIMEOUT, RedisStore, TIMEOUT, text};
 
-/// The record of a fence: a write that says nothing, and that the replicas have only if they have all before it.
+/// The record of a fence: a write without content. Replicas that have it have all writes before it.
 const FENCE: [&[u8]; 2] = [b"fence", b"0"];
 
-/// Why a command has no answer. Whether it was done is unknown.
+/// Why a command has no answer. Whether it was executed is unknown.
 pub(crate) enum CommandError {
     /// It was refused, or the connection is broken.
     Failed(StoreError),
-    /// None came to this command.
+    /// No answer to this command came in time.
     Timeout(String),
 }
 
@@ -34,7 +34,7 @@ impl From<CommandError> for StoreError {
     }
 }
 
-/// Leaves doubt behind, unless it is settled before: also where a request is stopped in the middle of a write.
+/// Records a doubt when it is dropped, unless it was settled. So a request that is cancelled in a write leaves one too.
 struct Doubt<'a, R: Redis>(Option<&'a Shared<R>>);
 
 impl<R: Redis> Doubt<'_, R> {
@@ -52,8 +52,8 @@ impl<R: Redis> Drop for Doubt<'_, R> {
 }
 
 impl<R: Redis, E: Environment> RedisStore<R, E> {
-    /// Does a command that only reads. Every request begins with one: it is the one to find out that a connection was
-    /// broken a while ago, by a Redis that was started again, say.
+    /// Executes a command that only reads, a second time after a failure. Every request begins with a read, so the read
+    /// is what finds a connection that broke earlier, for example when Redis was restarted.
     pub(crate) async fn read_with_retry(
         &self,
         command: &str,
@@ -78,7 +78,7 @@ impl<R: Redis, E: Environment> RedisStore<R, E> {
         Ok(answers)
     }
 
-    /// Does a command that writes, and waits for the replicas.
+    /// Executes a command that writes, and waits for the replicas.
     pub(crate) async fn write(&self, command: &str, arguments: Vec<Vec<u8>>) -> Result<Vec<Answer>, StoreError> {
         self.goes_on()?;
         let (answers, has_written) = self.write_and_wait(command, arguments).await?;
@@ -97,8 +97,7 @@ impl<R: Redis, E: Environment> RedisStore<R, E> {
         if self.shared.is_unconfirmed() { self.fence().await } else { Ok(()) }
     }
 
-    /// Nothing that is read is believed while it is in doubt whether the replicas have what was written: what is read may
-    /// be just that.
+    /// Confirms a read while it is unknown whether the replicas have an earlier write: the read may have returned it.
     async fn is_believed(&self) -> Result<(), StoreError> {
         if self.replicas == 0 {
             return Ok(());
@@ -107,8 +106,8 @@ impl<R: Redis, E: Environment> RedisStore<R, E> {
         if self.shared.is_in_doubt() { self.fence().await } else { Ok(()) }
     }
 
-    /// A request goes by what it has read. It must not go on where that came over a connection that is gone: the Redis at
-    /// the address may be another one by now, and the next write would confirm nothing of what was read before.
+    /// Refuses to go on if the connection is gone over which the request has read. The Redis at the address may be
+    /// another one by now, so the next write would not confirm the earlier reads.
     fn goes_on(&self) -> Result<(), StoreError> {
         if self.replicas > 0 && self.shared.has_lost_since(self.began) {
             let message = "the connection to Redis was lost, and with it what this request had read";
@@ -117,11 +116,11 @@ impl<R: Redis, E: Environment> RedisStore<R, E> {
         Ok(())
     }
 
-    /// Writes a record of no meaning and waits until the replicas have it, and with it all that was there before. Requests
-    /// that want that at once share one.
+    /// Writes a fence and waits until the replicas have it, and with it all writes before it. Requests that need one at
+    /// the same time share it.
     async fn fence(&self) -> Result<(), StoreError> {
         let fences = &self.shared.fences;
-        // One that is under way may have begun before what is to be confirmed was there.
+        // A fence that is under way may have begun before the write that this one has to confirm.
         let wanted = fences.next();
         loop {
             self.environment.wait_until(|| !fences.is_under_way()).await;
@@ -137,7 +136,7 @@ impl<R: Redis, E: Environment> RedisStore<R, E> {
         }
     }
 
-    /// Does a command that writes; and where it has, waits for the replicas, over the same connection.
+    /// Executes a command that writes. If it has written, waits for the replicas over the same connection.
     async fn write_and_wait(&self, command: &str, arguments: Vec<Vec<u8>>) -> Result<(Vec<Answer>, bool), StoreError> {
         let held = self.take().await?;
         if self.replicas == 0 {
@@ -147,7 +146,7 @@ impl<R: Redis, E: Environment> RedisStore<R, E> {
         let doubt = Doubt(Some(&*self.shared));
         let answers = self.execute(&held, command, arguments).await?;
         if matches!(answers.as_slice(), [Answer::Nil | Answer::Number(0)]) {
-            // Nothing was written, so there is nothing to wait for, but something was seen.
+            // Nothing was written, so there is nothing to wait for. But the answer tells what is there: it is a read.
             doubt.settle();
             self.shared.has_read(&held);
             return Ok((answers, false));
@@ -168,7 +167,7 @@ impl<R: Redis, E: Environment> RedisStore<R, E> {
         self.within(self.shared.take(&self.environment), "a new connection").await
     }
 
-    /// Does a command on this connection, within [`TIMEOUT`].
+    /// Executes a command on this connection, within [`TIMEOUT`].
     async fn execute(
         &self,
         held: &Rc<Held<R::Connection>>,

@@ -1,16 +1,16 @@
-//! The connection as the host has it.
+//! The connection of the host.
 
 use domain::StoreError;
 use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
 
 use crate::{Answer, Redis};
 
-/// A Redis as a component reaches it.
+/// A Redis, through Spin's outbound Redis.
 ///
-/// Spin 4.1 keeps for each connection of a component one TCP connection, a `MultiplexedConnection` of the crate `redis`
-/// (`establish_connection` and `open` in `crates/factor-outbound-redis/src/host.rs`). That one never connects again: after
-/// an error every command fails until the component opens another. So what is written over a connection and the `WAIT`
-/// that follows reach the same Redis over the same connection, or fail.
+/// Spin 4.1 keeps one TCP connection for each connection of a component, a `MultiplexedConnection` of the crate `redis`
+/// (`establish_connection` and `open` in `crates/factor-outbound-redis/src/host.rs`). It never reconnects: after an
+/// error every command fails until the component opens another. So a write and the `WAIT` that follows reach the same
+/// Redis over the same connection, or fail.
 pub struct SpinRedis {
     url: String,
 }

@@ -15,13 +15,13 @@ use redis_server::RedisServer;
 use redis_store::{Answer, Redis, RedisStore, Shared};
 use store_contract::{Storage, TestEnvironment, item, now, sound, store_contract, yield_now};
 
-/// A Redis, and what was asked of it.
+/// A Redis, and the commands that it was sent.
 struct Native {
     url: String,
     commands: RefCell<Vec<String>>,
     /// How often it was connected to.
     opened: Cell<usize>,
-    /// What is answered instead of what Redis answers.
+    /// Replaces the answers of Redis.
     tampers: Tampers,
 }
 
@@ -43,7 +43,7 @@ impl Redis for &Native {
         arguments: Vec<Vec<u8>>,
     ) -> Result<Vec<Answer>, StoreError> {
         self.commands.borrow_mut().push(command.to_owned());
-        // So that others come between.
+        // So that other requests can send commands in between.
         yield_now().await;
         let answers: Result<Value, _> = redis::cmd(command).arg(arguments).query(&mut *connection.borrow_mut());
         let answers = answers.map(flat).map_err(|error| StoreError::Unavailable(error.to_string()));
@@ -115,12 +115,12 @@ fn store(native: &Native) -> RedisStore<&Native, TestEnvironment> {
     waiting_store(&instance(native), 0)
 }
 
-/// What the requests of an instance have in common.
+/// What the requests of an instance share.
 fn instance(native: &Native) -> Rc<Shared<&Native>> {
     Rc::new(Shared::new(native))
 }
 
-/// The store of a request of this instance, which waits for so many replicas.
+/// The store of a request of this instance, which waits for this number of replicas.
 fn waiting_store<'a>(instance: &Rc<Shared<&'a Native>>, replicas: u32) -> RedisStore<&'a Native, TestEnvironment> {
     RedisStore::new(instance.clone(), TestEnvironment { time_passes: false }, replicas)
 }
@@ -150,14 +150,14 @@ fn a_call_is_one_command_and_a_call_for_nothing_none() {
     let store = store(&native);
     let two = || vec![(item("a"), b"1".to_vec()), (item("b"), b"2".to_vec())];
     assert_eq!(now(store.insert(two())), Ok(vec![entry("a", b"1"), entry("b", b"2")]));
-    now(store.put(two())).expect("Redis is well");
-    now(store.get(&[item("a")])).expect("Redis is well");
-    now(store.get(&[item("a"), item("b")])).expect("Redis is well");
-    now(store.get_for_update(&[item("a"), item("b")])).expect("Redis is well");
+    now(store.put(two())).expect("Redis is healthy");
+    now(store.get(&[item("a")])).expect("Redis is healthy");
+    now(store.get(&[item("a"), item("b")])).expect("Redis is healthy");
+    now(store.get_for_update(&[item("a"), item("b")])).expect("Redis is healthy");
     assert_eq!(now(store.create(&item("a"), Vec::new())), Ok(Creation::Exists));
     assert_eq!(now(store.swap(&entry("a", b"1"), b"3".to_vec())), Ok(Swap::Swapped));
     assert_eq!(ask::<String>(&server, &["GET", "inventory:a"]), "3");
-    now(store.remove(&[item("a"), item("b")])).expect("Redis is well");
+    now(store.remove(&[item("a"), item("b")])).expect("Redis is healthy");
     assert_eq!(*native.commands.borrow(), ["MSET", "EVAL", "GET", "EVAL_RO", "EVAL_RO", "SET", "EVAL", "DEL"]);
     assert_eq!(now(store.get(&[])).map(sound), Ok(Vec::new()));
     now(store.remove(&[])).expect("there is nothing to do");
@@ -172,10 +172,10 @@ fn a_key_of_another_type_is_refused_and_left_alone() {
     let () = ask(&server, &["LPUSH", "inventory:a", "1"]);
     let damaged = |found: Found| found.expect_err("it is no string").physical_key;
     assert_eq!(
-        now(store.get(&[item("a")])).expect("Redis is well").into_iter().map(damaged).collect::<Vec<_>>(),
+        now(store.get(&[item("a")])).expect("Redis is healthy").into_iter().map(damaged).collect::<Vec<_>>(),
         ["inventory:a"]
     );
-    let mut both = now(store.get(&[item("b"), item("a")])).expect("Redis is well");
+    let mut both = now(store.get(&[item("b"), item("a")])).expect("Redis is healthy");
     assert_eq!(damaged(both.remove(1)), "inventory:a");
     assert_eq!(sound(both).len(), 1);
     assert!(unavailable(now(store.swap(&entry("a", b"1"), b"2".to_vec()))).contains("WRONGTYPE"));
@@ -187,7 +187,7 @@ fn a_redis_that_takes_no_writes_says_so_and_can_be_read() {
     let server = server();
     let native = native(&server);
     let store = store(&native);
-    now(store.put(vec![(item("a"), b"1".to_vec())])).expect("Redis is well");
+    now(store.put(vec![(item("a"), b"1".to_vec())])).expect("Redis is healthy");
     let refused = |why: &str| {
         assert!(unavailable(now(store.put(vec![(item("b"), b"2".to_vec())]))).contains(why), "{why}");
         assert!(unavailable(now(store.create(&item("b"), b"2".to_vec()))).contains(why), "{why}");
@@ -204,7 +204,7 @@ fn a_redis_that_takes_no_writes_says_so_and_can_be_read() {
     let () = ask(&server, &["REPLICAOF", "127.0.0.1", "1"]);
     refused("read only replica");
     let () = ask(&server, &["REPLICAOF", "NO", "ONE"]);
-    now(store.probe()).expect("it is well again");
+    now(store.probe()).expect("Redis is healthy again");
 }
 
 #[test]
@@ -380,17 +380,17 @@ fn to_confirm_costs_nothing_after_a_write_that_counts_nor_without_replicas() {
     let native = native(&primary);
     let store = waiting_store(&instance(&native), 1);
     now(store.confirm()).expect("nothing was read");
-    now(store.get(&[item("a")])).expect("Redis is well");
+    now(store.get(&[item("a")])).expect("Redis is healthy");
     now(store.put(vec![(item("a"), b"1".to_vec())])).expect("the replica has it");
     now(store.confirm()).expect("the write has shown it");
     assert_eq!(native.commands.take(), ["GET", "EVAL", "WAIT"]);
-    now(store.get(&[item("a")])).expect("Redis is well");
+    now(store.get(&[item("a")])).expect("Redis is healthy");
     now(store.confirm()).expect("the replica has it");
     now(store.confirm()).expect("nothing was read since");
     assert_eq!(native.commands.take(), ["GET", "SET", "WAIT"]);
 
     let store = waiting_store(&instance(&native), 0);
-    now(store.get(&[item("a")])).expect("Redis is well");
+    now(store.get(&[item("a")])).expect("Redis is healthy");
     now(store.confirm()).expect("there is nothing to do");
     assert_eq!(native.commands.take(), ["GET"]);
 }
@@ -402,7 +402,7 @@ fn those_who_want_to_confirm_at_once_share_a_write() {
     let instance = instance(&native);
     let stores = [(); 8].map(|()| waiting_store(&instance, 1));
     now(futures::future::join_all(stores.iter().map(|store| async {
-        store.get(&[item("a")]).await.expect("Redis is well");
+        store.get(&[item("a")]).await.expect("Redis is healthy");
         store.confirm().await.expect("the replica has it");
     })));
     let fences = native.commands.take().into_iter().filter(|command| command == "SET").count();

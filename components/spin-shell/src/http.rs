@@ -1,5 +1,5 @@
-//! Requests and answers between `wasi:http` and the contract. By hand, since the SDK's conversions make a table of the
-//! header fields on either side and ask the host for much that nobody here looks at.
+//! Requests and answers between `wasi:http` and the contract. The SDK's conversions are not used: they build a table of
+//! the header fields on each side, and ask the host for details that the contract does not use.
 
 use std::pin::pin;
 
@@ -13,7 +13,7 @@ use spin_sdk::wasip3::{wit_future, wit_stream};
 
 use crate::SpinEnvironment;
 
-/// How much room is made for a body at first. Most are smaller.
+/// The initial capacity for a body. Most bodies are smaller.
 const USUAL_BODY_BYTES: usize = 1024;
 
 /// Takes a request from the host, with its body if it is worth reading.
@@ -27,7 +27,7 @@ pub(crate) async fn receive(request: Request) -> Result<api::Request, ErrorCode>
 
 /// Reads a body, as far as it is worth reading.
 async fn read(request: Request) -> Body {
-    // How the reading went is of interest to nobody.
+    // The host is not told how the reading ended: it has no use for that.
     let (_read, outcome) = wit_future::new(|| Ok(()));
     let (content, end) = Request::consume_body(request, outcome);
     match select(pin!(whole(content, end)), pin!(SpinEnvironment.sleep(api::BODY_TIMEOUT))).await {
@@ -62,17 +62,17 @@ pub(crate) async fn send(reply: Reply) -> Result<Response, ErrorCode> {
     let (mut content, content_reader) = wit_stream::new();
     let (end, end_reader) = wit_future::new(|| Ok(None));
     let (response, _) = Response::new(fields, Some(content_reader), end_reader);
-    // Every status that there is, the host takes.
+    // The host takes every status that HTTP has.
     let _ = response.set_status_code(reply.status.as_u16());
     spawn(async move {
         content.write_all(reply.body).await;
         drop(content);
-        // An error says that the host has no use for it any more.
+        // An error says that the client has gone.
         let _ = end.write(Ok(None)).await;
     });
-    // Lets the body be offered, and the host take note of that, before the head is handed over, so that it sends both at
-    // once. In two segments the second one waits for the client to acknowledge the first, which takes 40 ms: Spin leaves
-    // Nagle's algorithm on. The first turn goes to this request again, the second to what writes its body.
+    // Offers the body to the host before the head, so that the host sends both in one segment. In two segments the
+    // second would wait until the client acknowledges the first, which takes 40 ms, since Spin leaves Nagle's algorithm
+    // on. The first yield returns to this request, the second one runs the task that writes the body.
     yield_async().await;
     yield_async().await;
     Ok(response)

@@ -12,10 +12,10 @@ use crate::SpinEnvironment;
 /// The key-value store that all components share.
 const LABEL: &str = "default";
 
-/// The store as a component has it.
+/// The store of a component.
 pub type Store = KeyValueStore<'static, Rc<WasiKeyValue>, SpinEnvironment>;
 
-/// Opens the store, once an instance.
+/// Opens the store, once for each instance.
 pub(crate) async fn open() -> Result<Store, Problem> {
     static CACHE: InstanceCache = InstanceCache::new();
     thread_local! {

@@ -1,4 +1,4 @@
-//! Everything that knows the Spin SDK: requests, responses, variables, time and chance under WASI 0.3.
+//! All that depends on WASI 0.3 and the Spin SDK: requests, responses, variables, time and randomness.
 
 mod http;
 #[cfg(feature = "key-value")]
@@ -21,11 +21,11 @@ pub use shop::{SpinShop, serve};
 #[doc(hidden)]
 pub use spin_sdk::wasip3;
 
-/// How often a request looks whether another has done its work.
+/// How often a request checks whether another one has done its part.
 const POLL_INTERVAL: Duration = Duration::from_micros(500);
 
-/// Makes a component of a handler, one of [`api::orders::handle`], [`api::inventory::handle`], [`api::payments::handle`]
-/// and [`api::reports::handle`].
+/// Makes a component of a handler, one of [`api::orders::handle`], [`api::inventory::handle`],
+/// [`api::payments::handle`] and [`api::reports::handle`].
 #[macro_export]
 macro_rules! component {
     ($handle:path) => {
@@ -41,7 +41,7 @@ macro_rules! files {
     };
 }
 
-/// What the SDK's `http_service` does, without its conversions.
+/// Exports the handler as the SDK's `http_service` does, but without its conversions.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! answer {
@@ -67,7 +67,7 @@ pub async fn serve_files(request: Request, files: &[File]) -> Result<Response, E
     http::send(api::respond_with_files(&request, &SpinEnvironment, files)).await
 }
 
-/// Time and chance as the host gives them.
+/// Time and randomness from the host.
 #[derive(Debug, Clone, Copy)]
 pub struct SpinEnvironment;
 
@@ -85,7 +85,7 @@ impl Environment for SpinEnvironment {
 
     fn random(&self, bytes: &mut [u8]) {
         let mut rest = bytes;
-        // The host may give fewer bytes than asked for.
+        // The host may return fewer bytes than requested.
         while !rest.is_empty() {
             let random = get_random_bytes(u64::try_from(rest.len()).unwrap_or(u64::MAX));
             let count = random.len().min(rest.len());
@@ -99,8 +99,8 @@ impl Environment for SpinEnvironment {
         monotonic_clock::wait_for(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)).await;
     }
 
-    /// Looks now and then. To be woken by another request takes a feature of the bindings that current runtimes trap on;
-    /// and nobody misses much, since an instance stands still while it calls the store.
+    /// Polls. A request could wake another one only with a feature of the bindings that current runtimes trap on.
+    /// Polling costs little time, since an instance cannot run other requests while it calls the store.
     async fn wait_until(&self, ready: impl Fn() -> bool) {
         while !ready() {
             self.sleep(POLL_INTERVAL).await;

@@ -9,10 +9,10 @@ use redis_store::{RedisStore, Shared, SpinRedis};
 use crate::SpinEnvironment;
 use crate::shop::variable;
 
-/// The store as a component has it.
+/// The store of a component.
 pub type Store = RedisStore<SpinRedis, SpinEnvironment>;
 
-/// Reads where the Redis is, once an instance. It is connected to by the first command.
+/// Reads the address of the Redis, once for each instance. The first command connects to it.
 pub(crate) async fn open() -> Result<Store, Problem> {
     thread_local! {
         static REDIS: OnceCell<(Rc<Shared<SpinRedis>>, u32)> = const { OnceCell::new() };

@@ -1,4 +1,4 @@
-//! The shop as a component has it: with a store, variables, and the company of an instance's other requests.
+//! The shop of a component: its store, its variables, and the state that the requests of an instance share.
 
 use std::rc::Rc;
 use std::sync::OnceLock;
@@ -20,7 +20,7 @@ thread_local! {
     static INSTANCE: Rc<InstanceState> = Rc::default();
 }
 
-/// The shop as a component has it.
+/// The shop of a component.
 pub type SpinShop = Shop<store::Store, SpinEnvironment>;
 
 /// Answers a request; see [`component!`].
@@ -46,11 +46,11 @@ async fn open() -> Result<(Config, SpinShop), Problem> {
     Ok((config.clone(), Shop::new(store, SpinEnvironment, config.settings.clone(), INSTANCE.with(Rc::clone))))
 }
 
-/// Tells the host, by the component model's backpressure, to give this instance no more requests. It ends with the last of
-/// those that it has, and the host's other instances take its turn.
+/// Tells the host, by the component model's backpressure, to give this instance no more requests. The instance ends
+/// with the last of its current requests, and other instances take the next ones.
 ///
-/// To be called before a request first waits. A host gives an instance its next request only while all of its requests
-/// wait, so there is none then that the host has handed over and that has not begun: it would never begin.
+/// To be called before a request first waits. The host hands over the next request only while all requests of the
+/// instance wait, so at that point no request is handed over that has not begun. Such a request would never begin.
 fn refuse_new_requests() {
     static REFUSED: AtomicBool = AtomicBool::new(false);
     if !REFUSED.swap(true, Ordering::Relaxed) {
@@ -58,7 +58,7 @@ fn refuse_new_requests() {
     }
 }
 
-/// What is to be written down, read once an instance.
+/// What is logged, read once for each instance.
 async fn log() -> Log {
     static LOG: OnceLock<Log> = OnceLock::new();
     match LOG.get() {
@@ -70,7 +70,7 @@ async fn log() -> Log {
     }
 }
 
-/// The variables, read once an instance: it lives for at most 128 requests.
+/// The variables, read once for each instance, which serves at most 128 requests.
 async fn config() -> Result<&'static Config, Problem> {
     static CONFIG: OnceLock<Config> = OnceLock::new();
     if let Some(config) = CONFIG.get() {

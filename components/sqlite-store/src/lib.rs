@@ -1,11 +1,11 @@
-//! The domain's store on a SQLite database of Spin's: one table, and for each call one statement.
+//! The domain's store on a SQLite database of Spin. It has one table, and each call is one statement.
 //!
-//! A statement is a transaction of its own, wherever the database is: in a file beside `spin up`, or behind the network in
-//! Fermyon Cloud. Nothing here spans two, so nobody can come in between and nothing has to be taken back. What the
-//! protocol needs SQLite has outright: an insert that leaves alone what is there, and an update of a row that still
-//! has the bytes that were read. Both say by the rows that they return whether they did anything.
+//! A statement is a transaction, both in the file that `spin up` uses and over the network in Fermyon Cloud. No
+//! operation of the store needs two, so no other request can change anything in between, and nothing has to be rolled
+//! back. SQLite has what the protocol needs: an insert that does not change an existing row, and an update of a row
+//! that still has the bytes that were read. Both tell by the rows that they return whether they did anything.
 //!
-//! The table is made when the first statement does not find it, by whoever comes first.
+//! The first statement that does not find the table makes it.
 
 #[cfg(feature = "wasi")]
 mod bindings;
@@ -21,14 +21,14 @@ pub use wasi::SpinSqlite;
 
 const MAKE_TABLE: &str = "CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, value BLOB NOT NULL)";
 
-/// How often a statement is tried that misses the table, or finds the database locked. SQLite itself has then waited for
-/// some seconds; in a file that is not in WAL mode some of a crowd wait longer.
+/// How often a statement is tried that does not find the table, or finds the database locked. SQLite has then already
+/// waited for some seconds, which is not always enough in a file that is not in WAL mode.
 const ATTEMPTS: usize = 4;
 
-/// How long somebody else is left alone in between.
+/// The pause between two attempts, in which another connection can finish.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// What a parameter or a field of a row can be here.
+/// The value of a parameter, or of a field of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
     /// A text.
@@ -39,19 +39,19 @@ pub enum Value {
     Other,
 }
 
-/// Why a statement was not done.
+/// Why a statement failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
-    /// The table is not there.
+    /// The table does not exist.
     NoTable,
-    /// Others had the database for longer than SQLite waits. The statement was not done.
+    /// Other connections had the database locked for longer than SQLite waits. The statement was not executed.
     Locked(String),
-    /// Anything else. Whether the statement was done is unknown.
+    /// Anything else. Whether the statement was executed is unknown.
     Failed(StoreError),
 }
 
 impl Failure {
-    /// What SQLite means by this.
+    /// The failure that this message of SQLite stands for. Spin passes on the message and no code.
     pub fn of(message: String) -> Self {
         if message.contains("no such table") {
             Self::NoTable
@@ -63,15 +63,15 @@ impl Failure {
     }
 }
 
-/// An open database, statement by statement. A component's own is [`SpinSqlite`]; whoever wants to see what happens between two
-/// statements brings another.
+/// An open database, statement by statement. A component uses [`SpinSqlite`]. A test that wants to see what happens
+/// between two statements uses another.
 #[allow(async_fn_in_trait, reason = "a component has one thread, so the futures need not be Send")]
 pub trait Database {
-    /// Does a statement; answers with its rows.
+    /// Executes a statement and answers with its rows.
     async fn execute(&self, statement: &str, parameters: &[Value]) -> Result<Vec<Vec<Value>>, Failure>;
 }
 
-/// A database that the component was granted.
+/// The store in a SQLite database.
 #[derive(Debug)]
 pub struct SqliteStore<D, E> {
     database: D,
@@ -79,17 +79,17 @@ pub struct SqliteStore<D, E> {
 }
 
 impl<D: Database, E: Environment> SqliteStore<D, E> {
-    /// The store in this database. What it is tried with is named by the environment's randomness.
+    /// The store in this database. The self-test's records get their names from the environment's randomness.
     pub fn new(database: D, environment: E) -> Self {
         Self { database, environment }
     }
 
-    /// Does a statement, once the table is there and the database is free.
+    /// Executes a statement. Makes the table if it is missing, and waits while the database is locked.
     async fn execute(&self, statement: &str, parameters: Vec<Value>) -> Result<Vec<Vec<Value>>, StoreError> {
         let mut failure = "its table does not stay".to_owned();
         for _ in 0..ATTEMPTS {
             let done = match self.database.execute(statement, &parameters).await {
-                // Whoever is not let make it has been overtaken by another who makes it.
+                // If that finds the database locked, another connection may be making the table.
                 Err(Failure::NoTable) => self.database.execute(MAKE_TABLE, &[]).await.map(|_| None),
                 done => done.map(Some),
             };
@@ -113,19 +113,19 @@ impl<D: Database, E: Environment> SqliteStore<D, E> {
             statement.push_str(if parameters.is_empty() { "(?, ?)" } else { ", (?, ?)" });
             parameters.extend([Value::Text(key), Value::Blob(value)]);
         }
-        // Of what is inserted nothing is there, or all if the answer to the first attempt was lost. What is put leaves alone
-        // what is there.
+        // An `insert` finds none of its records, or all of them if the answer to an earlier attempt was lost. A `put`
+        // must not change existing records.
         statement.push_str(" ON CONFLICT (key) DO NOTHING");
         self.execute(&statement, parameters).await.map(drop)
     }
 
-    /// Whether the record was not there, and is now.
+    /// Whether this call has created the record.
     async fn create(&self, key: String, value: Vec<u8>) -> Result<bool, StoreError> {
         let statement = "INSERT INTO records (key, value) VALUES (?, ?) ON CONFLICT (key) DO NOTHING RETURNING key";
         Ok(!self.execute(statement, vec![Value::Text(key), Value::Blob(value)]).await?.is_empty())
     }
 
-    /// Whether the record was `old`, and is `new` now.
+    /// Whether this call has replaced `old` by `new`.
     async fn swap(&self, key: &str, old: &[u8], new: Vec<u8>) -> Result<bool, StoreError> {
         let statement = "UPDATE records SET value = ? WHERE key = ? AND value = ? RETURNING key";
         let parameters = vec![Value::Blob(new), Value::Text(key.to_owned()), Value::Blob(old.to_owned())];
@@ -137,7 +137,7 @@ impl<D: Database, E: Environment> SqliteStore<D, E> {
         self.execute(&statement, keys.into_iter().map(Value::Text).collect()).await.map(drop)
     }
 
-    /// Whether the database does what the protocol rests on, tried on a record that nobody else knows.
+    /// Tests the operations that the protocol relies on, on a record that no other request knows.
     async fn self_test(&self, key: &str) -> Result<(), StoreError> {
         let [first, second, third] = [b"first", b"secnd", b"third"].map(|value| value.to_vec());
         let created =
@@ -211,7 +211,7 @@ impl<D: Database, E: Environment> Store for SqliteStore<D, E> {
     }
 }
 
-/// So many parameters of a list.
+/// The placeholders of a list of `count` parameters.
 fn marks(count: usize) -> String {
     vec!["?"; count].join(", ")
 }

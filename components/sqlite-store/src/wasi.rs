@@ -1,4 +1,4 @@
-//! The database as the host has it.
+//! The database of the host.
 
 use std::rc::Rc;
 
@@ -7,7 +7,7 @@ use domain::StoreError;
 use crate::bindings::fermyon::spin::sqlite::{self, Connection, Error};
 use crate::{Database, Failure, Value};
 
-/// A connection to a database of the host's.
+/// A connection to a database of the host.
 #[derive(Debug)]
 pub struct SpinSqlite(Connection);
 

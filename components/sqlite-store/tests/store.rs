@@ -12,7 +12,7 @@ use rusqlite::{Connection, params_from_iter};
 use sqlite_store::{Database, Failure, SqliteStore, Value};
 use store_contract::{Storage, TestEnvironment, item, now, sound, store_contract};
 
-/// A database, and what was asked of it.
+/// A database, and the statements that it has executed.
 struct Native<'a> {
     connection: &'a Connection,
     statements: RefCell<Vec<String>>,
@@ -118,7 +118,7 @@ fn records_are_inserted_and_removed_in_one_statement() {
 }
 
 #[test]
-fn of_many_who_begin_on_a_new_file_at_once_one_creates_a_record() {
+fn of_several_connections_to_a_new_file_one_creates_a_record() {
     let directory = tempfile::tempdir().expect("a folder can be made");
     for round in 0..20 {
         let path = directory.path().join(format!("{round}.db"));
@@ -140,17 +140,17 @@ fn of_many_who_begin_on_a_new_file_at_once_one_creates_a_record() {
 fn a_locked_database_is_tried_again_and_then_given_up() {
     let directory = tempfile::tempdir().expect("a folder can be made");
     let open = || Connection::open(directory.path().join("a.db")).expect("the file can be opened");
-    let (connection, somebody) = (open(), open());
+    let (connection, other) = (open(), open());
     connection.busy_timeout(Duration::ZERO).expect("it can be set");
     let database = native(&connection);
     let store = SqliteStore::new(&database, ENVIRONMENT);
     now(store.put(vec![(item("a"), b"1".to_vec())])).expect("it is written");
     database.statements.borrow_mut().clear();
-    somebody.execute_batch("BEGIN IMMEDIATE").expect("it can be locked");
+    other.execute_batch("BEGIN IMMEDIATE").expect("it can be locked");
     let refused = now(store.put(vec![(item("b"), b"1".to_vec())]));
     assert_eq!(refused, Err(StoreError::Unavailable("database is locked".to_owned())));
     assert_eq!(database.statements.borrow().len(), 4);
-    somebody.execute_batch("ROLLBACK").expect("it can be unlocked");
+    other.execute_batch("ROLLBACK").expect("it can be unlocked");
     now(store.put(vec![(item("b"), b"1".to_vec())])).expect("it is written");
 }
 
@@ -160,7 +160,7 @@ fn a_database_that_does_not_do_what_it_says_is_unsuitable() {
     let database = native(&connection);
     let store = SqliteStore::new(&database, ENVIRONMENT);
     now(store.probe()).expect("it is sound");
-    // Whatever is written, something else is kept.
+    // The database stores another value than the one that is written.
     let lie =
         "CREATE TRIGGER lie AFTER UPDATE ON records BEGIN UPDATE records SET value = x'00' WHERE key = new.key; END";
     connection.execute(lie, []).expect("a trigger can be made");
@@ -170,7 +170,7 @@ fn a_database_that_does_not_do_what_it_says_is_unsuitable() {
 #[test]
 fn what_sqlite_says_is_passed_on_and_nothing_is_overwritten() {
     // A table of another shape, a full database, and one that cannot be written to.
-    for (trouble, message) in [
+    for (fault, message) in [
         ("DROP TABLE records; CREATE TABLE records (k, v)", "no column"),
         ("PRAGMA max_page_count = 3", "full"),
         ("PRAGMA query_only = 1", "readonly"),
@@ -179,7 +179,7 @@ fn what_sqlite_says_is_passed_on_and_nothing_is_overwritten() {
         let database = native(&connection);
         let store = SqliteStore::new(&database, ENVIRONMENT);
         let _ = now(store.create(&item("a"), b"1".to_vec())).expect("it is created");
-        connection.execute_batch(trouble).expect(trouble);
+        connection.execute_batch(fault).expect(fault);
         let refused = now(store.create(&item("b"), vec![1; 100_000]));
         assert!(matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains(message)), "{refused:?}");
     }

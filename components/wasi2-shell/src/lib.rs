@@ -1,4 +1,4 @@
-//! Everything that knows WASI 0.2: requests, responses, variables, time and chance, for platforms that have no WASI 0.3.
+//! All that depends on WASI 0.2: requests, responses, variables, time and randomness, for platforms without WASI 0.3.
 //! There an instance serves one request and ends, and the store is a SQLite database.
 
 mod bindings;
@@ -24,14 +24,14 @@ pub use wasi;
 /// The database that all components share.
 const DATABASE: &str = "default";
 
-/// How often a request looks whether another has done its work.
+/// How often a request checks a condition that it waits for.
 const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
-/// The shop as a component has it.
+/// The shop of a component.
 pub type SpinShop = Shop<SqliteStore<Rc<SpinSqlite>, Wasi2Environment>, Wasi2Environment>;
 
-/// Makes a component of a handler, one of [`api::orders::handle`], [`api::inventory::handle`], [`api::payments::handle`]
-/// and [`api::reports::handle`].
+/// Makes a component of a handler, one of [`api::orders::handle`], [`api::inventory::handle`],
+/// [`api::payments::handle`] and [`api::reports::handle`].
 #[macro_export]
 macro_rules! component {
     ($handle:path) => {
@@ -90,8 +90,8 @@ pub fn serve(
     http::send(response, answer.reply);
 }
 
-/// Runs a future to its end. An instance has one request, so each of its waits blocks the instance and the first poll is
-/// the last.
+/// Runs a future to its end. An instance has one request, so each of its waits blocks the instance and the first poll
+/// is the last.
 fn run<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
@@ -111,7 +111,7 @@ fn open() -> Result<(Config, SpinShop), Problem> {
     Ok((config.clone(), Shop::new(store, Wasi2Environment, config.settings, Rc::new(InstanceState::single_request()))))
 }
 
-/// Time and chance as the host gives them.
+/// Time and randomness from the host.
 #[derive(Debug, Clone, Copy)]
 pub struct Wasi2Environment;
 
@@ -135,7 +135,7 @@ impl Environment for Wasi2Environment {
         monotonic_clock::subscribe_duration(nanoseconds(duration)).block();
     }
 
-    /// Looks now and then. An instance has no other request, so what is waited for is there already.
+    /// Polls. An instance has no other request to wait for, so the condition holds at once.
     async fn wait_until(&self, ready: impl Fn() -> bool) {
         while !ready() {
             self.sleep(POLL_INTERVAL).await;

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::manifest::Manifest;
 use crate::toolchain::{by_hand, ensure_target};
 
-/// Builds every component that has a build command, one after the other. Output goes where this process's goes. Blocks.
+/// Builds every component that has a build command, one after another. They inherit this process's output. Blocks.
 pub(crate) fn build(manifest: &Manifest) -> Result<(), Error> {
     for (id, component) in &manifest.components {
         let Some(build) = &component.build else { continue };

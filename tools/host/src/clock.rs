@@ -1,4 +1,4 @@
-//! The time of day that components see: the machine's, which tests may put ahead.
+//! The time of day that components see: the machine's, which tests can set ahead.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! What an instance of a component sees of the world, and what it is refused.
+//! The host functions that an instance of a component can call, and the limits of what it is granted.
 
 mod atomics;
 mod batch;
@@ -27,7 +27,7 @@ use crate::outbound::AllowedHost;
 use crate::stats::{Counters, Effect, Operation};
 use crate::variables::Variables;
 
-/// How often a wait that tests prolong looks whether it is over.
+/// How often a wait that a test prolongs checks whether it is over.
 const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
 /// What the manifest grants a component; its instances share it.
@@ -85,7 +85,7 @@ impl Guest {
         self.requests += 1;
     }
 
-    /// `wait-for` of the monotonic clock, where tests step in.
+    /// `wait-for` of the monotonic clock, which a test may prolong.
     pub(crate) async fn wait(accessor: &Accessor<Self>, nanoseconds: u64) {
         tokio::time::sleep(Duration::from_nanos(nanoseconds)).await;
         let prolonged = |guest: &Self| {
@@ -96,11 +96,11 @@ impl Guest {
         }
     }
 
-    /// Whether the manifest lets the component connect to this URL. Says so if not, as Spin does.
+    /// Whether the manifest allows the component to connect to this URL. Warns if not, as Spin does.
     pub(crate) fn may_connect(&self, url: &str) -> bool {
         let allowed = self.grants.hosts.iter().any(|host| host.allows(url));
         if !allowed && !self.grants.quiet {
-            // Without the login that may be in it.
+            // The URL without its login, which is secret.
             let place =
                 url.split_once("://").map_or(url, |(_, rest)| rest.rsplit_once('@').map_or(rest, |(_, host)| host));
             eprintln!("component {} may not connect to {place}: see its allowed_outbound_hosts", self.grants.component);
@@ -108,8 +108,8 @@ impl Guest {
         allowed
     }
 
-    /// Makes a call, unless something interferes, counts it and turns its result into what the component gets: a value,
-    /// an error, or its end.
+    /// Makes a call, unless a test interferes, counts it, and turns its result into what the component gets: a value,
+    /// an error, or a trap that ends the instance.
     fn done<T, E: Other>(
         &self,
         operation: Operation,
@@ -126,7 +126,7 @@ impl Guest {
         self.outcome(operation, fate, result, effect)
     }
 
-    /// What becomes of a call that is about to be made.
+    /// The outcome that a test chooses for a call.
     pub(crate) fn fate(&self, operation: Operation, keys: &[String]) -> Fate {
         self.grants.interference.as_ref().map_or(Fate::Done, |interference| {
             let call = Call { component: &self.grants.component, operation, keys };
@@ -162,7 +162,7 @@ impl Guest {
         self.done(operation, keys, |_| make(), |_| Effect::Read)
     }
 
-    /// What a read answers that has found `value`.
+    /// The answer to a read that has found `value`.
     fn answered(&self, key: &str, value: Option<Vec<u8>>) -> Option<Vec<u8>> {
         match &self.grants.interference {
             Some(interference) => interference.answer(key, value),
@@ -172,7 +172,7 @@ impl Guest {
 }
 
 impl Fate {
-    /// Why a call is not made at all, if so.
+    /// Why the call is not made, if it is not.
     pub(crate) fn not_done(self) -> Option<Failure> {
         match self {
             Self::Done | Self::Failed { done: true } | Self::Killed { done: true } | Self::Lied(_) => None,
@@ -182,7 +182,7 @@ impl Fate {
     }
 }
 
-/// An error type of the interfaces that has room for any text.
+/// An error type of an interface that can carry any text.
 pub(crate) trait Other {
     fn other(reason: String) -> Self;
 }

@@ -1,5 +1,4 @@
-//! A place for tests to step in between a component and its store. Nothing here happens unless it is asked for: without an
-//! [`Interference`] the store is Spin's.
+//! Lets a test intervene between a component and its store. Without an [`Interference`] the store behaves as Spin's.
 
 use std::fmt::Debug;
 
@@ -17,37 +16,37 @@ pub struct Call<'a> {
     pub keys: &'a [String],
 }
 
-/// What becomes of a call.
+/// The outcome that a test chooses for a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// What becomes of it on Spin.
+    /// The outcome that it has on Spin.
     Done,
-    /// The component gets an error: `done` tells whether the work was done all the same, and only its answer was lost.
+    /// The component gets an error. `done` tells whether the store executed the call and only the answer was lost.
     Failed {
-        /// Whether the store has done it.
+        /// Whether the store has executed the call.
         done: bool,
     },
     /// The component's instance ends here, with all its requests, as by a crash before or after the call.
     Killed {
-        /// Whether the store has done it.
+        /// Whether the store has executed the call.
         done: bool,
     },
     /// The store does, or answers, something else.
     Lied(Lie),
 }
 
-/// Decides what becomes of key-value calls, and of waits.
+/// Decides the outcome of store calls and of waits.
 pub trait Interference: Debug + Send + Sync {
-    /// What becomes of this call. It may block: so does the component, and its whole instance.
+    /// The outcome of this call. It may block, which blocks the component's whole instance.
     fn fate(&self, call: &Call<'_>) -> Fate;
 
-    /// What a read answers that has found `value`.
+    /// The answer to a read that has found `value`.
     fn answer(&self, _key: &str, value: Option<Vec<u8>>) -> Option<Vec<u8>> {
         value
     }
 
-    /// Whether a component goes on waiting, in an instance that was given so many requests so far, although the time is
-    /// over that it wanted to wait on the monotonic clock. It is asked again and again.
+    /// Whether a component goes on waiting after the time that it asked the monotonic clock for. `requests` counts the
+    /// requests that its instance was given. The host asks again until the answer is no.
     fn prolongs(&self, _requests: usize) -> bool {
         false
     }

@@ -16,10 +16,10 @@ use crate::error::Error;
 /// Where the store lies below the state directory.
 pub(crate) const FILE_NAME: &str = "sqlite_key_value.db";
 
-/// How SQLite makes a commit atomic and durable. The mode is kept in the file, for whoever opens it next.
+/// How SQLite makes a commit atomic and durable. SQLite keeps the mode in the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Journal {
-    /// A commit is appended to a log beside the file, which takes one sync
+    /// A commit is appended to a log next to the file, which takes one sync
     #[default]
     Wal,
     /// What a commit overwrites is copied to a journal first, as in a file that Spin makes: several syncs
@@ -52,19 +52,19 @@ impl Journal {
     }
 }
 
-/// What one call may hand to a component, as counted by Spin (values, keys and a little for each).
+/// The most bytes that one call may return to a component, as Spin counts them (values, keys and a little for each).
 const MAX_RESULT_BYTES: usize = 128 << 20;
 
-/// How long an opening waits for others that open the same file.
+/// How long an opening waits for other processes that open the same file.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 const UPSERT: &str = "INSERT INTO spin_key_value (store, key, value) VALUES ($1, $2, $3)
     ON CONFLICT(store, key) DO UPDATE SET value=$3";
 
-/// Why a call on the store did not do its work.
+/// Why a call of the store failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// The component is told; the text is for people.
+    /// The component gets this text as the error.
     #[error("{0}")]
     Refused(String),
 
@@ -130,9 +130,9 @@ impl Database {
     }
 }
 
-/// Does `work` again while another process is in its way, for some seconds at most. SQLite waits by itself where that can
-/// help. Where two want to change what both have read, as in making the table or changing the journal mode, it tells one
-/// of them at once to let go.
+/// Repeats `work` while another process has the file locked, for some seconds at most. SQLite waits by itself where
+/// that helps. Where two processes want to change what both have read, as when they make the table or change the
+/// journal mode, it refuses one of them at once.
 fn patiently<T>(work: impl Fn() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
     let started = Instant::now();
     loop {
@@ -159,13 +159,13 @@ fn prepare(path: &Path) -> rusqlite::Result<Connection> {
         )",
         [],
     )?;
-    // A table of that name and another shape is found now, and not by a request.
+    // Finds a table of another shape now instead of in a request.
     connection.prepare("SELECT store, key, value FROM spin_key_value")?;
     rusqlite::vtab::array::load_module(&connection)?;
     Ok(connection)
 }
 
-/// What a component's handle of a store stands for. Shared so that a [`Cas`] can tell whether it is still open.
+/// The store behind a component's handle. It is shared so that a [`Cas`] can tell whether the handle is still open.
 pub type OpenBucket = Arc<Bucket>;
 
 /// An open store.
@@ -191,7 +191,7 @@ impl Bucket {
         })
     }
 
-    /// Whether there was anything to delete.
+    /// Whether anything was deleted.
     pub(crate) fn delete(&self, key: &str) -> Result<bool> {
         self.database.with(|connection| {
             let mut statement = connection.prepare_cached("DELETE FROM spin_key_value WHERE store=$1 AND key=$2")?;
@@ -219,7 +219,7 @@ impl Bucket {
     }
 
     /// Sends every key to `keys`. As in Spin the connection stays locked until the receiver has taken them all, so a
-    /// component that calls the store in between waits for itself, for ever. Blocks.
+    /// component that calls the store in between waits for itself for ever. Blocks.
     pub(crate) fn stream_keys(&self, keys: &tokio::sync::mpsc::Sender<String>) -> Result<()> {
         self.database.blocking(|connection| {
             let mut statement = connection.prepare_cached("SELECT key FROM spin_key_value WHERE store=$1")?;
@@ -260,7 +260,7 @@ impl Bucket {
         })
     }
 
-    /// Whether there was anything to delete.
+    /// Whether anything was deleted.
     pub(crate) fn delete_many(&self, keys: Vec<String>) -> Result<bool> {
         let keys = Rc::new(keys.into_iter().map(Value::from).collect::<Vec<_>>());
         self.database.with(|connection| {
@@ -383,7 +383,7 @@ fn limited(value: Option<Vec<u8>>) -> Result<Option<Vec<u8>>> {
     if bytes > MAX_RESULT_BYTES { Err(too_large()) } else { Ok(value) }
 }
 
-/// What is left of [`MAX_RESULT_BYTES`] while a result of many rows is gathered.
+/// How much of [`MAX_RESULT_BYTES`] is left while the rows of a result are collected.
 pub(crate) struct Budget(usize);
 
 impl Budget {

@@ -2,10 +2,10 @@
 //! tests, not for production.
 //!
 //! It embeds the WebAssembly runtime that Spin 4.1 embeds, in the same version and with the same settings, and behaves
-//! as Spin does for what it covers: HTTP triggers, components of WASI 0.3 and 0.2, the default key-value store in SQLite,
-//! the default SQLite database, outbound Redis, and variables. Spin's faults are kept on purpose, so that an application
-//! which holds here holds there. What a manifest asks for beyond that is refused with one clear line. TLS, other outgoing
-//! connections, other triggers and other stores are left to Spin.
+//! as Spin does for what it covers: HTTP triggers, components of WASI 0.3 and 0.2, the default key-value store in
+//! SQLite, the default SQLite database, outbound Redis, and variables. Spin's faults are kept on purpose, so that an
+//! application which holds here holds there. What a manifest asks for beyond that is refused with one clear line. TLS,
+//! other outgoing connections, other triggers and other stores are left to Spin.
 #![deny(missing_docs)]
 
 mod bindings;
@@ -64,12 +64,12 @@ pub struct Options {
     pub manifest: PathBuf,
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Where the key-value store lies. None: `.spin` beside the manifest, as Spin has it.
+    /// Where the key-value store lies. None: `.spin` next to the manifest, as in Spin.
     pub state_dir: Option<PathBuf>,
     /// The journal mode that the store's file is put in.
     pub journal: Journal,
     /// Values of application variables. They come before `SPIN_VARIABLE_NAME` in the environment and the manifest's
-    /// defaults. Names that the manifest does not have are passed over, as Spin does.
+    /// defaults. Names that the manifest does not have are ignored, as in Spin.
     pub variables: BTreeMap<String, String>,
     /// Drop what components print.
     pub quiet: bool,
@@ -94,17 +94,17 @@ impl Default for Options {
     }
 }
 
-/// The manifest of an application for a target: the one of `local`, or the one beside it that has the target's name before
+/// The manifest of an application for a target: that of `local`, or the file next to it with the target's name before
 /// `.toml`.
 pub fn manifest_of(local: &Path, target: &str) -> PathBuf {
     let local = if local.is_dir() { local.join("spin.toml") } else { local.to_owned() };
     if target == "local" { local } else { local.with_extension(format!("{target}.toml")) }
 }
 
-/// A running server. It has threads of its own, so it runs on whichever runtime it was started from, and dropping it
-/// ends it at once, as a crash would: requests are cut off.
+/// A running server. It has its own threads, so it does not depend on the runtime that started it. Dropping it ends it
+/// at once, as a crash would: requests are cut off.
 pub struct Server {
-    // First, so that a dropped server is gone before it could hear of its stop.
+    // The first field, so that dropping a server ends its threads before `stop` could start an orderly stop.
     threads: Threads,
     application: Arc<Application>,
     stop: oneshot::Sender<()>,
@@ -114,7 +114,7 @@ pub struct Server {
 /// Builds (if told to) and loads the application, and serves it. Several servers may run in one process.
 ///
 /// # Errors
-/// Says in one line why the application cannot be served.
+/// Explains in one line why the application cannot be served.
 pub async fn start(options: Options) -> Result<Server, Error> {
     let threads = Threads::new()?;
     let (application, listener) =
@@ -136,7 +136,7 @@ async fn load(options: Options, stopping: Arc<AtomicBool>) -> Result<(Applicatio
     for reason in hosts.into_iter().filter_map(|host| tokio::task::block_in_place(|| host.unreachable())) {
         warn(format!("no Redis can be reached at {reason}: start one there, or say where it is"));
     }
-    // What can fail at once fails before the build, which may take minutes.
+    // All quick checks come before the build, which may take minutes.
     let refused = |error: std::io::Error| Error::Listen { address: options.listen, reason: error.to_string() };
     let listener = TcpListener::bind(options.listen).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
@@ -196,7 +196,7 @@ impl Server {
         }
     }
 
-    /// Puts the time of day that components see ahead of the machine's, by so much in all: for tests of what expires.
+    /// Sets how far the time of day that components see is ahead of the machine's, for tests of expiry.
     pub fn set_clock_ahead(&self, ahead: Duration) {
         self.application.clock.set_ahead(ahead);
     }
@@ -205,7 +205,7 @@ impl Server {
     pub async fn shutdown(self) {
         _ = self.stop.send(());
         _ = self.serving.await;
-        // Waits for tasks that still run, which no async code may do.
+        // This blocks until the last tasks end, which async code must not do.
         _ = tokio::task::spawn_blocking(|| self.threads.end()).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Stores that are not what they say. For tests, and for whoever wants to see by hand what an application makes of them.
+//! Stores that break their contract, for tests and for trying out by hand how an application deals with them.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -17,10 +17,10 @@ use crate::stats::Operation;
 const SLOW: Duration = Duration::from_secs(1);
 /// The time between the two halves of an increment that is not atomic.
 const TORN: Duration = Duration::from_millis(20);
-/// One call in so many fails where errors come at random.
+/// With random errors one call in this number fails.
 const ERROR_RATE: u64 = 10;
 
-/// A way in which a store is not what it says.
+/// A way in which a store breaks its contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Lie {
     /// Swaps are made, and all are reported as lost to another: Spin's key-value on Redis
@@ -82,7 +82,7 @@ impl Lie {
     }
 }
 
-/// Tells one lie, from the first call to the last.
+/// Applies one lie to all calls.
 #[derive(Debug)]
 pub struct Liar {
     lie: Lie,
@@ -113,7 +113,7 @@ impl Interference for Liar {
             }
             Lie::StaleReads => {
                 if operation.writes() {
-                    // What was written here is read here.
+                    // A server reads what it has written itself.
                     let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
                     found.retain(|key, _| !call.keys.contains(key));
                 }
@@ -137,7 +137,7 @@ impl Interference for Liar {
     }
 }
 
-/// The fate of a call where errors come at random: the same in every run.
+/// The outcome of a call with random errors. It is the same in every run.
 fn error(number: u64) -> Fate {
     let mut hasher = DefaultHasher::new();
     number.hash(&mut hasher);

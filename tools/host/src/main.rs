@@ -12,9 +12,9 @@ use host::{Interference, Journal, Liar, Lie, Options};
 
 /// Builds the components of a Spin application and serves them, as `spin up --build` does.
 ///
-/// This is for one developer's machine and for tests: no TLS, no outgoing requests but to a Redis, no other triggers than HTTP, and no
-/// other key-value store than the default one. In production use Spin itself, which reads the same spin.toml and can
-/// take over the same state directory.
+/// This is for one developer's machine and for tests: no TLS, no outgoing requests but to a Redis, no other triggers
+/// than HTTP, and no other key-value store than the default one. In production use Spin itself, which reads the same
+/// spin.toml and can take over the same state directory.
 ///
 /// Application variables are looked up in --variable, then in the environment as SPIN_VARIABLE_NAME, then in spin.toml.
 #[derive(Parser)]
@@ -24,7 +24,7 @@ struct Arguments {
     #[arg(short, long, value_name = "FILE", default_value = "spin.toml")]
     from: PathBuf,
 
-    /// Serve what is built for a platform, as its manifest says: spin.NAME.toml beside this one
+    /// Serve what is built for a platform, as its manifest says: spin.NAME.toml next to this one
     #[arg(long, value_name = "NAME", default_value = "local")]
     target: String,
 
@@ -32,7 +32,7 @@ struct Arguments {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000", value_parser = listen_address)]
     listen: SocketAddr,
 
-    /// Where to keep the key-value store [default: .spin beside the manifest]
+    /// Where to keep the key-value store [default: .spin next to the manifest]
     #[arg(long, value_name = "DIRECTORY")]
     state_dir: Option<PathBuf>,
 
@@ -59,7 +59,7 @@ struct Arguments {
 
 fn listen_address(text: &str) -> Result<SocketAddr, String> {
     let addresses: Vec<_> = text.to_socket_addrs().map_err(|error| error.to_string())?.collect();
-    // `localhost` may be an IPv6 address first; the one that people expect is 127.0.0.1.
+    // The first address of `localhost` may be IPv6. Users expect 127.0.0.1.
     let first = addresses.iter().find(|address| address.is_ipv4()).or(addresses.first());
     first.copied().ok_or_else(|| "no such address".to_owned())
 }
@@ -98,7 +98,7 @@ async fn main() -> ExitCode {
 async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     let server = host::start(options).await?;
     let interrupted = interrupt()?;
-    // Whoever has closed our output does not want to read it.
+    // An error says that the reader has closed the output and does not need the text.
     _ = std::io::stdout().write_all(server.banner().as_bytes());
     interrupted.await;
     server.shutdown().await;

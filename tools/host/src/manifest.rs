@@ -1,5 +1,5 @@
-//! The part of Spin's manifest (version 2) that this host understands. What it does not understand and what would
-//! change how the application behaves is refused, never passed over.
+//! The part of Spin's manifest (version 2) that this host understands. A part that it does not understand, and that
+//! would change the behaviour of the application, is refused and never ignored.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ pub(crate) struct Manifest {
     pub(crate) variables: BTreeMap<String, Option<String>>,
     pub(crate) triggers: Vec<Trigger>,
     pub(crate) components: BTreeMap<String, Component>,
-    /// What is accepted and has no effect here, to be said to whoever starts the host.
+    /// What is accepted and has no effect here. The host prints it when it starts.
     pub(crate) warnings: Vec<String>,
 }
 

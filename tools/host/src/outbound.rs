@@ -1,14 +1,14 @@
-//! Where components may connect to: `allowed_outbound_hosts`, as far as this host lets anything out. That is Redis.
+//! Where components may connect to: `allowed_outbound_hosts`. This host allows Redis and nothing else.
 
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use url::Url;
 
-/// How long a host is waited for before somebody is warned that it does not answer.
+/// How long the start waits for a Redis before it warns that none answers.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The port of both schemes where none is said.
+/// The default port of both schemes.
 const REDIS_PORT: u16 = 6379;
 
 /// An entry of `allowed_outbound_hosts`, with its variables filled in.
@@ -71,7 +71,7 @@ impl AllowedHost {
         matches!(self.scheme.as_deref(), Some("redis" | "rediss"))
     }
 
-    /// Why nothing can be reached here, if so. Blocks for a moment.
+    /// Why no server can be reached at this host, if so. Blocks for a moment.
     pub(crate) fn unreachable(&self) -> Option<String> {
         let (Some(host), Some(port)) = (&self.host, self.port) else { return None };
         let reached =
@@ -86,7 +86,7 @@ impl AllowedHost {
     }
 }
 
-/// Port 80 is the default of the scheme that is put in for the real one, so that it is not told from none.
+/// The stand-in scheme has the default port 80, so a URL with port 80 looks like one without a port.
 fn url_names_port(url: &str, parsed: &Url) -> bool {
     parsed.port().is_some() || url.contains(":80/") || url.ends_with(":80")
 }
@@ -145,10 +145,10 @@ mod tests {
     #[test]
     fn a_host_where_nothing_listens_is_found_out() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let nobody = AllowedHost::parse(&format!("redis://{free}")).unwrap();
-        assert!(nobody.is_redis() && nobody.unreachable().is_some_and(|why| why.contains("refused")));
+        let unused = AllowedHost::parse(&format!("redis://{free}")).unwrap();
+        assert!(unused.is_redis() && unused.unreachable().is_some_and(|why| why.contains("refused")));
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let somebody = AllowedHost::parse(&format!("redis://{}", listener.local_addr().unwrap())).unwrap();
-        assert_eq!(somebody.unreachable(), None);
+        let listening = AllowedHost::parse(&format!("redis://{}", listener.local_addr().unwrap())).unwrap();
+        assert_eq!(listening.unreachable(), None);
     }
 }

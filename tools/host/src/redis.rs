@@ -1,5 +1,5 @@
-//! Spin's outbound Redis: a connection of a component's own for each that it opens, to where the manifest lets it. Its
-//! errors are the texts of the client that Spin has too.
+//! Spin's outbound Redis. A component opens its own connections, to the hosts that the manifest allows. Error texts are
+//! those of the client that Spin uses too.
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncCommands, Client, ErrorKind, FromRedisValue, Value};
@@ -12,7 +12,7 @@ use crate::guest::{Guest, Other};
 use crate::keyvalue::{Budget, Failure};
 use crate::stats::{Effect, Operation};
 
-/// What a component's handle of a connection stands for: commands that are sent at once share it.
+/// The connection behind a component's handle. Concurrent commands share it.
 pub type Connection = MultiplexedConnection;
 
 impl Other for Error {
@@ -30,7 +30,7 @@ impl HostConnection for Guest {
     }
 }
 
-/// Does something on a connection, unless something interferes.
+/// Executes a command on a connection, unless a test interferes.
 async fn on<S: Send, T>(
     accessor: &Accessor<S, Guest>,
     connection: &Resource<Connection>,
@@ -44,7 +44,7 @@ async fn on<S: Send, T>(
     done(accessor, operation, keys, effect, make).await
 }
 
-/// [`Guest::done`] for what takes its time, and does not stop the instance meanwhile.
+/// [`Guest::done`] for a call that takes time, and does not block the instance meanwhile.
 async fn done<S: Send, T>(
     accessor: &Accessor<S, Guest>,
     operation: Operation,
@@ -60,7 +60,7 @@ async fn done<S: Send, T>(
     accessor.with(|mut access| access.get().outcome(operation, fate, result, effect))
 }
 
-/// What a command that writes and answers with a number, or with nothing, has done.
+/// The effect of a command that writes and answers with a number or with nothing.
 fn changed(results: &[RedisResult]) -> Effect {
     match results {
         [RedisResult::Nil | RedisResult::Int64(0)] => Effect::Nothing,
@@ -146,7 +146,7 @@ impl<T: Send> HostConnectionWithStore<T> for Guest {
         key: String,
         values: Vec<String>,
     ) -> wasmtime::Result<Result<u32, Error>> {
-        // The one command of which Spin tells this error apart.
+        // The one command for which Spin distinguishes this error.
         let add = async |mut connection: Connection| match connection.sadd(&key, &values).await {
             Err(error) if error.kind() == ErrorKind::TypeError => Ok(Err(Error::TypeError)),
             added => added.map(Ok),
@@ -213,7 +213,7 @@ impl Error {
     }
 }
 
-/// What a command will be counted as.
+/// The operation that a command is counted as.
 fn operation(command: &str) -> Operation {
     let reads = ["GET", "MGET", "EVAL_RO", "EVALSHA_RO", "EXISTS", "STRLEN", "PING", "SMEMBERS", "WAIT"];
     if reads.iter().any(|read| command.eq_ignore_ascii_case(read)) { Operation::Select } else { Operation::Change }

@@ -1,4 +1,4 @@
-//! Which component answers which path: Spin's rules, with the router that Spin uses.
+//! Maps paths to components by Spin's rules, with the router that Spin uses.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::manifest::Trigger;
 
-/// Paths below this are the host's own.
+/// The host itself answers paths below this one.
 pub(crate) const WELL_KNOWN: &str = "/.well-known/spin/";
 
 /// The routes of an application.

@@ -27,12 +27,12 @@ const MAX_CONCURRENT_REQUESTS: usize = 16;
 const MAX_REQUESTS: usize = 128;
 /// How long an instance without a request is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
-/// How often running code looks whether it has to stop.
+/// How often running code checks whether it has to stop.
 const EPOCH: Duration = Duration::from_millis(10);
 
-/// One for the process: it reserves address space for 1,000 instances, which several servers would run out of.
+/// One engine for the process: each reserves address space for 1,000 instances, and several would exhaust it.
 static ENGINE: LazyLock<Result<Engine, String>> = LazyLock::new(|| {
-    // Machines with little address space (39 bits on some) cannot have the pool; Spin does without it there too.
+    // Machines with a small address space (39 bits on some) cannot have the pool. Spin runs without it there too.
     let engine = engine(true).or_else(|_| engine(false)).map_err(|error| format!("{error:#}"))?;
     let ticked = engine.clone();
     std::thread::spawn(move || {
@@ -48,7 +48,7 @@ fn engine(pooling: bool) -> wasmtime::Result<Engine> {
     let mut config = Config::new();
     config.wasm_component_model_async(true);
     config.epoch_interruption(true);
-    // Without a place for the cache (no home directory, say) every start compiles anew.
+    // Without a folder for the cache, for example without a home directory, every start compiles again.
     config.cache(Cache::new(CacheConfig::new()).ok());
     if pooling {
         let mut pool = PoolingAllocationConfig::default();
@@ -73,8 +73,8 @@ fn engine(pooling: bool) -> wasmtime::Result<Engine> {
     Engine::new(&config)
 }
 
-/// The latest component of each file, with the bytes that it was compiled from: of the servers of a process one compiles
-/// it, and the others take it from here. Even from wasmtime's own cache it takes a while.
+/// The latest component of each file, with the bytes that it was compiled from. The first server of a process compiles
+/// it and the others take it from here, since even a load from wasmtime's own cache takes a while.
 static COMPILED: Mutex<BTreeMap<PathBuf, (Vec<u8>, Component)>> = Mutex::new(BTreeMap::new());
 
 fn compile(engine: &Engine, source: &Path, bytes: Vec<u8>) -> wasmtime::Result<Component> {
@@ -107,7 +107,7 @@ impl Workers {
         let mut linker = Linker::new(engine);
         let proxy = link(&mut linker, &grants).and_then(|()| {
             let instance = linker.instantiate_pre(&component)?;
-            // What has no handler of WASI 0.2 is expected to have one of 0.3.
+            // A component without a handler of WASI 0.2 has to have one of 0.3.
             p2::bindings::ProxyPre::new(instance.clone())
                 .map(ProxyPre::P2)
                 .or_else(|_| Ok(ProxyPre::P3(ServicePre::new(instance)?)))
@@ -129,7 +129,7 @@ fn link(linker: &mut Linker<Guest>, grants: &Grants) -> wasmtime::Result<()> {
     p2::add_only_http_to_linker_async(linker)?;
     p3::add_to_linker(linker)?;
     if grants.interference.is_some() {
-        // Takes the place of the whole interface. Of its functions, components that tests interfere with use these.
+        // This replaces the whole interface. Components in tests with interference use only these functions of it.
         linker.allow_shadowing(true);
         let mut clock = linker.instance("wasi:clocks/monotonic-clock@0.3.0")?;
         let start = Instant::now();

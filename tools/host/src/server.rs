@@ -29,9 +29,9 @@ use crate::manifest::Manifest;
 use crate::routes::{Match, Router, WELL_KNOWN};
 use crate::runtime::Workers;
 
-/// How long requests that run when the server stops may still take.
+/// How long a stopping server waits for the requests that still run.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long to wait when no connection can be accepted, for want of file descriptors say.
+/// The pause after a failure to accept a connection, for example for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 type Request = http::Request<Incoming>;
@@ -52,7 +52,7 @@ pub(crate) struct Application {
     pub(crate) stopping: Arc<AtomicBool>,
 }
 
-/// A request that is not answered at all: its connection is closed, as Spin does.
+/// A request without an answer: its connection is closed, as Spin does.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Unanswered(&'static str);
@@ -89,7 +89,7 @@ fn connect(application: &Arc<Application>, connections: &GracefulShutdown, strea
     let connection =
         auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).into_owned();
     let connection = connections.watch(connection);
-    // What goes wrong with a connection is the client's to see.
+    // A connection's errors are the client's: it sees them itself.
     tokio::spawn(async move { _ = connection.await });
 }
 
@@ -140,7 +140,7 @@ fn received(error: &hyper::Error) -> HttpError {
     if error.is_timeout() { HttpError::ConnectionReadTimeout } else { HttpError::HttpProtocolError }
 }
 
-/// Takes away what concerns only the connection, and a `Host` that would name a component of the application.
+/// Removes the fields that concern only the connection, and a `Host` that would name a component of the application.
 fn strip(headers: &mut HeaderMap) {
     let chained = |host: &HeaderValue| {
         let host = host.to_str().unwrap_or_default();
@@ -199,7 +199,7 @@ fn add_spin_headers<B>(request: &mut http::Request<B>, found: &Match<'_>, client
         added.push((format!("spin-path-match-{name}"), value.to_owned()));
     }
     for (name, value) in added {
-        // A name or value that no header can have is left out.
+        // A name or value that is not valid in a header is left out.
         if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_bytes(value.as_bytes())) {
             request.headers_mut().append(name, value);
         }

@@ -1,5 +1,5 @@
-//! The SQLite databases of Spin's `spin up`: a file, and a connection for each that a component opens. Its errors are SQLite's
-//! texts, as Spin passes them on.
+//! The SQLite database of `spin up`: a file, and a connection for each that a component opens. Error texts are
+//! SQLite's, as Spin passes them on.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +15,7 @@ use crate::stats::{Effect, Operation};
 /// Where the default database lies below the state directory.
 pub(crate) const FILE_NAME: &str = "sqlite_db.db";
 
-/// The default database. Its file is made when somebody opens it.
+/// The default database. The first connection makes its file.
 pub(crate) struct Database {
     path: PathBuf,
     journal: Journal,
@@ -26,8 +26,8 @@ impl Database {
         Self { path: path.to_owned(), journal }
     }
 
-    /// Puts the file in its journal mode. Not needed to serve it; done where a component is granted it. The key-value store
-    /// has made the directory.
+    /// Sets the journal mode of the file. Done only where a component is granted the database. The key-value store has
+    /// already made the directory.
     pub(crate) fn prepare(&self) -> Result<(), Error> {
         self.journal.put_file_in(&self.path)
     }
@@ -38,18 +38,18 @@ impl Database {
     }
 }
 
-/// What a statement will be counted as.
+/// The operation that a statement is counted as.
 pub(crate) fn operation(statement: &str) -> Operation {
     let verb = statement.split_whitespace().next().unwrap_or_default();
     if verb.eq_ignore_ascii_case("select") { Operation::Select } else { Operation::Change }
 }
 
-/// What a component's handle of a database stands for.
+/// The database behind a component's handle.
 #[derive(Clone)]
 pub struct Connection(Arc<Mutex<rusqlite::Connection>>);
 
 impl Connection {
-    /// Does a statement, and says what it did.
+    /// Executes a statement and tells its effect.
     pub(crate) fn execute(&self, statement: &str, parameters: Vec<Value>) -> Result<(QueryResult, Effect), Failure> {
         tokio::task::block_in_place(|| {
             let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -35,8 +35,8 @@ pub enum Operation {
     Swap,
     /// `execute` of a SQLite database with a `SELECT`, or of a Redis with a command that changes nothing: a read.
     Select,
-    /// `execute` of a SQLite database with another statement, or of a Redis with another command: a commit if it changed
-    /// anything.
+    /// `execute` of a SQLite database with another statement, or of a Redis with another command: a commit if it
+    /// changed anything.
     Change,
 }
 
@@ -77,7 +77,7 @@ pub(crate) enum Effect {
     Commit,
 }
 
-/// What a server has done since it started. Can be written down: a server in a process of its own can tell it too.
+/// What a server has done since it started. It can be serialized, so that a server in another process can report it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stats {
     /// By component id; every component of the manifest is here.
@@ -97,10 +97,10 @@ pub struct ComponentStats {
     pub calls: BTreeMap<Operation, Calls>,
 }
 
-/// How often an operation was called, and to which effect.
+/// How often an operation was called, and with which effect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Calls {
-    /// Calls in all, those included that failed or that touched no data.
+    /// All calls, with those that failed or touched no data.
     pub total: u64,
     /// Calls that read the store and wrote nothing.
     pub reads: u64,

@@ -1,4 +1,4 @@
-//! Rust's tools, called by this process as a person would call them by hand.
+//! Rust's tools, called as a developer calls them by hand.
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -16,7 +16,7 @@ pub fn ensure_target(target: &str, workdir: &Path) -> Result<(), Error> {
         .current_dir(workdir)
         .stderr(Stdio::null())
         .output();
-    // Without rustc the build itself says best what is missing.
+    // Without rustc the build's own message is the clearest.
     let Ok(libraries) = libraries else { return Ok(()) };
     if Path::new(String::from_utf8_lossy(&libraries.stdout).trim()).is_dir() {
         return Ok(());
@@ -29,14 +29,15 @@ pub fn ensure_target(target: &str, workdir: &Path) -> Result<(), Error> {
     }
 }
 
-/// Says on standard error what is being installed; in a test too, where `eprintln!` is kept back until the test has failed.
+/// Prints on standard error what is being installed. It does not use `eprintln!`, whose output a test captures and
+/// shows only after a failure.
 pub fn say(message: impl Display) {
-    // Nothing depends on its being heard.
+    // The message is only for information.
     let _ = writeln!(io::stderr(), "{message}");
 }
 
-/// Takes from the environment what `cargo run` and `cargo test` put there, so that a build by this process and one by
-/// hand are the same one to cargo and neither undoes the other's. What the user configures stays.
+/// Removes the environment variables that `cargo run` and `cargo test` set. Otherwise cargo would take a build by this
+/// process and one by hand for different ones, and each would undo the other. The user's own settings stay.
 pub fn by_hand(command: &mut Command) -> &mut Command {
     const SET_BY_CARGO: [&str; 8] = [
         "CARGO",

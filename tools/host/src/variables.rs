@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn broken_templates_are_errors_that_name_the_component() {
-        for (template, reason) in [("{{ nobody }}", "unknown variable \"nobody\""), ("{{ host", "unmatched '{{'")] {
+        for (template, reason) in [("{{ unknown }}", "unknown variable \"unknown\""), ("{{ host", "unmatched '{{'")] {
             let manifest = MANIFEST.replace("as it is }}", template);
             let error = resolved(&manifest, &[("port", "80")], &[]).unwrap_err().to_string();
             assert!(error.contains("variable plain of component web") && error.contains(reason), "{error}");

@@ -1,4 +1,4 @@
-//! The books of a shop: whether its records fit together, and what they come to.
+//! The books of a shop: whether its records are consistent, and their totals.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -8,22 +8,22 @@ use uuid::Uuid;
 
 use crate::{Item, Unreadable};
 
-/// What the records of a shop come to.
+/// The totals of a shop's records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Balance {
-    /// Different things to buy.
+    /// The number of items.
     pub items: u64,
-    /// All that is there of them, what is promised included.
+    /// The units in stock, reserved ones included.
     pub on_hand: u64,
-    /// What is promised.
+    /// The units that are reserved.
     pub reserved: u64,
     /// Orders that can still be paid, or expire.
     pub unpaid: u64,
     /// Orders that are paid.
     pub paid: u64,
-    /// Orders that have come to nothing.
+    /// Orders that are cancelled or expired.
     pub void: u64,
-    /// What is in the paid orders.
+    /// The units in paid orders.
     pub sold: u64,
     /// Idempotency keys that are mapped to an order.
     pub keys: u64,
@@ -37,7 +37,7 @@ impl fmt::Display for Balance {
     }
 }
 
-/// What does not fit together.
+/// An inconsistency between records.
 #[derive(Debug, thiserror::Error)]
 pub enum Imbalance {
     /// A record that is no such record.
@@ -46,17 +46,17 @@ pub enum Imbalance {
     /// A key that no record of a shop has.
     #[error("{0} is no record of a shop")]
     Foreign(String),
-    /// More of an item is promised than there is.
+    /// More of an item is reserved than is in stock.
     #[error("{reserved} of {item} are reserved, and {on_hand} are there")]
     Oversold {
         /// Which item.
         item: String,
-        /// How much is promised.
+        /// How much is reserved.
         reserved: u64,
         /// How much is there.
         on_hand: u64,
     },
-    /// What was received of an item is neither there nor sold, or more is.
+    /// The units in stock and sold are not those that were received.
     #[error("{received} of {item} were received, {sold} are sold, and {on_hand} are there")]
     Lost {
         /// Which item.
@@ -74,7 +74,7 @@ pub enum Imbalance {
     /// An item that cannot be found.
     #[error("inventory:{0} is there, and the catalog does not list it")]
     Unlisted(String),
-    /// An item promises an order something else than it is about.
+    /// An item has a hold that its order does not ask for.
     #[error("inventory:{0} holds what order:{1} does not ask for")]
     Hold(String, Uuid),
     /// A customer was told that all of an order is held, and it is not.
@@ -86,7 +86,7 @@ pub enum Imbalance {
 #[derive(Debug, Default)]
 pub struct Books {
     listed: Option<BTreeSet<String>>,
-    /// What there is, and what is promised to whom.
+    /// The stock and the holds of each item.
     items: BTreeMap<String, (u64, BTreeMap<Uuid, u64>)>,
     orders: BTreeMap<Uuid, Vec<Line>>,
     payments: BTreeMap<Uuid, State>,
@@ -149,7 +149,7 @@ impl Books {
     /// Enters a record, under the key that the rules know it by.
     ///
     /// # Errors
-    /// Says why it is none.
+    /// Explains why it is not a record of a shop.
     pub fn enter(&mut self, key: &str, bytes: &[u8]) -> Result<(), Imbalance> {
         match key.split_once(':') {
             None if key == "catalog" => self.listed = Some(json::<Catalog>(key, bytes)?.items),
@@ -180,7 +180,7 @@ impl Books {
     /// Adds all up, once everything is entered.
     ///
     /// # Errors
-    /// Says what does not fit together.
+    /// Names the inconsistency.
     pub fn balance(&self) -> Result<Balance, Imbalance> {
         let missing = |there: String, absent: String| Err(Imbalance::Missing(there, absent));
         let mut balance = Balance { keys: self.mapped.len() as u64, ..Balance::default() };

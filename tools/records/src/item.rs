@@ -5,15 +5,15 @@ use uuid::Uuid;
 
 use crate::Bytes;
 
-/// An item. Nothing is checked of it but its form: it can also be one that no shop would write.
+/// An item. Only its form is checked, so it may have values that no shop writes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Item {
     /// How often it was changed.
     pub version: u64,
-    /// What is there, holds included.
+    /// The units in stock, held ones included.
     pub on_hand: u64,
-    /// The price of one.
+    /// The price of one unit.
     pub unit_price: u64,
     /// What was ever put in, less what was taken out; left out while nothing was sold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -21,7 +21,7 @@ pub struct Item {
     /// What has left with paid orders; left out while that is nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sold: Option<u64>,
-    /// What is promised, by the order that it is promised to.
+    /// The holds, by their order.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub holds: BTreeMap<Uuid, Hold>,
     /// Orders that were settled, by the digest of their idempotency key.
@@ -32,7 +32,7 @@ pub struct Item {
     pub adjustments: Vec<Adjustment>,
 }
 
-/// What is promised to one order.
+/// The hold of one order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hold {
@@ -51,6 +51,6 @@ pub struct Hold {
 pub struct Adjustment {
     /// The digest of its idempotency key.
     pub key: Bytes<16>,
-    /// The digest of what was asked for.
+    /// The digest of the request.
     pub request: Bytes<8>,
 }

@@ -1,6 +1,6 @@
-//! What is in the store, as people and tests read it: JSON, whatever it is kept as.
+//! The records in a store as JSON, for operators and tests, whatever form they are stored in.
 //!
-//! No code is shared with what keeps it there, so that no mistake is made on both sides.
+//! It shares no code with the stores and the domain, so that one mistake cannot be on both sides.
 
 #![deny(missing_docs)]
 
@@ -42,7 +42,7 @@ enum Kind {
     Cell,
     /// [`Item`].
     Item,
-    /// What a store was tried with.
+    /// A record of a store's self-test.
     Scratch,
     Json,
 }
@@ -87,7 +87,7 @@ pub fn line(key: &str, bytes: &[u8]) -> Result<String, Unreadable> {
         Kind::Item => serde_json::to_string(&Item::decode(bytes)?)?,
         Kind::Json => {
             serde_json::from_slice::<IgnoredAny>(bytes)?;
-            // In JSON a line ends nowhere but in between.
+            // JSON has line breaks only between its tokens.
             String::from_utf8_lossy(bytes).replace(['\n', '\r'], " ")
         }
         Kind::Cell | Kind::Scratch => read(key, bytes)?.to_string(),

@@ -34,8 +34,8 @@ struct Arguments {
 enum Command {
     /// Moves all records of a shop that is stopped into another store, which has to be empty
     ///
-    /// A file that is not there yet is named with its kind: key-value:FILE or sqlite:FILE. The books are checked on both
-    /// sides, and the store from which is moved stays as it is.
+    /// A file that is not there yet is named with its kind: key-value:FILE or sqlite:FILE. The books are checked on
+    /// both sides, and the source stays as it is.
     Move {
         #[arg(long, value_name = "STORE")]
         from: Place,
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever has closed our output does not want to read it; but half an export is none.
+        // A reader that has closed the output needs no more of it. But an incomplete export is an error.
         Err(error) if arguments.command.is_none() && is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");

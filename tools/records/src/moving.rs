@@ -1,5 +1,5 @@
-//! Moving house: all records of a shop from one store into another, or into a file and back, with the books checked on
-//! both sides.
+//! Moves all records of a shop from one store into another, or into a file and back, and checks the books on both
+//! sides.
 
 use std::io::{BufRead, Write};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::ndjson::{self, Writer};
 
-/// What makes records these records and no others.
+/// A digest of records, by which two sets of records are compared.
 #[derive(Clone, Default)]
 pub struct Digest {
     records: u64,
@@ -20,7 +20,7 @@ pub struct Digest {
 }
 
 impl Digest {
-    /// Enters a record; they come sorted by key.
+    /// Adds a record. Records come sorted by key.
     pub fn enter(&mut self, key: &str, value: &[u8]) {
         self.records += 1;
         for part in [key.as_bytes(), value] {
@@ -38,7 +38,7 @@ impl Digest {
     }
 }
 
-/// What was seen of a shop's records.
+/// The digest and the books of a shop's records.
 #[derive(Default)]
 struct Account {
     digest: Digest,
@@ -56,7 +56,7 @@ impl Account {
     }
 }
 
-/// Tells whoever is at a terminal how far it is.
+/// Shows the progress on a terminal.
 struct Progress {
     bar: ProgressBar,
     begun: Instant,
@@ -82,7 +82,7 @@ impl Progress {
     }
 }
 
-/// Reads a store from beginning to end, and hands over each record.
+/// Reads a store from beginning to end, and passes on each record.
 fn read(place: &Place, progress: &Progress, mut hand: impl FnMut(&str, &[u8]) -> Result<()>) -> Result<Account> {
     let mut source = Source::open(place)?;
     let records = source.records()?;
@@ -97,19 +97,19 @@ fn read(place: &Place, progress: &Progress, mut hand: impl FnMut(&str, &[u8]) ->
     Ok(account)
 }
 
-/// Reads a store once more, in which nothing may have changed.
+/// Reads a store once more, and makes sure that nothing has changed.
 fn read_again(place: &Place, progress: &Progress, before: &Account) -> Result<()> {
     let again = read(place, progress, |_, _| Ok(()))?;
     ensure!(again.is_like(before), "{place} has changed meanwhile: stop the shop, and begin again");
     Ok(())
 }
 
-/// What the books of a place come to.
+/// The balance of a store's books.
 fn balance(place: &str, account: &Account) -> Result<Balance> {
     account.books.balance().with_context(|| format!("the books of {place} are not in order"))
 }
 
-/// Whether what was put into a store is what is there.
+/// Makes sure that a store has the records that were written to it.
 fn check(place: &Place, progress: &Progress, sent: &Account) -> Result<Balance> {
     let arrived = read(place, progress, |_, _| Ok(()))?;
     ensure!(arrived.is_like(sent), "{place} does not have what was put into it");
@@ -119,7 +119,7 @@ fn check(place: &Place, progress: &Progress, sent: &Account) -> Result<Balance> 
 /// Moves all records of one store into another.
 pub fn carry(from: &Place, to: &Place) -> Result<()> {
     let progress = Progress::new()?;
-    // Before anything is made in the other.
+    // Checked before anything is written to the other store.
     Source::open(from)?;
     let mut target = Target::open(to)?;
     let sent = read(from, &progress, |key, value| target.put(key, value.to_vec()))?;
@@ -145,7 +145,7 @@ pub fn export(from: &Place, to: impl Write) -> Result<()> {
     Ok(())
 }
 
-/// Puts what was exported into a store.
+/// Writes exported records to a store.
 pub fn import(from: impl BufRead, to: &Place) -> Result<()> {
     let progress = Progress::new()?;
     let mut target = Target::open(to)?;

@@ -1,6 +1,6 @@
-//! All records of a shop as lines of JSON: a first line that says what this is, a line a record, sorted by key, and a last line
-//! by which it is told from one that was cut off. Values are in base64, since a record has to come out byte for byte as it
-//! went in, and not all are text.
+//! All records of a shop as lines of JSON. The first line names the format. A line for each record follows, sorted by
+//! key. The last line shows that the file is complete. Values are in base64, since records have to be restored byte for
+//! byte and not all of them are text.
 
 use std::io::{BufRead, Write};
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::moving::Digest;
 
-/// What this is, in its first line.
+/// The first line.
 const FORMAT: &str = "records of a shop";
 const VERSION: u32 = 1;
 
@@ -58,7 +58,7 @@ fn say(to: &mut impl Write, line: &impl Serialize) -> Result<()> {
     Ok(to.write_all(&line)?)
 }
 
-/// Reads lines, and hands over each record; checks that all are there.
+/// Reads lines, passes on each record, and checks that none is missing.
 pub fn read(from: impl BufRead, mut hand: impl FnMut(&str, Vec<u8>) -> Result<()>) -> Result<()> {
     let mut digest = Digest::default();
     let mut before: Option<String> = None;

@@ -1,4 +1,4 @@
-//! Where a shop keeps its records: each store as it is, read and filled from below.
+//! The stores in which a shop keeps its records, read and filled directly.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,17 +13,17 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 /// Turns a Redis that does not answer into an error.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// So many values are read from a Redis, or written to it, at once; a record has up to 1 MB.
+/// How many values are read from a Redis, or written to it, in one command. A record has up to 1 MB.
 const AT_ONCE: usize = 16;
 
-/// What stands under [`KEPT_FREE`] while a shop moves in.
+/// The value under [`KEPT_FREE`] during an import.
 const MOVING_IN: &str = "a shop is moving in: if that was broken off, empty this database and begin again";
 
-/// What a shop that is started on an empty store makes by itself. Nothing that is there is ever overwritten by it: so it
-/// makes nothing, and sells nothing.
+/// The records that a shop makes when it starts on an empty store. A shop never overwrites a record that exists. So a
+/// shop that is started during an import makes nothing and sells nothing.
 const KEPT_FREE: [&str; 5] = ["inventory:item1", "inventory:item2", "inventory:item3", "ledger", "catalog"];
 
-/// What a store is tried with, and what is written to a Redis to learn whether its replicas have all before it: no records
+/// Whether this key is one of a self-test, or the fence by which replicas of a Redis are confirmed. Neither is a record
 /// of a shop.
 fn is_scratch(key: &str) -> bool {
     key.starts_with("probe:") || key == "fence"
@@ -59,7 +59,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(file) | Self::KeyValue(file) | Self::Sqlite(file) => file.display().fmt(f),
-            // Without the login that may be in it.
+            // The URL without its login, which is secret.
             Self::Redis(url) => match url.rsplit_once('@') {
                 Some((_, host)) => write!(f, "redis://{host}"),
                 None => f.write_str(url),
@@ -71,9 +71,9 @@ impl fmt::Display for Place {
 /// The two layouts in SQLite files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Table {
-    /// Of the key-value store: what is created is kept under a name of its own, which its claim cell names.
+    /// That of the key-value store: a created record is kept under the name that its claim cell gives.
     KeyValue,
-    /// Of a database.
+    /// That of a database.
     Records,
 }
 
@@ -132,7 +132,7 @@ enum From {
 }
 
 impl Source {
-    /// Opens a store. A file is seen as it is now, whoever changes it meanwhile.
+    /// Opens a store. All reads of a file see it as it is now, even if it is changed meanwhile.
     pub fn open(place: &Place) -> Result<Self> {
         let from = match place {
             Place::Redis(url) => From::Redis(connect(place, url)?),
@@ -164,7 +164,7 @@ impl Source {
         }
     }
 
-    /// What is under these keys, all of which are there.
+    /// The values under these keys, all of which exist.
     fn values(&mut self, keys: &[String]) -> Result<Vec<Vec<u8>>> {
         let gone = |key: &String| format!("{key} is gone: stop the shop first");
         match &mut self.from {
@@ -195,8 +195,8 @@ impl Source {
         }
     }
 
-    /// What is under these keys, by the names that the rules know them by; none where nothing is. A file is seen as it was
-    /// at the first read since it was opened. In a Redis the keys of one call are read at one moment.
+    /// The values under these keys, by the domain's names for them; none where there is no record. All reads of a file
+    /// see it as it was at the first read. In a Redis the keys of one call are read at one moment.
     pub fn get(&mut self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>> {
         match &mut self.from {
             From::Sqlite(connection, table) => {
@@ -223,14 +223,14 @@ impl Source {
         }
     }
 
-    /// Hands over everything as it is, sorted by key, whose key begins like this.
+    /// Passes on all records whose key begins with this, unchanged and sorted by key.
     pub fn each_raw(&mut self, prefix: &str, hand: impl FnMut(&str, Vec<u8>) -> Result<()>) -> Result<()> {
         let keys = self.keys()?.into_iter().filter(|key| key.starts_with(prefix));
         self.hand_over(&keys.map(|key| (key.clone(), key)).collect::<Vec<_>>(), hand)
     }
 
-    /// The records under the keys that the rules know them by, sorted, and where each is. What a store was tried with, and
-    /// what nobody has claimed, is none.
+    /// The records by the domain's keys, sorted, and where each is kept. Records of self-tests and unclaimed ones are
+    /// left out.
     pub fn records(&mut self) -> Result<Vec<(String, String)>> {
         let keys = self.keys()?;
         let mut records = Vec::with_capacity(keys.len());
@@ -241,7 +241,7 @@ impl Source {
                     let claim = crate::read(&key, &cell).with_context(|| format!("{key} cannot be read"))?;
                     records.extend(claim.as_str().map(|token| (record.to_owned(), format!("{key}{token}"))));
                 }
-                // Is found through its cell.
+                // It is found through its cell.
                 None if key.contains('~') => {}
                 None => records.push((key.clone(), key)),
             }
@@ -250,7 +250,7 @@ impl Source {
         Ok(records)
     }
 
-    /// Hands over these records in turn.
+    /// Passes on these records, one after another.
     pub fn hand_over(
         &mut self,
         records: &[(String, String)],
@@ -270,9 +270,9 @@ impl Source {
 pub struct Target(To);
 
 enum To {
-    /// In one transaction: nothing is there before all is.
+    /// In one transaction, which writes all records or none.
     Sqlite(Connection, Table),
-    /// Some records after others. What can be sold, and what lists it, waits.
+    /// In several commands. Items and their lists are written last.
     Redis { connection: redis::Connection, next: Vec<(String, Vec<u8>)>, last: Vec<(String, Vec<u8>)> },
 }
 
@@ -290,7 +290,7 @@ impl Target {
                 let kept_free = KEPT_FREE.map(|key| (key, MOVING_IN));
                 let alone: bool = redis::Commands::mset_nx(&mut connection, &kept_free)
                     .with_context(|| format!("{place} cannot be filled"))?;
-                ensure!(alone, "{place} is being filled by somebody else");
+                ensure!(alone, "{place} is being filled by another process");
                 return Ok(Self(To::Redis { connection, next: Vec::new(), last: Vec::new() }));
             }
             Place::KeyValue(_) => Table::KeyValue,
@@ -309,7 +309,7 @@ impl Target {
             std::fs::create_dir_all(folder).with_context(filled)?;
         }
         let connection = Connection::open(file).with_context(filled)?;
-        // Whoever else has it open now waits, or is waited for.
+        // From here on other processes wait for the file, or are waited for.
         connection.execute_batch("BEGIN IMMEDIATE").with_context(filled)?;
         connection.execute_batch(table.make()).with_context(filled)?;
         let keys: usize = {
@@ -320,7 +320,7 @@ impl Target {
         Ok(Self(To::Sqlite(connection, table)))
     }
 
-    /// Puts in a record, under the key that the rules know it by.
+    /// Writes a record, by the domain's key for it.
     pub fn put(&mut self, key: &str, value: Vec<u8>) -> Result<()> {
         match &mut self.0 {
             To::Sqlite(connection, table) => {
@@ -344,13 +344,13 @@ impl Target {
         Ok(())
     }
 
-    /// Everything is in: from now on it is a shop.
+    /// Ends the import: from now on the store is a shop's.
     pub fn finish(self) -> Result<()> {
         match self.0 {
             To::Sqlite(connection, _) => Ok(connection.execute_batch("COMMIT")?),
             To::Redis { mut connection, mut next, mut last } => {
                 set(&mut connection, &mut next)?;
-                // The ledger before what can be ordered, the catalog after all that is in it.
+                // The ledger before the items that can be ordered, and the catalog after the items that it lists.
                 last.sort_by_key(|(key, _)| (key != "ledger", key == "catalog"));
                 let unused: Vec<_> =
                     KEPT_FREE.into_iter().filter(|free| last.iter().all(|(key, _)| key != free)).collect();
@@ -373,7 +373,7 @@ fn set(connection: &mut redis::Connection, records: &mut Vec<(String, Vec<u8>)>)
     Ok(())
 }
 
-/// Whether stores in which records are created keep this one that way.
+/// Whether the key-value store keeps this record through a claim cell.
 fn is_created(key: &str) -> bool {
     ["catalog", "ledger"].contains(&key) || key.starts_with("inventory:")
 }

@@ -1,4 +1,4 @@
-//! Items as they are stored: CBOR (RFC 8949), and the holds of an item a column a field.
+//! Items in their stored form: CBOR (RFC 8949), with a column for each field of the holds.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,13 @@ use uuid::Uuid;
 
 use crate::{Adjustment, Bytes, Hold, Item, Unreadable};
 
-/// What says that CBOR follows (RFC 8949, 3.4.6).
+/// The tag that marks CBOR (RFC 8949, 3.4.6).
 const SELF_DESCRIBED: Header = Header::Tag(55799);
 
 /// The format that is written, and the only one that is read.
 const FORMAT: u64 = 1;
 
-/// What may be left out behind the four fields that are always there, in the order in which it stands there.
+/// The optional fields in their order, which follow the four that are always there.
 const PARTS: [&str; 5] = ["received", "sold", "holds", "settled_keys", "adjustments"];
 
 type Result<T> = std::result::Result<T, Unreadable>;
@@ -59,7 +59,7 @@ impl Item {
                 _ => return from.wrong(),
             }
         }
-        // Both or none, and none where they say nothing that is not there.
+        // Both or neither, and neither where they would only repeat other fields.
         let accounts = match (item.received, item.sold) {
             (None, None) => true,
             (Some(received), Some(sold)) => sold > 0 || received != item.on_hand,
@@ -190,7 +190,7 @@ impl Reader<'_> {
         self.number()
     }
 
-    /// Adds what has to stand behind all that is there already.
+    /// Adds a value that has to be greater than all before it.
     fn add<K: Ord, V>(&mut self, map: &mut BTreeMap<K, V>, key: K, value: V) -> Result<()> {
         if map.last_key_value().is_some_and(|(last, _)| *last >= key) {
             return self.wrong();
@@ -199,7 +199,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// The values of a column, one a hold.
+    /// The values of a column, one for each hold.
     fn column<T>(&mut self, name: &str, holds: usize, value: impl Fn(&mut Self) -> Result<T>) -> Result<Vec<T>> {
         self.name(name)?;
         self.is(Header::Array(Some(holds)))?;

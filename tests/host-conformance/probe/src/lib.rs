@@ -1,8 +1,8 @@
 //! Shows a test, over HTTP, what a component sees of the host that it runs on. The last segment of the path says what:
 //!
 //! - `script` runs the calls of a [`store::Step`] list on the key-value store, and answers with what each returned.
-//! - `instance` says which instance this is, and its how manieth request.
-//! - `last` says the same, and that this instance takes no more requests.
+//! - `instance` tells which instance this is, and the number of the request in it.
+//! - `last` tells the same, and makes the instance refuse new requests.
 //! - `hold` waits while the store has the key that is the request's query, having written there which instance holds.
 //! - `panic`, `error`, `late-panic` and `late-panic-chunked` fail, the last two after the head of the answer was sent.
 //! - `chunked` answers without saying how long the body is.
@@ -31,10 +31,10 @@ use spin_sdk::wit_bindgen::backpressure_inc;
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
-/// How long a request that holds waits before it looks again whether it may go.
+/// How often a request that holds checks whether it may end.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// What the head of a late panic promises.
+/// The length that the head of a late panic announces.
 const PROMISED: usize = 1000;
 
 thread_local! {
@@ -77,7 +77,7 @@ async fn serve(request: Request) -> Result<impl IntoResponse, ErrorCode> {
     })
 }
 
-/// A name that no other instance has.
+/// A unique name.
 fn instance() -> String {
     static INSTANCE: OnceLock<u64> = OnceLock::new();
     format!("{:016x}", INSTANCE.get_or_init(get_random_u64))
@@ -132,7 +132,7 @@ fn chunks(fails: bool) -> Response<Body> {
         match piece {
             0 => Some((frame("first "), 1)),
             1 => {
-                // So that the first piece is on its way.
+                // So that the first piece is sent before the panic.
                 pause().await;
                 assert!(!fails, "as asked");
                 Some((frame("second"), 2))

@@ -67,7 +67,7 @@ impl atomics::HostCas for Guest {
     }
 
     fn current(&mut self, cas: Resource<Cas>) -> wasmtime::Result<Result<Option<Vec<u8>>, store::Error>> {
-        // Out of the table while it is used: the call is made by the whole guest.
+        // A copy, since the call borrows the whole guest and with it the table.
         let mut taken = self.table.get(&cas)?.clone();
         let key = taken.key().clone();
         let value = self.read(Operation::CasCurrent, slice::from_ref(&key), || taken.current());

@@ -1,4 +1,4 @@
-//! What the two interfaces of the key-value store have in common.
+//! The calls that the two interfaces of the key-value store share.
 
 use std::slice;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! `wasi:http`, of which a component gets what it needs to be asked, and no way to ask others.
+//! `wasi:http`: a component receives requests and cannot send any.
 
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;

@@ -35,7 +35,7 @@ impl database::HostConnection for Guest {
         parameters: Vec<database::Value>,
     ) -> wasmtime::Result<Result<database::QueryResult, database::Error>> {
         let connection = self.table.get(&connection)?.clone();
-        // What is text is a key, in every statement of ours.
+        // Each text parameter is a key, in all statements of the store.
         let text = |value: &database::Value| match value {
             database::Value::Text(text) => Some(text.clone()),
             _ => None,

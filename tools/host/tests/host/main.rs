@@ -1,5 +1,5 @@
-//! The host from outside: its command line, and servers in this process. What its parts do is tested beside them, and
-//! what the application answers in the black-box tests.
+//! The host from outside: its command line, and servers in this process. Unit tests cover its parts, and the
+//! black-box tests cover what the application answers.
 
 mod command_line;
 mod server;

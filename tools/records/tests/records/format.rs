@@ -75,7 +75,7 @@ fn of_an_item_what_is_empty_is_left_out() {
     assert_eq!(write(ITEM, &empty).unwrap(), bytes(&stored));
 }
 
-/// Any text of so many hexadecimal digits.
+/// Any text of this number of hexadecimal digits.
 fn digest(digits: usize) -> impl Strategy<Value = String> {
     vec(any::<u8>(), digits / 2).prop_map(hex::encode)
 }

@@ -1,4 +1,4 @@
-//! Moving house, from each store into each other, and what is refused.
+//! Moves between all pairs of stores, and the moves that are refused.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -82,7 +82,7 @@ impl Folder {
         process.wait_with_output().expect("it ends")
     }
 
-    /// What is said where all is well.
+    /// What is printed after a success.
     fn done(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments, &[]);
         let said = String::from_utf8(output.stderr).expect("text");
@@ -90,7 +90,7 @@ impl Folder {
         said
     }
 
-    /// What is said where it is not.
+    /// What is printed after a failure.
     fn refused(&self, arguments: &[&str]) -> String {
         said(self.run(arguments, &[]))
     }
@@ -148,7 +148,7 @@ fn what_is_exported_is_imported_byte_for_byte() {
 }
 
 #[test]
-fn what_a_key_value_store_was_tried_with_and_what_nobody_has_claimed_stays_behind() {
+fn records_of_self_tests_and_unclaimed_records_are_not_moved() {
     let folder = Folder::new();
     folder.sqlite("first", &shop());
     folder.done(&["move", "--from", "first", "--to", "key-value:second"]);
@@ -162,12 +162,13 @@ fn what_a_key_value_store_was_tried_with_and_what_nobody_has_claimed_stays_behin
 }
 
 #[test]
-fn what_a_redis_was_tried_with_and_what_its_replicas_were_waited_for_with_stays_behind() {
+fn records_of_self_tests_and_the_fence_of_a_redis_are_not_moved() {
     let (folder, redis) = (Folder::new(), redis());
     folder.sqlite("first", &shop());
     folder.done(&["move", "--from", "first", "--to", &redis.url()]);
     let mut connection = redis.connect().expect("it runs");
-    let () = redis::cmd("MSET").arg(&["probe:1", "first", "fence", "0"]).query(&mut connection).expect("it is well");
+    let () =
+        redis::cmd("MSET").arg(&["probe:1", "first", "fence", "0"]).query(&mut connection).expect("Redis is healthy");
     folder.done(&["move", "--from", &redis.url(), "--to", "sqlite:last"]);
     assert_eq!(folder.records("last"), shop());
 }

@@ -18,7 +18,7 @@ fn folder(records: &[(&str, &[u8])]) -> TempDir {
     let table = "CREATE TABLE spin_key_value (store TEXT, key TEXT, value BLOB, PRIMARY KEY (store, key))";
     file.execute(table, []).unwrap();
     for (key, value) in records {
-        for store in ["default", "of somebody else"] {
+        for store in ["default", "of another application"] {
             file.execute("INSERT INTO spin_key_value VALUES (?1, ?2, ?3)", (store, key, value)).unwrap();
         }
     }
