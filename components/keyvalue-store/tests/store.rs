@@ -165,7 +165,7 @@ mod each_request_in_an_instance_of_its_own {
 }
 
 #[test]
-fn a_bucket_that_is_not_what_it_says_is_refused_before_anything_is_created_in_it() {
+fn a_bucket_that_fails_the_self_test_is_refused_and_nothing_is_left_in_it() {
     for fault in
         [Fault::SwapsAndDeniesIt, Fault::SwapsNothing, Fault::SwapsBlindly, Fault::NeverSwaps, Fault::CountsWrong]
     {
@@ -173,7 +173,7 @@ fn a_bucket_that_is_not_what_it_says_is_refused_before_anything_is_created_in_it
         let cache = InstanceCache::new();
         assert!(is_unsuitable(&now(store(&bucket, &cache).probe())), "{fault:?}");
         assert!(is_unsuitable(&now(store(&bucket, &cache).create(&item("a"), b"1".to_vec()))), "{fault:?}");
-        // Nothing is left, not even of the trial.
+        // Nothing is left, not even of the self-test.
         assert_eq!(*bucket.records.borrow(), BTreeMap::new(), "{fault:?}");
     }
 }

@@ -134,7 +134,7 @@ impl<R: Redis, E: Environment> RedisStore<R, E> {
         if (created, swapped, read) == ((true, false), (true, false), vec![Answer::Value(second), Answer::Nil]) {
             Ok(())
         } else {
-            Err(StoreError::ContractViolation("its commands do not do what they say".to_owned()))
+            Err(StoreError::ContractViolation("its commands fail the self-test".to_owned()))
         }
     }
 }
@@ -150,7 +150,7 @@ impl<R: Redis, E: Environment> Store for RedisStore<R, E> {
         let found = |(physical_key, answer)| match answer {
             Answer::Value(value) => Ok(Ok(Some(Entry::new(physical_key, value)))),
             Answer::Nil => Ok(Ok(None)),
-            Answer::Number(_) => Ok(Err(Damaged { physical_key, reason: "it is no string".to_owned() })),
+            Answer::Number(_) => Ok(Err(Damaged { physical_key, reason: "it is not a string".to_owned() })),
             other => Err(unexpected("GET", &[other])),
         };
         physical_keys.into_iter().zip(answers).map(found).collect()

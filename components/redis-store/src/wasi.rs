@@ -54,7 +54,7 @@ impl From<RedisResult> for Answer {
 
 fn unavailable(error: Error) -> StoreError {
     StoreError::Unavailable(match error {
-        Error::InvalidAddress => "the address of the Redis is none, or not one of allowed_outbound_hosts".to_owned(),
+        Error::InvalidAddress => "the address of the Redis is invalid or not in allowed_outbound_hosts".to_owned(),
         Error::TooManyConnections => "there are too many connections to the Redis".to_owned(),
         Error::TypeError => "Redis has answered with a value of another type".to_owned(),
         Error::Other(message) => message,

@@ -170,7 +170,7 @@ fn a_key_of_another_type_is_refused_and_left_alone() {
     let native = native(&server);
     let store = store(&native);
     let () = ask(&server, &["LPUSH", "inventory:a", "1"]);
-    let damaged = |found: Found| found.expect_err("it is no string").physical_key;
+    let damaged = |found: Found| found.expect_err("it is not a string").physical_key;
     assert_eq!(
         now(store.get(&[item("a")])).expect("Redis is healthy").into_iter().map(damaged).collect::<Vec<_>>(),
         ["inventory:a"]
@@ -239,7 +239,7 @@ fn a_redis_that_does_not_answer_is_not_waited_for_for_ever() {
 }
 
 #[test]
-fn a_trial_finds_out_a_redis_that_is_none() {
+fn a_redis_that_fails_the_self_test_is_refused_and_nothing_is_left_in_it() {
     for (command, tampers) in [
         (
             "a script that always swaps",
@@ -396,7 +396,7 @@ fn to_confirm_costs_nothing_after_a_write_that_counts_nor_without_replicas() {
 }
 
 #[test]
-fn those_who_want_to_confirm_at_once_share_a_write() {
+fn requests_that_confirm_at_once_share_a_write() {
     let (primary, _replica) = server_and_replica();
     let native = native(&primary);
     let instance = instance(&native);

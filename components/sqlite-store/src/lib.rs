@@ -86,7 +86,7 @@ impl<D: Database, E: Environment> SqliteStore<D, E> {
 
     /// Executes a statement. Makes the table if it is missing, and waits while the database is locked.
     async fn execute(&self, statement: &str, parameters: Vec<Value>) -> Result<Vec<Vec<Value>>, StoreError> {
-        let mut failure = "its table does not stay".to_owned();
+        let mut failure = "its table is missing after it was made".to_owned();
         for _ in 0..ATTEMPTS {
             let done = match self.database.execute(statement, &parameters).await {
                 // If that finds the database locked, another connection may be making the table.
@@ -147,7 +147,7 @@ impl<D: Database, E: Environment> SqliteStore<D, E> {
         if (created, swapped, rows) == ((true, false), (true, false), vec![vec![Value::Blob(second)]]) {
             Ok(())
         } else {
-            Err(StoreError::ContractViolation("its statements do not do what they say".to_owned()))
+            Err(StoreError::ContractViolation("its statements fail the self-test".to_owned()))
         }
     }
 }
@@ -164,7 +164,7 @@ impl<D: Database, E: Environment> Store for SqliteStore<D, E> {
         for row in rows {
             match <[Value; 2]>::try_from(row) {
                 Ok([Value::Text(key), value]) => read.push((key, Some(value))),
-                _ => return Err(StoreError::ContractViolation("a row of its table is no record".to_owned())),
+                _ => return Err(StoreError::ContractViolation("a row of its table is not a record".to_owned())),
             }
         }
         let found = |physical_key: String| {
@@ -172,7 +172,7 @@ impl<D: Database, E: Environment> Store for SqliteStore<D, E> {
             match value {
                 None => Ok(None),
                 Some(Value::Blob(value)) => Ok(Some(Entry::new(physical_key, value))),
-                Some(_) => Err(Damaged { physical_key, reason: "it is not made of bytes".to_owned() }),
+                Some(_) => Err(Damaged { physical_key, reason: "its value is not a blob".to_owned() }),
             }
         };
         Ok(physical_keys.into_iter().map(found).collect())

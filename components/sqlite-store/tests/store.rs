@@ -155,7 +155,7 @@ fn a_locked_database_is_tried_again_and_then_given_up() {
 }
 
 #[test]
-fn a_database_that_does_not_do_what_it_says_is_unsuitable() {
+fn a_database_that_fails_the_self_test_is_refused() {
     let connection = in_memory();
     let database = native(&connection);
     let store = SqliteStore::new(&database, ENVIRONMENT);
