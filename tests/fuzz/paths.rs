@@ -1,6 +1,6 @@
 //! Paths: what they name, and that the component which a path leads to is the one that serves it.
 
-use api::{Resource, Verb};
+use api::{Route, Verb};
 use http::{Method, Uri};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -53,22 +53,22 @@ fn path() -> impl Strategy<Value = String> {
 }
 
 /// What a path names, read off a table of patterns.
-fn named(path: &str) -> Option<(Resource<'_>, &'static str)> {
+fn named(path: &str) -> Option<(Route<'_>, &'static str)> {
     let segments: Vec<_> = path.trim_matches('/').split('/').collect();
     Some(match segments[..] {
-        ["orders"] => (Resource::Orders, "orders"),
-        ["orders", id] => (Resource::Order(id), "orders"),
-        ["orders", id, "pay"] => (Resource::Pay(id), "payments"),
-        ["orders", id, "cancel"] => (Resource::Cancel(id), "orders"),
-        ["inventory"] => (Resource::Items, "inventory"),
-        ["inventory", id] => (Resource::Item(id), "inventory"),
-        ["inventory", id, "adjustments"] => (Resource::Adjustments(id), "inventory"),
-        ["orders", id, "history"] => (Resource::OrderHistory(id), "reports"),
-        ["inventory", id, "history"] => (Resource::ItemHistory(id), "reports"),
-        ["books"] => (Resource::Books, "reports"),
-        ["metrics"] => (Resource::Metrics, "reports"),
-        ["health"] => (Resource::Health, "inventory"),
-        ["ready"] => (Resource::Ready, "inventory"),
+        ["orders"] => (Route::Orders, "orders"),
+        ["orders", id] => (Route::Order(id), "orders"),
+        ["orders", id, "pay"] => (Route::Pay(id), "payments"),
+        ["orders", id, "cancel"] => (Route::Cancel(id), "orders"),
+        ["inventory"] => (Route::Items, "inventory"),
+        ["inventory", id] => (Route::Item(id), "inventory"),
+        ["inventory", id, "adjustments"] => (Route::Adjustments(id), "inventory"),
+        ["orders", id, "history"] => (Route::OrderHistory(id), "reports"),
+        ["inventory", id, "history"] => (Route::ItemHistory(id), "reports"),
+        ["books"] => (Route::Books, "reports"),
+        ["metrics"] => (Route::Metrics, "reports"),
+        ["health"] => (Route::Health, "inventory"),
+        ["ready"] => (Route::Ready, "inventory"),
         _ => return None,
     })
 }
@@ -77,7 +77,7 @@ fn named(path: &str) -> Option<(Resource<'_>, &'static str)> {
 fn a_path_names_what_the_table_says_and_leads_to_the_component_that_serves_it() {
     check(20_000, path(), |path| {
         let named = named(&path);
-        assert_eq!(Resource::at(&path), named.map(|(resource, _)| resource));
+        assert_eq!(Route::parse(&path), named.map(|(route, _)| route));
         // An empty segment is none to the router; what has one names nothing that is there.
         if let Some((_, served_by)) = named
             && !path.trim_matches('/').contains("//")
@@ -95,14 +95,14 @@ fn a_path_and_a_method_of_any_kind_are_answered() {
         let Ok(uri) = format!("/{path}").parse::<Uri>() else { return };
         let path = uri.path();
         let answer = World::preset().send(request(method.clone(), path, body));
-        match Resource::at(path).map(|resource| resource.verb(&method)) {
+        match Route::parse(path).map(|route| route.verb(&method)) {
             None => assert_eq!(answer.outcome(), (404, "not_found")),
             Some(_) if method == Method::OPTIONS => assert_eq!(answer.status, 204),
             Some(None) => assert_eq!(answer.outcome(), (405, "method_not_allowed")),
             Some(Some(verb)) => {
                 assert!(answer.status < 500, "{answer:?}");
                 // Only the list of orders looks at the query.
-                let query = Resource::at(path) == Some(Resource::Orders) && uri.query().is_some();
+                let query = Route::parse(path) == Some(Route::Orders) && uri.query().is_some();
                 let expected = if query { [200, 422] } else { [200, 404] };
                 assert!(verb != Verb::Get || expected.contains(&answer.status), "{answer:?}");
             }

@@ -10,8 +10,8 @@ ITEMS = ("item1", "item2", "item3")
 # Why a request that the document allows can be invalid all the same: no schema can say these.
 BEYOND_SCHEMAS = (
     "the lines of this item add up to more than",
-    "the total is more than can be paid",
-    "more would be on hand than an item may have",
+    "the total would exceed",
+    "the stock on hand would exceed",
     "must be a cursor that this shop has given out",
 )
 

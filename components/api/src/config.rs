@@ -40,11 +40,11 @@ pub struct ConfigError {
 
 /// Whether somebody is the operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Operator {
+pub(crate) enum Auth {
     /// Yes.
-    Known,
+    Granted,
     /// No: no token, or not the right one.
-    Unknown,
+    Denied,
     /// There is none in this shop.
     Disabled,
 }
@@ -63,14 +63,14 @@ impl Config {
     }
 
     /// Whether the value of an `authorization` header is the operator's.
-    pub(crate) fn operator(&self, authorization: Option<&[u8]>) -> Operator {
+    pub(crate) fn operator(&self, authorization: Option<&[u8]>) -> Auth {
         if self.operator_token.is_empty() {
-            return Operator::Disabled;
+            return Auth::Disabled;
         }
         let token = authorization.and_then(bearer_token).unwrap_or_default();
         // Digests are of one length, so that the time taken tells nothing about the token, not even how long it is.
         let equal = Sha256::digest(token).ct_eq(&Sha256::digest(&self.operator_token));
-        if bool::from(equal) { Operator::Known } else { Operator::Unknown }
+        if bool::from(equal) { Auth::Granted } else { Auth::Denied }
     }
 }
 
@@ -82,7 +82,7 @@ fn bearer_token(authorization: &[u8]) -> Option<&[u8]> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Config, Operator};
+    use super::{Auth, Config};
 
     fn config(token: &str, window: &str, currency: &str) -> Result<Config, String> {
         Config::new(token.to_owned(), window, currency.to_owned()).map_err(|error| error.to_string())
@@ -103,20 +103,20 @@ mod tests {
     fn only_the_whole_token_is_the_operators() {
         let shop = config("let-me-in", "900", "CNY").unwrap();
         for known in ["Bearer let-me-in", "bearer let-me-in", "Bearer  let-me-in "] {
-            assert_eq!(shop.operator(Some(known.as_bytes())), Operator::Known, "{known}");
+            assert_eq!(shop.operator(Some(known.as_bytes())), Auth::Granted, "{known}");
         }
         for unknown in
             ["", "Bearer", "Bearer ", "Bearer let-me", "Bearer let-me-in-too", "Basic let-me-in", "let-me-in"]
         {
-            assert_eq!(shop.operator(Some(unknown.as_bytes())), Operator::Unknown, "{unknown}");
+            assert_eq!(shop.operator(Some(unknown.as_bytes())), Auth::Denied, "{unknown}");
         }
-        assert_eq!(shop.operator(None), Operator::Unknown);
+        assert_eq!(shop.operator(None), Auth::Denied);
     }
 
     #[test]
     fn without_a_token_nobody_is_the_operator() {
         let shop = config("", "900", "CNY").unwrap();
-        assert_eq!(shop.operator(Some(b"Bearer ")), Operator::Disabled);
-        assert_eq!(shop.operator(None), Operator::Disabled);
+        assert_eq!(shop.operator(Some(b"Bearer ")), Auth::Disabled);
+        assert_eq!(shop.operator(None), Auth::Disabled);
     }
 }

@@ -9,7 +9,7 @@ use crate::request::{Headers, Request};
 /// A file.
 #[derive(Debug)]
 pub struct File {
-    /// Where it is served; see [`crate::Resource::at`] for slashes.
+    /// Where it is served; see [`crate::Route::parse`] for slashes.
     pub path: &'static str,
     /// What it is.
     pub media_type: &'static str,

@@ -1,4 +1,4 @@
-//! The inventory component's part: show and change items, and say whether the shop is ready.
+//! The handler of the component `inventory`: show and change items, health and readiness.
 
 use domain::{Currency, Environment, ItemId, ItemView, Money, PutOutcome, Shop, Store};
 use http::{StatusCode, header};
@@ -7,26 +7,29 @@ use serde_json::json;
 
 use crate::body;
 use crate::orders::REPLAYED;
-use crate::problem::{Invalid, Problem};
+use crate::problem::{FieldError, Problem};
 use crate::reply::Reply;
-use crate::request::Call;
-use crate::resource::{Resource, Verb};
+use crate::request::RequestContext;
+use crate::route::{Route, Verb};
 
-/// Answers what the inventory component serves.
-pub async fn handle<S: Store, E: Environment>(call: &Call<'_>, shop: &Shop<S, E>) -> Result<Reply, Problem> {
-    match (call.resource, call.verb) {
-        (Resource::Items, Verb::Get) => {
+/// Answers the routes of the component `inventory`.
+pub async fn handle<S: Store, E: Environment>(
+    context: &RequestContext<'_>,
+    shop: &Shop<S, E>,
+) -> Result<Reply, Problem> {
+    match (context.route, context.verb) {
+        (Route::Items, Verb::Get) => {
             let list = shop.list_items().await?;
             let items = list.items.iter().map(|view| item(view, shop.currency())).collect();
             Ok(Reply::tagged(&ItemsJson { items, unreadable_items: &list.unreadable }))
         }
-        (Resource::Item(id), Verb::Get) => {
+        (Route::Item(id), Verb::Get) => {
             let view = shop.show_item(&item_id(id)?).await?;
             Ok(Reply::tagged(&item(&view, shop.currency())))
         }
-        (Resource::Item(id), Verb::Put) => put(call, shop, id).await,
-        (Resource::Adjustments(id), Verb::Post) => adjust(call, shop, id).await,
-        (Resource::Ready, Verb::Get) => {
+        (Route::Item(id), Verb::Put) => put(context, shop, id).await,
+        (Route::Adjustments(id), Verb::Post) => adjust(context, shop, id).await,
+        (Route::Ready, Verb::Get) => {
             shop.probe().await?;
             Ok(Reply::json(StatusCode::OK, &json!({ "status": "ready" })))
         }
@@ -34,11 +37,15 @@ pub async fn handle<S: Store, E: Environment>(call: &Call<'_>, shop: &Shop<S, E>
     }
 }
 
-async fn put<S: Store, E: Environment>(call: &Call<'_>, shop: &Shop<S, E>, id: &str) -> Result<Reply, Problem> {
-    call.require_operator()?;
-    let new = body::item(call.json()?)?;
-    // A name that no item can have: not "not found", since this is where items come from.
-    let id: ItemId = id.parse().map_err(|error| Problem::invalid(vec![Invalid::parameter("item_id", error)]))?;
+async fn put<S: Store, E: Environment>(
+    context: &RequestContext<'_>,
+    shop: &Shop<S, E>,
+    id: &str,
+) -> Result<Reply, Problem> {
+    context.require_operator()?;
+    let new = body::item(context.json()?)?;
+    // Invalid rather than not found: this request is to create the item.
+    let id = new_item_id(id)?;
     let (view, outcome) = shop.put_item(&id, new.unit_price, new.on_hand).await?;
     let status = match outcome {
         PutOutcome::Created => StatusCode::CREATED,
@@ -51,35 +58,49 @@ async fn put<S: Store, E: Environment>(call: &Call<'_>, shop: &Shop<S, E>, id: &
     })
 }
 
-async fn adjust<S: Store, E: Environment>(call: &Call<'_>, shop: &Shop<S, E>, id: &str) -> Result<Reply, Problem> {
-    call.require_operator()?;
-    let adjustment = body::adjustment(call.json()?)?;
-    let key = call.idempotency_key("adjustments")?;
+async fn adjust<S: Store, E: Environment>(
+    context: &RequestContext<'_>,
+    shop: &Shop<S, E>,
+    id: &str,
+) -> Result<Reply, Problem> {
+    context.require_operator()?;
+    let adjustment = body::adjustment(context.json()?)?;
+    let key = context.idempotency_key("adjustments")?;
     let adjusted = shop.adjust_item(&item_id(id)?, adjustment.delta, &adjustment.reason, key).await?;
     let reply = Reply::json(StatusCode::OK, &item(&adjusted.view, shop.currency()));
     Ok(if adjusted.replayed { reply.with(REPLAYED, "true") } else { reply })
 }
 
-/// The item id in a path. What is no id names no item.
+/// The id of an item that may be new.
+fn new_item_id(text: &str) -> Result<ItemId, Problem> {
+    text.parse().map_err(|error| Problem::invalid(vec![FieldError::parameter("item_id", error)]))
+}
+
+/// The item id in a path. No item has an invalid id, so it is not found.
 pub(crate) fn item_id(text: &str) -> Result<ItemId, Problem> {
     text.parse().map_err(|_| Problem::no_such_item())
 }
 
-/// An item as JSON.
+/// An item as it is now.
 #[derive(Serialize)]
 struct ItemJson<'a> {
     item_id: &'a ItemId,
+    /// Units in stock, those reserved for orders included.
     on_hand: u64,
+    /// Units held for orders.
     reserved: u64,
+    /// Units that can be ordered.
     available: u64,
+    /// The price of one unit, in minor units of the currency.
     unit_price: Money,
     currency: &'a Currency,
 }
 
-/// All items as JSON.
+/// All items, in the order of their ids.
 #[derive(Serialize)]
 struct ItemsJson<'a> {
     items: Vec<ItemJson<'a>>,
+    /// Items whose records cannot be read. Absent if there are none.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     unreadable_items: &'a [ItemId],
 }

@@ -1,5 +1,5 @@
-//! JSON as requests have it: whole numbers, texts, lists and objects; what else there is, no request asks for. A name
-//! that is there twice in an object is refused: programs differ in which of the two they take.
+//! JSON values as requests use them: integers, strings, arrays and objects. A duplicate key in an object is refused, since
+//! JSON libraries differ in which of its values they keep.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,18 +9,18 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 /// The members of an object.
 pub(crate) type Object = BTreeMap<String, Json>;
 
-/// A value.
+/// A JSON value.
 #[derive(Debug)]
 pub(crate) enum Json {
-    /// A number without a fraction or an exponent, that fits.
+    /// An integer of at most 64 bits, written without fraction and exponent.
     Whole(i128),
-    /// A text.
+    /// A string.
     Text(String),
-    /// A list.
+    /// An array.
     List(Vec<Json>),
     /// An object.
     Object(Object),
-    /// Anything else.
+    /// What no field of a request takes: any other number, a boolean or null.
     Other,
 }
 
@@ -71,7 +71,7 @@ impl<'de> Deserialize<'de> for Json {
                 let mut object = Object::new();
                 while let Some((name, value)) = map.next_entry()? {
                     if object.insert(name, value).is_some() {
-                        return Err(A::Error::custom("a name is there twice"));
+                        return Err(A::Error::custom("duplicate object key"));
                     }
                 }
                 Ok(Json::Object(object))

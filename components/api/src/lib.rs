@@ -1,9 +1,12 @@
 //! The HTTP contract: requests into calls of the domain, its answers into responses. Knows no SDK and no store.
 //!
-//! [`respond`] does what is the same for every request. What a component serves is its handler: [`orders::handle`],
-//! [`inventory::handle`], [`payments::handle`] or [`reports::handle`]; or files, by [`respond_with_files`]. Which paths and methods there are is said once, in [`Resource`].
+//! [`respond`] does what is the same for every request. A component passes it a handler: [`orders::handle`],
+//! [`inventory::handle`], [`payments::handle`] or [`reports::handle`]. [`respond_with_files`] serves files.
+//!
+//! Two tables say what there is: [`Route`] has the paths and methods, [`Code`] the errors.
 
 mod body;
+mod code;
 mod config;
 mod files;
 pub mod inventory;
@@ -16,14 +19,15 @@ mod problem;
 mod reply;
 pub mod reports;
 mod request;
-mod resource;
 mod respond;
+mod route;
 
+pub use code::Code;
 pub use config::{Config, ConfigError, LIMITS};
 pub use files::File;
 pub use log::Log;
 pub use problem::Problem;
 pub use reply::Reply;
-pub use request::{BODY_TIMEOUT, Body, Call, Headers, MAX_BODY_BYTES, Request, wants_body};
-pub use resource::{Resource, Verb};
+pub use request::{BODY_TIMEOUT, Body, Headers, MAX_BODY_BYTES, Request, RequestContext, wants_body};
 pub use respond::{Response, respond, respond_with_files};
+pub use route::{Route, Verb};

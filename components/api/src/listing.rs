@@ -5,57 +5,60 @@ use http::{StatusCode, header};
 use serde::Serialize;
 
 use crate::orders::OrderJson;
-use crate::problem::{Invalid, Problem};
+use crate::problem::{FieldError, Problem};
 use crate::reply::Reply;
-use crate::request::Call;
+use crate::request::RequestContext;
 
 /// How many orders are on a page unless the client says so.
-const USUAL_PAGE: usize = 50;
+pub(crate) const USUAL_PAGE: usize = 50;
 
-const STATUSES: [Status; 6] =
+pub(crate) const STATUSES: [Status; 6] =
     [Status::Placing, Status::Pending, Status::Paid, Status::Cancelled, Status::Expired, Status::Rejected];
+
+const PARAMETERS: [&str; 4] = ["cursor", "limit", "status", "format"];
 
 const CSV_HEAD: &str = "order_id,status,placed_at,expires_at,customer_id,items,total,currency,method,paid_at\r\n";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
+pub(crate) enum Format {
     Json,
     Lines,
     Csv,
 }
 
-impl Format {
-    fn named(name: &str) -> Option<Self> {
-        match name {
-            "json" => Some(Self::Json),
-            "ndjson" => Some(Self::Lines),
-            "csv" => Some(Self::Csv),
-            _ => None,
-        }
-    }
-}
+/// The values of the parameter `format`.
+pub(crate) const FORMATS: [(&str, Format); 3] =
+    [("json", Format::Json), ("csv", Format::Csv), ("ndjson", Format::Lines)];
 
-/// A page of orders as JSON.
+/// Some of the orders, newest first.
 #[derive(Serialize)]
 struct PageJson<'a> {
     orders: Vec<OrderJson<'a>>,
+    /// The `cursor` of the next page, or null on the last one.
     next: Option<String>,
+    /// Orders of this page that cannot be shown, since one of their records cannot be read. Absent if there are none.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     unreadable_orders: &'a [OrderId],
+    /// How many entries of the list cannot be read; each has the orders that were placed at one moment. Absent if there
+    /// are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     unreadable_entries: Option<usize>,
 }
 
 /// Answers the operator with a page of the list.
-pub(crate) async fn list<S: Store, E: Environment>(call: &Call<'_>, shop: &Shop<S, E>) -> Result<Reply, Problem> {
-    call.require_operator()?;
-    let [cursor, limit, status, format] = call.parameters(["cursor", "limit", "status", "format"])?;
+pub(crate) async fn list<S: Store, E: Environment>(
+    context: &RequestContext<'_>,
+    shop: &Shop<S, E>,
+) -> Result<Reply, Problem> {
+    context.require_operator()?;
+    let [cursor, limit, status, format] = context.parameters(PARAMETERS)?;
     let from: Option<Cursor> = read(cursor, "cursor", |text| text.parse().ok(), InvalidCursor)?;
     let whole = |text: &str| (1..=MAX_LISTED).find(|limit| limit.to_string() == text);
-    let most = read(limit, "limit", whole, format!("must be a whole number from 1 to {MAX_LISTED}"))?;
+    let most = read(limit, "limit", whole, limit_expected())?;
     let named = |text: &str| STATUSES.into_iter().find(|status| status.to_string() == text);
     let wanted = read(status, "status", named, "must be placing, pending, paid, cancelled, expired or rejected")?;
-    let shape = read(format, "format", Format::named, "must be json, ndjson or csv")?;
+    let format_named = |text: &str| FORMATS.into_iter().find(|(name, _)| *name == text).map(|(_, format)| format);
+    let shape = read(format, "format", format_named, "must be json, ndjson or csv")?;
     let page = shop.list_orders(from, wanted, most.unwrap_or(USUAL_PAGE)).await?;
     let reply = reply(&page, shape.unwrap_or(Format::Json));
     Ok(match &page.next {
@@ -68,6 +71,11 @@ pub(crate) async fn list<S: Store, E: Environment>(call: &Call<'_>, shop: &Shop<
     })
 }
 
+/// What the parameter `limit` must be.
+fn limit_expected() -> String {
+    format!("must be a whole number from 1 to {MAX_LISTED}")
+}
+
 /// The value of a parameter, if it is there.
 fn read<T>(
     value: Option<&str>,
@@ -77,7 +85,7 @@ fn read<T>(
 ) -> Result<Option<T>, Problem> {
     let Some(value) = value else { return Ok(None) };
     let read = read(value);
-    if read.is_none() { Err(Problem::invalid(vec![Invalid::parameter(name, expected)])) } else { Ok(read) }
+    if read.is_none() { Err(Problem::invalid(vec![FieldError::parameter(name, expected)])) } else { Ok(read) }
 }
 
 fn reply(page: &OrderPage, format: Format) -> Reply {

@@ -7,9 +7,10 @@ use domain::{Environment, StoreStats};
 use http::{HeaderName, Method, header};
 use serde::Serialize;
 
+use crate::code::Code;
 use crate::reply::Reply;
 use crate::request::{Headers, Request};
-use crate::resource::Resource;
+use crate::route::Route;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
@@ -29,13 +30,13 @@ impl Log {
     }
 }
 
-/// What became of a request.
+/// How a request ended.
 pub(crate) struct Outcome {
     /// In microseconds, where all requests are written down.
     pub(crate) took: u64,
     pub(crate) tally: StoreStats,
     /// Of a problem.
-    pub(crate) code: Option<&'static str>,
+    pub(crate) code: Option<Code>,
     /// What the owner has to mend.
     pub(crate) cause: Option<String>,
 }
@@ -81,7 +82,7 @@ impl Log {
             method: known(&request.method),
             path: request.path(),
             status: reply.status.as_u16(),
-            code: outcome.code,
+            code: outcome.code.map(Code::as_str),
             order_id: order_id(request, reply),
             microseconds: (self == Self::Requests).then_some(outcome.took),
             store_calls: outcome.tally.calls,
@@ -102,9 +103,9 @@ fn known(method: &Method) -> &str {
 
 /// The order that a request is about, or has placed.
 fn order_id<'a>(request: &'a Request, reply: &'a Reply) -> Option<&'a str> {
-    match Resource::at(request.path())? {
-        Resource::Order(id) | Resource::Pay(id) | Resource::Cancel(id) | Resource::OrderHistory(id) => Some(id),
-        Resource::Orders => reply.header(&header::LOCATION)?.to_str().ok()?.strip_prefix("/orders/"),
+    match Route::parse(request.path())? {
+        Route::Order(id) | Route::Pay(id) | Route::Cancel(id) | Route::OrderHistory(id) => Some(id),
+        Route::Orders => reply.header(&header::LOCATION)?.to_str().ok()?.strip_prefix("/orders/"),
         _ => None,
     }
 }

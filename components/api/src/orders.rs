@@ -1,4 +1,4 @@
-//! The orders component's part: place, show, cancel and list orders.
+//! The handler of the component `orders`: place, show, cancel and list orders.
 
 use domain::order::Line;
 use domain::{Currency, CustomerId, Environment, Error, Money, OrderId, OrderView, PaymentMethod, Shop, Status, Store};
@@ -9,22 +9,25 @@ use crate::body;
 use crate::listing;
 use crate::problem::Problem;
 use crate::reply::Reply;
-use crate::request::Call;
-use crate::resource::{Resource, Verb};
+use crate::request::RequestContext;
+use crate::route::{Route, Verb};
 
-/// Says of a response that it is about work that an earlier request with the same key did.
+/// Present, and `true`, if an earlier request with the same idempotency key did the work.
 pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
-/// Answers what the orders component serves.
-pub async fn handle<S: Store, E: Environment>(call: &Call<'_>, shop: &Shop<S, E>) -> Result<Reply, Problem> {
-    match (call.resource, call.verb) {
-        (Resource::Orders, Verb::Post) => place(call, shop).await,
-        (Resource::Orders, Verb::Get) => listing::list(call, shop).await,
-        (Resource::Order(id), Verb::Get) => {
+/// Answers the routes of the component `orders`.
+pub async fn handle<S: Store, E: Environment>(
+    context: &RequestContext<'_>,
+    shop: &Shop<S, E>,
+) -> Result<Reply, Problem> {
+    match (context.route, context.verb) {
+        (Route::Orders, Verb::Post) => place(context, shop).await,
+        (Route::Orders, Verb::Get) => listing::list(context, shop).await,
+        (Route::Order(id), Verb::Get) => {
             let view = shop.show_order(order_id(id)?).await?;
             Ok(Reply::tagged(&OrderJson::from(&view)))
         }
-        (Resource::Cancel(id), Verb::Post) => {
+        (Route::Cancel(id), Verb::Post) => {
             let view = shop.cancel(order_id(id)?).await?;
             Ok(Reply::json(StatusCode::OK, &OrderJson::from(&view)))
         }
@@ -32,35 +35,39 @@ pub async fn handle<S: Store, E: Environment>(call: &Call<'_>, shop: &Shop<S, E>
     }
 }
 
-async fn place<S: Store, E: Environment>(call: &Call<'_>, shop: &Shop<S, E>) -> Result<Reply, Problem> {
-    let request = body::order(call.json()?)?;
-    let key = call.idempotency_key("orders")?;
+async fn place<S: Store, E: Environment>(context: &RequestContext<'_>, shop: &Shop<S, E>) -> Result<Reply, Problem> {
+    let request = body::order(context.json()?)?;
+    let key = context.idempotency_key("orders")?;
     let placed = shop.place(request, key).await?;
     let location = format!("/orders/{}", placed.view.order.order_id);
     let reply = Reply::json(StatusCode::CREATED, &OrderJson::from(&placed.view)).with(header::LOCATION, &location);
     Ok(if placed.replayed { reply.with(REPLAYED, "true") } else { reply })
 }
 
-/// The order id in a path. What is no id names no order.
+/// The order id in a path. No order has an invalid id, so it is not found.
 pub(crate) fn order_id(text: &str) -> Result<OrderId, Problem> {
     text.parse().map_err(|_| Error::OrderNotFound.into())
 }
 
-/// An order as JSON.
+/// An order as it is now. It has a `payment` exactly when it is paid.
 #[derive(Serialize)]
 pub(crate) struct OrderJson<'a> {
     order_id: OrderId,
     status: Status,
+    /// Each item once, in the order of their ids.
     items: &'a [Line],
     total: Money,
     currency: &'a Currency,
+    /// The customer, if the request named one.
     customer_id: Option<&'a CustomerId>,
     placed_at: String,
+    /// The end of the time in which it can be paid.
     expires_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     payment: Option<PaymentJson<'a>>,
 }
 
+/// How and when an order was paid.
 #[derive(Serialize)]
 struct PaymentJson<'a> {
     amount: Money,

@@ -1,4 +1,4 @@
-//! The reports component's part: histories, and the books.
+//! The handler of the component `reports`: histories, the books and metrics.
 
 use std::fmt::Write as _;
 
@@ -13,39 +13,42 @@ use crate::inventory::item_id;
 use crate::orders::order_id;
 use crate::problem::Problem;
 use crate::reply::Reply;
-use crate::request::Call;
-use crate::resource::{Resource, Verb};
+use crate::request::RequestContext;
+use crate::route::{Route, Verb};
 
-/// What Prometheus calls its text format.
+/// The content type of Prometheus' text format.
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// How many holds are looked at for one report: about ten calls of the store.
+/// How many holds a report looks up at most: about ten calls of the store.
 const MAX_HOLDS_LOOKED_AT: usize = 1000;
 
-/// Answers what the reports component serves.
-pub async fn handle<S: Store, E: Environment>(call: &Call<'_>, shop: &Shop<S, E>) -> Result<Reply, Problem> {
-    match (call.resource, call.verb) {
-        (Resource::OrderHistory(id), Verb::Get) => {
+/// Answers the routes of the component `reports`.
+pub async fn handle<S: Store, E: Environment>(
+    context: &RequestContext<'_>,
+    shop: &Shop<S, E>,
+) -> Result<Reply, Problem> {
+    match (context.route, context.verb) {
+        (Route::OrderHistory(id), Verb::Get) => {
             let history = shop.order_history(order_id(id)?).await?;
             Ok(Reply::json(StatusCode::OK, &OrderHistoryJson::from(&history)))
         }
-        (Resource::ItemHistory(id), Verb::Get) => {
-            call.require_operator()?;
+        (Route::ItemHistory(id), Verb::Get) => {
+            context.require_operator()?;
             let id = item_id(id)?;
             let ItemHistory { adjustments, unreadable } = shop.item_history(&id).await?;
             let events = adjustments.into_iter().map(AdjustmentJson::from).collect();
             let unreadable_events = (unreadable > 0).then_some(unreadable);
             Ok(Reply::json(StatusCode::OK, &ItemHistoryJson { item_id: &id, events, unreadable_events }))
         }
-        (Resource::Books, Verb::Get) => {
-            call.require_operator()?;
+        (Route::Books, Verb::Get) => {
+            context.require_operator()?;
             let ItemList { items: accounts, unreadable } = shop.stock_report(0).await?;
             let balanced = unreadable.is_empty() && accounts.iter().all(|account| account.balanced);
             let items = accounts.iter().map(AccountJson::from).collect();
             Ok(Reply::json(StatusCode::OK, &BooksJson { items, balanced, unreadable_items: &unreadable }))
         }
-        (Resource::Metrics, Verb::Get) => {
-            call.require_operator()?;
+        (Route::Metrics, Verb::Get) => {
+            context.require_operator()?;
             let list = shop.stock_report(MAX_HOLDS_LOOKED_AT).await?;
             Ok(Reply::of(METRICS, metrics(&list).into_bytes()))
         }
@@ -53,7 +56,7 @@ pub async fn handle<S: Store, E: Environment>(call: &Call<'_>, shop: &Shop<S, E>
     }
 }
 
-/// What became of an order, as JSON.
+/// The events of an order, oldest first.
 #[derive(Serialize)]
 struct OrderHistoryJson {
     order_id: OrderId,
@@ -61,10 +64,12 @@ struct OrderHistoryJson {
     events: Vec<OrderEventJson>,
 }
 
+/// An event in the life of an order.
 #[derive(Serialize)]
 struct OrderEventJson {
     at: String,
     event: OrderEvent,
+    /// The event in English, for people.
     text: String,
 }
 
@@ -91,22 +96,24 @@ impl From<&OrderHistory> for OrderHistoryJson {
     }
 }
 
-/// What became of an item, as JSON.
+/// The last adjustments of an item, newest first.
 #[derive(Serialize)]
 struct ItemHistoryJson<'a> {
     item_id: &'a ItemId,
     events: Vec<AdjustmentJson>,
-    /// How many adjustments are missing here, since their records cannot be read.
+    /// How many of the last adjustments are missing here, since their records cannot be read. Absent if there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     unreadable_events: Option<usize>,
 }
 
+/// An adjustment of stock.
 #[derive(Serialize)]
 struct AdjustmentJson {
     at: String,
     event: &'static str,
     delta: i64,
     reason: String,
+    /// The adjustment in English, for people.
     text: String,
 }
 
@@ -118,23 +125,29 @@ impl From<AdjustmentRecord> for AdjustmentJson {
     }
 }
 
-/// The accounts of all items, as JSON.
+/// The accounts of all items.
 #[derive(Serialize)]
 struct BooksJson<'a> {
     items: Vec<AccountJson<'a>>,
+    /// Whether every item is balanced and can be read.
     balanced: bool,
+    /// Items whose records cannot be read. Absent if there are none.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     unreadable_items: &'a [ItemId],
 }
 
+/// The account of an item.
 #[derive(Serialize)]
 struct AccountJson<'a> {
     item_id: &'a ItemId,
+    /// The initial stock and the sum of all adjustments.
     received: u64,
+    /// Units of paid orders.
     sold: u64,
     on_hand: u64,
     reserved: u64,
     available: u64,
+    /// Whether `received` is the sum of `on_hand` and `sold`, and `reserved` at most `on_hand`.
     balanced: bool,
 }
 

@@ -1,13 +1,13 @@
-//! What a handler is given of a request, and how it reads the headers.
+//! Requests as hosts hand them over, and what handlers read from them.
 
 use std::time::Duration;
 
 use domain::KeyDigest;
 use http::{HeaderName, Method, header};
 
-use crate::config::{Config, Operator};
-use crate::problem::{Invalid, Problem};
-use crate::resource::{Resource, Verb};
+use crate::config::{Auth, Config};
+use crate::problem::{FieldError, Problem};
+use crate::route::{Route, Verb};
 
 /// The largest body of a request, in bytes.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -18,14 +18,14 @@ pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The longest idempotency key, in characters.
-const MAX_KEY_LEN: usize = 255;
+pub(crate) const MAX_KEY_LEN: usize = 255;
 
 /// A request, as its host hands it over.
 #[derive(Debug)]
 pub struct Request {
-    /// What the client wants done.
+    /// The HTTP method.
     pub method: Method,
-    /// Path and query.
+    /// Path and query, as in the request line.
     pub target: String,
     /// The header fields.
     pub headers: Headers,
@@ -34,18 +34,18 @@ pub struct Request {
 }
 
 impl Request {
-    /// What is asked for, without the query.
+    /// The path, without the query.
     pub(crate) fn path(&self) -> &str {
         self.target.split('?').next().unwrap_or_default()
     }
 
-    /// What stands after the path; empty where there is nothing.
+    /// The query, without `?`; empty if there is none.
     pub(crate) fn query(&self) -> &str {
         self.target.split_once('?').map_or("", |(_, query)| query)
     }
 }
 
-/// The header fields of a request. A handful of them is looked at, each once: a table would cost more to fill than it saves.
+/// The header fields of a request. Each request reads a few of them once, so a hash map would cost more than it saves.
 #[derive(Debug)]
 pub struct Headers(Vec<(String, Vec<u8>)>);
 
@@ -68,30 +68,30 @@ impl From<Vec<(String, Vec<u8>)>> for Headers {
     }
 }
 
-/// The body of a request, as far as it was read.
+/// The body of a request, or why it was not read to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
-    /// All of it.
+    /// The complete body.
     Whole(Vec<u8>),
-    /// More than [`MAX_BODY_BYTES`]; the rest was not read.
+    /// The body has more than [`MAX_BODY_BYTES`]; reading stopped there.
     TooLarge,
     /// The client stopped sending before the end.
     Incomplete,
-    /// The client took too long to send it.
+    /// The body took longer than [`BODY_TIMEOUT`].
     Late,
 }
 
-/// Whether the body of a request with this method is worth reading.
+/// Whether any operation with this method reads a body.
 pub fn wants_body(method: &Method) -> bool {
     matches!(*method, Method::POST | Method::PUT)
 }
 
-/// A request that has passed what every request must pass.
+/// A request whose path and method are in the contract.
 #[derive(Debug)]
-pub struct Call<'a> {
-    /// What it is about.
-    pub resource: Resource<'a>,
-    /// What is wanted of it.
+pub struct RequestContext<'a> {
+    /// The route of its path.
+    pub route: Route<'a>,
+    /// The verb of its method.
     pub verb: Verb,
     pub(crate) query: &'a str,
     pub(crate) config: &'a Config,
@@ -99,34 +99,34 @@ pub struct Call<'a> {
     pub(crate) body: &'a Body,
 }
 
-impl<'a> Call<'a> {
-    /// Passes the operator, and nobody else.
+impl<'a> RequestContext<'a> {
+    /// Refuses a request that does not have the operator's token.
     pub(crate) fn require_operator(&self) -> Result<(), Problem> {
         match self.config.operator(self.headers.first(header::AUTHORIZATION)) {
-            Operator::Known => Ok(()),
-            Operator::Unknown => Err(Problem::unauthorized()),
-            Operator::Disabled => Err(Problem::operator_disabled()),
+            Auth::Granted => Ok(()),
+            Auth::Denied => Err(Problem::unauthorized()),
+            Auth::Disabled => Err(Problem::operator_disabled()),
         }
     }
 
-    /// The values of these parameters of the query, each there at most once; others are refused. No value that means
-    /// anything needs to be encoded.
+    /// The values of these query parameters, each given at most once; other parameters are refused. Values are not decoded,
+    /// since no valid value needs percent-encoding.
     pub(crate) fn parameters<const N: usize>(&self, names: [&str; N]) -> Result<[Option<&'a str>; N], Problem> {
         let mut values = [None; N];
-        let mut mistakes = Vec::new();
+        let mut errors = Vec::new();
         for parameter in self.query.split('&').filter(|parameter| !parameter.is_empty()) {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
             let place = names.iter().position(|known| *known == name).and_then(|index| values.get_mut(index));
             match place {
                 Some(place @ None) => *place = Some(value),
-                Some(Some(_)) => mistakes.push(Invalid::parameter(name, "must be there once")),
-                None => mistakes.push(Invalid::parameter(name, format!("must be one of {}", names.join(", ")))),
+                Some(Some(_)) => errors.push(FieldError::parameter(name, "must be given at most once")),
+                None => errors.push(FieldError::parameter(name, format!("must be one of {}", names.join(", ")))),
             }
         }
-        if mistakes.is_empty() { Ok(values) } else { Err(Problem::invalid(mistakes)) }
+        if errors.is_empty() { Ok(values) } else { Err(Problem::invalid(errors)) }
     }
 
-    /// The body, which has to be JSON.
+    /// The body, whose content type must be JSON.
     pub(crate) fn json(&self) -> Result<&'a [u8], Problem> {
         let bytes = self.bytes()?;
         let content_type = self.headers.first(header::CONTENT_TYPE).unwrap_or_default();
@@ -138,7 +138,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The body, which has to be JSON or empty.
+    /// The body, whose content type must be JSON; `None` if it is empty.
     pub(crate) fn json_or_nothing(&self) -> Result<Option<&'a [u8]>, Problem> {
         if self.bytes()?.is_empty() { Ok(None) } else { self.json().map(Some) }
     }
@@ -152,7 +152,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The digest of the `Idempotency-Key`, if there is one. `scope` keeps the keys of different requests apart.
+    /// The digest of the `Idempotency-Key`, if there is one. `scope` separates the keys of different operations.
     pub(crate) fn idempotency_key(&self, scope: &str) -> Result<Option<KeyDigest>, Problem> {
         let mut values = self.headers.all(IDEMPOTENCY_KEY);
         let key = match (values.next(), values.next()) {
@@ -160,15 +160,17 @@ impl<'a> Call<'a> {
             (Some(value), None) => str::from_utf8(value).ok().and_then(idempotency_key),
             (Some(_), Some(_)) => None,
         };
-        let key = key.ok_or_else(|| {
-            let reason = format!("must be sent once, with 1 to {MAX_KEY_LEN} visible characters, bare or quoted");
-            Problem::invalid(vec![Invalid::header(IDEMPOTENCY_KEY.as_str(), reason)])
-        })?;
-        Ok(Some(KeyDigest::new(scope, &key)))
+        Ok(Some(KeyDigest::new(scope, &key.ok_or_else(invalid_idempotency_key)?)))
     }
 }
 
-/// The key itself, out of the structured-field string of the IETF draft (`"…"`, with `\"` and `\\`) or bare.
+/// 422 for a key that is too long, empty, not visible ASCII, badly quoted or given twice.
+pub(crate) fn invalid_idempotency_key() -> Problem {
+    let reason = format!("must be sent once, with 1 to {MAX_KEY_LEN} visible characters, bare or quoted");
+    Problem::invalid(vec![FieldError::header(IDEMPOTENCY_KEY.as_str(), reason)])
+}
+
+/// The key in a header value: a structured-field string as in the IETF draft (`"…"`, with `\"` and `\\`), or a bare key.
 fn idempotency_key(value: &str) -> Option<String> {
     let mut key = String::new();
     match value.strip_prefix('"') {
@@ -212,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused() {
+    fn an_invalid_key_is_refused() {
         let long = "k".repeat(256);
         for value in
             ["", r#""""#, r#"""#, r#""k"#, r#""a"b""#, r#""a\b""#, r#""a\"#, "a b", r#""k";p=1"#, "ключ", &long]

@@ -11,13 +11,13 @@ use crate::files::{self, File};
 use crate::log::{Log, Outcome};
 use crate::problem::Problem;
 use crate::reply::Reply;
-use crate::request::{Call, Headers, Request};
-use crate::resource::{Resource, Verb};
+use crate::request::{Headers, Request, RequestContext};
+use crate::route::{Route, Verb};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The longest request id that is taken from a client.
-const MAX_REQUEST_ID_LEN: usize = 128;
+pub(crate) const MAX_REQUEST_ID_LEN: usize = 128;
 
 /// A response, and what the owner should know about it.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub async fn respond<S: Store, E: Environment>(
     environment: &E,
     log: Log,
     open: impl AsyncFnOnce() -> Result<(Config, Shop<S, E>), Problem>,
-    handle: impl AsyncFnOnce(&Call<'_>, &Shop<S, E>) -> Result<Reply, Problem>,
+    handle: impl AsyncFnOnce(&RequestContext<'_>, &Shop<S, E>) -> Result<Reply, Problem>,
 ) -> Response {
     // To look at the clock costs a call, too.
     let clock = || if log == Log::Requests { environment.monotonic() } else { Duration::ZERO };
@@ -60,39 +60,39 @@ async fn answer<S: Store, E: Environment>(
     request: &Request,
     tally: &mut StoreStats,
     open: impl AsyncFnOnce() -> Result<(Config, Shop<S, E>), Problem>,
-    handle: impl AsyncFnOnce(&Call<'_>, &Shop<S, E>) -> Result<Reply, Problem>,
+    handle: impl AsyncFnOnce(&RequestContext<'_>, &Shop<S, E>) -> Result<Reply, Problem>,
 ) -> Result<Reply, Problem> {
-    let resource = Resource::at(request.path()).ok_or_else(Problem::not_found)?;
+    let route = Route::parse(request.path()).ok_or_else(Problem::not_found)?;
     if request.method == Method::OPTIONS {
-        return Ok(Reply::empty(StatusCode::NO_CONTENT).with(header::ALLOW, resource.allow()));
+        return Ok(Reply::empty(StatusCode::NO_CONTENT).with(header::ALLOW, route.allow()));
     }
-    let verb = resource.verb(&request.method).ok_or_else(|| Problem::method_not_allowed(resource.allow()))?;
-    if resource == Resource::Health {
+    let verb = route.verb(&request.method).ok_or_else(|| Problem::method_not_allowed(route.allow()))?;
+    if route == Route::Health {
         return Ok(Reply::json(StatusCode::OK, &json!({ "status": "ok" })));
     }
     let (config, shop) = open().await?;
-    let call = Call {
-        resource,
+    let context = RequestContext {
+        route,
         verb,
         query: request.query(),
         config: &config,
         headers: &request.headers,
         body: &request.body,
     };
-    let reply = handle(&call, &shop).await;
-    let told = reply.as_ref().map_or_else(Problem::tells_what_is, |_| true);
-    let confirmed = if told && resource.is_told_for_good(verb) { shop.confirm().await } else { Ok(()) };
+    let reply = handle(&context, &shop).await;
+    let told = reply.as_ref().map_or_else(Problem::is_lasting, |_| true);
+    let confirmed = if told && route.is_lasting(verb) { shop.confirm().await } else { Ok(()) };
     *tally = shop.stats();
     confirmed?;
     let reply = reply?;
-    Ok(if verb == Verb::Get { unless_known(&request.headers, reply) } else { reply })
+    Ok(if verb == Verb::Get { conditional(&request.headers, reply) } else { reply })
 }
 
 /// Answers a request for one of these files.
 pub fn respond_with_files(request: &Request, environment: &impl Environment, files: &[File]) -> Reply {
     let request_id = request_id(&request.headers).unwrap_or_else(|| environment.random_name());
     let reply = files::reply(request, files).unwrap_or_else(Problem::into_reply);
-    finish(unless_known(&request.headers, reply), &request_id)
+    finish(conditional(&request.headers, reply), &request_id)
 }
 
 /// Adds what every response carries.
@@ -111,7 +111,7 @@ fn finish(reply: Reply, request_id: &str) -> Reply {
 }
 
 /// 304 in place of a reply that the client has already.
-fn unless_known(headers: &Headers, reply: Reply) -> Reply {
+fn conditional(headers: &Headers, reply: Reply) -> Reply {
     let Some(tag) = reply.header(&header::ETAG).filter(|_| reply.status == StatusCode::OK) else { return reply };
     // A weak comparison, as RFC 9110 (13.1.2) wants here.
     let same = |known: &[u8]| known == b"*" || known.strip_prefix(b"W/").unwrap_or(known) == tag.as_bytes();

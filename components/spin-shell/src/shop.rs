@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use api::{Call, Config, Log, Problem, Reply};
+use api::{Config, Log, Problem, Reply, RequestContext};
 use domain::{InstanceState, Shop};
 use spin_sdk::variables;
 use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};
@@ -27,7 +27,7 @@ pub type SpinShop = Shop<store::Store, SpinEnvironment>;
 #[doc(hidden)]
 pub async fn serve(
     request: Request,
-    handle: impl AsyncFnOnce(&Call<'_>, &SpinShop) -> Result<Reply, Problem>,
+    handle: impl AsyncFnOnce(&RequestContext<'_>, &SpinShop) -> Result<Reply, Problem>,
 ) -> Result<Response, ErrorCode> {
     if INSTANCE.with(|instance| instance.should_shed_load()) {
         refuse_new_requests();

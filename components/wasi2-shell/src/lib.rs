@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use api::{Call, Config, File, Log, Problem, Reply};
+use api::{Config, File, Log, Problem, Reply, RequestContext};
 use domain::{Environment, Error, InstanceState, Shop, Timestamp};
 use sqlite_store::{SpinSqlite, SqliteStore};
 use wasi::clocks::{monotonic_clock, wall_clock};
@@ -79,7 +79,7 @@ pub fn serve_files(request: IncomingRequest, response: ResponseOutparam, files: 
 pub fn serve(
     request: IncomingRequest,
     response: ResponseOutparam,
-    handle: impl AsyncFnOnce(&Call<'_>, &SpinShop) -> Result<Reply, Problem>,
+    handle: impl AsyncFnOnce(&RequestContext<'_>, &SpinShop) -> Result<Reply, Problem>,
 ) {
     let request = http::receive(request);
     let log = Log::of(variables::get("log").ok().as_deref());

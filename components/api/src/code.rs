@@ -1,0 +1,94 @@
+//! The error codes: one table, from which problem details, the OpenAPI document and the tests read.
+
+use http::StatusCode;
+
+/// Makes the enum and what belongs to each of its codes. The comment of a code is its description in the OpenAPI document.
+macro_rules! codes {
+    ($(
+        $(#[doc = $description:literal])+
+        $code:ident = $status:ident, $text:literal, $title:literal $(, retry after $seconds:literal)?;
+    )+) => {
+        /// What a program can tell errors apart by.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Code {
+            $($(#[doc = $description])+ $code,)+
+        }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &[Self] = &[$(Self::$code),+];
+
+            /// The HTTP status of every answer with this code.
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$code => StatusCode::$status,)+ }
+            }
+
+            /// The member `code` of the problem. It never changes.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$code => $text,)+ }
+            }
+
+            /// The member `title` of the problem.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$code => $title,)+ }
+            }
+
+            /// The usual value of the header `retry-after`, in seconds; none for errors that do not pass by themselves.
+            pub const fn retry_after(self) -> Option<&'static str> {
+                match self {
+                    $($(Self::$code => Some($seconds),)?)+
+                    _ => None,
+                }
+            }
+
+        }
+    };
+}
+
+codes! {
+    /// The body is not JSON, ended early, or has a duplicate key in an object.
+    MalformedJson = BAD_REQUEST, "malformed_json", "Malformed JSON";
+    /// The operator's bearer token is missing or wrong.
+    Unauthorized = UNAUTHORIZED, "unauthorized", "Unauthorized";
+    /// The shop has no operator token, so all operator requests are refused.
+    OperatorDisabled = FORBIDDEN, "operator_disabled", "Operator disabled";
+    /// There is nothing at this path.
+    NotFound = NOT_FOUND, "not_found", "Not found";
+    /// There is no such item. `item_id` says which, if the path or body has a valid id.
+    ItemNotFound = NOT_FOUND, "item_not_found", "Item not found";
+    /// There is no such order.
+    OrderNotFound = NOT_FOUND, "order_not_found", "Order not found";
+    /// The path does not support this method; `allow` lists those that it does.
+    MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed";
+    /// The body took longer than 30 seconds to arrive.
+    RequestTimeout = REQUEST_TIMEOUT, "request_timeout", "Request timeout";
+    /// Less of an item is available than requested. Nothing was ordered or taken.
+    InsufficientStock = CONFLICT, "insufficient_stock", "Insufficient stock";
+    /// The item exists already: its stock is changed by an adjustment.
+    ItemExists = CONFLICT, "item_exists", "Item exists";
+    /// Only a pending order can be paid.
+    OrderNotPayable = CONFLICT, "order_not_payable", "Order not payable";
+    /// Only a placing or pending order can be cancelled.
+    OrderNotCancellable = CONFLICT, "order_not_cancellable", "Order not cancellable";
+    /// The body has more than 65,536 bytes.
+    BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "Body too large";
+    /// The content type of the body is not `application/json`.
+    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type";
+    /// The request is well-formed but invalid. `errors` lists up to 20 errors.
+    InvalidRequest = UNPROCESSABLE_ENTITY, "invalid_request", "Invalid request";
+    /// The idempotency key was used for another request.
+    IdempotencyKeyReused = UNPROCESSABLE_ENTITY, "idempotency_key_reused", "Idempotency key reused";
+    /// The amount is not the total of the order. The order is unchanged.
+    AmountMismatch = UNPROCESSABLE_ENTITY, "amount_mismatch", "Amount mismatch";
+    /// A record that this request needs cannot be read. It was left as it is; the log says which.
+    UnreadableRecord = INTERNAL_SERVER_ERROR, "unreadable_record", "Unreadable record";
+    /// Too many concurrent requests for the same item or order, or an item has as many unpaid orders as its record can hold:
+    /// then `item_id` says which. Sending the request again is safe.
+    Busy = SERVICE_UNAVAILABLE, "busy", "Busy", retry after "1";
+    /// The store did not answer. Sending the request again is safe: with an idempotency key, if it had one.
+    StoreUnavailable = SERVICE_UNAVAILABLE, "store_unavailable", "Store unavailable", retry after "5";
+    /// The store lacks a guarantee that the shop needs. Nothing is sold from it.
+    StoreUnsuitable = SERVICE_UNAVAILABLE, "store_unsuitable", "Store unsuitable", retry after "60";
+    /// A variable of the shop has an invalid value; the log says which.
+    Misconfigured = SERVICE_UNAVAILABLE, "misconfigured", "Misconfigured", retry after "60";
+}
