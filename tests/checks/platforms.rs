@@ -1,5 +1,4 @@
-//! Each target's components import what its platform has, and no more; the shop keeps within its limits; and the targets are
-//! one application.
+//! Each target's components import what its platform has, and no more, and keep within its limits.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +14,7 @@ use crate::shop::Shop;
 
 /// What `platforms.toml` says of a target's platform.
 #[derive(Deserialize)]
-struct Platform {
+pub struct Platform {
     source: String,
     date: String,
     handler: String,
@@ -35,13 +34,13 @@ enum Measure {
     Seconds,
 }
 
-fn platforms() -> BTreeMap<String, Platform> {
+pub fn platforms() -> BTreeMap<String, Platform> {
     let file = fs::read_to_string(root().join("tests/checks/platforms.toml")).expect("platforms.toml can be read");
     toml::from_str(&file).expect("platforms.toml is as it should be")
 }
 
 /// The manifest of a target as it is written.
-fn manifest(target: &str) -> toml::Table {
+pub fn manifest(target: &str) -> toml::Table {
     let file = manifest_of(&root().join("spin.toml"), target);
     let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     text.parse().unwrap_or_else(|error| panic!("{}: {error}", file.display()))
@@ -198,34 +197,4 @@ fn the_memory_of_the_modules_in_a_component_is_found() {
     let module = b"\0asm\x01\0\0\0\x05\x03\x01\0\x02";
     let component = [b"\0asm\x0d\0\x01\0\x01", &[module.len() as u8][..], module].concat();
     assert_eq!(initial_memory(&component), 2 * 65_536);
-}
-
-/// Makes the manifest of a target the one of another, but for what is allowed to differ.
-#[test]
-fn all_targets_have_the_same_routes_variables_and_components() {
-    let plain = |target: &str| {
-        let mut manifest = manifest(target);
-        let variables = manifest["variables"].as_table_mut().expect("there are variables");
-        variables.retain(|variable, _| !variable.starts_with("redis_"));
-        let components = manifest["component"].as_table_mut().expect("there are components");
-        for (_, component) in components.iter_mut() {
-            let component = component.as_table_mut().expect("a component is a table");
-            for own in ["source", "key_value_stores", "sqlite_databases", "allowed_outbound_hosts"] {
-                component.remove(own);
-            }
-            if let Some(variables) = component.get_mut("variables").and_then(|variables| variables.as_table_mut()) {
-                variables.retain(|variable, _| !variable.starts_with("redis_"));
-            }
-            component["build"].as_table_mut().expect("it is built").remove("command");
-        }
-        manifest
-    };
-    for target in platforms().into_keys() {
-        assert_eq!(plain(&target), plain("local"), "{target}");
-    }
-}
-
-#[test]
-fn the_targets_on_redis_have_the_same_manifest() {
-    assert_eq!(manifest("akamai-functions"), manifest("spinkube"));
 }
