@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use crate::books::{self, Seen, Sighting, Supply, Told};
-use crate::client::{Request, Shop, at_once, fresh};
+use crate::client::{Request, Shop, at_once, fresh, twice_at_once};
 use crate::envelope::Answer;
 use crate::server::with_shop;
 use crate::shapes::{Item, Order, Status};
@@ -34,9 +34,9 @@ struct Log {
 
 impl Log {
     /// Sends a request about an order that was acknowledged before, and notes what it shows of it.
-    async fn see(&mut self, order_id: &str, request: Request) {
+    fn see(&mut self, order_id: &str, request: Request) {
         let from = tick();
-        let answer = request.send().await;
+        let answer = request.send();
         let to = tick();
         let seen = match answer.status {
             200 | 201 => Seen::Order(answer.order(answer.status)),
@@ -76,7 +76,7 @@ impl Field {
     }
 }
 
-async fn client(field: Arc<Field>, seed: u64) -> Log {
+fn client(field: Arc<Field>, seed: u64) -> Log {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut log = Log::default();
     for _ in 0..STEPS {
@@ -84,25 +84,25 @@ async fn client(field: Arc<Field>, seed: u64) -> Log {
         let order = field.some_order(&mut random);
         let item = field.items[random.usize(..3)].clone();
         match random.u8(..12) {
-            0..3 => log.see(&order, shop.pay(&order)).await,
-            3..6 => log.see(&order, shop.cancel(&order)).await,
+            0..3 => log.see(&order, shop.pay(&order)),
+            3..6 => log.see(&order, shop.cancel(&order)),
             6..8 => {
                 let delta = [-3, -2, -1, 1, 2, 3][random.usize(..6)];
                 let request = shop.adjust(&item, delta).key(fresh("key"));
-                adjust(&mut log, request, item, delta).await;
+                adjust(&mut log, request, item, delta);
             }
-            8 => log.see(&order, shop.get(format!("/orders/{order}"))).await,
+            8 => log.see(&order, shop.get(format!("/orders/{order}"))),
             // Reading checks by itself that what is on hand, reserved and available fit together.
-            9 => drop(shop.item(&item).await),
-            _ => place(&mut log, &field, &mut random).await,
+            9 => drop(shop.item(&item)),
+            _ => place(&mut log, &field, &mut random),
         }
     }
     log
 }
 
 /// Asks twice at once; it is done once, unless both are refused.
-async fn adjust(log: &mut Log, request: Request, item: String, delta: i64) {
-    let (first, second) = tokio::join!(request.clone().send(), request.send());
+fn adjust(log: &mut Log, request: Request, item: String, delta: i64) {
+    let [first, second] = twice_at_once(&request);
     let (made, refused): (Vec<&Answer>, Vec<&Answer>) =
         [&first, &second].into_iter().partition(|answer| answer.status == 200);
     for answer in refused {
@@ -116,13 +116,13 @@ async fn adjust(log: &mut Log, request: Request, item: String, delta: i64) {
     }
 }
 
-async fn place(log: &mut Log, field: &Field, random: &mut fastrand::Rng) {
+fn place(log: &mut Log, field: &Field, random: &mut fastrand::Rng) {
     let request = field.shop.order(field.lines(random));
     // Half of them with a key, and twice at once.
     let answers = if random.bool() {
         let key = fresh("key");
         let request = request.key(&key);
-        let (first, second) = tokio::join!(request.clone().send(), request.clone().send());
+        let [first, second] = twice_at_once(&request);
         for answer in [&first, &second].into_iter().filter(|answer| answer.status == 201) {
             log.told.push(Told::of(&key, answer));
         }
@@ -131,7 +131,7 @@ async fn place(log: &mut Log, field: &Field, random: &mut fastrand::Rng) {
         }
         vec![first, second]
     } else {
-        vec![request.send().await]
+        vec![request.send()]
     };
     for answer in answers {
         if answer.status != 201 {
@@ -148,18 +148,17 @@ async fn place(log: &mut Log, field: &Field, random: &mut fastrand::Rng) {
 
 #[test]
 fn the_books_balance_after_everything_at_once() {
-    with_shop(async |shop| {
+    with_shop(|shop| {
         let seed = fastrand::u64(..);
-        let items =
-            [shop.new_item(INITIAL, 100).await, shop.new_item(INITIAL, 200).await, shop.new_item(INITIAL, 300).await];
+        let items = [shop.new_item(INITIAL, 100), shop.new_item(INITIAL, 200), shop.new_item(INITIAL, 300)];
         let field = Field { shop: shop.clone(), items, orders: Mutex::default() };
         for n in 0..6 {
             let lines = [0, 1].map(|m| json!({"item_id": field.items[(n + m) % 3], "quantity": 2 - m}));
-            let order = shop.order(json!({"items": lines})).send().await.order(201);
+            let order = shop.order(json!({"items": lines})).send().order(201);
             field.orders.lock().expect("nobody else is here").push(order.order_id);
         }
         let field = Arc::new(field);
-        let logs = at_once(CLIENTS, |n| client(field.clone(), seed.wrapping_add(n as u64))).await;
+        let logs = at_once(CLIENTS, |n| client(field.clone(), seed.wrapping_add(n as u64)));
 
         let mut all = Log::default();
         for log in logs {
@@ -172,33 +171,33 @@ fn the_books_balance_after_everything_at_once() {
         let placed = field.orders.lock().expect("all clients are done").clone();
 
         // Everything is quiet: what is read now must agree with all that was ever said.
-        let (items, orders) = read(&mut all, &field, &placed).await;
+        let (items, orders) = read(&mut all, &field, &placed);
         assert_eq!(books::imbalances(&supplies, &items, &orders), Vec::<String>::new(), "seed {seed}");
         assert_eq!(books::contradictions(&all.sightings), Vec::<String>::new(), "seed {seed}");
         assert_eq!(books::key_violations(&all.told), Vec::<String>::new(), "seed {seed}");
 
         // A repeat of every request that had a key does nothing once more.
         for (request, order_id) in std::mem::take(&mut all.repeats) {
-            let answer = request.clone().send().await;
+            let answer = request.clone().send();
             assert_eq!(answer.header("idempotent-replayed"), Some("true"), "{answer}");
             assert_eq!(answer.order(201).order_id, order_id);
         }
-        assert_eq!(read(&mut all, &field, &placed).await, (items, orders.clone()), "seed {seed}");
+        assert_eq!(read(&mut all, &field, &placed), (items, orders.clone()), "seed {seed}");
 
         // Nothing is stuck: all that is not sold comes back, and can be sold to the last piece.
         for order in orders.iter().filter(|order| order.status == Status::Pending) {
-            all.see(&order.order_id, shop.cancel(&order.order_id)).await;
+            all.see(&order.order_id, shop.cancel(&order.order_id));
         }
-        let (items, mut orders) = read(&mut all, &field, &placed).await;
+        let (items, mut orders) = read(&mut all, &field, &placed);
         assert!(orders.iter().all(|order| matches!(order.status, Status::Paid | Status::Cancelled)), "{orders:?}");
         assert_eq!(books::imbalances(&supplies, &items, &orders), Vec::<String>::new(), "seed {seed}");
         for item in items.iter().filter(|item| item.available > 0) {
-            orders.push(shop.place_paid(&item.item_id, item.available).await);
+            orders.push(shop.place_paid(&item.item_id, item.available));
             let one = json!({"item_id": item.item_id, "quantity": 1});
-            shop.order(one).send().await.problem(409, "insufficient_stock");
+            shop.order(one).send().problem(409, "insufficient_stock");
         }
         let placed: Vec<_> = orders.iter().map(|order| order.order_id.clone()).collect();
-        let (items, orders) = read(&mut all, &field, &placed).await;
+        let (items, orders) = read(&mut all, &field, &placed);
         assert_eq!(books::imbalances(&supplies, &items, &orders), Vec::<String>::new(), "seed {seed}");
         assert_eq!(books::contradictions(&all.sightings), Vec::<String>::new(), "seed {seed}");
     });
@@ -209,14 +208,14 @@ fn supplies(items: &[String], adjustments: &[(String, i64)]) -> BTreeMap<String,
     items.iter().map(|id| (id.clone(), Supply { initial: INITIAL, adjusted: adjusted(id) })).collect()
 }
 
-async fn read(log: &mut Log, field: &Field, placed: &[String]) -> (Vec<Item>, Vec<Order>) {
+fn read(log: &mut Log, field: &Field, placed: &[String]) -> (Vec<Item>, Vec<Order>) {
     let mut items = Vec::new();
     for item in &field.items {
-        items.push(field.shop.item(item).await);
+        items.push(field.shop.item(item));
     }
     let mut orders = Vec::new();
     for id in placed {
-        log.see(id, field.shop.get(format!("/orders/{id}"))).await;
+        log.see(id, field.shop.get(format!("/orders/{id}")));
         if let Some(Sighting { seen: Seen::Order(order), .. }) = log.sightings.last() {
             orders.push(order.clone());
         }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex};
 
-use hyper::Method;
+use harness::Method;
 use jsonschema::Validator;
 use serde_json::Value;
 
@@ -146,9 +146,8 @@ fn validator(document: &Value, pointer: &str) -> Arc<Validator> {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-    use hyper::HeaderMap;
-    use hyper::header::{HeaderName, HeaderValue};
+    use harness::HeaderMap;
+    use harness::header::{HeaderName, HeaderValue};
 
     use super::*;
 
@@ -163,7 +162,7 @@ mod tests {
         let fields = fields.into_iter().filter(|(name, _)| *name != "etag" || status == 200);
         let headers: HeaderMap =
             fields.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect();
-        let body = Bytes::copy_from_slice(body.as_bytes());
+        let body = body.as_bytes().to_vec();
         Answer { method: Method::GET, asked: format!("GET {asked}"), status, headers, body }
     }
 

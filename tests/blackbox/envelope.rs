@@ -1,8 +1,7 @@
 //! What holds for every answer, whatever was asked. The client checks it on each one, so that no test has to.
 
 use api::Code;
-use bytes::Bytes;
-use hyper::{HeaderMap, Method};
+use harness::{HeaderMap, Method};
 use serde_json::Value;
 
 /// One answer, with the question beside it for the message of a failing test.
@@ -12,7 +11,7 @@ pub struct Answer {
     pub asked: String,
     pub status: u16,
     pub headers: HeaderMap,
-    pub body: Bytes,
+    pub body: Vec<u8>,
 }
 
 /// The codes that an answer of a shop with an intact store may have: all but that of a damaged record.
@@ -180,20 +179,14 @@ pub fn methods(allow: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hyper::header::{HeaderName, HeaderValue};
+    use harness::header::{HeaderName, HeaderValue};
 
     fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
         }
-        Answer {
-            method: Method::GET,
-            asked: String::new(),
-            status,
-            headers: map,
-            body: Bytes::copy_from_slice(body.as_bytes()),
-        }
+        Answer { method: Method::GET, asked: String::new(), status, headers: map, body: body.as_bytes().to_vec() }
     }
 
     const GOOD: &str = r#"{"status":"ok"}"#;

@@ -6,4 +6,4 @@ mod suite;
 // The modules of the suite find each other at the root.
 use suite::{books, client, contract, envelope, server, shapes};
 
-const TARGET: &str = "fermyon-cloud";
+const TARGET: harness::Target = harness::Target::FermyonCloud;

@@ -1,6 +1,6 @@
 //! Methods, paths, headers: what HTTP asks of any API.
 
-use hyper::Method;
+use harness::Method;
 use serde_json::json;
 
 use crate::client::{Shop, fresh};
@@ -28,9 +28,9 @@ fn routes(order_id: &str, item_id: &str) -> Vec<(String, &'static [&'static str]
     ]
 }
 
-async fn an_order(shop: &Shop) -> (String, String) {
-    let item = shop.new_item(10, 1000).await;
-    (shop.place(&item, 1).await.order_id, item)
+fn an_order(shop: &Shop) -> (String, String) {
+    let item = shop.new_item(10, 1000);
+    (shop.place(&item, 1).order_id, item)
 }
 
 /// The `allow` header less OPTIONS, which may or may not name itself there.
@@ -41,9 +41,9 @@ fn allowed(answer: &Answer) -> Vec<String> {
 
 #[test]
 fn every_route_refuses_the_methods_it_does_not_have() {
-    with_shop(async |shop| {
-        let (order, item) = an_order(&shop).await;
-        let before = (shop.order_now(&order).await, shop.item(&item).await);
+    with_shop(|shop| {
+        let (order, item) = an_order(&shop);
+        let before = (shop.order_now(&order), shop.item(&item));
         for (path, known) in routes(&order, &item) {
             for path in [path.clone(), format!("{path}/")] {
                 for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "BREW", "get"] {
@@ -51,7 +51,7 @@ fn every_route_refuses_the_methods_it_does_not_have() {
                         continue;
                     }
                     let method = Method::from_bytes(method.as_bytes()).expect("a method");
-                    let answer = shop.request(method.clone(), &path).send().await;
+                    let answer = shop.request(method.clone(), &path).send();
                     answer.expect(405);
                     if method != Method::HEAD {
                         answer.problem(405, "method_not_allowed");
@@ -60,17 +60,17 @@ fn every_route_refuses_the_methods_it_does_not_have() {
                 }
             }
         }
-        assert_eq!((shop.order_now(&order).await, shop.item(&item).await), before);
+        assert_eq!((shop.order_now(&order), shop.item(&item)), before);
     });
 }
 
 #[test]
 fn options_tells_what_a_route_has() {
-    with_shop(async |shop| {
-        let (order, item) = an_order(&shop).await;
+    with_shop(|shop| {
+        let (order, item) = an_order(&shop);
         for (path, known) in routes(&order, &item) {
             for path in [path.clone(), format!("{path}/")] {
-                let answer = shop.request(Method::OPTIONS, path).send().await;
+                let answer = shop.request(Method::OPTIONS, path).send();
                 answer.expect(204);
                 assert_eq!(allowed(&answer), known, "{answer}");
             }
@@ -80,8 +80,8 @@ fn options_tells_what_a_route_has() {
 
 #[test]
 fn head_answers_as_get_does_without_the_body() {
-    with_shop(async |shop| {
-        let (order, item) = an_order(&shop).await;
+    with_shop(|shop| {
+        let (order, item) = an_order(&shop);
         let mut paths: Vec<_> = routes(&order, &item)
             .into_iter()
             .filter(|(_, known)| known.contains(&"HEAD"))
@@ -94,9 +94,9 @@ fn head_answers_as_get_does_without_the_body() {
             // The list changes while other tests run: compare with a GET that is the same before and after.
             let mut tries = 0;
             let (get, head) = loop {
-                let before = shop.get(&path).operator().send().await;
-                let head = shop.head(&path).operator().send().await;
-                let after = shop.get(&path).operator().send().await;
+                let before = shop.get(&path).operator().send();
+                let head = shop.head(&path).operator().send();
+                let after = shop.get(&path).operator().send();
                 if before.body.len() == after.body.len() {
                     break (before, head);
                 }
@@ -114,39 +114,39 @@ fn head_answers_as_get_does_without_the_body() {
         }
         // The mention of a body is not the body: the connection is good for the next request.
         let head = shop.head_of("HEAD", &format!("/orders/{order}")).replace("connection: close\r\n", "");
-        let answer = shop.raw(format!("{head}\r\n{}\r\n", shop.head_of("GET", "/health"))).await;
+        let answer = shop.raw(format!("{head}\r\n{}\r\n", shop.head_of("GET", "/health")));
         assert!(answer.body.is_empty());
     });
 }
 
 #[test]
 fn every_path_works_with_a_slash_at_the_end() {
-    with_shop(async |shop| {
+    with_shop(|shop| {
         let item = fresh("item");
         let put = shop.put(format!("/inventory/{item}/")).operator();
-        put.json(json!({"unit_price": 5, "on_hand": 5})).send().await.item(201);
+        put.json(json!({"unit_price": 5, "on_hand": 5})).send().item(201);
         let adjust = shop.post(format!("/inventory/{item}/adjustments/")).operator();
-        assert_eq!(adjust.json(json!({"delta": 1})).send().await.item(200).on_hand, 6);
+        assert_eq!(adjust.json(json!({"delta": 1})).send().item(200).on_hand, 6);
         let place = || shop.post("/orders/").json(json!({"item_id": item, "quantity": 1}));
-        let answer = place().send().await;
-        let (paid, cancelled) = (answer.order(201), place().send().await.order(201));
+        let answer = place().send();
+        let (paid, cancelled) = (answer.order(201), place().send().order(201));
         let location = answer.header("location").expect("a location");
         assert!(location.ends_with(&format!("/orders/{}", paid.order_id)), "{answer}");
-        assert_eq!(shop.get(format!("/orders/{}/", paid.order_id)).send().await.order(200), paid);
-        shop.post(format!("/orders/{}/pay/", paid.order_id)).send().await.order(200);
-        shop.post(format!("/orders/{}/cancel/", cancelled.order_id)).send().await.order(200);
-        assert_eq!(shop.get(format!("/inventory/{item}/")).send().await.item(200).available, 5);
+        assert_eq!(shop.get(format!("/orders/{}/", paid.order_id)).send().order(200), paid);
+        shop.post(format!("/orders/{}/pay/", paid.order_id)).send().order(200);
+        shop.post(format!("/orders/{}/cancel/", cancelled.order_id)).send().order(200);
+        assert_eq!(shop.get(format!("/inventory/{item}/")).send().item(200).available, 5);
         for path in ["/inventory/", "/health/", "/ready/"] {
-            shop.get(path).send().await.expect(200);
-            shop.head(path).send().await.expect(200);
+            shop.get(path).send().expect(200);
+            shop.head(path).send().expect(200);
         }
     });
 }
 
 #[test]
 fn an_unknown_path_is_a_problem_and_not_silence() {
-    with_shop(async |shop| {
-        let (order, item) = an_order(&shop).await;
+    with_shop(|shop| {
+        let (order, item) = an_order(&shop);
         let paths = [
             "/order".to_owned(),
             "/Orders".to_owned(),
@@ -170,17 +170,17 @@ fn an_unknown_path_is_a_problem_and_not_silence() {
         ];
         for path in paths {
             for method in [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS] {
-                shop.request(method, &path).send().await.problem(404, "not_found");
+                shop.request(method, &path).send().problem(404, "not_found");
             }
-            shop.head(&path).send().await.expect(404);
+            shop.head(&path).send().expect(404);
         }
     });
 }
 
 #[test]
 fn paths_are_not_climbed() {
-    with_shop(async |shop| {
-        let (order, item) = an_order(&shop).await;
+    with_shop(|shop| {
+        let (order, item) = an_order(&shop);
         for path in [
             format!("/orders/../inventory/{item}"),
             format!("/orders/./{order}"),
@@ -189,7 +189,7 @@ fn paths_are_not_climbed() {
             format!("/inventory/%2e%2e/orders/{order}"),
             "/../../etc/passwd".to_owned(),
         ] {
-            let answer = shop.raw(format!("{}\r\n", shop.head_of("GET", &path))).await;
+            let answer = shop.raw(format!("{}\r\n", shop.head_of("GET", &path)));
             answer.expect(404);
         }
     });
@@ -197,76 +197,71 @@ fn paths_are_not_climbed() {
 
 #[test]
 fn bytes_that_are_no_text_do_not_hurt() {
-    with_shop(async |shop| {
-        let (order, item) = an_order(&shop).await;
+    with_shop(|shop| {
+        let (order, item) = an_order(&shop);
         for path in
             [b"/inventory/\xe4\xbb\xb6".as_slice(), b"/inventory/\xff\xfe", b"/orders/\xf0\x9f\xa6\x80", b"/\xff"]
         {
             let mut request = b"GET ".to_vec();
-            request.extend_from_slice(shop.base.as_bytes());
+            request.extend_from_slice(shop.0.base.as_bytes());
             request.extend_from_slice(path);
             request.extend_from_slice(
-                format!(" HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", shop.authority).as_bytes(),
+                format!(" HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", shop.0.authority).as_bytes(),
             );
             // A path must be ASCII, so that the server may refuse the request before the components see it.
-            match unchecked(&shop, &request).await {
+            match unchecked(&shop, &request) {
                 400 => {}
-                404 => drop(shop.raw(&request).await),
+                404 => drop(shop.raw(&request)),
                 status => panic!("{status} for {path:?}"),
             }
         }
         let odd = shop.get(format!("/orders/{order}")).header("x-odd", "é").header("cookie", "件=🦀");
-        odd.send().await.order(200);
+        odd.send().order(200);
         // Spin itself refuses a header that is no UTF-8, with a status and no words.
         for value in [b"\xff\xfe\x80".as_slice(), b"\xc3\x28"] {
             let mut request = shop.head_of("POST", &format!("/orders/{order}/pay")).into_bytes();
             request.extend_from_slice(&[b"content-length: 0\r\nx-odd: ", value, b"\r\n\r\n"].concat());
-            let status = unchecked(&shop, &request).await;
-            let paid = shop.order_now(&order).await.status == Status::Paid;
+            let status = unchecked(&shop, &request);
+            let paid = shop.order_now(&order).status == Status::Paid;
             assert_eq!(paid, status == 200, "{status}");
         }
-        assert_eq!(shop.available(&item).await, 9);
+        assert_eq!(shop.available(&item), 9);
     });
 }
 
 /// The status alone, of an answer that may come from below the components and so promises nothing.
-async fn unchecked(shop: &Shop, request: &[u8]) -> u16 {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let mut connection = shop.connect().await;
-    connection.write_all(request).await.expect("the server takes requests");
-    let mut answer = Vec::new();
-    connection.read_to_end(&mut answer).await.expect("the server answers");
-    let answer = String::from_utf8_lossy(&answer);
-    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
-    status.unwrap_or_else(|| panic!("no status in {answer:?}"))
+fn unchecked(shop: &Shop, request: &[u8]) -> u16 {
+    let mut connection = shop.connect();
+    connection.send(request).expect("the server takes requests");
+    connection.receive(false).expect("the server answers").expect("the server answers").status
 }
 
 #[test]
 fn a_query_changes_nothing() {
-    with_shop(async |shop| {
-        let (order, item) = an_order(&shop).await;
+    with_shop(|shop| {
+        let (order, item) = an_order(&shop);
         let many = vec!["p=1"; 10_000].join("&");
         for query in ["", "a=b", "quantity=9&item_id=item1", "%ff=%00", "?/../", many.as_str()] {
-            shop.get(format!("/orders/{order}?{query}")).send().await.order(200);
-            shop.get(format!("/inventory/{item}?{query}")).send().await.item(200);
-            shop.get(format!("/inventory?{query}")).send().await.expect(200);
-            shop.get(format!("/health?{query}")).send().await.expect(200);
-            shop.get(format!("/none?{query}")).send().await.problem(404, "not_found");
+            shop.get(format!("/orders/{order}?{query}")).send().order(200);
+            shop.get(format!("/inventory/{item}?{query}")).send().item(200);
+            shop.get(format!("/inventory?{query}")).send().expect(200);
+            shop.get(format!("/health?{query}")).send().expect(200);
+            shop.get(format!("/none?{query}")).send().problem(404, "not_found");
             let request = shop.post(format!("/orders?{query}")).json(json!({"item_id": item, "quantity": 1}));
-            let placed = request.send().await.order(201);
-            shop.post(format!("/orders/{}/cancel/?{query}", placed.order_id)).send().await.order(200);
+            let placed = request.send().order(201);
+            shop.post(format!("/orders/{}/cancel/?{query}", placed.order_id)).send().order(200);
         }
-        assert_eq!(shop.available(&item).await, 9);
-        shop.post(format!("/orders/{order}/pay?{many}")).send().await.order(200);
+        assert_eq!(shop.available(&item), 9);
+        shop.post(format!("/orders/{order}/pay?{many}")).send().order(200);
     });
 }
 
 #[test]
 fn the_servers_own_headers_cannot_be_forged() {
-    with_shop(async |shop| {
-        let (mine, item) = an_order(&shop).await;
-        let (theirs, other) = an_order(&shop).await;
-        let before = (shop.order_now(&theirs).await, shop.item(&other).await);
+    with_shop(|shop| {
+        let (mine, item) = an_order(&shop);
+        let (theirs, other) = an_order(&shop);
+        let before = (shop.order_now(&theirs), shop.item(&other));
         let forged = |request: crate::client::Request| {
             request
                 .header("spin-path-match-order-id", &theirs)
@@ -274,7 +269,7 @@ fn the_servers_own_headers_cannot_be_forged() {
                 .header("spin-path-match-item-id", &other)
                 .header("spin-path-match-item_id", &other)
                 .header("spin-path-info", format!("/orders/{theirs}"))
-                .header("spin-full-url", format!("http://{}/orders/{theirs}", shop.authority))
+                .header("spin-full-url", format!("http://{}/orders/{theirs}", shop.0.authority))
                 .header("spin-matched-route", "/health")
                 .header("spin-component-route", "/health")
                 .header("spin-raw-component-route", "/health")
@@ -282,33 +277,33 @@ fn the_servers_own_headers_cannot_be_forged() {
                 .header("x-original-url", format!("/orders/{theirs}"))
                 .header("x-http-method-override", "DELETE")
         };
-        let get = forged(shop.get(format!("/orders/{mine}"))).send().await.order(200);
+        let get = forged(shop.get(format!("/orders/{mine}"))).send().order(200);
         assert_eq!(get.order_id, mine);
-        assert_eq!(forged(shop.get(format!("/inventory/{item}"))).send().await.item(200).item_id, item);
-        let adjusted = forged(shop.adjust(&item, 1)).send().await.item(200);
+        assert_eq!(forged(shop.get(format!("/inventory/{item}"))).send().item(200).item_id, item);
+        let adjusted = forged(shop.adjust(&item, 1)).send().item(200);
         assert_eq!((adjusted.item_id, adjusted.on_hand), (item.clone(), 11));
-        forged(shop.put_item(&item, json!({"unit_price": 1}))).send().await.item(200);
-        assert_eq!(forged(shop.pay(&mine)).send().await.order(200).order_id, mine);
-        let another = shop.place(&item, 1).await;
-        assert_eq!(forged(shop.cancel(&another.order_id)).send().await.order(200).order_id, another.order_id);
-        forged(shop.get("/orders/none")).send().await.problem(404, "order_not_found");
-        forged(shop.get("/none")).send().await.problem(404, "not_found");
-        assert_eq!((shop.order_now(&theirs).await, shop.item(&other).await), before);
+        forged(shop.put_item(&item, json!({"unit_price": 1}))).send().item(200);
+        assert_eq!(forged(shop.pay(&mine)).send().order(200).order_id, mine);
+        let another = shop.place(&item, 1);
+        assert_eq!(forged(shop.cancel(&another.order_id)).send().order(200).order_id, another.order_id);
+        forged(shop.get("/orders/none")).send().problem(404, "order_not_found");
+        forged(shop.get("/none")).send().problem(404, "not_found");
+        assert_eq!((shop.order_now(&theirs), shop.item(&other)), before);
     });
 }
 
 #[test]
 fn a_sane_request_id_comes_back() {
-    with_shop(async |shop| {
-        let (order, _) = an_order(&shop).await;
+    with_shop(|shop| {
+        let (order, _) = an_order(&shop);
         for id in ["0", "blackbox-7", "2f1b7c1e-4d3c-4f0e-8f57-3b3f5f6c9a10", &"a".repeat(64)] {
             for path in [&format!("/orders/{order}"), "/orders/none", "/health", "/inventory", "/none"] {
-                let answer = shop.get(path).header("x-request-id", id).send().await;
+                let answer = shop.get(path).header("x-request-id", id).send();
                 assert_eq!(answer.header("x-request-id"), Some(id), "{answer}");
             }
-            let answer = shop.pay(&order).header("x-request-id", id).send().await;
+            let answer = shop.pay(&order).header("x-request-id", id).send();
             assert_eq!(answer.header("x-request-id"), Some(id), "{answer}");
-            let answer = shop.post("/orders").header("x-request-id", id).body("application/json", "{").send().await;
+            let answer = shop.post("/orders").header("x-request-id", id).body("application/json", "{").send();
             assert_eq!(answer.problem(400, "malformed_json"), answer.value());
             assert_eq!(answer.header("x-request-id"), Some(id), "{answer}");
         }
@@ -317,71 +312,71 @@ fn a_sane_request_id_comes_back() {
 
 #[test]
 fn an_insane_request_id_is_replaced() {
-    with_shop(async |shop| {
+    with_shop(|shop| {
         let mut given = Vec::new();
         for id in
             [b"".as_slice(), b"two words", b"<script>alert(1)</script>", b"line\tfeed", "é".as_bytes(), &[b'a'; 5000]]
         {
-            let answer = shop.get("/health").header("x-request-id", id).send().await;
+            let answer = shop.get("/health").header("x-request-id", id).send();
             let own = answer.header("x-request-id").expect("a request id");
             assert_ne!(own.as_bytes(), id, "{answer}");
             given.push(own.to_owned());
         }
         for _ in 0..5 {
-            given.push(shop.get("/health").send().await.header("x-request-id").expect("a request id").to_owned());
+            given.push(shop.get("/health").send().header("x-request-id").expect("a request id").to_owned());
         }
         let count = given.len();
         given.sort();
         given.dedup();
         assert_eq!(given.len(), count, "a request id was given twice: {given:?}");
         // Two of them: one comes back, or a fresh one, but never both.
-        shop.get("/health").header("x-request-id", "a").header("x-request-id", "b").send().await.expect(200);
+        shop.get("/health").header("x-request-id", "a").header("x-request-id", "b").send().expect(200);
     });
 }
 
 #[test]
 fn an_order_that_did_not_change_is_not_sent_again() {
-    with_shop(async |shop| {
-        let (order, _) = an_order(&shop).await;
+    with_shop(|shop| {
+        let (order, _) = an_order(&shop);
         let path = format!("/orders/{order}");
-        let pending = revalidates(&shop, &path).await;
-        shop.pay(&order).send().await.order(200);
-        let changed = shop.get(&path).header("if-none-match", &pending).send().await;
+        let pending = revalidates(&shop, &path);
+        shop.pay(&order).send().order(200);
+        let changed = shop.get(&path).header("if-none-match", &pending).send();
         assert_eq!(changed.order(200).status, Status::Paid);
-        assert_ne!(revalidates(&shop, &path).await, pending);
+        assert_ne!(revalidates(&shop, &path), pending);
     });
 }
 
 #[test]
 fn an_item_that_did_not_change_is_not_sent_again() {
-    with_shop(async |shop| {
-        let (_, item) = an_order(&shop).await;
+    with_shop(|shop| {
+        let (_, item) = an_order(&shop);
         let path = format!("/inventory/{item}");
-        let before = revalidates(&shop, &path).await;
-        shop.place(&item, 1).await;
-        shop.get(&path).header("if-none-match", &before).send().await.item(200);
-        let after = revalidates(&shop, &path).await;
+        let before = revalidates(&shop, &path);
+        shop.place(&item, 1);
+        shop.get(&path).header("if-none-match", &before).send().item(200);
+        let after = revalidates(&shop, &path);
         assert_ne!(after, before);
-        shop.put_item(&item, json!({"unit_price": 77})).send().await.item(200);
-        shop.get(&path).header("if-none-match", &after).send().await.item(200);
+        shop.put_item(&item, json!({"unit_price": 77})).send().item(200);
+        shop.get(&path).header("if-none-match", &after).send().item(200);
     });
 }
 
 #[test]
 fn a_list_that_did_not_change_is_not_sent_again() {
     // In a shop where nobody else changes anything.
-    with_own_server(&[], async |server| {
+    with_own_server(&[], |server| {
         let shop = &server.shop;
-        let before = revalidates(shop, "/inventory").await;
-        shop.place("item2", 1).await;
-        shop.get("/inventory").header("if-none-match", &before).send().await.expect(200);
-        assert_ne!(revalidates(shop, "/inventory").await, before);
+        let before = revalidates(shop, "/inventory");
+        shop.place("item2", 1);
+        shop.get("/inventory").header("if-none-match", &before).send().expect(200);
+        assert_ne!(revalidates(shop, "/inventory"), before);
     });
 }
 
 /// Proves that the path answers conditional requests as RFC 9110 has it, and gives its etag.
-async fn revalidates(shop: &Shop, path: &str) -> String {
-    let answer = shop.get(path).send().await;
+fn revalidates(shop: &Shop, path: &str) -> String {
+    let answer = shop.get(path).send();
     let etag = answer.header("etag").unwrap_or_else(|| panic!("{answer}\nno etag")).to_owned();
     let opaque = etag.strip_prefix("W/").unwrap_or(&etag);
     assert!(opaque.len() > 2 && opaque.starts_with('"') && opaque.ends_with('"'), "{etag}");
@@ -394,15 +389,15 @@ async fn revalidates(shop: &Shop, path: &str) -> String {
         "*".to_owned(),
     ] {
         for method in [Method::GET, Method::HEAD] {
-            let answer = shop.request(method, path).header("if-none-match", &same).send().await;
+            let answer = shop.request(method, path).header("if-none-match", &same).send();
             assert_eq!(answer.expect(304).header("etag"), Some(etag.as_str()), "{answer}");
         }
     }
     for other in ["\"x\"", "W/\"x\"", "x", "", &opaque[..opaque.len() - 1]] {
-        shop.get(path).header("if-none-match", other).send().await.expect(200);
+        shop.get(path).header("if-none-match", other).send().expect(200);
     }
     // Two header lines are one list.
     let request = shop.get(path).header("if-none-match", "\"x\"").header("if-none-match", &etag);
-    request.send().await.expect(304);
+    request.send().expect(304);
     etag
 }

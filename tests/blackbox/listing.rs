@@ -1,6 +1,7 @@
 //! What operators see: the list of orders, histories, the books.
 
 use std::collections::BTreeSet;
+use std::thread::sleep;
 use std::time::Duration;
 
 use serde_json::json;
@@ -53,11 +54,11 @@ impl Shop {
     }
 
     /// Goes from page to page, for as long as there are more and `enough` are not seen.
-    async fn listed(&self, query: &str, enough: impl Fn(&[Order]) -> bool) -> Vec<Order> {
+    fn listed(&self, query: &str, enough: impl Fn(&[Order]) -> bool) -> Vec<Order> {
         let mut orders = Vec::new();
         let mut next = Some(format!("/orders{query}"));
         while let Some(path) = next {
-            let answer = self.get(path).operator().send().await;
+            let answer = self.get(path).operator().send();
             orders.extend(answer.page().orders);
             next = answer.next().filter(|_| !enough(&orders));
         }
@@ -66,35 +67,34 @@ impl Shop {
 }
 
 /// As text with milliseconds apart, so that times differ.
-async fn a_moment() {
-    tokio::time::sleep(Duration::from_millis(5)).await;
+fn a_moment() {
+    sleep(Duration::from_millis(5));
 }
 
 #[test]
 fn orders_and_books_are_for_the_operator_only() {
-    with_shop(async |shop| {
-        let item = shop.new_item(1, 1).await;
+    with_shop(|shop| {
+        let item = shop.new_item(1, 1);
         for path in ["/orders".to_owned(), "/books".into(), "/metrics".into(), format!("/inventory/{item}/history")] {
-            shop.get(&path).send().await.problem(401, "unauthorized");
-            shop.get(&path).header("authorization", "Bearer wrong").send().await.problem(401, "unauthorized");
-            shop.get(&path).operator().send().await.expect(200);
+            shop.get(&path).send().problem(401, "unauthorized");
+            shop.get(&path).header("authorization", "Bearer wrong").send().problem(401, "unauthorized");
+            shop.get(&path).operator().send().expect(200);
         }
     });
 }
 
 #[test]
 fn each_order_is_listed_once_in_pages_of_any_size() {
-    with_shop(async |shop| {
-        let item = shop.new_item(100, 1000).await;
+    with_shop(|shop| {
+        let item = shop.new_item(100, 1000);
         let buyers = at_once(20, |_| {
             let (shop, item) = (shop.clone(), item.clone());
-            async move { shop.place(&item, 1).await.order_id }
-        })
-        .await;
+            shop.place(&item, 1).order_id
+        });
         let placed: BTreeSet<_> = buyers.into_iter().collect();
         for limit in [1, 3, 100] {
             let all = |orders: &[Order]| placed.iter().all(|id| orders.iter().any(|order| order.order_id == *id));
-            let orders = shop.listed(&format!("?limit={limit}"), all).await;
+            let orders = shop.listed(&format!("?limit={limit}"), all);
             for id in &placed {
                 assert_eq!(orders.iter().filter(|order| order.order_id == *id).count(), 1, "{id} by {limit}");
             }
@@ -104,59 +104,59 @@ fn each_order_is_listed_once_in_pages_of_any_size() {
 
 #[test]
 fn the_list_of_a_shop_begins_with_its_newest_order_and_ends_with_its_oldest() {
-    with_own_server(&[], async |server| {
+    with_own_server(&[], |server| {
         let shop = &server.shop;
-        assert_eq!(shop.orders("").send().await.page(), OrderPage { orders: Vec::new(), next: None });
+        assert_eq!(shop.orders("").send().page(), OrderPage { orders: Vec::new(), next: None });
         let mut placed = Vec::new();
         for _ in 0..7 {
-            placed.push(shop.place("item1", 1).await);
-            a_moment().await;
+            placed.push(shop.place("item1", 1));
+            a_moment();
         }
         placed.reverse();
-        assert_eq!(shop.listed("?limit=3", |_| false).await, placed);
-        let first = shop.orders("?limit=3").send().await.page();
+        assert_eq!(shop.listed("?limit=3", |_| false), placed);
+        let first = shop.orders("?limit=3").send().page();
         assert_eq!(first.orders, placed[..3]);
         // Whoever comes later is not on the pages after that one.
-        shop.place("item1", 1).await;
+        shop.place("item1", 1);
         let next = first.next.expect("there are more");
-        assert_eq!(shop.orders(&format!("?limit=3&cursor={next}")).send().await.page().orders, placed[3..6]);
+        assert_eq!(shop.orders(&format!("?limit=3&cursor={next}")).send().page().orders, placed[3..6]);
     });
 }
 
 #[test]
 fn orders_are_listed_by_status() {
-    with_own_server(&[("payment_window_seconds", "2")], async |server| {
+    with_own_server(&[("payment_window_seconds", "2")], |server| {
         let shop = &server.shop;
-        let (paid, cancelled) = (shop.place_paid("item1", 1).await, shop.place_cancelled("item1", 1).await);
-        let expired = shop.place("item1", 1).await;
-        tokio::time::sleep(Duration::from_millis(2100)).await;
-        let pending = shop.place("item1", 1).await;
+        let (paid, cancelled) = (shop.place_paid("item1", 1), shop.place_cancelled("item1", 1));
+        let expired = shop.place("item1", 1);
+        sleep(Duration::from_millis(2100));
+        let pending = shop.place("item1", 1);
         for (status, order) in
             [("paid", &paid), ("cancelled", &cancelled), ("expired", &expired), ("pending", &pending)]
         {
-            let orders = shop.listed(&format!("?status={status}"), |_| false).await;
+            let orders = shop.listed(&format!("?status={status}"), |_| false);
             assert_eq!(orders.iter().map(|order| &order.order_id).collect::<Vec<_>>(), [&order.order_id], "{status}");
             assert_eq!(orders[0].order_id, order.order_id);
         }
-        assert_eq!(shop.listed("?status=rejected", |_| false).await, []);
+        assert_eq!(shop.listed("?status=rejected", |_| false), []);
     });
 }
 
 #[test]
 fn orders_come_as_csv_and_as_lines_of_json() {
-    with_own_server(&[], async |server| {
+    with_own_server(&[], |server| {
         let shop = &server.shop;
         let customer = "=anna, \"the first\"\r\n安娜";
         let body = json!({"items": [{"item_id": "item1", "quantity": 2}, {"item_id": "item2", "quantity": 1}],
             "customer_id": customer});
-        let order = shop.order(body).send().await.order(201);
-        let order = shop.pay(&order.order_id).json(json!({"method": "card"})).send().await.order(200);
-        let lines = shop.orders("?format=ndjson").send().await;
+        let order = shop.order(body).send().order(201);
+        let order = shop.pay(&order.order_id).json(json!({"method": "card"})).send().order(200);
+        let lines = shop.orders("?format=ndjson").send();
         let text = String::from_utf8(lines.expect(200).body.to_vec()).expect("text");
         let read: Vec<_> = text.lines().map(|line| Order::parse(line.as_bytes()).expect("an order")).collect();
         assert_eq!(read, std::slice::from_ref(&order));
 
-        let answer = shop.orders("?format=csv&limit=1").send().await;
+        let answer = shop.orders("?format=csv&limit=1").send();
         let text = String::from_utf8(answer.expect(200).body.to_vec()).expect("text");
         let (head, row) = text.split_once("\r\n").expect("a head");
         assert_eq!(head, "order_id,status,placed_at,expires_at,customer_id,items,total,currency,method,paid_at");
@@ -168,15 +168,15 @@ fn orders_come_as_csv_and_as_lines_of_json() {
         assert_eq!(fields[4..9], ["CUSTOMER", "2 item1; 1 item2", "4000", "CNY", "card"], "{answer}");
         assert_eq!(fields.len(), 10, "{answer}");
         // The next page is in the same form.
-        shop.place("item1", 1).await;
-        let next = shop.orders("?format=csv&limit=1").send().await.next().expect("there is more");
+        shop.place("item1", 1);
+        let next = shop.orders("?format=csv&limit=1").send().next().expect("there is more");
         assert!(next.contains("format=csv") && next.contains("limit=1"), "{next}");
     });
 }
 
 #[test]
 fn a_list_that_makes_no_sense_is_refused() {
-    with_shop(async |shop| {
+    with_shop(|shop| {
         for (query, parameter) in [
             ("?limit=0", "limit"),
             ("?limit=101", "limit"),
@@ -194,63 +194,55 @@ fn a_list_that_makes_no_sense_is_refused() {
             ("?page=2", "page"),
             ("?%00=1", "%00"),
         ] {
-            shop.orders(query).send().await.invalid_parameter(parameter);
+            shop.orders(query).send().invalid_parameter(parameter);
         }
     });
 }
 
 #[test]
 fn a_cursor_of_another_store_is_refused() {
-    with_own_server(&[], async |server| {
+    with_own_server(&[], |server| {
         let shop = &server.shop;
-        shop.place("item1", 1).await;
-        shop.place("item1", 1).await;
-        let cursor = shop.orders("?limit=1").send().await.page().next.expect("there is more");
-        with_other_store(cursor).await;
+        shop.place("item1", 1);
+        shop.place("item1", 1);
+        let cursor = shop.orders("?limit=1").send().page().next.expect("there is more");
+        with_own_server(&[], |server| {
+            let shop = &server.shop;
+            shop.place("item1", 1);
+            shop.orders(&format!("?cursor={cursor}")).send().invalid_parameter("cursor");
+        });
     });
-
-    async fn with_other_store(cursor: String) {
-        std::thread::spawn(move || {
-            with_own_server(&[], async |server| {
-                let shop = &server.shop;
-                shop.place("item1", 1).await;
-                shop.orders(&format!("?cursor={cursor}")).send().await.invalid_parameter("cursor");
-            });
-        })
-        .join()
-        .expect("the other shop refuses it");
-    }
 }
 
 #[test]
 fn an_order_tells_what_became_of_it_and_when() {
-    with_shop(async |shop| {
-        let item = shop.new_item(10, 1000).await;
-        let pending = shop.place(&item, 2).await;
+    with_shop(|shop| {
+        let item = shop.new_item(10, 1000);
+        let pending = shop.place(&item, 2);
         let path = |order: &Order| format!("/orders/{}/history", order.order_id);
-        let history = shop.get(path(&pending)).send().await.history();
+        let history = shop.get(path(&pending)).send().history();
         assert_eq!((history.order_id.as_ref(), history.status), (Some(&pending.order_id), Some(Status::Pending)));
         let told: Vec<_> = history.events.iter().map(|event| (event.at, event.event.as_str())).collect();
         assert_eq!(told, [(pending.placed_at, "placed")]);
         assert_eq!(history.events[0].text, format!("Placed: 2 of {item}."));
-        let paid = shop.place_paid(&item, 1).await;
-        let history = shop.get(path(&paid)).send().await.history();
+        let paid = shop.place_paid(&item, 1);
+        let history = shop.get(path(&paid)).send().history();
         let told: Vec<_> = history.events.iter().map(|event| (event.at, event.event.as_str())).collect();
         let paid_at = paid.payment.as_ref().expect("it is paid").paid_at;
         assert_eq!(told, [(paid.placed_at, "placed"), (paid_at, "paid")]);
-        let cancelled = shop.place_cancelled(&item, 1).await;
-        let history = shop.get(path(&cancelled)).send().await.history();
+        let cancelled = shop.place_cancelled(&item, 1);
+        let history = shop.get(path(&cancelled)).send().history();
         assert_eq!(history.events.last().expect("something happened").event, "cancelled");
-        shop.get("/orders/none/history").send().await.problem(404, "order_not_found");
+        shop.get("/orders/none/history").send().problem(404, "order_not_found");
     });
 }
 
 #[test]
 fn an_item_tells_its_adjustments_newest_first_each_once() {
-    with_shop(async |shop| {
-        let item = shop.new_item(10, 1000).await;
+    with_shop(|shop| {
+        let item = shop.new_item(10, 1000);
         let path = format!("/inventory/{item}/history");
-        assert_eq!(shop.get(&path).operator().send().await.history().events, []);
+        assert_eq!(shop.get(&path).operator().send().history().events, []);
         let key = fresh("key");
         let adjust = |delta: i64, reason: &str| {
             shop.post(format!("/inventory/{item}/adjustments"))
@@ -259,46 +251,45 @@ fn an_item_tells_its_adjustments_newest_first_each_once() {
                 .key(format!("{key}{delta}"))
         };
         for (delta, reason) in [(5, "delivered"), (-3, "<b>damaged</b>"), (5, "delivered")] {
-            adjust(delta, reason).send().await.item(200);
-            a_moment().await;
+            adjust(delta, reason).send().item(200);
+            a_moment();
         }
-        adjust(-1000, "stolen").send().await.problem(409, "insufficient_stock");
-        let events = shop.get(&path).operator().send().await.history().events;
+        adjust(-1000, "stolen").send().problem(409, "insufficient_stock");
+        let events = shop.get(&path).operator().send().history().events;
         let told: Vec<_> = events.iter().map(|event| (event.delta, event.reason.as_deref())).collect();
         assert_eq!(told, [(Some(-3), Some("<b>damaged</b>")), (Some(5), Some("delivered"))]);
         assert!(events[0].at > events[1].at);
         assert_eq!(events[0].text, "3 taken out: <b>damaged</b>.");
-        shop.get("/inventory/none-of-these/history").operator().send().await.problem(404, "item_not_found");
+        shop.get("/inventory/none-of-these/history").operator().send().problem(404, "item_not_found");
     });
 }
 
 #[test]
 fn the_books_are_balanced_at_every_moment() {
-    with_own_server(&[], async |server| {
+    with_own_server(&[], |server| {
         let shop = &server.shop;
-        let clients = at_once(8, |number| {
+        at_once(8, |number| {
             let shop = shop.clone();
-            async move {
+            {
                 for round in 0..5 {
                     match (number + round) % 4 {
-                        0 => _ = shop.place_paid("item1", 1).await,
-                        1 => _ = shop.place_cancelled("item1", 1).await,
-                        2 => _ = shop.adjust("item1", 1).send().await.item(200),
-                        _ => _ = shop.place("item1", 1).await,
+                        0 => _ = shop.place_paid("item1", 1),
+                        1 => _ = shop.place_cancelled("item1", 1),
+                        2 => _ = shop.adjust("item1", 1).send().item(200),
+                        _ => _ = shop.place("item1", 1),
                     }
-                    assert!(shop.get("/books").operator().send().await.accounts().balanced);
+                    assert!(shop.get("/books").operator().send().accounts().balanced);
                 }
             }
         });
-        clients.await;
         // Whoever is paid leaves the shelf with somebody who comes later.
         for _ in 0..20 {
-            shop.adjust("item1", 1).send().await.item(200);
+            shop.adjust("item1", 1).send().item(200);
         }
-        let accounts = shop.get("/books").operator().send().await.accounts();
+        let accounts = shop.get("/books").operator().send().accounts();
         let item1 = accounts.items.iter().find(|account| account.item_id == "item1").expect("it is there");
         assert_eq!((item1.received, item1.sold, item1.reserved), (100 + 10 + 20, 10, 10));
-        let metrics = shop.get("/metrics").operator().send().await;
+        let metrics = shop.get("/metrics").operator().send();
         let metrics = String::from_utf8(metrics.expect(200).body.to_vec()).expect("text");
         for line in ["stock_received{item=\"item1\"} 130", "stock_sold{item=\"item1\"} 10", "# TYPE stock_sold gauge"] {
             assert!(metrics.lines().any(|found| found == line), "{line} is not in\n{metrics}");
@@ -308,29 +299,28 @@ fn the_books_are_balanced_at_every_moment() {
 
 #[test]
 fn the_list_can_be_read_while_orders_come_under_the_same_keys() {
-    with_shop(async |shop| {
-        let item = shop.new_item(10_000, 1).await;
-        let answers = at_once(12, |client| {
+    with_shop(|shop| {
+        let item = shop.new_item(10_000, 1);
+        at_once(12, |client| {
             let (shop, item) = (shop.clone(), item.clone());
-            async move {
+            {
                 for round in 0..15 {
                     if client % 3 == 0 {
-                        let page = shop.orders("?limit=100").send().await.page();
+                        let page = shop.orders("?limit=100").send().page();
                         for order in page.orders.iter().take(5) {
-                            let asked = shop.get(format!("/orders/{}", order.order_id)).send().await;
+                            let asked = shop.get(format!("/orders/{}", order.order_id)).send();
                             if asked.status != 200 {
                                 asked.problem(404, "order_not_found");
                             }
                         }
                     } else {
                         let order = json!({"item_id": item, "quantity": 1});
-                        shop.order(order).key(format!("{item}-{round}")).send().await.order(201);
+                        shop.order(order).key(format!("{item}-{round}")).send().order(201);
                     }
                 }
             }
         });
-        answers.await;
         // Fifteen keys, fifteen orders.
-        assert_eq!(shop.available(&item).await, 10_000 - 15);
+        assert_eq!(shop.available(&item), 10_000 - 15);
     });
 }

@@ -6,7 +6,7 @@
 
 /// What the suite serves, unless `BASE_URL` says otherwise; `fermyon_cloud.rs` has another.
 #[allow(dead_code, reason = "the one of the whole program counts")]
-const TARGET: &str = "local";
+const TARGET: harness::Target = harness::Target::Local;
 
 // The tools: what is known about every answer, and the bookkeeping over many of them.
 pub mod books;

@@ -7,64 +7,62 @@ use crate::server::{with_own_server, with_shop};
 
 #[test]
 fn an_item_is_created_and_its_price_is_changed() {
-    with_shop(async |shop| {
+    with_shop(|shop| {
         let item = fresh("item");
-        shop.get(format!("/inventory/{item}")).send().await.problem(404, "item_not_found");
-        let answer = shop.put_item(&item, json!({"unit_price": 1000, "on_hand": 50})).send().await;
+        shop.get(format!("/inventory/{item}")).send().problem(404, "item_not_found");
+        let answer = shop.put_item(&item, json!({"unit_price": 1000, "on_hand": 50})).send();
         let created = answer.item(201);
         assert_eq!((created.on_hand, created.reserved, created.available), (50, 0, 50));
-        assert_eq!(answer.header("location"), Some(format!("{}/inventory/{item}", shop.base).as_str()), "{answer}");
-        assert_eq!(shop.item(&item).await, created);
+        assert_eq!(answer.header("location"), Some(format!("{}/inventory/{item}", shop.0.base).as_str()), "{answer}");
+        assert_eq!(shop.item(&item), created);
 
-        let changed = shop.put_item(&item, json!({"unit_price": 999})).send().await.item(200);
+        let changed = shop.put_item(&item, json!({"unit_price": 999})).send().item(200);
         assert_eq!((changed.unit_price, changed.on_hand), (999, 50));
-        assert_eq!(shop.item(&item).await, changed);
+        assert_eq!(shop.item(&item), changed);
         // Setting the price that it has is no mistake.
-        assert_eq!(shop.put_item(&item, json!({"unit_price": 999})).send().await.item(200), changed);
+        assert_eq!(shop.put_item(&item, json!({"unit_price": 999})).send().item(200), changed);
     });
 }
 
 #[test]
 fn a_new_item_without_a_number_has_no_stock() {
-    with_shop(async |shop| {
+    with_shop(|shop| {
         let item = fresh("item");
-        let created = shop.put_item(&item, json!({"unit_price": 5})).send().await.item(201);
+        let created = shop.put_item(&item, json!({"unit_price": 5})).send().item(201);
         assert_eq!((created.on_hand, created.available), (0, 0));
-        shop.order(json!({"item_id": item, "quantity": 1})).send().await.problem(409, "insufficient_stock");
-        shop.adjust(&item, 1).send().await.item(200);
-        shop.place(&item, 1).await;
+        shop.order(json!({"item_id": item, "quantity": 1})).send().problem(409, "insufficient_stock");
+        shop.adjust(&item, 1).send().item(200);
+        shop.place(&item, 1);
     });
 }
 
 #[test]
 fn stock_is_not_overwritten_by_creating_again() {
-    with_shop(async |shop| {
-        let item = shop.new_item(10, 1000).await;
-        shop.place(&item, 4).await;
-        leaves_alone(&shop, &[&item], async {
+    with_shop(|shop| {
+        let item = shop.new_item(10, 1000);
+        shop.place(&item, 4);
+        leaves_alone(&shop, &[&item], || {
             for body in [json!({"unit_price": 1000, "on_hand": 10}), json!({"unit_price": 1, "on_hand": 0})] {
-                let problem = shop.put_item(&item, body).send().await.problem(409, "item_exists");
+                let problem = shop.put_item(&item, body).send().problem(409, "item_exists");
                 assert_eq!(problem["item_id"], item.as_str());
             }
-        })
-        .await;
+        });
     });
 }
 
 #[test]
 fn twenty_operators_at_once_create_an_item_once() {
-    with_shop(async |shop| {
+    with_shop(|shop| {
         for _ in 0..5 {
             let item = fresh("item");
             let (operator, id) = (shop.clone(), item.clone());
             let answers = at_once(20, move |n| {
                 let put = operator.put_item(&id, json!({"unit_price": n + 1, "on_hand": 100 + n}));
-                async move { put.send().await }
-            })
-            .await;
+                put.send()
+            });
             let created: Vec<_> = answers.iter().filter(|answer| answer.status == 201).collect();
             assert_eq!(created.len(), 1, "created {} times", created.len());
-            assert_eq!(created[0].item(201), shop.item(&item).await);
+            assert_eq!(created[0].item(201), shop.item(&item));
             for answer in answers.iter().filter(|answer| answer.status != 201) {
                 answer.problem(409, "item_exists");
             }
@@ -74,7 +72,7 @@ fn twenty_operators_at_once_create_an_item_once() {
 
 #[test]
 fn an_item_that_makes_no_sense_is_not_created() {
-    with_shop(async |shop| {
+    with_shop(|shop| {
         let item = fresh("item");
         let put =
             |body: &str| shop.put(format!("/inventory/{item}")).operator().body("application/json", body.to_owned());
@@ -98,75 +96,74 @@ fn an_item_that_makes_no_sense_is_not_created() {
             ("7", ""),
         ];
         for (body, pointer) in invalid {
-            put(body).send().await.invalid(pointer);
+            put(body).send().invalid(pointer);
         }
         for body in ["", "{", r#"{"unit_price":1"#, r#"{"unit_price":1}x"#, r#"{"unit_price":01}"#] {
-            put(body).send().await.problem(400, "malformed_json");
+            put(body).send().problem(400, "malformed_json");
         }
-        shop.get(format!("/inventory/{item}")).send().await.problem(404, "item_not_found");
+        shop.get(format!("/inventory/{item}")).send().problem(404, "item_not_found");
 
         // Nor is one that is there changed.
-        shop.put_item(&item, json!({"unit_price": 5, "on_hand": 5})).send().await.item(201);
-        leaves_alone(&shop, &[&item], async {
+        shop.put_item(&item, json!({"unit_price": 5, "on_hand": 5})).send().item(201);
+        leaves_alone(&shop, &[&item], || {
             for (body, pointer) in invalid {
-                put(body).send().await.invalid(pointer);
+                put(body).send().invalid(pointer);
             }
-        })
-        .await;
+        });
     });
 }
 
 #[test]
 fn an_item_id_that_makes_no_sense_is_not_created() {
-    with_shop(async |shop| {
+    with_shop(|shop| {
         for id in ["x".repeat(65), "a%20b".to_owned(), "%E4%BB%B6".to_owned(), "a:b".to_owned(), "a~b".to_owned()] {
-            shop.put_item(&id, json!({"unit_price": 1})).send().await.problem(422, "invalid_request");
-            shop.get(format!("/inventory/{id}")).send().await.problem(404, "item_not_found");
+            shop.put_item(&id, json!({"unit_price": 1})).send().problem(422, "invalid_request");
+            shop.get(format!("/inventory/{id}")).send().problem(404, "item_not_found");
         }
         // The longest, with every kind of character that is allowed.
         let id = format!("{}.Z_{}", fresh("long"), "x".repeat(64));
-        shop.put_item(&id[..64], json!({"unit_price": 1})).send().await.item(201);
+        shop.put_item(&id[..64], json!({"unit_price": 1})).send().item(201);
     });
 }
 
 #[test]
 fn an_adjustment_adds_or_takes_stock() {
-    with_shop(async |shop| {
-        let item = shop.new_item(10, 1000).await;
-        assert_eq!(shop.adjust(&item, 5).send().await.item(200).available, 15);
+    with_shop(|shop| {
+        let item = shop.new_item(10, 1000);
+        assert_eq!(shop.adjust(&item, 5).send().item(200).available, 15);
         let damaged = json!({"delta": -3, "reason": "damaged"});
         let path = format!("/inventory/{item}/adjustments");
-        assert_eq!(shop.post(&path).operator().json(damaged).send().await.item(200).available, 12);
-        assert_eq!(shop.adjust(&item, -12).send().await.item(200).on_hand, 0);
-        let problem = shop.adjust(&item, -1).send().await.problem(409, "insufficient_stock");
+        assert_eq!(shop.post(&path).operator().json(damaged).send().item(200).available, 12);
+        assert_eq!(shop.adjust(&item, -12).send().item(200).on_hand, 0);
+        let problem = shop.adjust(&item, -1).send().problem(409, "insufficient_stock");
         assert_eq!((&problem["item_id"], &problem["available"]), (&json!(item), &json!(0)));
-        assert_eq!(shop.adjust(&item, 1).send().await.item(200), shop.item(&item).await);
+        assert_eq!(shop.adjust(&item, 1).send().item(200), shop.item(&item));
     });
 }
 
 #[test]
 fn what_is_reserved_cannot_be_taken_away() {
-    with_shop(async |shop| {
-        let item = shop.new_item(10, 1000).await;
-        let (pending, paid) = (shop.place(&item, 4).await, shop.place_paid(&item, 3).await);
-        let problem = shop.adjust(&item, -4).send().await.problem(409, "insufficient_stock");
+    with_shop(|shop| {
+        let item = shop.new_item(10, 1000);
+        let (pending, paid) = (shop.place(&item, 4), shop.place_paid(&item, 3));
+        let problem = shop.adjust(&item, -4).send().problem(409, "insufficient_stock");
         assert_eq!((&problem["item_id"], &problem["available"]), (&json!(item), &json!(3)));
-        assert_eq!(shop.available(&item).await, 3);
-        shop.adjust(&item, -3).send().await.item(200);
-        assert_eq!(shop.available(&item).await, 0);
+        assert_eq!(shop.available(&item), 3);
+        shop.adjust(&item, -3).send().item(200);
+        assert_eq!(shop.available(&item), 0);
         // The orders have lost nothing.
-        shop.pay(&pending.order_id).send().await.order(200);
-        assert_eq!(shop.order_now(&paid.order_id).await, paid);
+        shop.pay(&pending.order_id).send().order(200);
+        assert_eq!(shop.order_now(&paid.order_id), paid);
     });
 }
 
 #[test]
 fn an_adjustment_that_makes_no_sense_adjusts_nothing() {
-    with_shop(async |shop| {
-        let item = shop.new_item(10, 1000).await;
+    with_shop(|shop| {
+        let item = shop.new_item(10, 1000);
         let path = format!("/inventory/{item}/adjustments");
         let adjust = |body: &str| shop.post(&path).operator().body("application/json", body.to_owned()).send();
-        leaves_alone(&shop, &[&item], async {
+        leaves_alone(&shop, &[&item], || {
             for (body, pointer) in [
                 (r#"{"delta":0}"#, "/delta"),
                 (r#"{"delta":-0}"#, "/delta"),
@@ -187,23 +184,22 @@ fn an_adjustment_that_makes_no_sense_adjusts_nothing() {
                 ("1", ""),
                 ("null", ""),
             ] {
-                adjust(body).await.invalid(pointer);
+                adjust(body).invalid(pointer);
             }
             for body in ["", "{", r#"{"delta":+1}"#, r#"{"delta":1"#, r#"{"delta":0x1}"#, r#"{"delta":NaN}"#] {
-                adjust(body).await.problem(400, "malformed_json");
+                adjust(body).problem(400, "malformed_json");
             }
-        })
-        .await;
+        });
     });
 }
 
 #[test]
 fn an_adjustment_of_an_unknown_item_makes_none() {
-    with_shop(async |shop| {
+    with_shop(|shop| {
         let item = fresh("unknown");
-        let problem = shop.adjust(&item, 5).send().await.problem(404, "item_not_found");
+        let problem = shop.adjust(&item, 5).send().problem(404, "item_not_found");
         assert_eq!(problem["item_id"], item.as_str());
-        shop.get(format!("/inventory/{item}")).send().await.problem(404, "item_not_found");
+        shop.get(format!("/inventory/{item}")).send().problem(404, "item_not_found");
     });
 }
 
@@ -220,9 +216,9 @@ fn operator_requests(shop: &Shop, item: &str) -> [Request; 4] {
 
 #[test]
 fn only_the_token_makes_an_operator() {
-    with_shop(async |shop| {
-        let item = shop.new_item(10, 1000).await;
-        let token = shop.token.clone().expect("new_item needed it");
+    with_shop(|shop| {
+        let item = shop.new_item(10, 1000);
+        let token = shop.0.token.clone().expect("new_item needed it");
         let wrong = [
             "Bearer".to_owned(),
             "Bearer ".to_owned(),
@@ -237,52 +233,50 @@ fn only_the_token_makes_an_operator() {
             format!("Bearer{token}"),
             token.to_string(),
         ];
-        leaves_alone(&shop, &[&item], async {
+        leaves_alone(&shop, &[&item], || {
             for request in operator_requests(&shop, &item) {
-                request.clone().send().await.problem(401, "unauthorized");
+                request.clone().send().problem(401, "unauthorized");
                 for authorization in &wrong {
                     let request = request.clone().header("authorization", authorization);
-                    request.send().await.problem(401, "unauthorized");
+                    request.send().problem(401, "unauthorized");
                 }
                 let request = request.header("authorization", format!("Bearer é{token}"));
-                request.send().await.problem(401, "unauthorized");
+                request.send().problem(401, "unauthorized");
             }
-        })
-        .await;
+        });
     });
 }
 
 #[test]
 fn the_name_of_the_scheme_has_no_case() {
-    with_shop(async |shop| {
-        let item = shop.new_item(10, 1000).await;
-        let token = shop.token.clone().expect("new_item needed it");
+    with_shop(|shop| {
+        let item = shop.new_item(10, 1000);
+        let token = shop.0.token.clone().expect("new_item needed it");
         for scheme in ["bearer", "BEARER", "Bearer"] {
             let request = shop.post(format!("/inventory/{item}/adjustments")).json(json!({"delta": 1}));
-            request.header("authorization", format!("{scheme} {token}")).send().await.item(200);
+            request.header("authorization", format!("{scheme} {token}")).send().item(200);
         }
-        assert_eq!(shop.available(&item).await, 13);
+        assert_eq!(shop.available(&item), 13);
     });
 }
 
 #[test]
 fn without_a_token_nobody_is_operator() {
-    with_own_server(&[("operator_token", "")], async |server| {
+    with_own_server(&[("operator_token", "")], |server| {
         let shop = &server.shop;
-        leaves_alone(shop, &["item1"], async {
+        leaves_alone(shop, &["item1"], || {
             for request in operator_requests(shop, "item1") {
                 for authorization in [None, Some("Bearer"), Some("Bearer "), Some("Bearer x"), Some("Basic Og==")] {
                     let request = match authorization {
                         Some(value) => request.clone().header("authorization", value),
                         None => request.clone(),
                     };
-                    request.send().await.problem(403, "operator_disabled");
+                    request.send().problem(403, "operator_disabled");
                 }
             }
-        })
-        .await;
+        });
         // Customers are served all the same.
-        let order = shop.place_paid("item1", 1).await;
+        let order = shop.place_paid("item1", 1);
         assert_eq!(order.total, 1000);
     });
 }

@@ -8,132 +8,131 @@ use crate::shapes::{Line, Status, varying_bits};
 
 #[test]
 fn an_order_lives_from_placed_to_paid() {
-    with_shop(async |shop| {
-        let item = shop.new_item(10, 1000).await;
-        let placed = shop.place(&item, 2).await;
+    with_shop(|shop| {
+        let item = shop.new_item(10, 1000);
+        let placed = shop.place(&item, 2);
         assert_eq!(placed.status, Status::Pending);
         assert_eq!(placed.total, 2000);
-        assert_eq!(shop.order_now(&placed.order_id).await, placed);
-        assert_eq!(shop.available(&item).await, 8);
+        assert_eq!(shop.order_now(&placed.order_id), placed);
+        assert_eq!(shop.available(&item), 8);
 
-        let paid = shop.pay(&placed.order_id).send().await.order(200);
+        let paid = shop.pay(&placed.order_id).send().order(200);
         assert_eq!(paid.status, Status::Paid);
         assert_eq!((paid.items.clone(), paid.total, paid.expires_at), (placed.items, placed.total, placed.expires_at));
-        assert_eq!(shop.order_now(&placed.order_id).await, paid);
-        assert_eq!(shop.available(&item).await, 8);
+        assert_eq!(shop.order_now(&placed.order_id), paid);
+        assert_eq!(shop.available(&item), 8);
     });
 }
 
 #[test]
 fn an_order_lives_from_placed_to_cancelled() {
-    with_shop(async |shop| {
-        let item = shop.new_item(10, 1000).await;
-        let placed = shop.place(&item, 10).await;
-        assert_eq!(shop.available(&item).await, 0);
+    with_shop(|shop| {
+        let item = shop.new_item(10, 1000);
+        let placed = shop.place(&item, 10);
+        assert_eq!(shop.available(&item), 0);
 
-        let cancelled = shop.cancel(&placed.order_id).send().await.order(200);
+        let cancelled = shop.cancel(&placed.order_id).send().order(200);
         assert_eq!(cancelled.status, Status::Cancelled);
         assert_eq!(cancelled.items, placed.items);
-        assert_eq!(shop.order_now(&placed.order_id).await, cancelled);
-        assert_eq!(shop.available(&item).await, 10);
+        assert_eq!(shop.order_now(&placed.order_id), cancelled);
+        assert_eq!(shop.available(&item), 10);
     });
 }
 
 #[test]
 fn cancelling_again_answers_the_same_and_gives_nothing_back_twice() {
-    with_shop(async |shop| {
-        let item = shop.new_item(10, 1000).await;
-        let order = shop.place(&item, 4).await;
-        let first = shop.cancel(&order.order_id).send().await.order(200);
+    with_shop(|shop| {
+        let item = shop.new_item(10, 1000);
+        let order = shop.place(&item, 4);
+        let first = shop.cancel(&order.order_id).send().order(200);
         for _ in 0..3 {
-            assert_eq!(shop.cancel(&order.order_id).send().await.order(200), first);
+            assert_eq!(shop.cancel(&order.order_id).send().order(200), first);
         }
-        assert_eq!(shop.available(&item).await, 10);
+        assert_eq!(shop.available(&item), 10);
     });
 }
 
 #[test]
 fn twenty_cancellations_at_once_give_the_stock_back_once() {
-    with_shop(async |shop| {
-        let item = shop.new_item(10, 1000).await;
-        let (kept, order) = (shop.place(&item, 2).await, shop.place(&item, 3).await);
+    with_shop(|shop| {
+        let item = shop.new_item(10, 1000);
+        let (kept, order) = (shop.place(&item, 2), shop.place(&item, 3));
         let cancel = shop.cancel(&order.order_id);
-        let answers = at_once(20, move |_| cancel.clone().send()).await;
+        let answers = at_once(20, move |_| cancel.clone().send());
         for answer in answers {
             assert_eq!(answer.order(200).status, Status::Cancelled);
         }
-        assert_eq!(shop.available(&item).await, 8);
-        assert_eq!(shop.order_now(&kept.order_id).await, kept);
+        assert_eq!(shop.available(&item), 8);
+        assert_eq!(shop.order_now(&kept.order_id), kept);
     });
 }
 
 #[test]
 fn a_cancelled_order_cannot_be_paid() {
-    with_shop(async |shop| {
-        let item = shop.new_item(10, 1000).await;
-        let order = shop.place_cancelled(&item, 4).await;
-        leaves_alone(&shop, &[&item], async {
-            shop.pay(&order.order_id).send().await.problem(409, "order_not_payable");
+    with_shop(|shop| {
+        let item = shop.new_item(10, 1000);
+        let order = shop.place_cancelled(&item, 4);
+        leaves_alone(&shop, &[&item], || {
+            shop.pay(&order.order_id).send().problem(409, "order_not_payable");
             let paying = json!({"method": "card", "amount": order.total});
-            shop.pay(&order.order_id).json(paying).send().await.problem(409, "order_not_payable");
-        })
-        .await;
-        assert_eq!(shop.order_now(&order.order_id).await, order);
+            shop.pay(&order.order_id).json(paying).send().problem(409, "order_not_payable");
+        });
+        assert_eq!(shop.order_now(&order.order_id), order);
     });
 }
 
 #[test]
 fn a_paid_order_cannot_be_cancelled() {
-    with_shop(async |shop| {
-        let item = shop.new_item(10, 1000).await;
-        let order = shop.place_paid(&item, 4).await;
-        shop.cancel(&order.order_id).send().await.problem(409, "order_not_cancellable");
-        assert_eq!(shop.order_now(&order.order_id).await, order);
-        assert_eq!(shop.available(&item).await, 6);
+    with_shop(|shop| {
+        let item = shop.new_item(10, 1000);
+        let order = shop.place_paid(&item, 4);
+        shop.cancel(&order.order_id).send().problem(409, "order_not_cancellable");
+        assert_eq!(shop.order_now(&order.order_id), order);
+        assert_eq!(shop.available(&item), 6);
     });
 }
 
 #[test]
 fn cancelled_stock_can_be_bought_by_others() {
-    with_shop(async |shop| {
-        let item = shop.new_item(3, 1000).await;
-        let order = shop.place(&item, 3).await;
-        shop.order(json!({"item_id": item, "quantity": 1})).send().await.problem(409, "insufficient_stock");
-        shop.cancel(&order.order_id).send().await.order(200);
-        let next = shop.place_paid(&item, 3).await;
+    with_shop(|shop| {
+        let item = shop.new_item(3, 1000);
+        let order = shop.place(&item, 3);
+        shop.order(json!({"item_id": item, "quantity": 1})).send().problem(409, "insufficient_stock");
+        shop.cancel(&order.order_id).send().order(200);
+        let next = shop.place_paid(&item, 3);
         assert_eq!(next.status, Status::Paid);
-        assert_eq!(shop.available(&item).await, 0);
+        assert_eq!(shop.available(&item), 0);
     });
 }
 
 #[test]
 fn the_answer_says_what_was_ordered_and_where_it_is() {
-    with_shop(async |shop| {
-        let item = shop.new_item(10, 1234).await;
+    with_shop(|shop| {
+        let item = shop.new_item(10, 1234);
         let request = json!({"items": [{"item_id": item, "quantity": 3}], "customer_id": "customer 7"});
-        let answer = shop.order(request).send().await;
+        let answer = shop.order(request).send();
         let order = answer.order(201);
         assert_eq!(order.items, [Line { item_id: item.clone(), quantity: 3, unit_price: 1234 }]);
         assert_eq!(order.total, 3702);
         assert_eq!(order.customer_id.as_deref(), Some("customer 7"));
-        assert_eq!(order.currency, shop.item(&item).await.currency);
+        assert_eq!(order.currency, shop.item(&item).currency);
         assert!(answer.header("idempotent-replayed").is_none(), "{answer}");
         // An unpaid order says nothing of a payment, not even that there is none.
         assert!(answer.value().get("payment").is_none(), "{answer}");
 
         let location = answer.header("location").expect("a 201 has a location");
-        let path = location.strip_prefix(&format!("http://{}", shop.authority)).unwrap_or(location);
-        assert_eq!(path, format!("{}/orders/{}", shop.base, order.order_id));
-        assert_eq!(shop.order_now(&order.order_id).await, order);
+        let path = location.strip_prefix(&format!("http://{}", shop.0.authority)).unwrap_or(location);
+        assert_eq!(path, format!("{}/orders/{}", shop.0.base, order.order_id));
+        assert_eq!(shop.order_now(&order.order_id), order);
     });
 }
 
 #[test]
 fn the_short_form_means_one_line() {
-    with_shop(async |shop| {
-        let item = shop.new_item(10, 1000).await;
+    with_shop(|shop| {
+        let item = shop.new_item(10, 1000);
         let request = json!({"item_id": item, "quantity": 2, "customer_id": "c"});
-        let order = shop.order(request).send().await.order(201);
+        let order = shop.order(request).send().order(201);
         assert_eq!(order.items, [Line { item_id: item, quantity: 2, unit_price: 1000 }]);
         assert_eq!(order.customer_id.as_deref(), Some("c"));
     });
@@ -141,173 +140,166 @@ fn the_short_form_means_one_line() {
 
 #[test]
 fn a_customer_id_has_up_to_128_characters_whatever_their_bytes() {
-    with_shop(async |shop| {
-        let item = shop.new_item(10, 1000).await;
+    with_shop(|shop| {
+        let item = shop.new_item(10, 1000);
         for customer in ["x".to_owned(), "🦀".repeat(128), "客".repeat(128), "\"\\/ \u{7f}<script>".to_owned()] {
             let request = json!({"item_id": item, "quantity": 1, "customer_id": customer});
-            let order = shop.order(request).send().await.order(201);
+            let order = shop.order(request).send().order(201);
             assert_eq!(order.customer_id.as_deref(), Some(customer.as_str()));
-            assert_eq!(shop.order_now(&order.order_id).await, order);
+            assert_eq!(shop.order_now(&order.order_id), order);
         }
     });
 }
 
 #[test]
 fn an_order_of_several_items_takes_and_returns_them_all() {
-    with_shop(async |shop| {
-        let (a, b) = (shop.new_item(10, 1000).await, shop.new_item(5, 2500).await);
+    with_shop(|shop| {
+        let (a, b) = (shop.new_item(10, 1000), shop.new_item(5, 2500));
         let request = json!({"items": [{"item_id": a, "quantity": 2}, {"item_id": b, "quantity": 3}]});
-        let order = shop.order(request.clone()).send().await.order(201);
+        let order = shop.order(request.clone()).send().order(201);
         assert_eq!((order.quantity(&a), order.quantity(&b), order.items.len()), (2, 3, 2));
         assert_eq!(order.total, 2 * 1000 + 3 * 2500);
-        assert_eq!((shop.available(&a).await, shop.available(&b).await), (8, 2));
-        shop.cancel(&order.order_id).send().await.order(200);
-        assert_eq!((shop.available(&a).await, shop.available(&b).await), (10, 5));
+        assert_eq!((shop.available(&a), shop.available(&b)), (8, 2));
+        shop.cancel(&order.order_id).send().order(200);
+        assert_eq!((shop.available(&a), shop.available(&b)), (10, 5));
 
-        let order = shop.order(request).send().await.order(201);
-        shop.pay(&order.order_id).send().await.order(200);
-        assert_eq!((shop.available(&a).await, shop.available(&b).await), (8, 2));
+        let order = shop.order(request).send().order(201);
+        shop.pay(&order.order_id).send().order(200);
+        assert_eq!((shop.available(&a), shop.available(&b)), (8, 2));
     });
 }
 
 #[test]
 fn lines_of_the_same_item_are_added_up() {
-    with_shop(async |shop| {
-        let (a, b) = (shop.new_item(5, 10).await, shop.new_item(5, 100).await);
+    with_shop(|shop| {
+        let (a, b) = (shop.new_item(5, 10), shop.new_item(5, 100));
         let line = |item: &str, quantity| json!({"item_id": item, "quantity": quantity});
-        let order = shop.order(json!({"items": [line(&a, 2), line(&b, 1), line(&a, 3)]})).send().await.order(201);
+        let order = shop.order(json!({"items": [line(&a, 2), line(&b, 1), line(&a, 3)]})).send().order(201);
         assert_eq!((order.items.len(), order.quantity(&a), order.quantity(&b)), (2, 5, 1));
         assert_eq!(order.total, 150);
-        assert_eq!((shop.available(&a).await, shop.available(&b).await), (0, 4));
+        assert_eq!((shop.available(&a), shop.available(&b)), (0, 4));
 
         // Two lines that fit one by one, and do not fit together.
-        leaves_alone(&shop, &[&b], async {
+        leaves_alone(&shop, &[&b], || {
             let request = json!({"items": [line(&b, 2), line(&b, 3)]});
-            let problem = shop.order(request).send().await.problem(409, "insufficient_stock");
+            let problem = shop.order(request).send().problem(409, "insufficient_stock");
             assert_eq!((&problem["available"], &problem["requested"]), (&json!(4), &json!(5)));
-        })
-        .await;
+        });
     });
 }
 
 #[test]
 fn an_order_may_have_fifty_lines() {
-    with_shop(async |shop| {
+    with_shop(|shop| {
         let mut lines = Vec::new();
         for price in 1..=50 {
-            lines.push(json!({"item_id": shop.new_item(3, price).await, "quantity": 2}));
+            lines.push(json!({"item_id": shop.new_item(3, price), "quantity": 2}));
         }
-        let order = shop.order(json!({"items": lines})).send().await.order(201);
+        let order = shop.order(json!({"items": lines})).send().order(201);
         assert_eq!((order.items.len(), order.total), (50, 50 * 51));
         for line in &order.items {
-            assert_eq!(shop.available(&line.item_id).await, 1);
+            assert_eq!(shop.available(&line.item_id), 1);
         }
-        shop.cancel(&order.order_id).send().await.order(200);
+        shop.cancel(&order.order_id).send().order(200);
         for line in &order.items {
-            assert_eq!(shop.available(&line.item_id).await, 3);
+            assert_eq!(shop.available(&line.item_id), 3);
         }
     });
 }
 
 #[test]
 fn a_quantity_may_be_a_million() {
-    with_shop(async |shop| {
-        let item = shop.new_item(1_000_001, 7).await;
-        assert_eq!(shop.place(&item, 1_000_000).await.total, 7_000_000);
-        assert_eq!(shop.available(&item).await, 1);
+    with_shop(|shop| {
+        let item = shop.new_item(1_000_001, 7);
+        assert_eq!(shop.place(&item, 1_000_000).total, 7_000_000);
+        assert_eq!(shop.available(&item), 1);
     });
 }
 
 #[test]
 fn too_little_stock_is_said_with_numbers_and_nothing_is_held() {
-    with_shop(async |shop| {
-        let item = shop.new_item(5, 1000).await;
-        shop.place(&item, 2).await;
-        leaves_alone(&shop, &[&item], async {
+    with_shop(|shop| {
+        let item = shop.new_item(5, 1000);
+        shop.place(&item, 2);
+        leaves_alone(&shop, &[&item], || {
             let request = json!({"item_id": item, "quantity": 4});
-            let problem = shop.order(request).send().await.problem(409, "insufficient_stock");
+            let problem = shop.order(request).send().problem(409, "insufficient_stock");
             assert_eq!(problem["item_id"], item.as_str());
             assert_eq!((&problem["available"], &problem["requested"]), (&json!(3), &json!(4)));
-        })
-        .await;
+        });
         // What is left can still be had, to the last piece, and then none.
-        shop.place(&item, 3).await;
+        shop.place(&item, 3);
         let request = json!({"item_id": item, "quantity": 1});
-        let problem = shop.order(request).send().await.problem(409, "insufficient_stock");
+        let problem = shop.order(request).send().problem(409, "insufficient_stock");
         assert_eq!((&problem["available"], &problem["requested"]), (&json!(0), &json!(1)));
     });
 }
 
 #[test]
 fn one_short_line_holds_nothing_of_the_others() {
-    with_shop(async |shop| {
-        let (a, b, c) = (shop.new_item(9, 1).await, shop.new_item(1, 1).await, shop.new_item(9, 1).await);
-        leaves_alone(&shop, &[&a, &b, &c], async {
+    with_shop(|shop| {
+        let (a, b, c) = (shop.new_item(9, 1), shop.new_item(1, 1), shop.new_item(9, 1));
+        leaves_alone(&shop, &[&a, &b, &c], || {
             // Whatever order the lines are worked through in, the short one comes first, between and last.
             for short in [&a, &b, &c] {
                 let lines: Vec<_> = [&a, &b, &c]
                     .into_iter()
                     .map(|item| json!({"item_id": item, "quantity": if item == short { 10 } else { 1 }}))
                     .collect();
-                let problem = shop.order(json!({"items": lines})).send().await.problem(409, "insufficient_stock");
+                let problem = shop.order(json!({"items": lines})).send().problem(409, "insufficient_stock");
                 assert_eq!(problem["item_id"], short.as_str());
                 assert_eq!(problem["requested"], 10);
             }
-        })
-        .await;
+        });
     });
 }
 
 #[test]
 fn an_unknown_item_is_named_and_nothing_is_held() {
-    with_shop(async |shop| {
-        let item = shop.new_item(5, 1000).await;
+    with_shop(|shop| {
+        let item = shop.new_item(5, 1000);
         let unknown = fresh("unknown");
-        leaves_alone(&shop, &[&item], async {
+        leaves_alone(&shop, &[&item], || {
             for items in [
                 json!([{"item_id": unknown, "quantity": 1}]),
                 json!([{"item_id": item, "quantity": 1}, {"item_id": unknown, "quantity": 1}]),
                 json!([{"item_id": unknown, "quantity": 1}, {"item_id": item, "quantity": 1}]),
             ] {
-                let problem = shop.order(json!({"items": items})).send().await.problem(404, "item_not_found");
+                let problem = shop.order(json!({"items": items})).send().problem(404, "item_not_found");
                 assert_eq!(problem["item_id"], unknown.as_str());
             }
-        })
-        .await;
+        });
     });
 }
 
 #[test]
 fn a_new_price_leaves_placed_orders_as_they_were() {
-    with_shop(async |shop| {
-        let item = shop.new_item(10, 1000).await;
-        let before = shop.place(&item, 2).await;
-        shop.put_item(&item, json!({"unit_price": 1500})).send().await.item(200);
-        assert_eq!(shop.order_now(&before.order_id).await, before);
-        let after = shop.place(&item, 2).await;
+    with_shop(|shop| {
+        let item = shop.new_item(10, 1000);
+        let before = shop.place(&item, 2);
+        shop.put_item(&item, json!({"unit_price": 1500})).send().item(200);
+        assert_eq!(shop.order_now(&before.order_id), before);
+        let after = shop.place(&item, 2);
         assert_eq!((before.total, after.total), (2000, 3000));
         // Each is paid at its own price.
         let paying = json!({"method": "card", "amount": 3000});
-        shop.pay(&before.order_id).json(paying.clone()).send().await.problem(422, "amount_mismatch");
-        shop.pay(&after.order_id).json(paying).send().await.order(200);
-        shop.pay(&before.order_id).json(json!({"amount": 2000})).send().await.order(200);
+        shop.pay(&before.order_id).json(paying.clone()).send().problem(422, "amount_mismatch");
+        shop.pay(&after.order_id).json(paying).send().order(200);
+        shop.pay(&before.order_id).json(json!({"amount": 2000})).send().order(200);
     });
 }
 
 #[test]
 fn order_ids_cannot_be_guessed() {
-    with_shop(async |shop| {
-        let item = shop.new_item(200, 1).await;
+    with_shop(|shop| {
+        let item = shop.new_item(200, 1);
         let mut ids = Vec::new();
         for _ in 0..4 {
             let (shop, item) = (shop.clone(), item.clone());
-            ids.extend(
-                at_once(50, move |_| {
-                    let (shop, item) = (shop.clone(), item.clone());
-                    async move { shop.place(&item, 1).await.order_id }
-                })
-                .await,
-            );
+            ids.extend(at_once(50, move |_| {
+                let (shop, item) = (shop.clone(), item.clone());
+                shop.place(&item, 1).order_id
+            }));
         }
         // Safe in a URL as they are.
         for id in &ids {
@@ -323,9 +315,9 @@ fn order_ids_cannot_be_guessed() {
 
 #[test]
 fn what_is_no_order_is_not_found() {
-    with_shop(async |shop| {
-        let item = shop.new_item(5, 1000).await;
-        let order = shop.place(&item, 1).await;
+    with_shop(|shop| {
+        let item = shop.new_item(5, 1000);
+        let order = shop.place(&item, 1);
         let near = [
             "00000000-0000-4000-8000-000000000000".to_owned(),
             "0".to_owned(),
@@ -343,10 +335,10 @@ fn what_is_no_order_is_not_found() {
             "';DROP%20TABLE%20spin_key_value;--".to_owned(),
         ];
         for id in near.iter().filter(|id| **id != order.order_id) {
-            shop.get(format!("/orders/{id}")).send().await.problem(404, "order_not_found");
-            shop.pay(id).send().await.problem(404, "order_not_found");
-            shop.cancel(id).send().await.problem(404, "order_not_found");
+            shop.get(format!("/orders/{id}")).send().problem(404, "order_not_found");
+            shop.pay(id).send().problem(404, "order_not_found");
+            shop.cancel(id).send().problem(404, "order_not_found");
         }
-        assert_eq!(shop.order_now(&order.order_id).await, order);
+        assert_eq!(shop.order_now(&order.order_id), order);
     });
 }

@@ -6,8 +6,8 @@ use crate::client::{Shop, at_once};
 use crate::server::with_own_server;
 use crate::shapes::{Inventory, Item};
 
-async fn list(shop: &Shop) -> Vec<Item> {
-    let answer = shop.get("/inventory").send().await;
+fn list(shop: &Shop) -> Vec<Item> {
+    let answer = shop.get("/inventory").send();
     Inventory::parse(&answer.expect(200).body).unwrap_or_else(|error| panic!("{answer}\n{error}")).items
 }
 
@@ -26,8 +26,8 @@ fn preset() -> Vec<Item> {
 
 #[test]
 fn a_fresh_store_has_the_preset_items_and_no_others() {
-    with_own_server(&[], async |server| {
-        assert_eq!(list(&server.shop).await, preset());
+    with_own_server(&[], |server| {
+        assert_eq!(list(&server.shop), preset());
     });
 }
 
@@ -35,7 +35,7 @@ fn a_fresh_store_has_the_preset_items_and_no_others() {
 fn each_kind_of_first_request_finds_the_preset_items() {
     let first: [(&str, u16); 5] = [("read", 200), ("order", 201), ("adjust", 200), ("price", 200), ("create", 409)];
     for (kind, status) in first {
-        with_own_server(&[], async |server| {
+        with_own_server(&[], |server| {
             let shop = &server.shop;
             let request = match kind {
                 "read" => shop.get("/inventory/item1"),
@@ -44,10 +44,10 @@ fn each_kind_of_first_request_finds_the_preset_items() {
                 "price" => shop.put_item("item1", json!({"unit_price": 5})),
                 _ => shop.put_item("item1", json!({"unit_price": 5, "on_hand": 5})),
             };
-            request.send().await.expect(status);
+            request.send().expect(status);
             let on_hand = if kind == "adjust" { 101 } else { 100 };
-            assert_eq!(shop.item("item1").await.on_hand, on_hand, "{kind}");
-            assert_eq!(list(shop).await.len(), 3, "{kind}");
+            assert_eq!(shop.item("item1").on_hand, on_hand, "{kind}");
+            assert_eq!(list(shop).len(), 3, "{kind}");
         });
     }
 }
@@ -55,7 +55,7 @@ fn each_kind_of_first_request_finds_the_preset_items() {
 #[test]
 fn twenty_first_requests_at_once_give_the_preset_once() {
     for _ in 0..3 {
-        with_own_server(&[], async |server| {
+        with_own_server(&[], |server| {
             let shop = server.shop.clone();
             let answers = at_once(20, move |n| {
                 let request = match n % 5 {
@@ -66,8 +66,7 @@ fn twenty_first_requests_at_once_give_the_preset_once() {
                     _ => shop.get("/ready"),
                 };
                 request.send()
-            })
-            .await;
+            });
             for answer in &answers {
                 assert!(answer.status < 300, "{answer}");
             }
@@ -76,40 +75,40 @@ fn twenty_first_requests_at_once_give_the_preset_once() {
             expected[1].available = 46;
             expected[2].on_hand = 71;
             expected[2].available = 71;
-            assert_eq!(list(&server.shop).await, expected);
+            assert_eq!(list(&server.shop), expected);
         });
     }
 }
 
 #[test]
 fn the_first_customers_of_all_cannot_oversell_the_preset() {
-    with_own_server(&[], async |server| {
+    with_own_server(&[], |server| {
         let shop = server.shop.clone();
-        let answers = at_once(20, move |_| shop.order(json!({"item_id": "item1", "quantity": 10})).send()).await;
+        let answers = at_once(20, move |_| shop.order(json!({"item_id": "item1", "quantity": 10})).send());
         let (placed, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 201);
         assert_eq!(placed.len(), 10);
         for answer in refused {
             answer.problem(409, "insufficient_stock");
         }
-        assert_eq!(server.shop.available("item1").await, 0);
+        assert_eq!(server.shop.available("item1"), 0);
     });
 }
 
 #[test]
 fn the_preset_is_given_once_and_never_again() {
-    with_own_server(&[], async |server| {
+    with_own_server(&[], |server| {
         let shop = &server.shop;
-        shop.adjust("item1", -100).send().await.item(200);
-        shop.put_item("item2", json!({"unit_price": 1})).send().await.item(200);
-        shop.place_paid("item3", 75).await;
-        let sold_out = list(shop).await.into_iter().map(|item| (item.available, item.unit_price)).collect::<Vec<_>>();
+        shop.adjust("item1", -100).send().item(200);
+        shop.put_item("item2", json!({"unit_price": 1})).send().item(200);
+        shop.place_paid("item3", 75);
+        let sold_out = list(shop).into_iter().map(|item| (item.available, item.unit_price)).collect::<Vec<_>>();
         assert_eq!(sold_out, [(0, 1000), (50, 1), (0, 1500)]);
-        server.restart().await;
+        server.restart();
         for _ in 0..2 {
-            let now = list(&server.shop).await.into_iter().map(|item| (item.available, item.unit_price));
+            let now = list(&server.shop).into_iter().map(|item| (item.available, item.unit_price));
             assert_eq!(now.collect::<Vec<_>>(), sold_out);
         }
         let one = json!({"item_id": "item3", "quantity": 1});
-        server.shop.order(one).send().await.problem(409, "insufficient_stock");
+        server.shop.order(one).send().problem(409, "insufficient_stock");
     });
 }

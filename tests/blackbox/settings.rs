@@ -10,8 +10,8 @@ use crate::shapes::Inventory;
 #[test]
 fn an_order_can_be_paid_for_as_long_as_the_window_says() {
     for (variables, seconds) in [(&[][..], 900), (&[("payment_window_seconds", "86400")][..], 86_400)] {
-        with_own_server(variables, async |server| {
-            let order = server.shop.place("item1", 1).await;
+        with_own_server(variables, |server| {
+            let order = server.shop.place("item1", 1);
             assert_eq!(order.expires_at.since(order.placed_at), Some(Duration::from_secs(seconds)));
         });
     }
@@ -19,16 +19,16 @@ fn an_order_can_be_paid_for_as_long_as_the_window_says() {
 
 #[test]
 fn every_price_is_in_the_currency_that_is_set() {
-    with_own_server(&[("currency", "EUR")], async |server| {
+    with_own_server(&[("currency", "EUR")], |server| {
         let shop = &server.shop;
-        let answer = shop.get("/inventory").send().await;
+        let answer = shop.get("/inventory").send();
         let list = Inventory::parse(&answer.expect(200).body).unwrap_or_else(|error| panic!("{answer}\n{error}"));
         assert!(list.items.iter().all(|item| item.currency == "EUR"), "{answer}");
-        let created = shop.put_item("pen", json!({"unit_price": 5, "on_hand": 5})).send().await.item(201);
+        let created = shop.put_item("pen", json!({"unit_price": 5, "on_hand": 5})).send().item(201);
         assert_eq!(created.currency, "EUR");
-        let order = shop.place("pen", 1).await;
+        let order = shop.place("pen", 1);
         assert_eq!(order.currency, "EUR");
-        assert_eq!(shop.pay(&order.order_id).send().await.order(200).currency, "EUR");
+        assert_eq!(shop.pay(&order.order_id).send().order(200).currency, "EUR");
     });
 }
 
@@ -44,22 +44,22 @@ fn a_shop_that_is_not_configured_says_so_and_sells_nothing() {
         ("currency", "yuan"),
         ("currency", "cny"),
     ] {
-        with_own_server(&[(name, value)], async |server| {
+        with_own_server(&[(name, value)], |server| {
             let shop = &server.shop;
             // The process is well; the shop is not.
-            shop.get("/health").send().await.expect(200);
+            shop.get("/health").send().expect(200);
             let order = json!({"item_id": "item1", "quantity": 1});
             for request in [shop.order(order), shop.get("/inventory/item1"), shop.get("/ready"), shop.pay("none")] {
-                request.send().await.problem(503, "misconfigured");
+                request.send().problem(503, "misconfigured");
             }
-            shop.get("/none").send().await.problem(404, "not_found");
+            shop.get("/none").send().problem(404, "not_found");
         });
     }
 }
 
 #[test]
 fn nothing_says_the_operators_token() {
-    with_own_server(&[("operator_token", "a-very-secret-token")], async |server| {
+    with_own_server(&[("operator_token", "a-very-secret-token")], |server| {
         let shop = &server.shop;
         for request in [
             shop.put("/inventory/item1").header("authorization", "Bearer wrong").json(json!({"unit_price": 1})),
@@ -68,7 +68,7 @@ fn nothing_says_the_operators_token() {
             shop.get("/ready").operator(),
             shop.get("/none").operator(),
         ] {
-            let answer = request.send().await;
+            let answer = request.send();
             assert!(!answer.to_string().contains("very-secret"), "{answer}");
         }
     });

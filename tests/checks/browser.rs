@@ -3,10 +3,11 @@
 use std::fs;
 use std::process::Command;
 
+use harness::{TOKEN, root};
 use host::toolchain::say;
 
-use crate::shop::{Shop, TOKEN};
-use crate::{npm, root};
+use crate::npm;
+use crate::shop::Shop;
 
 #[test]
 fn people_can_use_the_pages_in_a_browser() {
@@ -21,12 +22,11 @@ fn people_can_use_the_pages_in_a_browser() {
     }
     let shop = Shop::open(&[]);
     let short = Shop::open(&[("payment_window_seconds", "3")]);
-    let url = |shop: &Shop| format!("http://{}", shop.server.address());
     let pictures = root().join("target/screenshots");
     let run = Command::new("node")
         .args(["--test", "--test-reporter=spec", "all.test.mjs"])
-        .env("BASE_URL", url(&shop))
-        .env("BASE_URL_SHORT", url(&short))
+        .env("BASE_URL", shop.server.client.url())
+        .env("BASE_URL_SHORT", short.server.client.url())
         .env("OPERATOR_TOKEN", TOKEN)
         .env("SCREENSHOTS", &pictures)
         .current_dir(&folder)

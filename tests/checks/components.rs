@@ -41,8 +41,8 @@ fn an_instance_has_at_most_4_mib_of_memory_at_its_last_request() {
             None,
         );
     }
-    let mut components = shop.server.stats().components;
-    // Nobody has asked for pages or reports.
+    let mut components = shop.server.host.stats().components;
+    // No request was for pages or reports.
     for id in ["console", "reports"] {
         assert!(components.remove(id).is_some_and(|component| component.requests == 0), "{id}");
     }

@@ -6,7 +6,7 @@ use std::process::Command;
 use api::Route;
 
 use crate::platforms::{manifest, platforms};
-use crate::root;
+use harness::root;
 
 #[test]
 fn the_files_that_are_made_from_others_are_up_to_date() {

@@ -8,7 +8,7 @@ use std::process::Command;
 use serde::Deserialize;
 use spdx::{Expression, Licensee, ParseMode};
 
-use crate::root;
+use harness::root;
 
 const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
 

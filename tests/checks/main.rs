@@ -15,10 +15,3 @@ mod shop;
 mod spinkube;
 mod store_calls;
 mod unit_tests_on_wasm;
-
-use std::path::{Path, PathBuf};
-
-/// The root of the workspace.
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("this crate is two levels below the root")
-}

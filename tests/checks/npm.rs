@@ -4,9 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use harness::root;
 use host::toolchain::say;
-
-use crate::root;
 
 /// Installs what `tests/NAME/package-lock.json` says, unless it is there, below `target`. Answers where.
 pub fn install(name: &str) -> PathBuf {

@@ -4,13 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use domain::{ItemId, Key, KeyDigest, OrderId};
-
-use host::manifest_of;
+use harness::{Target, root, server};
 use serde::Deserialize;
 use wasmparser::{MemoryType, Parser, Payload};
-
-use crate::root;
-use crate::shop::Shop;
 
 /// What `platforms.toml` says of a target's platform.
 #[derive(Deserialize)]
@@ -39,16 +35,20 @@ pub fn platforms() -> BTreeMap<String, Platform> {
     toml::from_str(&file).expect("platforms.toml is as it should be")
 }
 
+fn named(target: &str) -> Target {
+    target.parse().unwrap_or_else(|error| panic!("{target}: {error}"))
+}
+
 /// The manifest of a target as it is written.
 pub fn manifest(target: &str) -> toml::Table {
-    let file = manifest_of(&root().join("spin.toml"), target);
+    let file = named(target).manifest();
     let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     text.parse().unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
 /// Builds a target as its manifest says, and reads what it has built: components by id.
 pub fn components(target: &str) -> BTreeMap<String, Vec<u8>> {
-    Shop::build(target);
+    server::build(named(target)).unwrap_or_else(|error| panic!("{target}: {error}"));
     let manifest = manifest(target);
     let components = manifest["component"].as_table().expect("there are components").iter();
     let component = |(id, component): (&String, &toml::Value)| {

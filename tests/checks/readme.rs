@@ -3,8 +3,9 @@
 use std::fs;
 use std::process::Command;
 
-use crate::root;
-use crate::shop::{Shop, TOKEN};
+use harness::{TOKEN, root};
+
+use crate::shop::Shop;
 
 /// A command of a tour, and what its page says that it prints.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,7 +38,7 @@ fn take_tour(page: &str, expected: usize) {
     assert!(steps.len() >= expected, "the tour has {} steps", steps.len());
 
     let shop = Shop::open(&[]);
-    let here = |command: &str| command.replace("localhost:3000", &shop.server.address().to_string());
+    let here = |command: &str| command.replace("localhost:3000", &shop.server.client.authority);
     // One shell for all, since a step uses what an earlier one has set; a line that no step prints stands in between.
     let script: Vec<_> = steps.iter().map(|step| format!("{}\necho; echo --next--", here(&step.command))).collect();
     let run = Command::new("bash").args(["-c", &format!("exec 2>&1\n{}", script.join("\n"))]).output();

@@ -3,8 +3,10 @@
 use std::fs;
 use std::process::Command;
 
-use crate::shop::{Shop, TOKEN};
-use crate::{npm, root};
+use harness::{TOKEN, root};
+
+use crate::npm;
+use crate::shop::Shop;
 
 #[test]
 fn each_request_of_requests_http_is_answered_as_it_expects() {
@@ -17,7 +19,7 @@ fn each_request_of_requests_http_is_answered_as_it_expects() {
     for _ in 0..2 {
         let run = Command::new(npm::install("httpyac").join("node_modules/.bin/httpyac"))
             .args(["send", "requests.http", "--all", "--filter", "only-failed", "--no-color", "--var"])
-            .args([format!("baseUrl=http://{}", shop.server.address()), format!("operatorToken={TOKEN}")])
+            .args([format!("baseUrl={}", shop.server.client.url()), format!("operatorToken={TOKEN}")])
             .current_dir(root().join("tests"))
             .output()
             .expect("the runner runs");

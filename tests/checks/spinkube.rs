@@ -1,5 +1,5 @@
-//! What is in deploy/spinkube can be applied as it is: each file says what Kubernetes, SpinKube and Spin let it say, and the
-//! files fit each other, the manifest and the page that tells how to use them.
+//! What is in deploy/spinkube can be applied as it is: each file says what Kubernetes, SpinKube and Spin let it say, and
+//! the files fit each other, the manifest and the page that tells how to use them.
 //!
 //! The schemas beside this file are ours. They hold what is known of the platform, each with its source.
 
@@ -7,11 +7,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
+use harness::root;
 use jsonschema::Validator;
 use serde::Deserialize;
 use serde_json::{Value, json};
-
-use crate::root;
 
 fn deploy(file: &str) -> PathBuf {
     root().join("deploy/spinkube").join(file)

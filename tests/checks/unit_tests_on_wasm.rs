@@ -5,9 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use harness::root;
 use host::toolchain::{by_hand, ensure_target, say};
-
-use crate::root;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 

@@ -2,17 +2,13 @@
 
 #![allow(dead_code, reason = "the tests of another target use more of the tools")]
 
-const TARGET: Target = Target::AkamaiFunctions;
+const TARGET: harness::Target = harness::Target::AkamaiFunctions;
 
 mod books;
 mod crashes;
-mod given;
-mod kept;
+mod fixture;
 mod race;
 mod redis_in_trouble;
 mod requests;
 mod shop;
 mod stops;
-mod target;
-
-use target::Target;

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use harness::Request;
 use serde_json::Value;
 
-use crate::requests::{Answer, DELTA, Request};
+use crate::requests::{self, Answer, DELTA};
 use crate::shop::{Records, Shop, Store};
 
 /// What each item of these tests begins with.
@@ -70,7 +71,7 @@ impl Books {
             .told
             .iter()
             .filter(|(request, answer)| request.method == "POST" && request.path == path && answered(answer));
-        asked.filter(|(request, _)| request.key.is_none() || keys.insert(&request.key)).count()
+        asked.filter(|(request, _)| request.key_of().is_none_or(|key| keys.insert(key))).count()
     }
 
     /// What an order has become stays for ever.
@@ -86,12 +87,13 @@ impl Books {
     fn told_is_true(&self, records: &Records, request: &Request, answer: &Answer) {
         let context = || format!("{request:?} was told {answer:?}; there is {records:#?}");
         let segments: Vec<_> = request.path.split('/').skip(1).collect();
-        match (request.method, segments.as_slice(), answer.status) {
+        match (request.method.as_str(), segments.as_slice(), answer.status) {
             ("POST", ["orders"], 201) => {
                 let order = answer.order();
                 let payment = &records[&format!("payment:{order}")];
                 let lines = lines(&records[&format!("order:{order}")]);
-                let asked = lines.iter().map(|(item, quantity)| (*item, *quantity)).collect::<BTreeMap<_, _>>();
+                let asked =
+                    lines.iter().map(|(item, quantity)| ((*item).to_owned(), *quantity)).collect::<BTreeMap<_, _>>();
                 let wanted = asked_for(request);
                 assert_eq!(asked, wanted, "{}", context());
                 let held = || lines.iter().all(|(item, quantity)| held(records, item, order) == Some(*quantity));
@@ -119,8 +121,8 @@ impl Books {
                     self.told.iter().rev().find(|(other, answer)| {
                         other.path == request.path && other.method == "PUT" && answer.status < 300
                     });
-                let price = last.map(|(request, _)| &request.body["unit_price"]);
-                assert_eq!(record.map(|record| &record["unit_price"]), price, "{}", context());
+                let price = last.map(|(request, _)| request.value()["unit_price"].clone());
+                assert_eq!(record.map(|record| record["unit_price"].clone()), price, "{}", context());
             }
             _ => {}
         }
@@ -129,7 +131,7 @@ impl Books {
     /// A repeat of an order with a key answers with the order that was placed, whatever has become of it.
     pub fn repeat_what_has_a_key(&self, shop: &Shop) {
         for (request, answer) in &self.told {
-            if request.key.is_some() && request.path == "/orders" && answer.status == 201 {
+            if request.key_of().is_some() && request.path == "/orders" && answer.status == 201 {
                 assert_eq!(shop.must(request, 201).order(), answer.order(), "{request:?}");
             }
         }
@@ -151,7 +153,7 @@ impl Books {
         let left: Vec<_> = left.filter(|(_, left)| *left > 0).collect();
         let request = Request::place(&left);
         let placed = shop.must(&request, 201);
-        let pay = Request::pay(placed.order());
+        let pay = requests::pay(placed.order());
         let paid = shop.must(&pay, 200);
         self.told(&request, &placed);
         self.told(&pay, &paid);
@@ -252,9 +254,10 @@ fn lines(order: &Value) -> Vec<(&str, u64)> {
     lines.map(|line| (line["item_id"].as_str().expect("an item"), number(line, "quantity"))).collect()
 }
 
-fn asked_for(request: &Request) -> BTreeMap<&str, u64> {
-    let lines = request.body["items"].as_array().into_iter().flatten();
-    lines.map(|line| (line["item_id"].as_str().expect("an item"), number(line, "quantity"))).collect()
+fn asked_for(request: &Request) -> BTreeMap<String, u64> {
+    let body = request.value();
+    let lines = body["items"].as_array().into_iter().flatten();
+    lines.map(|line| (line["item_id"].as_str().expect("an item").to_owned(), number(line, "quantity"))).collect()
 }
 
 fn held(records: &Records, item: &str, order: &str) -> Option<u64> {

@@ -1,13 +1,14 @@
 //! The books notice each invariant that does not hold: of a store that is in order one record is falsified at a time.
 
+use harness::Request;
 use serde_json::{Value, json};
 
 use crate::books::Books;
-use crate::requests::{Answer, Request};
+use crate::requests::{self, Answer};
 use crate::shop::{Shop, Store};
 
 /// A shop with one order of two item1, one adjustment of item1, and the books on it.
-struct Kept {
+struct Subject {
     store: Store,
     shop: Shop,
     books: Books,
@@ -15,17 +16,17 @@ struct Kept {
     placed: Answer,
 }
 
-impl Kept {
+impl Subject {
     fn new() -> Self {
         let store = Store::new();
         let shop = store.open();
-        let place = Request::place(&[("item1", 2)]).with_key("k");
+        let place = Request::place(&[("item1", 2)]).key("k");
         let placed = shop.must(&place, 201);
-        let mut kept = Self { store, shop, books: Books::default(), place, placed };
-        kept.books.told(&kept.place, &kept.placed);
-        kept.done(&Request::adjust("item1"));
-        kept.books.check(&kept.store);
-        kept
+        let mut subject = Self { store, shop, books: Books::default(), place, placed };
+        subject.books.told(&subject.place, &subject.placed);
+        subject.done(&requests::adjust("item1"));
+        subject.books.check(&subject.store);
+        subject
     }
 
     fn done(&mut self, request: &Request) {
@@ -34,7 +35,7 @@ impl Kept {
     }
 
     fn pay(&mut self) {
-        self.done(&Request::pay(self.placed.order()));
+        self.done(&requests::pay(self.placed.order()));
         self.books.check(&self.store);
     }
 
@@ -55,53 +56,53 @@ fn hold(item: &mut Value) -> &mut Value {
 #[test]
 #[should_panic(expected = "more is promised than on hand")]
 fn more_promised_than_on_hand() {
-    Kept::new().falsify(ITEM, |item| hold(item)["quantity"] = json!(100));
+    Subject::new().falsify(ITEM, |item| hold(item)["quantity"] = json!(100));
 }
 
 #[test]
 #[should_panic(expected = "0 were settled")]
 fn stock_that_has_gone_without_being_sold() {
-    Kept::new().falsify(ITEM, |item| item["on_hand"] = json!(98));
+    Subject::new().falsify(ITEM, |item| item["on_hand"] = json!(98));
 }
 
 #[test]
 #[should_panic(expected = "2 were settled")]
 fn a_paid_order_whose_hold_was_dropped_without_its_goods() {
-    let mut kept = Kept::new();
-    kept.pay();
-    kept.falsify(ITEM, |item| _ = item.as_object_mut().expect("an item").remove("holds"));
+    let mut subject = Subject::new();
+    subject.pay();
+    subject.falsify(ITEM, |item| _ = item.as_object_mut().expect("an item").remove("holds"));
 }
 
 #[test]
 #[should_panic(expected = "was decided before")]
 fn an_order_with_two_fates() {
-    let mut kept = Kept::new();
-    kept.pay();
-    kept.falsify("payment:", |payment| payment["paid_at"] = json!(0));
+    let mut subject = Subject::new();
+    subject.pay();
+    subject.falsify("payment:", |payment| payment["paid_at"] = json!(0));
 }
 
 #[test]
 #[should_panic(expected = "placed, and it is not so")]
 fn an_acknowledged_order_that_was_rejected() {
-    Kept::new().falsify("payment:", |payment| *payment = json!({ "state": "void", "reason": "rejected", "at": 0 }));
+    Subject::new().falsify("payment:", |payment| *payment = json!({ "state": "void", "reason": "rejected", "at": 0 }));
 }
 
 #[test]
 #[should_panic(expected = "placed, and it is not so")]
 fn an_acknowledged_order_that_expired_before_its_time() {
-    Kept::new().falsify("payment:", |payment| *payment = json!({ "state": "void", "reason": "expired", "at": 0 }));
+    Subject::new().falsify("payment:", |payment| *payment = json!({ "state": "void", "reason": "expired", "at": 0 }));
 }
 
 #[test]
 #[should_panic(expected = "placed, and it is not so")]
 fn an_acknowledged_order_that_is_not_held() {
-    Kept::new().falsify(ITEM, |item| _ = item.as_object_mut().expect("an item").remove("holds"));
+    Subject::new().falsify(ITEM, |item| _ = item.as_object_mut().expect("an item").remove("holds"));
 }
 
 #[test]
 #[should_panic(expected = "one key, several orders")]
 fn two_orders_of_one_key() {
-    Kept::new().falsify(ITEM, |item| {
+    Subject::new().falsify(ITEM, |item| {
         let another = hold(item).clone();
         item["holds"]["01010101-0101-4101-8101-010101010101"] = another;
     });
@@ -110,23 +111,23 @@ fn two_orders_of_one_key() {
 #[test]
 #[should_panic(expected = "one request, several orders")]
 fn two_orders_of_one_request() {
-    let mut kept = Kept::new();
-    kept.shop.must(&Request::place(&[("item1", 1)]), 201);
-    kept.books.check(&kept.store);
+    let mut subject = Subject::new();
+    subject.shop.must(&Request::place(&[("item1", 1)]), 201);
+    subject.books.check(&subject.store);
 }
 
 #[test]
 #[should_panic(expected = "item1 was adjusted more often than asked")]
 fn an_adjustment_that_was_made_twice() {
-    let mut kept = Kept::new();
-    kept.shop.must(&Request::adjust("item1"), 200);
-    kept.books.check(&kept.store);
+    let mut subject = Subject::new();
+    subject.shop.must(&requests::adjust("item1"), 200);
+    subject.books.check(&subject.store);
 }
 
 #[test]
 #[should_panic(expected = "one adjustment was made twice")]
 fn one_key_of_two_adjustments() {
-    Kept::new().falsify(ITEM, |item| {
+    Subject::new().falsify(ITEM, |item| {
         let again = item["adjustments"][0].clone();
         item["adjustments"].as_array_mut().expect("adjustments").push(again);
         item["on_hand"] = json!(98);
@@ -136,7 +137,7 @@ fn one_key_of_two_adjustments() {
 #[test]
 #[should_panic(expected = "was told")]
 fn an_acknowledged_adjustment_that_is_not_there() {
-    Kept::new().falsify(ITEM, |item| {
+    Subject::new().falsify(ITEM, |item| {
         item["adjustments"] = json!([]);
         item["on_hand"] = json!(100);
     });
@@ -145,10 +146,10 @@ fn an_acknowledged_adjustment_that_is_not_there() {
 #[test]
 #[should_panic(expected = "409")]
 fn stock_that_is_stuck() {
-    let mut kept = Kept::new();
+    let mut subject = Subject::new();
     // A hold of an order that there is not is left alone by all requests.
-    kept.store.falsify(ITEM, |item| {
+    subject.store.falsify(ITEM, |item| {
         item["holds"]["00000000-0000-4000-8000-000000000000"] = json!({ "quantity": 1, "expires_at": 0 })
     });
-    kept.books.sell_everything(&kept.store, &kept.shop);
+    subject.books.sell_everything(&subject.store, &subject.shop);
 }

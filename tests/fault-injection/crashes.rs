@@ -1,16 +1,16 @@
 //! Every kind of request, cut off at every call of the store: before it, after it, and with its answer lost or refused.
 
+use harness::{Request, Target};
 use host::Fate;
 
 use crate::TARGET;
-use crate::given::{Given, ONE_LINE, TWO_LINES, WITH_THE_LAST};
-use crate::requests::{Answer, Request};
+use crate::fixture::{Fixture, ONE_LINE, TWO_LINES, WITH_THE_LAST};
+use crate::requests::{self, Answer};
 use crate::stops::{Context, FATES, Stop};
-use crate::target::Target;
 
 /// A request, and what happened before it.
 struct Case {
-    given: fn(&mut Given),
+    fixture: fn(&mut Fixture),
     /// Whether what was placed before has expired when the request comes.
     expired: bool,
     /// The request, by the ids of the orders placed before.
@@ -25,30 +25,30 @@ struct Case {
 }
 
 fn cut_off_everywhere(case: &Case) {
-    let given = Given::new(case.given);
+    let fixture = Fixture::new(case.fixture);
     for fate in FATES {
-        let calls = (1..).take_while(|number| cut_off(case, &given, *number, fate)).count();
+        let calls = (1..).take_while(|number| cut_off(case, &fixture, *number, fate)).count();
         let expected = match TARGET {
             Target::Local => case.calls,
             // Where there is nothing yet, SQLite misses the table and makes it.
-            Target::AkamaiFunctions if given.store.records().is_empty() => case.statements - 2,
-            Target::FermyonCloud | Target::AkamaiFunctions => case.statements,
+            Target::AkamaiFunctions if fixture.store.records().is_empty() => case.statements - 2,
+            Target::FermyonCloud | Target::AkamaiFunctions | Target::SpinKube => case.statements,
         };
         assert_eq!(calls, expected, "{fate:?}");
     }
 }
 
 /// One run; false if the request ended before its n-th call.
-fn cut_off(case: &Case, given: &Given, number: usize, fate: Fate) -> bool {
-    let store = given.store.copy();
+fn cut_off(case: &Case, fixture: &Fixture, number: usize, fate: Fate) -> bool {
+    let store = fixture.store.copy();
     let stop = Stop::at(number, fate);
     let shop = store.open_with(Some(stop.clone()));
-    let mut books = given.books.clone();
+    let mut books = fixture.books.clone();
     if case.expired {
         shop.days_later(1);
         books.expiry();
     }
-    let request = (case.request)(&given.orders);
+    let request = (case.request)(&fixture.orders);
     let answer = shop.send(&request);
     let reached = stop.reached();
     stop.end();
@@ -76,7 +76,7 @@ fn cut_off(case: &Case, given: &Given, number: usize, fate: Fate) -> bool {
 #[test]
 fn placing_one_line() {
     cut_off_everywhere(&Case {
-        given: Given::opened,
+        fixture: Fixture::opened,
         expired: false,
         request: |_| Request::place(&ONE_LINE),
         answer: 201,
@@ -89,7 +89,7 @@ fn placing_one_line() {
 #[test]
 fn placing_two_lines() {
     cut_off_everywhere(&Case {
-        given: Given::opened,
+        fixture: Fixture::opened,
         expired: false,
         request: |_| Request::place(&TWO_LINES),
         answer: 201,
@@ -102,9 +102,9 @@ fn placing_two_lines() {
 #[test]
 fn placing_with_a_key() {
     cut_off_everywhere(&Case {
-        given: Given::opened,
+        fixture: Fixture::opened,
         expired: false,
-        request: |_| Request::place(&TWO_LINES).with_key("k"),
+        request: |_| Request::place(&TWO_LINES).key("k"),
         answer: 201,
         again: &[201],
         calls: 17,
@@ -115,12 +115,12 @@ fn placing_with_a_key() {
 #[test]
 fn repeating_what_was_placed_with_a_key() {
     cut_off_everywhere(&Case {
-        given: |given| {
-            given.opened();
-            given.placed(&Request::place(&ONE_LINE).with_key("k"));
+        fixture: |fixture| {
+            fixture.opened();
+            fixture.placed(&Request::place(&ONE_LINE).key("k"));
         },
         expired: false,
-        request: |_| Request::place(&ONE_LINE).with_key("k"),
+        request: |_| Request::place(&ONE_LINE).key("k"),
         answer: 201,
         again: &[201],
         calls: 10,
@@ -131,12 +131,12 @@ fn repeating_what_was_placed_with_a_key() {
 #[test]
 fn repeating_what_was_cut_off_when_its_first_line_was_held() {
     cut_off_everywhere(&Case {
-        given: |given| {
-            given.opened();
-            given.half_placed(&Request::place(&TWO_LINES).with_key("k"));
+        fixture: |fixture| {
+            fixture.opened();
+            fixture.half_placed(&Request::place(&TWO_LINES).key("k"));
         },
         expired: false,
-        request: |_| Request::place(&TWO_LINES).with_key("k"),
+        request: |_| Request::place(&TWO_LINES).key("k"),
         answer: 201,
         again: &[201],
         calls: 13,
@@ -147,12 +147,12 @@ fn repeating_what_was_cut_off_when_its_first_line_was_held() {
 #[test]
 fn repeating_what_was_cut_off_and_has_expired() {
     cut_off_everywhere(&Case {
-        given: |given| {
-            given.opened();
-            given.half_placed(&Request::place(&TWO_LINES).with_key("k"));
+        fixture: |fixture| {
+            fixture.opened();
+            fixture.half_placed(&Request::place(&TWO_LINES).key("k"));
         },
         expired: true,
-        request: |_| Request::place(&TWO_LINES).with_key("k"),
+        request: |_| Request::place(&TWO_LINES).key("k"),
         answer: 201,
         again: &[201],
         calls: 8,
@@ -163,9 +163,9 @@ fn repeating_what_was_cut_off_and_has_expired() {
 #[test]
 fn placing_what_is_not_there() {
     cut_off_everywhere(&Case {
-        given: |given| {
-            given.a_last_unit();
-            given.placed(&Request::place(&[("last", 1)]));
+        fixture: |fixture| {
+            fixture.a_last_unit();
+            fixture.placed(&Request::place(&[("last", 1)]));
         },
         expired: false,
         request: |_| Request::place(&WITH_THE_LAST),
@@ -179,9 +179,9 @@ fn placing_what_is_not_there() {
 #[test]
 fn placing_what_expired_holds_make_room_for() {
     cut_off_everywhere(&Case {
-        given: |given| {
-            given.a_last_unit();
-            given.placed(&Request::place(&WITH_THE_LAST).with_key("k"));
+        fixture: |fixture| {
+            fixture.a_last_unit();
+            fixture.placed(&Request::place(&WITH_THE_LAST).key("k"));
         },
         expired: true,
         request: |_| Request::place(&WITH_THE_LAST),
@@ -196,14 +196,14 @@ fn placing_what_expired_holds_make_room_for() {
 #[test]
 fn placing_beside_holds_that_are_to_be_settled() {
     cut_off_everywhere(&Case {
-        given: |given| {
-            given.opened();
+        fixture: |fixture| {
+            fixture.opened();
             for quantity in 1..=3 {
-                given.placed(&Request::place(&[("item1", quantity), ("item2", quantity)]));
+                fixture.placed(&Request::place(&[("item1", quantity), ("item2", quantity)]));
             }
-            given.paid();
-            given.placed(&Request::place(&[("item1", 4)]).with_key("k"));
-            given.paid();
+            fixture.paid();
+            fixture.placed(&Request::place(&[("item1", 4)]).key("k"));
+            fixture.paid();
         },
         expired: true,
         request: |_| Request::place(&TWO_LINES),
@@ -217,9 +217,9 @@ fn placing_beside_holds_that_are_to_be_settled() {
 #[test]
 fn placing_when_mappings_are_due() {
     cut_off_everywhere(&Case {
-        given: Given::mappings_are_due,
+        fixture: Fixture::mappings_are_due,
         expired: false,
-        request: |_| Request::place(&ONE_LINE).with_key("k17"),
+        request: |_| Request::place(&ONE_LINE).key("k17"),
         answer: 201,
         again: &[201],
         calls: 15,
@@ -230,12 +230,12 @@ fn placing_when_mappings_are_due() {
 #[test]
 fn paying() {
     cut_off_everywhere(&Case {
-        given: |given| {
-            given.opened();
-            given.placed(&Request::place(&TWO_LINES));
+        fixture: |fixture| {
+            fixture.opened();
+            fixture.placed(&Request::place(&TWO_LINES));
         },
         expired: false,
-        request: |orders| Request::pay(&orders[0]),
+        request: |orders| requests::pay(&orders[0]),
         answer: 200,
         again: &[200],
         calls: 8,
@@ -246,12 +246,12 @@ fn paying() {
 #[test]
 fn paying_what_is_not_held_yet() {
     cut_off_everywhere(&Case {
-        given: |given| {
-            given.opened();
-            given.half_placed(&Request::place(&TWO_LINES));
+        fixture: |fixture| {
+            fixture.opened();
+            fixture.half_placed(&Request::place(&TWO_LINES));
         },
         expired: false,
-        request: |orders| Request::pay(&orders[0]),
+        request: |orders| requests::pay(&orders[0]),
         answer: 409,
         again: &[409],
         calls: 6,
@@ -262,13 +262,13 @@ fn paying_what_is_not_held_yet() {
 #[test]
 fn paying_again() {
     cut_off_everywhere(&Case {
-        given: |given| {
-            given.opened();
-            given.placed(&Request::place(&TWO_LINES));
-            given.paid();
+        fixture: |fixture| {
+            fixture.opened();
+            fixture.placed(&Request::place(&TWO_LINES));
+            fixture.paid();
         },
         expired: false,
-        request: |orders| Request::pay(&orders[0]),
+        request: |orders| requests::pay(&orders[0]),
         answer: 200,
         again: &[200],
         calls: 3,
@@ -279,12 +279,12 @@ fn paying_again() {
 #[test]
 fn cancelling() {
     cut_off_everywhere(&Case {
-        given: |given| {
-            given.opened();
-            given.placed(&Request::place(&TWO_LINES).with_key("k"));
+        fixture: |fixture| {
+            fixture.opened();
+            fixture.placed(&Request::place(&TWO_LINES).key("k"));
         },
         expired: false,
-        request: |orders| Request::cancel(&orders[0]),
+        request: |orders| requests::cancel(&orders[0]),
         answer: 200,
         again: &[200],
         calls: 16,
@@ -295,13 +295,13 @@ fn cancelling() {
 #[test]
 fn adjusting() {
     cut_off_everywhere(&Case {
-        given: |given| {
-            given.opened();
-            given.placed(&Request::place(&ONE_LINE));
-            given.paid();
+        fixture: |fixture| {
+            fixture.opened();
+            fixture.placed(&Request::place(&ONE_LINE));
+            fixture.paid();
         },
         expired: false,
-        request: |_| Request::adjust("item1"),
+        request: |_| requests::adjust("item1"),
         answer: 200,
         again: &[200],
         calls: 8,
@@ -312,13 +312,13 @@ fn adjusting() {
 #[test]
 fn adjusting_with_a_key() {
     cut_off_everywhere(&Case {
-        given: |given| {
-            given.opened();
-            given.placed(&Request::place(&ONE_LINE));
-            given.cancelled();
+        fixture: |fixture| {
+            fixture.opened();
+            fixture.placed(&Request::place(&ONE_LINE));
+            fixture.cancelled();
         },
         expired: false,
-        request: |_| Request::adjust("item1").with_key("k"),
+        request: |_| requests::adjust("item1").key("k"),
         answer: 200,
         again: &[200],
         calls: 9,
@@ -329,9 +329,9 @@ fn adjusting_with_a_key() {
 #[test]
 fn creating_an_item() {
     cut_off_everywhere(&Case {
-        given: Given::opened,
+        fixture: Fixture::opened,
         expired: false,
-        request: |_| Request::create("new", 5),
+        request: |_| requests::create("new", 5),
         answer: 201,
         // The first may have created it.
         again: &[201, 409],
@@ -343,9 +343,9 @@ fn creating_an_item() {
 #[test]
 fn changing_a_price() {
     cut_off_everywhere(&Case {
-        given: Given::opened,
+        fixture: Fixture::opened,
         expired: false,
-        request: |_| Request::price("item1", 1200),
+        request: |_| requests::price("item1", 1200),
         answer: 200,
         again: &[200],
         calls: 6,
@@ -356,9 +356,9 @@ fn changing_a_price() {
 #[test]
 fn showing_an_item() {
     cut_off_everywhere(&Case {
-        given: |given| {
-            given.opened();
-            given.placed(&Request::place(&ONE_LINE));
+        fixture: |fixture| {
+            fixture.opened();
+            fixture.placed(&Request::place(&ONE_LINE));
         },
         expired: true,
         request: |_| Request::get("/inventory/item1"),
@@ -372,7 +372,7 @@ fn showing_an_item() {
 #[test]
 fn listing_the_items_of_a_new_shop() {
     cut_off_everywhere(&Case {
-        given: |_| {},
+        fixture: |_| {},
         expired: false,
         request: |_| Request::get("/inventory"),
         answer: 200,
@@ -385,9 +385,9 @@ fn listing_the_items_of_a_new_shop() {
 #[test]
 fn showing_an_order() {
     cut_off_everywhere(&Case {
-        given: |given| {
-            given.opened();
-            given.placed(&Request::place(&TWO_LINES));
+        fixture: |fixture| {
+            fixture.opened();
+            fixture.placed(&Request::place(&TWO_LINES));
         },
         expired: false,
         request: |orders| Request::get(format!("/orders/{}", orders[0])),
@@ -401,7 +401,7 @@ fn showing_an_order() {
 #[test]
 fn asking_whether_the_shop_is_ready() {
     cut_off_everywhere(&Case {
-        given: Given::opened,
+        fixture: Fixture::opened,
         expired: false,
         request: |_| Request::get("/ready"),
         answer: 200,
@@ -414,9 +414,9 @@ fn asking_whether_the_shop_is_ready() {
 #[test]
 fn showing_an_order_that_has_expired() {
     cut_off_everywhere(&Case {
-        given: |given| {
-            given.opened();
-            given.placed(&Request::place(&ONE_LINE));
+        fixture: |fixture| {
+            fixture.opened();
+            fixture.placed(&Request::place(&ONE_LINE));
         },
         expired: true,
         request: |orders| Request::get(format!("/orders/{}", orders[0])),
@@ -430,12 +430,12 @@ fn showing_an_order_that_has_expired() {
 #[test]
 fn paying_too_late() {
     cut_off_everywhere(&Case {
-        given: |given| {
-            given.opened();
-            given.placed(&Request::place(&ONE_LINE));
+        fixture: |fixture| {
+            fixture.opened();
+            fixture.placed(&Request::place(&ONE_LINE));
         },
         expired: true,
-        request: |orders| Request::pay(&orders[0]),
+        request: |orders| requests::pay(&orders[0]),
         answer: 409,
         again: &[409],
         calls: 7,

@@ -2,17 +2,13 @@
 
 #![allow(dead_code, reason = "the tests of the other target use more of the tools")]
 
-const TARGET: Target = Target::FermyonCloud;
+const TARGET: harness::Target = harness::Target::FermyonCloud;
 
 mod books;
 mod crashes;
-mod given;
-mod kept;
+mod fixture;
 mod race;
 mod requests;
 mod shop;
 mod sqlite;
 mod stops;
-mod target;
-
-use target::Target;

@@ -12,10 +12,11 @@
 
 use std::thread;
 
+use harness::Request;
 use host::{Lie, Operation};
 
 use crate::race::race;
-use crate::requests::{Answer, Request};
+use crate::requests::{self, Answer};
 use crate::shop::Store;
 use crate::stops::Context;
 
@@ -68,7 +69,7 @@ fn opened() -> Store {
     let store = new();
     let shop = store.open();
     shop.must(&Request::get("/inventory"), 200);
-    shop.must(&Request::create("last", 1), 201);
+    shop.must(&requests::create("last", 1), 201);
     store
 }
 
@@ -98,8 +99,8 @@ fn a_lie_that_ready_names_lets_nothing_be_created_in_a_new_store() {
     for row in ROWS {
         let firsts = [
             (Request::place(&[("item1", 1)]), 201),
-            (Request::place(&[("item1", 1), ("item2", 1)]).with_key("k"), 201),
-            (Request::adjust("item1"), 200),
+            (Request::place(&[("item1", 1), ("item2", 1)]).key("k"), 201),
+            (requests::adjust("item1"), 200),
             (Request::get("/inventory"), 200),
         ];
         for (first, succeeds) in firsts {
@@ -119,18 +120,18 @@ fn every_request_ends_and_none_with_a_500() {
     let template = opened();
     let shop = template.open();
     let [placed, paid] = [1, 2].map(|quantity| shop.must(&Request::place(&[("item1", quantity)]), 201));
-    shop.must(&Request::pay(paid.order()), 200);
+    shop.must(&requests::pay(paid.order()), 200);
     let (placed, paid) = (placed.order(), paid.order());
     let requests = [
         Request::place(&[("item1", 1)]),
-        Request::place(&[("item1", 1), ("item2", 1)]).with_key("k"),
+        Request::place(&[("item1", 1), ("item2", 1)]).key("k"),
         Request::place(&[("item1", 1), ("last", 2)]),
-        Request::pay(placed),
-        Request::pay(paid),
-        Request::cancel(placed),
-        Request::adjust("item1").with_key("k"),
-        Request::create("new", 5),
-        Request::price("item1", 1200),
+        requests::pay(placed),
+        requests::pay(paid),
+        requests::cancel(placed),
+        requests::adjust("item1").key("k"),
+        requests::create("new", 5),
+        requests::price("item1", 1200),
         Request::get("/inventory"),
         Request::get("/inventory/item1"),
         Request::get(format!("/orders/{placed}")),
@@ -146,7 +147,7 @@ fn every_request_ends_and_none_with_a_500() {
                     let answer = shop.send(request);
                     let _context = Context(format!("{:?} {request:?} {answer:?}", row.lie));
                     assert!(answer.status < 500 || answer.status == 503);
-                    let calls: u64 = Operation::ALL.iter().map(|call| shop.server.stats().total(*call)).sum();
+                    let calls: u64 = Operation::ALL.iter().map(|call| shop.0.host.stats().total(*call)).sum();
                     assert!(calls <= MAX_CALLS, "{calls} calls");
                 }
             });
@@ -160,7 +161,7 @@ fn a_slow_store_is_waited_for() {
     let requests = [
         (Request::get("/ready"), 200),
         (Request::place(&[("item1", 1)]), 201),
-        (Request::adjust("item1"), 200),
+        (requests::adjust("item1"), 200),
         (Request::get("/inventory"), 200),
     ];
     thread::scope(|scope| {
@@ -197,7 +198,7 @@ const HARMLESS: [Lie; 9] = [
 #[test]
 fn servers_that_race_for_the_last_units_on_a_lying_store_sell_none_twice() {
     let template = opened();
-    template.open().must(&Request::create("new", 5), 201);
+    template.open().must(&requests::create("new", 5), 201);
     thread::scope(|scope| {
         for lie in HARMLESS {
             let template = &template;
@@ -225,12 +226,12 @@ fn no_request_of_an_open_shop_increments_anything() {
     let store = opened();
     let shop = store.open();
     let placed = shop.must(&Request::place(&[("item1", 1)]), 201);
-    shop.must(&Request::pay(placed.order()), 200);
-    shop.must(&Request::adjust("item1"), 200);
+    shop.must(&requests::pay(placed.order()), 200);
+    shop.must(&requests::adjust("item1"), 200);
     shop.must(&Request::get("/inventory"), 200);
-    assert_eq!(shop.server.stats().total(Operation::Increment), 0);
+    assert_eq!(shop.0.host.stats().total(Operation::Increment), 0);
     shop.must(&Request::get("/ready"), 200);
-    assert_ne!(shop.server.stats().total(Operation::Increment), 0);
+    assert_ne!(shop.0.host.stats().total(Operation::Increment), 0);
 }
 
 #[test]
@@ -238,6 +239,6 @@ fn what_is_said_to_be_held_and_is_not_cannot_be_paid() {
     let store = opened();
     let shop = store.open_lying(Lie::SwapIgnored);
     let placed = shop.must(&Request::place(&[("last", 1)]), 201);
-    let refused = shop.must(&Request::pay(placed.order()), 409);
+    let refused = shop.must(&requests::pay(placed.order()), 409);
     assert_eq!(refused.body["order_status"], "placing");
 }

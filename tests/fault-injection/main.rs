@@ -4,20 +4,16 @@
 //! What must hold is read from the raw records, by a checker that shares no code with the shop.
 
 /// Which of the application's targets is served; `fermyon_cloud.rs` has another.
-const TARGET: Target = Target::Local;
+const TARGET: harness::Target = harness::Target::Local;
 
 mod books;
 mod books_notice;
 mod crashes;
-mod given;
-mod kept;
+mod fixture;
 mod lies;
 mod pairs;
 mod race;
 mod requests;
 mod shop;
 mod stops;
-mod target;
 mod together;
-
-use target::Target;

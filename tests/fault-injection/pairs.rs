@@ -4,15 +4,16 @@
 use std::ops::RangeInclusive;
 use std::thread;
 
+use harness::Request;
 use host::Fate;
 
-use crate::given::{Given, ONE_LINE, TWO_LINES, WITH_THE_LAST};
-use crate::requests::Request;
+use crate::fixture::{Fixture, ONE_LINE, TWO_LINES, WITH_THE_LAST};
+use crate::requests;
 use crate::stops::{Context, Stop};
 
 /// Two requests, and what happened before them.
 struct Pair {
-    given: fn(&mut Given),
+    fixture: fn(&mut Fixture),
     /// By so many days the clock of each request's server is ahead: within one, whatever was placed has expired.
     days: [u32; 2],
     /// The requests, by the ids of the orders placed before.
@@ -24,26 +25,26 @@ struct Pair {
 }
 
 fn at_once(pair: &Pair) {
-    let given = Given::new(pair.given);
+    let fixture = Fixture::new(pair.fixture);
     for end in [Fate::Killed { done: false }, Fate::Done] {
-        let calls = (1..).take_while(|number| one_waits(pair, &given, *number, end)).count();
+        let calls = (1..).take_while(|number| one_waits(pair, &fixture, *number, end)).count();
         assert_eq!(calls, pair.calls, "{end:?}");
     }
 }
 
 /// One run; false if the first request ended before its n-th call.
-fn one_waits(pair: &Pair, given: &Given, number: usize, end: Fate) -> bool {
-    let store = given.store.copy();
+fn one_waits(pair: &Pair, fixture: &Fixture, number: usize, end: Fate) -> bool {
+    let store = fixture.store.copy();
     let (stop, gate) = Stop::waiting_at(number);
     let shops = [store.open_with(Some(stop.clone())), store.open()];
-    let mut books = given.books.clone();
+    let mut books = fixture.books.clone();
     for (shop, days) in shops.iter().zip(pair.days) {
         shop.days_later(days);
         if days > 0 {
             books.expiry();
         }
     }
-    let [first, second] = (pair.requests)(&given.orders);
+    let [first, second] = (pair.requests)(&fixture.orders);
     let [first_shop, second_shop] = &shops;
     let (first_answer, second_answer) = thread::scope(|scope| {
         let running = scope.spawn(|| {
@@ -87,7 +88,7 @@ fn one_waits(pair: &Pair, given: &Given, number: usize, end: Fate) -> bool {
 #[test]
 fn two_placings_of_the_last_unit() {
     at_once(&Pair {
-        given: Given::a_last_unit,
+        fixture: Fixture::a_last_unit,
         days: [0, 0],
         requests: |_| [Request::place(&[("last", 1)]), Request::place(&[("last", 1)])],
         succeed: 1..=1,
@@ -98,9 +99,9 @@ fn two_placings_of_the_last_unit() {
 #[test]
 fn two_placings_of_a_last_unit_that_an_expired_order_holds() {
     at_once(&Pair {
-        given: |given| {
-            given.a_last_unit();
-            given.placed(&Request::place(&WITH_THE_LAST).with_key("k"));
+        fixture: |fixture| {
+            fixture.a_last_unit();
+            fixture.placed(&Request::place(&WITH_THE_LAST).key("k"));
         },
         days: [1, 1],
         requests: |_| [Request::place(&[("last", 1)]), Request::place(&WITH_THE_LAST)],
@@ -112,9 +113,9 @@ fn two_placings_of_a_last_unit_that_an_expired_order_holds() {
 #[test]
 fn two_placings_with_one_key() {
     at_once(&Pair {
-        given: Given::opened,
+        fixture: Fixture::opened,
         days: [0, 0],
-        requests: |_| [Request::place(&TWO_LINES).with_key("k"), Request::place(&TWO_LINES).with_key("k")],
+        requests: |_| [Request::place(&TWO_LINES).key("k"), Request::place(&TWO_LINES).key("k")],
         succeed: 2..=2,
         calls: 17,
     });
@@ -123,9 +124,9 @@ fn two_placings_with_one_key() {
 #[test]
 fn two_placings_with_one_key_when_mappings_are_due() {
     at_once(&Pair {
-        given: Given::mappings_are_due,
+        fixture: Fixture::mappings_are_due,
         days: [0, 0],
-        requests: |_| [Request::place(&ONE_LINE).with_key("k17"), Request::place(&ONE_LINE).with_key("k17")],
+        requests: |_| [Request::place(&ONE_LINE).key("k17"), Request::place(&ONE_LINE).key("k17")],
         succeed: 2..=2,
         calls: 15,
     });
@@ -134,9 +135,9 @@ fn two_placings_with_one_key_when_mappings_are_due() {
 #[test]
 fn a_repeat_while_the_mapping_of_its_key_is_written() {
     at_once(&Pair {
-        given: Given::mappings_are_due,
+        fixture: Fixture::mappings_are_due,
         days: [0, 0],
-        requests: |_| [Request::place(&ONE_LINE).with_key("k16"), Request::place(&ONE_LINE)],
+        requests: |_| [Request::place(&ONE_LINE).key("k16"), Request::place(&ONE_LINE)],
         succeed: 2..=2,
         calls: 6,
     });
@@ -145,7 +146,7 @@ fn a_repeat_while_the_mapping_of_its_key_is_written() {
 #[test]
 fn two_placings_of_two_lines_of_which_one_is_short() {
     at_once(&Pair {
-        given: Given::a_last_unit,
+        fixture: Fixture::a_last_unit,
         days: [0, 0],
         requests: |_| [Request::place(&WITH_THE_LAST), Request::place(&WITH_THE_LAST)],
         succeed: 1..=1,
@@ -156,9 +157,9 @@ fn two_placings_of_two_lines_of_which_one_is_short() {
 #[test]
 fn two_placings_with_one_key_of_two_lines_of_which_one_is_the_last() {
     at_once(&Pair {
-        given: Given::a_last_unit,
+        fixture: Fixture::a_last_unit,
         days: [0, 0],
-        requests: |_| [Request::place(&WITH_THE_LAST).with_key("k"), Request::place(&WITH_THE_LAST).with_key("k")],
+        requests: |_| [Request::place(&WITH_THE_LAST).key("k"), Request::place(&WITH_THE_LAST).key("k")],
         succeed: 2..=2,
         calls: 17,
     });
@@ -167,12 +168,12 @@ fn two_placings_with_one_key_of_two_lines_of_which_one_is_the_last() {
 #[test]
 fn paying_against_cancelling() {
     at_once(&Pair {
-        given: |given| {
-            given.opened();
-            given.placed(&Request::place(&TWO_LINES));
+        fixture: |fixture| {
+            fixture.opened();
+            fixture.placed(&Request::place(&TWO_LINES));
         },
         days: [0, 0],
-        requests: |orders| [Request::pay(&orders[0]), Request::cancel(&orders[0])],
+        requests: |orders| [requests::pay(&orders[0]), requests::cancel(&orders[0])],
         succeed: 1..=1,
         calls: 8,
     });
@@ -181,12 +182,12 @@ fn paying_against_cancelling() {
 #[test]
 fn cancelling_against_paying() {
     at_once(&Pair {
-        given: |given| {
-            given.opened();
-            given.placed(&Request::place(&TWO_LINES).with_key("k"));
+        fixture: |fixture| {
+            fixture.opened();
+            fixture.placed(&Request::place(&TWO_LINES).key("k"));
         },
         days: [0, 0],
-        requests: |orders| [Request::cancel(&orders[0]), Request::pay(&orders[0])],
+        requests: |orders| [requests::cancel(&orders[0]), requests::pay(&orders[0])],
         succeed: 1..=1,
         calls: 16,
     });
@@ -195,12 +196,12 @@ fn cancelling_against_paying() {
 #[test]
 fn paying_against_the_settlement_of_what_has_expired() {
     at_once(&Pair {
-        given: |given| {
-            given.opened();
-            given.placed(&Request::place(&TWO_LINES).with_key("k"));
+        fixture: |fixture| {
+            fixture.opened();
+            fixture.placed(&Request::place(&TWO_LINES).key("k"));
         },
         days: [0, 1],
-        requests: |orders| [Request::pay(&orders[0]), Request::adjust("item1")],
+        requests: |orders| [requests::pay(&orders[0]), requests::adjust("item1")],
         succeed: 1..=2,
         calls: 8,
     });
@@ -209,12 +210,12 @@ fn paying_against_the_settlement_of_what_has_expired() {
 #[test]
 fn the_settlement_of_what_has_expired_against_paying() {
     at_once(&Pair {
-        given: |given| {
-            given.a_last_unit();
-            given.placed(&Request::place(&WITH_THE_LAST));
+        fixture: |fixture| {
+            fixture.a_last_unit();
+            fixture.placed(&Request::place(&WITH_THE_LAST));
         },
         days: [1, 0],
-        requests: |orders| [Request::place(&[("last", 1)]), Request::pay(&orders[0])],
+        requests: |orders| [Request::place(&[("last", 1)]), requests::pay(&orders[0])],
         succeed: 1..=1,
         calls: 22,
     });
@@ -223,13 +224,13 @@ fn the_settlement_of_what_has_expired_against_paying() {
 #[test]
 fn the_settlement_of_what_was_paid_against_placing() {
     at_once(&Pair {
-        given: |given| {
-            given.opened();
-            given.placed(&Request::place(&ONE_LINE).with_key("k"));
-            given.paid();
+        fixture: |fixture| {
+            fixture.opened();
+            fixture.placed(&Request::place(&ONE_LINE).key("k"));
+            fixture.paid();
         },
         days: [0, 0],
-        requests: |_| [Request::adjust("item1"), Request::place(&ONE_LINE)],
+        requests: |_| [requests::adjust("item1"), Request::place(&ONE_LINE)],
         succeed: 2..=2,
         calls: 8,
     });
@@ -238,12 +239,12 @@ fn the_settlement_of_what_was_paid_against_placing() {
 #[test]
 fn cancelling_against_adjusting() {
     at_once(&Pair {
-        given: |given| {
-            given.a_last_unit();
-            given.placed(&Request::place(&WITH_THE_LAST));
+        fixture: |fixture| {
+            fixture.a_last_unit();
+            fixture.placed(&Request::place(&WITH_THE_LAST));
         },
         days: [0, 0],
-        requests: |orders| [Request::cancel(&orders[0]), Request::adjust("last").with_key("k")],
+        requests: |orders| [requests::cancel(&orders[0]), requests::adjust("last").key("k")],
         succeed: 1..=2,
         calls: 16,
     });
@@ -252,9 +253,9 @@ fn cancelling_against_adjusting() {
 #[test]
 fn placing_against_adjusting() {
     at_once(&Pair {
-        given: Given::a_last_unit,
+        fixture: Fixture::a_last_unit,
         days: [0, 0],
-        requests: |_| [Request::place(&WITH_THE_LAST), Request::adjust("last")],
+        requests: |_| [Request::place(&WITH_THE_LAST), requests::adjust("last")],
         succeed: 1..=1,
         calls: 17,
     });
@@ -263,9 +264,9 @@ fn placing_against_adjusting() {
 #[test]
 fn adjusting_against_placing() {
     at_once(&Pair {
-        given: Given::a_last_unit,
+        fixture: Fixture::a_last_unit,
         days: [0, 0],
-        requests: |_| [Request::adjust("last").with_key("k"), Request::place(&[("last", 1)])],
+        requests: |_| [requests::adjust("last").key("k"), Request::place(&[("last", 1)])],
         succeed: 1..=1,
         calls: 9,
     });
@@ -274,9 +275,9 @@ fn adjusting_against_placing() {
 #[test]
 fn two_creations_of_one_item() {
     at_once(&Pair {
-        given: Given::opened,
+        fixture: Fixture::opened,
         days: [0, 0],
-        requests: |_| [Request::create("new", 5), Request::create("new", 5)],
+        requests: |_| [requests::create("new", 5), requests::create("new", 5)],
         succeed: 1..=1,
         calls: 14,
     });
@@ -285,7 +286,7 @@ fn two_creations_of_one_item() {
 #[test]
 fn two_first_requests_of_a_new_shop() {
     at_once(&Pair {
-        given: |_| {},
+        fixture: |_| {},
         days: [0, 0],
         requests: |_| [Request::get("/inventory"), Request::place(&TWO_LINES)],
         succeed: 2..=2,

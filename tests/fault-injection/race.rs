@@ -2,10 +2,11 @@
 
 use std::thread;
 
+use harness::Request;
 use host::Lie;
 
 use crate::books::Books;
-use crate::requests::Request;
+use crate::requests;
 use crate::shop::Store;
 use crate::stops::Context;
 
@@ -15,9 +16,9 @@ pub fn race(store: &Store, lie: Lie) {
         let shop = store.open_lying(lie);
         let mut told = Vec::new();
         for number in 0..4 {
-            let place = Request::place(&[("last", 1), ("new", 1)][number % 2..]).with_key(format!("{server}-{number}"));
+            let place = Request::place(&[("last", 1), ("new", 1)][number % 2..]).key(format!("{server}-{number}"));
             let placed = shop.send(&place);
-            let pay = (placed.status == 201).then(|| Request::pay(placed.order()));
+            let pay = (placed.status == 201).then(|| requests::pay(placed.order()));
             told.push((place, placed));
             if let Some(pay) = pay {
                 let paid = shop.send(&pay);

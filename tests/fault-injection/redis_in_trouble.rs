@@ -2,33 +2,33 @@
 
 use std::{fs, thread};
 
+use harness::store::Database;
+use harness::{RedisServer, Request};
 use host::Lie;
 use redis::FromRedisValue;
-use redis_server::RedisServer;
 
 use crate::books::Books;
-use crate::kept::{Database, Kept};
 use crate::race::race;
-use crate::requests::{Answer, Request};
+use crate::requests::{self, Answer};
 use crate::shop::{Shop, Store};
 use crate::stops::Context;
 
 /// A Redis of its own, and a store in it.
 fn redis(settings: &[&str]) -> (RedisServer, Store) {
     let server = RedisServer::start_with(settings).unwrap_or_else(|error| panic!("{error}"));
-    let store = Store::in_place(Kept::Redis(Database::of(&server)));
+    let store = Store::in_redis(Database::of(&server));
     (server, store)
 }
 
 /// Puts the one of the item `last` into a store.
 fn opened(store: &Store) -> Shop {
     let shop = store.open();
-    shop.must(&Request::create("last", 1), 201);
+    shop.must(&requests::create("last", 1), 201);
     shop
 }
 
 fn place() -> Request {
-    Request::place(&[("last", 1)]).with_key("k")
+    Request::place(&[("last", 1)]).key("k")
 }
 
 fn is_unavailable(answer: &Answer) {
@@ -43,7 +43,7 @@ fn is_read_only(shop: &Shop) {
     shop.must(&Request::get("/health"), 200);
 }
 
-/// Nothing is sold or shown, and nobody waits for ever.
+/// Nothing is sold or shown, and no request waits for ever.
 fn is_down(shop: &Shop) {
     for request in [Request::get("/ready"), Request::get("/inventory/last"), place()] {
         is_unavailable(&shop.send(&request));
@@ -52,7 +52,7 @@ fn is_down(shop: &Shop) {
 }
 
 fn ask<T: FromRedisValue>(store: &Store, command: &[&str]) -> T {
-    let asked = redis::cmd(command[0]).arg(&command[1..]).query(&mut store.kept.redis().connect());
+    let asked = redis::cmd(command[0]).arg(&command[1..]).query(&mut store.0.redis().connect().expect("it lets us in"));
     asked.unwrap_or_else(|error| panic!("{command:?}: {error}"))
 }
 
@@ -76,7 +76,7 @@ fn a_slow_redis_is_waited_for() {
 #[test]
 fn servers_that_race_for_the_last_units_on_a_redis_in_trouble_sell_none_twice() {
     let template = Store::new();
-    opened(&template).must(&Request::create("new", 5), 201);
+    opened(&template).must(&requests::create("new", 5), 201);
     for trouble in [Lie::Errors, Lie::DiskFull] {
         race(&template.copy(), trouble);
     }
@@ -100,7 +100,7 @@ fn one_that_is_not_there_yet_is_no_reason_not_to_start() {
     let shop = store.open();
     is_down(&shop);
     server.restart().unwrap_or_else(|error| panic!("{error}"));
-    shop.must(&Request::create("last", 1), 201);
+    shop.must(&requests::create("last", 1), 201);
     shop.must(&place(), 201);
 }
 
@@ -171,7 +171,7 @@ fn one_that_a_shop_is_moving_into_sells_nothing_and_stays_as_it_is() {
     for path in ["/inventory", "/inventory/item1"] {
         assert_eq!(shop.send(&Request::get(path)).problem(), "unreadable_record");
     }
-    for request in [Request::place(&[("item1", 1)]), Request::create("item1", 1), Request::create("new", 1)] {
+    for request in [Request::place(&[("item1", 1)]), requests::create("item1", 1), requests::create("new", 1)] {
         assert_eq!(shop.send(&request).problem(), "unreadable_record");
     }
     assert_eq!(shop.send(&Request::place(&[("new", 1)])).problem(), "item_not_found");
@@ -190,14 +190,14 @@ fn the_user_that_the_documentation_makes_may_do_what_the_shop_does_and_no_more()
     let command: Vec<_> = command.split([' ', '\n', '\\', '\'']).filter(|word| !word.is_empty()).collect();
     let (_primary, _replica, admin) = redis_with_replica();
     let () = ask(&admin, &command);
-    let store = Store::in_place(Kept::Redis(admin.kept.redis().with_login("shop:PASSWORD@")));
+    let store = Store::in_redis(admin.0.redis().with_login("shop:PASSWORD@"));
     let shop = opened(&store);
     shop.must(&Request::get("/ready"), 200);
     let placed = shop.must(&place(), 201);
-    shop.must(&Request::pay(placed.order()), 200);
+    shop.must(&requests::pay(placed.order()), 200);
     shop.must(&order(placed.order()), 200);
     assert_eq!(admin.records()["fence"], 0, "what was shown was confirmed");
-    let refused = redis::cmd("KEYS").arg("*").exec(&mut store.kept.redis().connect());
+    let refused = redis::cmd("KEYS").arg("*").exec(&mut store.0.redis().connect().expect("it lets us in"));
     assert!(refused.is_err_and(|error| error.code() == Some("NOPERM")));
 }
 
@@ -205,14 +205,14 @@ fn the_user_that_the_documentation_makes_may_do_what_the_shop_does_and_no_more()
 fn redis_with_replica() -> (RedisServer, RedisServer, Store) {
     let primary = RedisServer::start().unwrap_or_else(|error| panic!("{error}"));
     let replica = primary.start_replica().unwrap_or_else(|error| panic!("{error}"));
-    let store = Store::in_place(Kept::Redis(Database::of(&primary).with_replicas(1)));
+    let store = Store::in_redis(Database::of(&primary).with_replicas(1));
     (primary, replica, store)
 }
 
 /// A replica that was killed is started as the primary.
 fn promoted(replica: &mut RedisServer) -> Store {
     replica.promote().and_then(|()| replica.restart()).unwrap_or_else(|error| panic!("{error}"));
-    Store::in_place(Kept::Redis(Database::of(replica)))
+    Store::in_redis(Database::of(replica))
 }
 
 fn order(id: &str) -> Request {
@@ -223,20 +223,20 @@ fn order(id: &str) -> Request {
 fn what_no_replica_has_is_told_to_nobody_and_what_was_told_is_there_after_a_failover() {
     let (mut primary, mut replica, store) = redis_with_replica();
     let shop = opened(&store);
-    shop.must(&Request::create("many", 10), 201);
+    shop.must(&requests::create("many", 10), 201);
     let [one, other, paid] = ["one", "other", "paid"].map(|key| {
-        let placed = shop.must(&Request::place(&[("many", 1)]).with_key(key), 201);
+        let placed = shop.must(&Request::place(&[("many", 1)]).key(key), 201);
         placed.order().to_owned()
     });
-    shop.must(&Request::pay(&paid), 200);
+    shop.must(&requests::pay(&paid), 200);
 
     replica.kill();
     let requests = [
-        Request::pay(&one),
-        Request::cancel(&other),
-        Request::price("last", 1),
-        Request::adjust("many").with_key("k"),
-        Request::place(&[("many", 1)]).with_key("late"),
+        requests::pay(&one),
+        requests::cancel(&other),
+        requests::price("last", 1),
+        requests::adjust("many").key("k"),
+        Request::place(&[("many", 1)]).key("late"),
         order(&one),
         order(&other),
         Request::get(format!("/orders/{one}/history")),
@@ -255,10 +255,10 @@ fn what_no_replica_has_is_told_to_nobody_and_what_was_told_is_there_after_a_fail
     let store = promoted(&mut replica);
     let shop = store.open();
     assert_eq!(shop.must(&order(&paid), 200).body["status"], "paid");
-    shop.must(&Request::cancel(&one), 200);
-    shop.must(&Request::pay(&other), 200);
-    shop.must(&Request::price("last", 2), 200);
-    shop.must(&Request::place(&[("many", 1)]).with_key("late"), 201);
+    shop.must(&requests::cancel(&one), 200);
+    shop.must(&requests::pay(&other), 200);
+    shop.must(&requests::price("last", 2), 200);
+    shop.must(&Request::place(&[("many", 1)]).key("late"), 201);
 }
 
 #[test]
@@ -267,12 +267,12 @@ fn what_a_replica_that_stands_still_has_not_got_is_told_when_it_goes_on() {
     let shop = opened(&store);
     let placed = shop.must(&place(), 201);
     replica.halt().unwrap_or_else(|error| panic!("{error}"));
-    for request in [Request::pay(placed.order()), Request::pay(placed.order()), order(placed.order())] {
+    for request in [requests::pay(placed.order()), requests::pay(placed.order()), order(placed.order())] {
         is_unavailable(&shop.send(&request));
     }
     replica.go_on().unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(shop.must(&order(placed.order()), 200).body["status"], "paid");
-    shop.must(&Request::pay(placed.order()), 200);
+    shop.must(&requests::pay(placed.order()), 200);
 }
 
 /// What was acknowledged is on the disk: `appendfsync always`.
@@ -280,18 +280,18 @@ fn what_a_replica_that_stands_still_has_not_got_is_told_when_it_goes_on() {
 fn one_that_is_killed_under_load_has_every_order_that_was_acknowledged() {
     let (mut server, store) = redis(&[]);
     let shop = store.open();
-    shop.must(&Request::create("plenty", 100_000), 201);
+    shop.must(&requests::create("plenty", 100_000), 201);
     let mut books = Books::default();
     for round in 0..5 {
         let buyer = |buyer: usize| {
             let mut told = Vec::new();
             for number in 0.. {
-                let place = Request::place(&[("plenty", 1)]).with_key(format!("{round}-{buyer}-{number}"));
+                let place = Request::place(&[("plenty", 1)]).key(format!("{round}-{buyer}-{number}"));
                 let placed = shop.send(&place);
                 let order = (placed.status == 201).then(|| placed.order().to_owned());
                 told.push((place, placed));
                 let Some(order) = order else { break };
-                let (pay, cancel) = (Request::pay(&order), Request::cancel(&order));
+                let (pay, cancel) = (requests::pay(&order), requests::cancel(&order));
                 let last = if number % 3 == 0 { cancel } else { pay };
                 let answer = shop.send(&last);
                 let ended = answer.status != 200;

@@ -1,9 +1,10 @@
 //! A SQLite database that is in trouble, and what the shop makes of it: it says so, loses nothing and sells nothing twice.
 
+use harness::Request;
 use host::Lie;
 
 use crate::race::race;
-use crate::requests::{Answer, Request};
+use crate::requests::{self, Answer};
 use crate::shop::Store;
 use crate::stops::Context;
 
@@ -13,7 +14,7 @@ const TROUBLES: [Lie; 3] = [Lie::Errors, Lie::DiskFull, Lie::Down];
 /// A shop with a stock of one of the item `last`.
 fn opened() -> Store {
     let store = Store::new();
-    store.open().must(&Request::create("last", 1), 201);
+    store.open().must(&requests::create("last", 1), 201);
     store
 }
 
@@ -48,7 +49,7 @@ fn a_slow_database_is_waited_for() {
 #[test]
 fn servers_that_race_for_the_last_units_on_a_database_in_trouble_sell_none_twice() {
     let template = opened();
-    template.open().must(&Request::create("new", 5), 201);
+    template.open().must(&requests::create("new", 5), 201);
     for trouble in [Lie::Errors, Lie::DiskFull] {
         race(&template.copy(), trouble);
     }
@@ -58,8 +59,8 @@ fn servers_that_race_for_the_last_units_on_a_database_in_trouble_sell_none_twice
 fn a_database_that_somebody_else_has_locked_is_waited_for_and_then_refused() {
     let store = opened();
     let shop = store.open();
-    let place = Request::place(&[("last", 1)]).with_key("k");
-    let somebody = store.kept.sqlite();
+    let place = Request::place(&[("last", 1)]).key("k");
+    let somebody = store.0.sqlite();
     somebody.execute_batch("BEGIN IMMEDIATE").expect("it can be locked");
     // SQLite waits for five seconds, four times.
     is_unavailable(&shop.send(&place));
@@ -70,7 +71,7 @@ fn a_database_that_somebody_else_has_locked_is_waited_for_and_then_refused() {
 #[test]
 fn a_table_of_another_shape_is_left_alone() {
     let store = Store::new();
-    let somebody = store.kept.sqlite();
+    let somebody = store.0.sqlite();
     somebody.execute_batch("CREATE TABLE records (k, v); INSERT INTO records VALUES (1, 2)").expect("it can be made");
     let shop = store.open();
     for request in [Request::get("/ready"), Request::get("/inventory"), Request::place(&[("item1", 1)])] {

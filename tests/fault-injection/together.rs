@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
+use harness::Request;
 use host::{Call, Fate, Interference};
 
-use crate::given::{Given, ONE_LINE, TWO_LINES, WITH_THE_LAST};
-use crate::requests::{Answer, Request};
+use crate::fixture::{Fixture, ONE_LINE, TWO_LINES, WITH_THE_LAST};
+use crate::requests::{self, Answer};
 use crate::shop::Shop;
 use crate::stops::{Context, FATES, Gate, Stop};
 
@@ -20,7 +21,7 @@ const LOOK_EVERY: Duration = Duration::from_micros(200);
 
 /// Requests in batch, and what happened before them.
 struct Case {
-    given: fn(&mut Given),
+    fixture: fn(&mut Fixture),
     /// The requests, by the ids of the orders placed before.
     requests: fn(&[String]) -> Vec<Asked>,
     /// What runs on another server of the same store, from beginning to end, before the call that is given its fate.
@@ -92,20 +93,20 @@ impl Batch {
 }
 
 fn together(case: &Case) {
-    let given = Given::new(case.given);
+    let fixture = Fixture::new(case.fixture);
     for fate in FATES {
-        let mut runs = (1..).map(|number| (0..ATTEMPTS).find_map(|_| cut_off(case, &given, number, fate)));
+        let mut runs = (1..).map(|number| (0..ATTEMPTS).find_map(|_| cut_off(case, &fixture, number, fate)));
         let calls = runs.by_ref().take_while(|reached| reached.expect("they come together")).count();
         assert_eq!(calls, case.calls, "{fate:?}");
     }
 }
 
 /// One run; false if all were answered before the n-th call, and nothing if they did not come together.
-fn cut_off(case: &Case, given: &Given, number: usize, fate: Fate) -> Option<bool> {
-    let store = given.store.copy();
+fn cut_off(case: &Case, fixture: &Fixture, number: usize, fate: Fate) -> Option<bool> {
+    let store = fixture.store.copy();
     let (stop, gate) = Stop::waiting_at(number);
-    let mut books = given.books.clone();
-    let requests = (case.requests)(&given.orders);
+    let mut books = fixture.books.clone();
+    let requests = (case.requests)(&fixture.orders);
     let batch = Arc::new(Batch { whole: requests.len(), stop: stop.clone(), state: Mutex::default() });
     let shop = store.open_with(Some(batch.clone()));
     let other = store.open();
@@ -175,26 +176,26 @@ fn meet(case: &Case, other: &Shop, gate: Gate, fate: Fate) -> Option<(Request, A
 fn three_orders(_: &[String]) -> Vec<Asked> {
     vec![
         (Request::place(&ONE_LINE), 201, &[201]),
-        (Request::place(&TWO_LINES).with_key("k"), 201, &[201]),
+        (Request::place(&TWO_LINES).key("k"), 201, &[201]),
         (Request::place(&WITH_THE_LAST), 201, &[201, 409]),
     ]
 }
 
 #[test]
 fn three_orders_are_placed_together() {
-    together(&Case { given: Given::a_last_unit, requests: three_orders, meanwhile: None, calls: 19 });
+    together(&Case { fixture: Fixture::a_last_unit, requests: three_orders, meanwhile: None, calls: 19 });
 }
 
 #[test]
 fn three_orders_are_placed_together_while_one_of_their_items_changes() {
-    let adjust = || Request::adjust("item1");
-    together(&Case { given: Given::a_last_unit, requests: three_orders, meanwhile: Some(adjust), calls: 19 });
+    let adjust = || requests::adjust("item1");
+    together(&Case { fixture: Fixture::a_last_unit, requests: three_orders, meanwhile: Some(adjust), calls: 19 });
 }
 
 #[test]
 fn an_order_that_cannot_be_placed_is_among_three() {
     together(&Case {
-        given: Given::a_last_unit,
+        fixture: Fixture::a_last_unit,
         requests: |_| {
             vec![
                 (Request::place(&ONE_LINE), 201, &[201]),
@@ -210,7 +211,7 @@ fn an_order_that_cannot_be_placed_is_among_three() {
 #[test]
 fn two_of_three_want_the_last_unit() {
     together(&Case {
-        given: Given::a_last_unit,
+        fixture: Fixture::a_last_unit,
         requests: |_| {
             vec![
                 (Request::place(&WITH_THE_LAST), 201, &[201, 409]),
@@ -226,18 +227,18 @@ fn two_of_three_want_the_last_unit() {
 #[test]
 fn three_orders_are_paid_together_of_which_one_was_cancelled() {
     together(&Case {
-        given: |given| {
-            given.opened();
-            given.placed(&Request::place(&ONE_LINE));
-            given.placed(&Request::place(&TWO_LINES));
-            given.cancelled();
-            given.placed(&Request::place(&TWO_LINES));
+        fixture: |fixture| {
+            fixture.opened();
+            fixture.placed(&Request::place(&ONE_LINE));
+            fixture.placed(&Request::place(&TWO_LINES));
+            fixture.cancelled();
+            fixture.placed(&Request::place(&TWO_LINES));
         },
         requests: |orders| {
             vec![
-                (Request::pay(&orders[0]), 200, &[200]),
-                (Request::pay(&orders[1]), 409, &[409]),
-                (Request::pay(&orders[2]), 200, &[200]),
+                (requests::pay(&orders[0]), 200, &[200]),
+                (requests::pay(&orders[1]), 409, &[409]),
+                (requests::pay(&orders[2]), 200, &[200]),
             ]
         },
         meanwhile: None,

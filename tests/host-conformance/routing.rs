@@ -151,7 +151,7 @@ fn the_paths_of_the_server_itself_come_before_all_routes() {
     assert_eq!(get("/.well-known/spin/health").body, b"OK");
     let info = get("/.well-known/spin/info");
     assert_eq!(info.header("content-type"), Some("application/json"));
-    assert_eq!((&info.json()["name"], &info.json()["version"]), (&"twin".into(), &"1.2.3".into()));
+    assert_eq!((&info.json()["name"], &info.json()["version"]), (&"host-conformance".into(), &"1.2.3".into()));
     empty_404(&get("/.well-known/spin/other"));
     empty_404(&get("/.well-known/other"));
 }

@@ -10,8 +10,8 @@ use std::rc::Rc;
 use std::task::{Context, Waker};
 
 use domain::{Creation, Entry, Found, Store, StoreError, Swap};
+use harness::RedisServer;
 use redis::{Connection, FromRedisValue, Value};
-use redis_server::RedisServer;
 use redis_store::{Answer, Redis, RedisStore, Shared};
 use store_contract::{Storage, TestEnvironment, item, now, sound, store_contract, yield_now};
 

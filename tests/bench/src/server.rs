@@ -10,9 +10,9 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use harness::redis_server::RedisServer;
 use host::Stats;
 use records::place::Place;
-use redis_server::RedisServer;
 use soak::watch::Holds;
 
 use crate::client::{Client, Request, TOKEN, item_id};

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use redis_server::{Front, RedisServer};
+use harness::redis_server::{Front, RedisServer};
 
 /// A Redis, with a replica or without.
 pub struct Redis {

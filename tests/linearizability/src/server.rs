@@ -8,7 +8,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use redis_server::RedisServer;
+use harness::redis_server::RedisServer;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use ureq::Agent;

@@ -1,8 +1,8 @@
 //! An answer of the shop, held against the contract.
 
 use anyhow::Result;
+use harness::HeaderMap;
 use serde_json::Value;
-use ureq::http::HeaderMap;
 
 /// An answer that is not as the contract says.
 #[derive(Debug, thiserror::Error)]

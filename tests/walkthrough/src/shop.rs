@@ -8,18 +8,14 @@ use std::time::{Duration, Instant};
 use anstream::println;
 use anstyle::{AnsiColor, Style};
 use anyhow::{Result, anyhow, bail};
+use harness::{Client, HeaderMap, StatusCode};
 use serde_json::Value;
-use ureq::Agent;
-use ureq::http::{self, HeaderMap};
 
 use crate::answer::Answer;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 pub const RED: Style = AnsiColor::Red.on_default();
-
-/// Turns a hang into a failure.
-const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How often a shop may say that it is too busy, which is no contradiction: others use it too.
 const TOO_BUSY: usize = 5;
@@ -31,9 +27,7 @@ const SHOWN: usize = 200;
 const TELLING: [&str; 5] = ["etag", "idempotent-replayed", "link", "location", "retry-after"];
 
 pub struct Shop {
-    agent: Agent,
-    base_url: String,
-    token: Option<String>,
+    client: Client,
     quiet: bool,
     requests: Cell<usize>,
 }
@@ -43,14 +37,12 @@ impl Shop {
         if !base_url.starts_with("http://") {
             bail!("{base_url}: a base URL begins with http://; what is behind TLS needs a proxy that takes it off");
         }
-        let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(TIMEOUT));
-        // A redirect is an answer, too.
-        let agent = config.max_redirects(0).max_redirects_will_error(false).build().into();
-        Ok(Self { agent, base_url: base_url.trim_end_matches('/').to_owned(), token, quiet, requests: Cell::new(0) })
+        let client = Client::new(base_url, token.as_deref())?;
+        Ok(Self { client, quiet, requests: Cell::new(0) })
     }
 
     pub fn has_operator(&self) -> bool {
-        self.token.is_some()
+        self.client.token.is_some()
     }
 
     pub fn requests(&self) -> usize {
@@ -83,8 +75,7 @@ impl Shop {
 
     /// A link of the shop's, from its base URL on.
     pub fn path_of<'a>(&self, link: &'a str) -> &'a str {
-        let base = self.base_url.splitn(4, '/').nth(3);
-        base.and_then(|base| link.strip_prefix('/')?.strip_prefix(base)).unwrap_or(link)
+        link.strip_prefix(&*self.client.base).unwrap_or(link)
     }
 
     fn say(&self, text: &str) {
@@ -118,7 +109,7 @@ impl Request<'_> {
     }
 
     pub fn by_operator(self) -> Self {
-        let token = self.shop.token.clone().unwrap_or_default();
+        let token = self.shop.client.token.clone().unwrap_or_default();
         self.header("authorization", format!("Bearer {token}"))
     }
 
@@ -188,35 +179,31 @@ impl Request<'_> {
         shop.requests.set(shop.requests.get() + 1);
         shop.say(&format!("{BOLD}{title}{BOLD:#}\n{}", self.shown(SHOWN)));
 
-        let url = format!("{}{}", shop.base_url, self.path);
-        let request = http::Request::builder().method(self.method).uri(url);
-        let request = self.headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+        let request = harness::Request::new(self.method, &self.path).bare_body(self.body.as_str());
+        let request = self.headers.iter().fold(request, |request, (name, value)| request.header(name, value));
         let began = Instant::now();
-        let failed = |error: ureq::Error| anyhow!("{title}: no answer: {error}\n{}", self.shown(usize::MAX));
-        let request = request.body(self.body.clone()).map_err(|error| failed(error.into()))?;
-        let mut answer = shop.agent.run(request).map_err(failed)?;
-        let text = answer.body_mut().read_to_string().map_err(failed)?;
+        let failed = |error| anyhow!("{title}: no answer: {error}\n{}", self.shown(usize::MAX));
+        let answer = shop.client.send(&request).map_err(failed)?;
         let time = began.elapsed();
 
-        let (head, _) = answer.into_parts();
-        let status = head.status;
+        let (text, body) = (String::from_utf8_lossy(&answer.body).into_owned(), answer.value());
+        let (status, headers) = (StatusCode::from_u16(answer.status)?, answer.headers);
         let telling = |name: &str| TELLING.contains(&name);
-        shop.say(&format!("  < {status}, {time:.1?}{}\n", fields_and_body(&head.headers, telling, &text, SHOWN)));
-        let answered = format!("  < {status}{}", fields_and_body(&head.headers, |_| true, &text, usize::MAX));
+        shop.say(&format!("  < {status}, {time:.1?}{}\n", fields_and_body(&headers, telling, &text, SHOWN)));
+        let answered = format!("  < {status}{}", fields_and_body(&headers, |_| true, &text, usize::MAX));
         let exchange = format!("{}\n{answered}", self.shown(usize::MAX));
-        let body = serde_json::from_str(&text).unwrap_or_default();
-        Ok(Answer { title: title.clone(), exchange, status: status.as_u16(), headers: head.headers, text, body })
+        Ok(Answer { title: title.clone(), exchange, status: status.as_u16(), headers, text, body })
     }
 
     /// The request with at most so much of its body.
     fn shown(&self, most: usize) -> String {
         let mut shown = format!("  > {} {}", self.method, self.path);
         for (name, value) in &self.headers {
-            // Nobody's screen or log needs the token.
+            // No screen and no log needs the token.
             let value = if *name == "authorization" { "Bearer …" } else { value };
             shown.push_str(&format!("\n  > {name}: {value}"));
         }
-        if self.body.is_empty() { shown } else { shown + "\n  > " + &shortened(&self.body, most) }
+        if self.body.is_empty() { shown } else { format!("{shown}\n  > {}", shortened(&self.body, most)) }
     }
 }
 

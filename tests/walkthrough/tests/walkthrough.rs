@@ -2,55 +2,32 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
 use std::process::{Command, Output};
-use std::sync::LazyLock;
 use std::thread;
 
-use host::{Options, Server};
-use serde_json::Value;
-use tempfile::TempDir;
-use tokio::runtime::{Builder, Runtime};
-
-const TOKEN: &str = "the-token-of-this-walk";
-
-static RUNTIME: LazyLock<Runtime> =
-    LazyLock::new(|| Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a thread can be had"));
-
-/// The components, built once a run.
-static BUILT: LazyLock<()> = LazyLock::new(|| drop(Shop::start(TOKEN, true)));
+use harness::server::Settings;
+use harness::{Request, Server, Store, TOKEN, Target};
 
 struct Shop {
     server: Server,
-    _state: TempDir,
+    _store: Store,
 }
 
 impl Shop {
     /// A fresh shop with this token, or without an operator where it is empty.
     fn open(token: &str) -> Self {
-        LazyLock::force(&BUILT);
-        Self::start(token, false)
+        let store = Store::new(Target::Local).expect("there is a store");
+        let server = Server::start(&store, Settings::with_variables(&[("operator_token", token)]));
+        Self { server: server.unwrap_or_else(|error| panic!("{error}")), _store: store }
     }
 
-    fn start(token: &str, build: bool) -> Self {
-        let state = tempfile::tempdir().expect("a folder can be made");
-        let options = Options {
-            manifest: Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spin.toml"),
-            listen: (Ipv4Addr::LOCALHOST, 0).into(),
-            state_dir: Some(state.path().to_owned()),
-            variables: [("operator_token".to_owned(), token.to_owned())].into(),
-            quiet: true,
-            build,
-            ..Options::default()
-        };
-        let server = RUNTIME.block_on(host::start(options)).unwrap_or_else(|error| panic!("{error}"));
-        Self { server, _state: state }
+    fn address(&self) -> SocketAddr {
+        self.server.host.address()
     }
 
     /// The named number of each item.
     fn stock(&self, number: &str) -> Vec<(String, u64)> {
-        let answer = ureq::get(format!("http://{}/inventory", self.server.address())).call();
-        let stock: Value = answer.expect("the server answers").body_mut().read_json().expect("in JSON");
+        let stock = self.server.client.send(&Request::get("/inventory")).expect("the server answers").json();
         let items = stock["items"].as_array().expect("a list of items").iter();
         items.map(|item| (item["item_id"].as_str().unwrap().to_owned(), item[number].as_u64().unwrap())).collect()
     }
@@ -97,7 +74,7 @@ fn an_operator_walks_as_often_as_they_like_and_leaves_the_other_items_alone() {
     let shop = Shop::open(TOKEN);
     let (on_hand, orders) = (shop.stock("on_hand"), 3);
     for _ in 0..orders {
-        walk(shop.server.address(), &["--operator-token", TOKEN]).passes();
+        walk(shop.address(), &["--operator-token", TOKEN]).passes();
     }
     let presets = |stock: Vec<(String, u64)>| -> Vec<_> {
         stock.into_iter().filter(|(item, _)| !item.starts_with("walkthrough-")).collect()
@@ -110,7 +87,7 @@ fn an_operator_walks_as_often_as_they_like_and_leaves_the_other_items_alone() {
 #[test]
 fn the_token_can_be_in_the_environment_and_is_not_printed() {
     let shop = Shop::open(TOKEN);
-    let walked = walk_with(shop.server.address(), &[], &[("OPERATOR_TOKEN", TOKEN)]);
+    let walked = walk_with(shop.address(), &[], &[("OPERATOR_TOKEN", TOKEN)]);
     assert!(walked.passes().out.contains("authorization: Bearer …"));
     assert!(!walked.out.contains(TOKEN) && !walked.out.contains("Skipped"), "{}", walked.out);
 }
@@ -120,7 +97,7 @@ fn somebody_without_a_token_buys_one_and_is_told_what_is_left_out() {
     for token in [TOKEN, ""] {
         let shop = Shop::open(token);
         let before: u64 = shop.stock("available").iter().map(|(_, available)| available).sum();
-        let walked = walk(shop.server.address(), &[]);
+        let walked = walk(shop.address(), &[]);
         assert_eq!(walked.passes().out.matches("(Skipped, for lack of the operator's token: ").count(), 2);
         let after: u64 = shop.stock("available").iter().map(|(_, available)| available).sum();
         assert_eq!(after, before - 1);
@@ -130,7 +107,7 @@ fn somebody_without_a_token_buys_one_and_is_told_what_is_left_out() {
 #[test]
 fn walks_at_once_do_not_disturb_each_other() {
     let shop = Shop::open(TOKEN);
-    let address = shop.server.address();
+    let address = shop.address();
     thread::scope(|scope| {
         for arguments in [&[][..], &["--operator-token", TOKEN], &["--quiet"], &["--operator-token", TOKEN, "--quiet"]]
         {
@@ -144,8 +121,8 @@ fn walks_at_once_do_not_disturb_each_other() {
 #[test]
 fn quiet_is_a_line_and_what_is_wrong() {
     let shop = Shop::open(TOKEN);
-    assert_eq!(walk(shop.server.address(), &["--quiet"]).passes().out.lines().count(), 1);
-    let stopped = walk(shop.server.address(), &["--quiet", "--operator-token", "another"]);
+    assert_eq!(walk(shop.address(), &["--quiet"]).passes().out.lines().count(), 1);
+    let stopped = walk(shop.address(), &["--quiet", "--operator-token", "another"]);
     stopped.stops("A new item", "status 201", "status 401 unauthorized");
     assert_eq!(stopped.out.lines().count(), 1);
 }
@@ -153,7 +130,7 @@ fn quiet_is_a_line_and_what_is_wrong() {
 #[test]
 fn colours_are_for_terminals() {
     let shop = Shop::open(TOKEN);
-    let coloured = |variables: &[_]| walk_with(shop.server.address(), &[], variables).passes().out.contains('\x1b');
+    let coloured = |variables: &[_]| walk_with(shop.address(), &[], variables).passes().out.contains('\x1b');
     assert!(!coloured(&[]));
     assert!(coloured(&[("CLICOLOR_FORCE", "1")]));
     assert!(!coloured(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
@@ -162,7 +139,7 @@ fn colours_are_for_terminals() {
 #[test]
 fn another_token_is_refused() {
     let shop = Shop::open(TOKEN);
-    let walked = walk(shop.server.address(), &["--operator-token", "another"]);
+    let walked = walk(shop.address(), &["--operator-token", "another"]);
     walked.stops("A new item", "status 201", "status 401 unauthorized");
     assert!(!walked.err.contains("another"), "{}", walked.err);
 }
@@ -221,14 +198,14 @@ fn a_shop_that_lies_is_found_out() {
     for (truth, lie, step) in lies {
         assert_eq!(truth.len(), lie.len());
         let shop = Shop::open(TOKEN);
-        let walked = walk(liar(shop.server.address(), truth, lie), &["--operator-token", TOKEN]);
+        let walked = walk(falsifying(shop.address(), truth, lie), &["--operator-token", TOKEN]);
         assert_eq!(walked.code, Some(1), "{lie} is believed");
         assert!(walked.err.starts_with(&format!("{step}: not as the contract says")), "{lie}: {}", walked.err);
     }
 }
 
-/// Passes requests on to a shop, and its answers back with a lie in them.
-fn liar(shop: SocketAddr, truth: &'static str, lie: &'static str) -> SocketAddr {
+/// Passes requests on to a shop, and its answers back with something false in them.
+fn falsifying(shop: SocketAddr, truth: &'static str, falsehood: &'static str) -> SocketAddr {
     listen(move |mut client| {
         let mut server = TcpStream::connect(shop).expect("the shop listens");
         let (mut requests, mut to_shop) = (client.try_clone().unwrap(), server.try_clone().unwrap());
@@ -236,10 +213,10 @@ fn liar(shop: SocketAddr, truth: &'static str, lie: &'static str) -> SocketAddr 
             let _ = std::io::copy(&mut requests, &mut to_shop);
             let _ = to_shop.shutdown(Shutdown::Write);
         });
-        // The shop sends an answer at once, head and body; what is larger than this has no lie to carry.
+        // The shop sends an answer at once, head and body; what is larger than this is left as it is.
         let mut answer = vec![0; 1 << 16];
         while let Ok(length @ 1..) = server.read(&mut answer) {
-            let text = String::from_utf8_lossy(&answer[..length]).replace(truth, lie);
+            let text = String::from_utf8_lossy(&answer[..length]).replace(truth, falsehood);
             if client.write_all(text.as_bytes()).is_err() {
                 return;
             }

@@ -6,8 +6,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use harness::RedisServer;
 use redis::Commands;
-use redis_server::RedisServer;
 use rusqlite::Connection;
 use serde_json::json;
 use tempfile::TempDir;

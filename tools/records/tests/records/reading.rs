@@ -1,8 +1,8 @@
 //! Single records are found by the names that the rules know them by.
 
+use harness::RedisServer;
 use records::Item;
 use records::place::{Place, Source, Target};
-use redis_server::RedisServer;
 
 #[test]
 fn records_are_found_by_their_names_in_each_store() {

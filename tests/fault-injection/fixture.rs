@@ -1,19 +1,30 @@
 //! What happens before a case, on a store that works.
 
-use host::Fate;
+use harness::{Request, Target};
+use host::{Fate, Operation};
 
 use crate::TARGET;
 use crate::books::Books;
-use crate::requests::{Answer, Request};
+use crate::requests::{self, Answer};
 use crate::shop::{Shop, Store};
 use crate::stops::Stop;
 
 pub const ONE_LINE: [(&str, u64); 1] = [("item1", 2)];
 pub const TWO_LINES: [(&str, u64); 2] = [("item1", 2), ("item2", 1)];
-/// Of the second there is one at most: see [`Given::a_last_unit`].
+/// Of the second there is one at most: see [`Fixture::a_last_unit`].
 pub const WITH_THE_LAST: [(&str, u64); 2] = [("item1", 1), ("last", 1)];
 
-pub struct Given {
+/// The call that holds the first line of a new order.
+fn first_hold() -> (Operation, usize) {
+    match TARGET {
+        // After the one that takes numbers out of the ledger.
+        Target::Local => (Operation::Swap, 2),
+        // And after the one that writes the order.
+        Target::FermyonCloud | Target::AkamaiFunctions | Target::SpinKube => (Operation::Change, 3),
+    }
+}
+
+pub struct Fixture {
     /// The store as it is then. What a case does, it does to a copy.
     pub store: Store,
     pub books: Books,
@@ -22,12 +33,12 @@ pub struct Given {
     shop: Shop,
 }
 
-impl Given {
-    pub fn new(given: fn(&mut Self)) -> Self {
+impl Fixture {
+    pub fn new(prepare: fn(&mut Self)) -> Self {
         let store = Store::new();
         let shop = store.open();
         let mut new = Self { store, shop, books: Books::default(), orders: Vec::new() };
-        given(&mut new);
+        prepare(&mut new);
         new
     }
 
@@ -46,7 +57,7 @@ impl Given {
     /// An opened shop has an item with a stock of one.
     pub fn a_last_unit(&mut self) {
         self.opened();
-        self.done(&Request::create("last", 1));
+        self.done(&requests::create("last", 1));
     }
 
     pub fn placed(&mut self, request: &Request) {
@@ -57,13 +68,13 @@ impl Given {
     /// The order that was placed last was paid.
     pub fn paid(&mut self) {
         let order = self.orders.last().expect("there is an order");
-        self.done(&Request::pay(order));
+        self.done(&requests::pay(order));
     }
 
     /// The order that was placed last was cancelled.
     pub fn cancelled(&mut self) {
         let order = self.orders.last().expect("there is an order");
-        self.done(&Request::cancel(order));
+        self.done(&requests::cancel(order));
     }
 
     /// The keys of so many settled orders have no mapping yet that with the next one they all get theirs, and the next
@@ -71,16 +82,16 @@ impl Given {
     pub fn mappings_are_due(&mut self) {
         self.opened();
         for number in 1..=15 {
-            self.placed(&Request::place(&ONE_LINE).with_key(format!("k{number}")));
+            self.placed(&Request::place(&ONE_LINE).key(format!("k{number}")));
             self.cancelled();
         }
-        self.placed(&Request::place(&ONE_LINE).with_key("k16"));
+        self.placed(&Request::place(&ONE_LINE).key("k16"));
         self.paid();
     }
 
-    /// A placing of two lines stopped for ever when its first line was held. Nobody was told the order's id.
+    /// A placing of two lines stopped for ever when its first line was held. No client was told the order's id.
     pub fn half_placed(&mut self, request: &Request) {
-        let (operation, number) = TARGET.first_hold();
+        let (operation, number) = first_hold();
         let stop = Stop::at_operation(operation, number, Fate::Killed { done: true });
         let answer = self.store.open_with(Some(stop)).must(request, 500);
         self.books.told(request, &answer);

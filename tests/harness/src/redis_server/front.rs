@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use crate::{Error, RedisServer};
+use super::{Error, RedisServer};
 
 /// Hands on connections to a server, each to the one that is behind it when the connection is made. What is connected
 /// stays so, until either side ends it.
@@ -26,7 +26,7 @@ impl Front {
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let behind = lock(&current).clone();
-                // Where nobody is behind it, the client is told so by the end of its connection.
+                // Where no server is behind it, the client learns that by the end of its connection.
                 if let Ok(server) = TcpStream::connect(behind) {
                     // The client goes without if it cannot be served.
                     let _ = join(client, server);

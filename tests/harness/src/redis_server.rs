@@ -1,8 +1,6 @@
 //! A real redis-server for a test: on a free port, with a folder of its own, that ends with the test.
 //!
-//! It is taken from `PATH`. Where it is not there, Debian's package is installed, by whoever may.
-
-#![deny(missing_docs)]
+//! It is taken from `PATH`. Where it is not there, Debian's package is installed, as root.
 
 mod front;
 
@@ -16,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use redis::{Client, Connection, RedisError};
 use tempfile::TempDir;
+
+use crate::guard::Guard;
 
 pub use front::Front;
 
@@ -59,14 +59,14 @@ enum Folder {
     /// One that is gone with the server.
     Own(TempDir),
     /// One that stays.
-    Given(PathBuf),
+    Existing(PathBuf),
 }
 
 impl Folder {
     fn path(&self) -> &Path {
         match self {
             Self::Own(folder) => folder.path(),
-            Self::Given(folder) => folder,
+            Self::Existing(folder) => folder,
         }
     }
 }
@@ -75,26 +75,20 @@ impl Folder {
 #[derive(Debug)]
 struct Process {
     server: Child,
-    /// Ends the server when this process ends, however that ends: a server in a static is never dropped.
-    guard: Child,
+    _guard: Guard,
 }
 
 impl Process {
     fn start(mut command: Command) -> io::Result<Self> {
         let server = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-        // Reads until there is nobody left to write.
-        let wait_and_kill = format!("read -r _; kill -9 {} 2> /dev/null", server.id());
-        let mut guard = Command::new("sh");
-        guard.args(["-c", &wait_and_kill]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        Ok(Self { server, guard: guard.spawn()? })
+        let guard = Guard::at_the_end(&format!("kill -9 {} 2> /dev/null", server.id()))?;
+        Ok(Self { server, _guard: guard })
     }
 
     fn end(mut self) {
-        // Either may have ended by itself.
+        // It may have ended by itself.
         let _ = self.server.kill();
-        let _ = self.guard.kill();
         let _ = self.server.wait();
-        let _ = self.guard.wait();
     }
 }
 
@@ -112,7 +106,7 @@ impl RedisServer {
 
     /// As [`RedisServer::start`], on the data in this folder, which has to be there and stays.
     pub fn start_in(folder: &Path) -> Result<Self, Error> {
-        Self::start_on(Folder::Given(folder.to_owned()), &[])
+        Self::start_on(Folder::Existing(folder.to_owned()), &[])
     }
 
     fn start_on(folder: Folder, settings: &[&str]) -> Result<Self, Error> {

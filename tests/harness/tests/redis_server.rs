@@ -1,7 +1,7 @@
 //! The server of a test, as tests use it.
 
+use harness::RedisServer;
 use redis::Commands;
-use redis_server::RedisServer;
 
 #[test]
 fn what_was_acknowledged_is_there_after_a_crash() {

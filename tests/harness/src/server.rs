@@ -1,0 +1,97 @@
+//! Servers of the shop in this process.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use host::{Interference, Options};
+use tokio::runtime::Builder;
+
+use crate::{Client, Error, Store, TOKEN, Target};
+
+/// A server. It is cut off when it is dropped, as by a crash.
+pub struct Server {
+    /// What serves.
+    pub host: host::Server,
+    /// A client of it that has the operator's token.
+    pub client: Client,
+}
+
+/// What a server is started with, beside its store.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Variables of the application on top of the operator's token and of those that say where the store is.
+    pub variables: BTreeMap<String, String>,
+    /// What comes between the components and their store.
+    pub interference: Option<Arc<dyn Interference>>,
+}
+
+impl Settings {
+    /// These variables.
+    pub fn with_variables(variables: &[(&str, &str)]) -> Self {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Self { variables, interference: None }
+    }
+}
+
+impl Server {
+    /// Serves what is built for the target of a store. The first server of a target builds it.
+    ///
+    /// # Errors
+    /// Says why it cannot be built and served.
+    pub fn start(store: &Store, settings: Settings) -> Result<Self, Error> {
+        let mut variables = BTreeMap::from([("operator_token".to_owned(), TOKEN.to_owned())]);
+        variables.extend(store.variables());
+        variables.extend(settings.variables);
+        Self::start_at(&store.target().manifest(), store.folder(), Settings { variables, ..settings })
+    }
+
+    /// Serves any application, with its state in this folder. The first server of a manifest builds it.
+    ///
+    /// # Errors
+    /// Says why it cannot be built and served.
+    pub fn start_at(manifest: &Path, folder: &Path, settings: Settings) -> Result<Self, Error> {
+        static BUILT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+        let built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+        // Held while one is built, so that the others take what was built.
+        let building = Some(built).filter(|built| !built.contains(manifest));
+        let token = settings.variables.get("operator_token").cloned();
+        let options = Options {
+            manifest: manifest.to_owned(),
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            state_dir: Some(folder.to_owned()),
+            variables: settings.variables,
+            interference: settings.interference,
+            quiet: true,
+            build: building.is_some(),
+            ..Options::default()
+        };
+        let host = wait(host::start(options))?;
+        if let Some(mut built) = building {
+            built.insert(manifest.to_owned());
+        }
+        let client = Client::new(&format!("http://{}", host.address()), token.as_deref())?;
+        Ok(Self { host, client })
+    }
+
+    /// Ends it in order: requests that run are given a few seconds.
+    pub fn stop(self) {
+        wait(self.host.shutdown());
+    }
+}
+
+/// Builds a target, and sees to it that it can be served.
+///
+/// # Errors
+/// Says why not.
+pub fn build(target: Target) -> Result<(), Error> {
+    Server::start(&Store::new(target)?, Settings::default()).map(drop)
+}
+
+/// Runs a future to its end on a thread of its own, wherever it is asked for. A server has its own threads, too.
+fn wait<T: Send>(future: impl Future<Output = T> + Send) -> T {
+    let run = || Builder::new_current_thread().build().expect("a runtime without drivers can be had").block_on(future);
+    thread::scope(|scope| scope.spawn(run).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+}
