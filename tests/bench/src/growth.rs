@@ -4,12 +4,13 @@ use std::path::Path;
 
 use anyhow::Result;
 use clap::Args;
+use harness::process::Program;
 use serde::Serialize;
 
 use crate::load::{Asks, Load, Spread};
 use crate::measure::{Bench, Figure, Subject};
 use crate::report::{FIGURE, costs, figure};
-use crate::server::{Application, Program};
+use crate::server::Application;
 use crate::store::{Journal, Template};
 
 /// How much there is.

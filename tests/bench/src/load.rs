@@ -1,13 +1,14 @@
 //! What is asked of a server while it is measured.
 
 use fastrand::Rng;
+use harness::Request;
 
-use crate::client::{Request, item_id};
+use crate::client::{item_id, order};
 use crate::store::Stock;
 use crate::wrk::{Pick, Script};
 
 /// With so many orders on an item it is the next one's turn. So the holds of an item are about as many as they would be if
-/// orders were also paid, which is what becomes of them in a shop.
+/// orders were also paid, which is what happens to them in a shop.
 pub const ORDERS_A_TURN: usize = 100;
 
 /// So many different orders of several lines.
@@ -112,14 +113,14 @@ impl Load {
         let requests = match self.asks {
             Asks::Health => vec![Request::get("/health")],
             Asks::ShowItem => (0..items).map(show_item).collect(),
-            Asks::ShowOrder => stock.pending.iter().take(items).map(|order| show_order(order)).collect(),
+            Asks::ShowOrder => stock.pending.iter().take(items).map(|order| Request::show_order(order)).collect(),
             Asks::Place { lines: 1, .. } | Asks::PlaceAndPay | Asks::PlaceAndCancel => {
-                (0..items).map(|item| Request::order(&[item])).collect()
+                (0..items).map(|item| order(&[item])).collect()
             }
             Asks::Place { lines, .. } => {
                 // The same baskets every time.
                 let mut rng = Rng::with_seed(1);
-                let basket = |_| Request::order(&rng.choose_multiple(0..items, lines));
+                let basket = |_| order(&rng.choose_multiple(0..items, lines));
                 (0..BASKETS).map(basket).collect()
             }
             Asks::Pay => stock.unpaid.iter().map(|order| Request::pay(order)).collect(),
@@ -143,18 +144,14 @@ impl Load {
         let requests = match self.asks {
             Asks::Health => vec![Request::get("/health")],
             Asks::ShowItem => vec![show_item(0)],
-            Asks::ShowOrder | Asks::Place { .. } | Asks::PlaceAndCancel => vec![show_order(&stock.paid)],
+            Asks::ShowOrder | Asks::Place { .. } | Asks::PlaceAndCancel => vec![Request::show_order(&stock.paid)],
             Asks::Pay => vec![pay()],
-            Asks::PlaceAndPay => vec![show_order(&stock.paid), pay()],
+            Asks::PlaceAndPay => vec![Request::show_order(&stock.paid), pay()],
         };
         Script { requests, pick: Pick::Any, keyed: false, follow: None }
     }
 }
 
 fn show_item(item: usize) -> Request {
-    Request::get(format!("/inventory/{}", item_id(item)))
-}
-
-fn show_order(order: &str) -> Request {
-    Request::get(format!("/orders/{order}"))
+    Request::show_item(&item_id(item))
 }

@@ -14,22 +14,22 @@ mod wrk;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand, ValueEnum};
+use harness::process::{NEVER, Program, serve_if_told};
+use harness::{Client, TOKEN};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::client::Client;
 use crate::growth::{Amounts, Grown, Growth};
 use crate::hot::Hot;
 use crate::load::{Asks, Load, ORDERS_A_TURN, Spread};
 use crate::measure::{Bench, Subject, WARM_UP_A_CONNECTION};
 use crate::report::{Beside, Machine, Report, Row, fault};
-use crate::server::{Application, Program, Settings};
+use crate::server::{Application, Settings};
 use crate::start::Start;
 use crate::store::{Journal, Stock, Template};
 use crate::stores::{OnStore, OnStores};
@@ -44,7 +44,6 @@ const MAX_PAID_PER_SECOND: u64 = 5000;
 /// Builds the shop and, to compare it with, bare components that do only the necessary calls of the store; puts load on
 /// both in turn; and prints how many requests each answers, and how fast.
 #[derive(Parser)]
-#[command(args_conflicts_with_subcommands = false)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -75,7 +74,7 @@ struct Arguments {
     journal: Journals,
 
     /// How long unpaid orders hold their stock, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = Settings::NEVER, global = true)]
+    #[arg(long, value_name = "SECONDS", default_value_t = NEVER, global = true)]
     payment_window: u64,
 
     /// Measure only what has this name, or else what has this in its name
@@ -95,16 +94,6 @@ enum Command {
     Hot,
     /// The same on SQLite, on a Redis, and from two servers on one Redis, beside the key-value store
     Stores,
-    /// Serves an application, to be measured
-    #[command(hide = true)]
-    Serve {
-        #[arg(long)]
-        from: PathBuf,
-        #[arg(long)]
-        listen: SocketAddr,
-        #[arg(long)]
-        state_dir: PathBuf,
-    },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -125,18 +114,14 @@ impl Journals {
 }
 
 fn main() -> Result<ExitCode> {
-    let arguments = Arguments::parse();
-    if let Some(Command::Serve { from, listen, state_dir }) = arguments.command {
-        server::serve(from, listen, state_dir)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let mut run = Run::new(arguments)?;
+    serve_if_told();
+    let mut run = Run::new(Arguments::parse())?;
     for journal in run.arguments.journal.each() {
         match &run.arguments.command {
             Some(Command::Growth(_)) => run.growth(*journal)?,
             Some(Command::Hot) => run.hot(*journal)?,
             Some(Command::Stores) => run.stores(*journal)?,
-            _ => run.requests(*journal)?,
+            None => run.requests(*journal)?,
         }
     }
     run.finish()
@@ -174,7 +159,7 @@ impl Run {
         progress.enable_steady_tick(Duration::from_secs(1));
         let settings = Settings { state: PathBuf::new(), payment_window, cache: None };
         let bench = Bench { wrk, scratch: scratch.path().to_owned(), seconds, rounds, settings, progress };
-        let program = arguments.spin.clone().map_or(Program::Host, Program::Spin);
+        let program = Program::new(arguments.spin.clone())?;
         let run = Self { arguments, program, bench, scratch, report: Report::default(), faults: 0 };
         Ok(run.introduce())
     }
@@ -184,7 +169,7 @@ impl Run {
         let Bench { seconds, rounds, .. } = self.bench;
         let payment_window = self.arguments.payment_window;
         let served = match &self.program {
-            Program::Host => "this program's host".to_owned(),
+            Program::Host(_) => "this program's host".to_owned(),
             Program::Spin(path) => path.display().to_string(),
         };
         println!("{} with {} cores, served by {served}, load from wrk beside it.", machine.processor, machine.cores);
@@ -228,7 +213,7 @@ impl Run {
         };
         let mut peers = Vec::new();
         for url in &self.arguments.peers {
-            let client = Client::new(url);
+            let client = Client::new(url, Some(TOKEN))?;
             let stock = Stock::restock(&client, MANY, if pays { unpaid } else { 0 });
             peers.push((client, stock.with_context(|| format!("{url} cannot be measured"))?));
         }
@@ -277,7 +262,7 @@ impl Run {
         let mut beside = BTreeMap::new();
         for (client, _) in understood {
             let figure = next()?;
-            beside.insert(client.url().to_owned(), Beside { ratio: ours_figure.ratio(&figure), figure });
+            beside.insert(client.url(), Beside { ratio: ours_figure.ratio(&figure), figure });
         }
         Ok(Row {
             journal,

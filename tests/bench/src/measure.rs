@@ -1,18 +1,20 @@
-//! Measures servers in turn, so that whatever else the machine does hits them alike.
+//! Measures servers in turn, so that what else the machine does hits them alike.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use harness::process::Program;
+use harness::{Client, Request};
 use host::{Operation, Stats};
 use indicatif::ProgressBar;
 use serde::Serialize;
 use serde_json::Value;
 use soak::watch::Holds;
 
-use crate::client::{Client, Request};
+use crate::client::ask;
 use crate::load::Load;
-use crate::server::{Application, Program, Server, Settings};
+use crate::server::{Application, Server, Settings};
 use crate::store::{Stock, Template};
 use crate::wrk::{Measured, Pick, Wrk};
 
@@ -138,22 +140,22 @@ impl Bench {
     }
 
     /// Also looks whether what is to be measured is answered as it should: wrk tells only what was refused.
-    fn warm_up(&self, client: &Client, urls: &[&str], stock: &Stock, load: &Load, connections: usize) -> Result<()> {
+    fn warm_up(&self, client: &Client, urls: &[String], stock: &Stock, load: &Load, connections: usize) -> Result<()> {
         let (script, warm_up) = (load.script(stock), load.warm_up(stock));
         let once = (script.pick != Pick::Once).then_some(&script.requests);
         for request in once.into_iter().chain([&warm_up.requests]).filter_map(|requests| requests.first()) {
-            client.ask(request)?;
+            ask(client, request)?;
         }
         self.wrk.send(urls, &warm_up, connections, (WARM_UP_A_CONNECTION + 1) * connections)
     }
 
-    fn measure(&self, urls: &[&str], stock: &Stock, load: &Load, connections: usize) -> Result<Measured> {
+    fn measure(&self, urls: &[String], stock: &Stock, load: &Load, connections: usize) -> Result<Measured> {
         self.wrk.measure(urls, &load.script(stock), connections, self.seconds)
     }
 }
 
 fn most_holds(client: &Client) -> Result<u64> {
-    let items = client.ask(&Request::get("/inventory"))?;
+    let items = ask(client, &Request::get("/inventory"))?;
     let reserved = |item: &Value| item["reserved"].as_u64();
     Ok(items["items"].as_array().into_iter().flatten().filter_map(reserved).max().unwrap_or(0))
 }

@@ -1,34 +1,17 @@
-//! Servers in processes of their own.
+//! What is served, and what serves it.
 
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::unix::process::CommandExt;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use harness::redis_server::RedisServer;
+use anyhow::{Context, Result};
+use harness::process::{self, Process, Program};
+use harness::{Client, RedisServer, Server as InProcess, Target, server};
 use host::Stats;
 use records::place::Place;
 use soak::watch::Holds;
 
-use crate::client::{Client, Request, TOKEN, item_id};
-
-/// Turns a server that does not start into an error.
-const TIMEOUT: Duration = Duration::from_secs(60);
-const PAUSE: Duration = Duration::from_millis(1);
-
-/// What serves.
-#[derive(Clone, Debug)]
-pub enum Program {
-    /// This program, with the host library.
-    Host,
-    /// Spin.
-    Spin(PathBuf),
-}
+use crate::client::item_id;
 
 /// What is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,26 +48,18 @@ impl Application {
     }
 
     pub fn manifest(self) -> PathBuf {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let target = match self {
-            Self::Bare => return here.join("bare/spin.toml"),
-            Self::Ours => "local",
-            Self::OnSqlite => "fermyon-cloud",
-            Self::OnRedis | Self::TwoOnRedis => "akamai-functions",
-        };
-        host::manifest_of(&here.join("../../spin.toml"), target)
+        match self {
+            Self::Bare => Path::new(env!("CARGO_MANIFEST_DIR")).join("bare/spin.toml"),
+            Self::Ours => Target::Local.manifest(),
+            Self::OnSqlite => Target::FermyonCloud.manifest(),
+            Self::OnRedis | Self::TwoOnRedis => Target::AkamaiFunctions.manifest(),
+        }
     }
 
     /// Builds the components as the manifest says, and compiles them, which the runtime's cache remembers.
     pub fn build(self) -> Result<()> {
         let state = tempfile::tempdir()?;
-        let options = host::Options {
-            manifest: self.manifest(),
-            listen: (Ipv4Addr::LOCALHOST, 0).into(),
-            state_dir: Some(state.path().to_owned()),
-            ..host::Options::default()
-        };
-        let built = runtime()?.block_on(host::start(options)).map(drop);
+        let built = InProcess::start_at(&self.manifest(), state.path(), server::Settings::default()).map(drop);
         built.with_context(|| format!("the components of {} cannot be built and served", self.name()))
     }
 }
@@ -100,11 +75,6 @@ pub struct Settings {
     pub cache: Option<PathBuf>,
 }
 
-impl Settings {
-    /// A payment window that does not end here.
-    pub const NEVER: u64 = 31_536_000;
-}
-
 /// What serves an application: one server, or several. They are killed when this is dropped.
 pub struct Server {
     servers: Vec<Process>,
@@ -114,14 +84,6 @@ pub struct Server {
     place: Place,
     /// From the start of a process to its first answer.
     pub first_answer: Duration,
-}
-
-/// A server in a process of its own. It is killed when it is dropped.
-struct Process {
-    child: Child,
-    /// Where a server of this program is asked for its counters, and tells them.
-    counters: Option<(ChildStdin, BufReader<ChildStdout>)>,
-    client: Client,
 }
 
 impl Server {
@@ -145,24 +107,27 @@ impl Server {
             (None, Application::OnSqlite) => Place::Sqlite(settings.state.join("sqlite_db.db")),
             (None, _) => Place::KeyValue(settings.state.join("sqlite_key_value.db")),
         };
+        let started = process::Settings {
+            manifest: &application.manifest(),
+            state: &settings.state,
+            payment_window: settings.payment_window,
+            variables: redis.iter().map(|redis| ("redis_host", redis.address())).collect(),
+            cache: settings.cache.as_deref(),
+        };
         let count = if application == Application::TwoOnRedis { 2 } else { 1 };
-        let (mut servers, mut first_answer) = (Vec::new(), Duration::ZERO);
-        for _ in 0..count {
-            let start = Instant::now();
-            servers.push(Process::start(program, application, settings, redis.as_ref())?);
-            first_answer = start.elapsed();
-        }
+        let servers = (0..count).map(|_| Process::start(program, &started)).collect::<Result<Vec<_>, _>>()?;
+        let first_answer = servers.last().map_or(Duration::ZERO, |server| server.first_answer);
         Ok(Self { servers, _redis: redis, place, first_answer })
     }
 
     /// A client of one of the servers.
     pub fn client(&self) -> &Client {
-        &self.servers[0].client
+        self.servers[0].client()
     }
 
     /// Where they all are.
-    pub fn urls(&self) -> Vec<&str> {
-        self.servers.iter().map(|server| server.client.url()).collect()
+    pub fn urls(&self) -> Vec<String> {
+        self.servers.iter().map(|server| server.client().url()).collect()
     }
 
     /// The holds of the item that has most of them beyond its pending orders, out of the store.
@@ -179,89 +144,7 @@ impl Server {
 
     /// What the server has done so far; none of one that keeps no such counters, nor of several.
     pub fn stats(&mut self) -> Result<Option<Stats>> {
-        let [Process { counters: Some((asked, told)), .. }] = self.servers.as_mut_slice() else { return Ok(None) };
-        asked.write_all(b"\n")?;
-        let mut line = String::new();
-        told.read_line(&mut line)?;
-        Ok(Some(serde_json::from_str(&line).context("the server tells no counters")?))
+        let [server] = self.servers.as_mut_slice() else { return Ok(None) };
+        Ok(server.stats()?)
     }
-}
-
-impl Process {
-    fn start(
-        program: &Program,
-        application: Application,
-        settings: &Settings,
-        redis: Option<&RedisServer>,
-    ) -> Result<Self> {
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let log = settings.state.join(format!("server-{}.log", address.port()));
-        let output = File::create(&log)?;
-        let mut command = match program {
-            Program::Host => {
-                let mut command = Command::new(std::env::current_exe()?);
-                command.arg("serve").stdin(Stdio::piped()).stdout(Stdio::piped());
-                command
-            }
-            Program::Spin(path) => {
-                let mut command = Command::new(path);
-                command.arg("up").stdin(Stdio::null()).stdout(output.try_clone()?);
-                command
-            }
-        };
-        command
-            .arg("--from")
-            .arg(application.manifest())
-            .args(["--listen", &address.to_string(), "--state-dir"])
-            .arg(&settings.state)
-            .env("SPIN_VARIABLE_OPERATOR_TOKEN", TOKEN)
-            .env("SPIN_VARIABLE_PAYMENT_WINDOW_SECONDS", settings.payment_window.to_string())
-            .envs(redis.map(|redis| ("SPIN_VARIABLE_REDIS_HOST", redis.address())))
-            .stderr(output)
-            // `spin up` starts a process that serves: they are one group, and die as one.
-            .process_group(0);
-        if let Some(cache) = &settings.cache {
-            command.env("XDG_CACHE_HOME", cache);
-        }
-        let start = Instant::now();
-        let mut child = command.spawn().with_context(|| format!("{command:?} cannot be run"))?;
-        let counters = child.stdin.take().zip(child.stdout.take().map(BufReader::new));
-        let mut process = Self { child, counters, client: Client::new(&format!("http://{address}")) };
-        while !matches!(process.client.send(&Request::get("/health")), Ok((200, _))) {
-            let ended = process.child.try_wait()?;
-            if ended.is_some() || start.elapsed() > TIMEOUT {
-                bail!("the server does not start: {}", fs::read_to_string(log)?);
-            }
-            sleep(PAUSE);
-        }
-        Ok(process)
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // One that has ended by itself has nothing to kill.
-        if let Ok(None) = self.child.try_wait() {
-            let group = format!("-{}", self.child.id());
-            let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
-            let _ = self.child.wait();
-        }
-    }
-}
-
-/// Serves, and tells its counters in a line for each line that it is sent, until there are no more.
-pub fn serve(manifest: PathBuf, listen: SocketAddr, state_dir: PathBuf) -> Result<()> {
-    let options =
-        host::Options { manifest, listen, state_dir: Some(state_dir), build: false, ..host::Options::default() };
-    let runtime = runtime()?;
-    let server = runtime.block_on(host::start(options))?;
-    for line in std::io::stdin().lines() {
-        line?;
-        println!("{}", serde_json::to_string(&server.stats())?);
-    }
-    Ok(())
-}
-
-fn runtime() -> Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }

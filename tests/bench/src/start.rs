@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use harness::process::Program;
+use harness::{Client, Connection, Request};
 use serde::Serialize;
 
-use crate::client::{Client, Request, item_id};
+use crate::client::item_id;
 use crate::measure::{Bench, median};
-use crate::server::{Application, Program, Server, Settings};
+use crate::server::{Application, Server, Settings};
 use crate::store::Template;
 
 const STARTS: usize = 5;
@@ -81,18 +81,18 @@ impl Start {
 
 fn components(application: Application, client: &Client, template: &Template) -> Result<BTreeMap<String, Component>> {
     let requests = [
-        ("inventory", Request::get(format!("/inventory/{}", item_id(0)))),
-        ("orders", Request::get(format!("/orders/{}", template.stock.paid))),
+        ("inventory", Request::show_item(&item_id(0))),
+        ("orders", Request::show_order(&template.stock.paid)),
         ("payments", Request::pay(&template.stock.paid)),
     ];
-    let mut connection = Connection::open(client)?;
+    let mut connection = client.connect()?;
     let mut times: Vec<(Vec<f64>, Vec<f64>)> = requests.iter().map(|_| Default::default()).collect();
     for _ in 0..COLD {
         sleep(IDLE);
         for ((_, request), (cold, warm)) in requests.iter().zip(&mut times) {
-            cold.push(connection.time(request)?);
+            cold.push(time(client, &mut connection, request)?);
             for _ in 0..WARM {
-                warm.push(connection.time(request)?);
+                warm.push(time(client, &mut connection, request)?);
             }
         }
     }
@@ -104,43 +104,16 @@ fn components(application: Application, client: &Client, template: &Template) ->
     requests.into_iter().zip(times).map(|((id, _), (cold, warm))| component(id, cold, warm)).collect()
 }
 
-/// A connection, with as little as possible between it and the clock.
-struct Connection {
-    stream: TcpStream,
-    host: String,
-}
-
-impl Connection {
-    fn open(client: &Client) -> Result<Self> {
-        let host = client.url().trim_start_matches("http://").to_owned();
-        let stream = TcpStream::connect(&host)?;
-        stream.set_nodelay(true)?;
-        Ok(Self { stream, host })
-    }
-
-    /// Milliseconds from a request to the whole of its answer.
-    fn time(&mut self, request: &Request) -> Result<f64> {
-        let Request { method, path, .. } = request;
-        let request = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.host);
-        let (mut answer, mut piece) = (String::new(), [0; 16 << 10]);
-        let start = Instant::now();
-        self.stream.write_all(request.as_bytes())?;
-        while !is_whole(&answer) {
-            let length = self.stream.read(&mut piece)?;
-            ensure!(length > 0, "{method} {path} is not answered");
-            answer += str::from_utf8(&piece[..length])?;
-        }
-        let time = start.elapsed();
-        ensure!(answer.starts_with("HTTP/1.1 200 "), "{method} {path} is not answered with 200, but {answer}");
-        Ok(millis(time))
-    }
-}
-
-/// Whether that is a head and as much of a body as it promises.
-fn is_whole(answer: &str) -> bool {
-    let Some((head, body)) = answer.split_once("\r\n\r\n") else { return false };
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
-    body.len() >= length.unwrap_or(0)
+/// Milliseconds from a request to the whole of its answer, with as little as possible between them and the clock.
+fn time(client: &Client, connection: &mut Connection, request: &Request) -> Result<f64> {
+    let bytes = client.bytes_of(request);
+    let start = Instant::now();
+    connection.send(&bytes)?;
+    let answer = connection.receive(false)?;
+    let time = start.elapsed();
+    let status = answer.map(|answer| answer.status);
+    ensure!(status == Some(200), "{request:?} is not answered with 200, but {status:?}");
+    Ok(millis(time))
 }
 
 /// Bytes of each component's file.

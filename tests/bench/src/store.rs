@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use fastrand::Rng;
+use harness::process::{NEVER, Program};
+use harness::{Client, Request};
 use rusqlite::{Connection, params};
 use serde::Serialize;
 
-use crate::client::{Client, Request, item_id};
-use crate::server::{Application, Program, Server, Settings};
+use crate::client::{ask, item_id, order, place};
+use crate::server::{Application, Server, Settings};
 
 /// Where Spin's key-value store lies below its state directory.
 const FILE_NAME: &str = "sqlite_key_value.db";
@@ -62,13 +64,13 @@ impl Stock {
     /// Makes `items` items, and `unpaid` orders beside those that there always are. `put` is the request for an item.
     pub fn make(client: &Client, items: usize, unpaid: usize, put: impl Fn(usize) -> Request) -> Result<Self> {
         for item in 0..items {
-            client.ask(&put(item))?;
+            ask(client, &put(item))?;
         }
-        let orders = |count: usize| (0..count).map(|number| Request::order(&[number % items])).collect::<Vec<_>>();
-        let pending = client.place(&orders(items.min(100)))?;
-        let unpaid = client.place(&orders(unpaid))?;
-        let paid = client.place(&orders(1))?.pop().context("an order was placed")?;
-        client.ask(&Request::pay(&paid))?;
+        let orders = |count: usize| (0..count).map(|number| order(&[number % items])).collect::<Vec<_>>();
+        let pending = place(client, &orders(items.min(100)))?;
+        let unpaid = place(client, &orders(unpaid))?;
+        let paid = place(client, &orders(1))?.pop().context("an order was placed")?;
+        ask(client, &Request::pay(&paid))?;
         Ok(Self { items, pending, unpaid, paid })
     }
 
@@ -99,11 +101,7 @@ impl Template {
     ) -> Result<Self> {
         fs::create_dir_all(directory)?;
         FILES.iter().try_for_each(|file| journal.set(&Connection::open(directory.join(file))?))?;
-        let put = |item| Request {
-            method: "PUT",
-            path: format!("/inventory/{}", item_id(item)),
-            body: format!(r#"{{"unit_price":1000,"on_hand":{PLENTY}}}"#),
-        };
+        let put = |item| Request::create(&item_id(item), 1000, PLENTY);
         let stock = while_served(directory, program, application, |client| Stock::make(client, items, unpaid, put))?;
         Ok(Self { directory: directory.to_owned(), stock })
     }
@@ -117,9 +115,7 @@ impl Template {
         orders: usize,
     ) -> Result<Self> {
         let copy = self.copy(directory)?;
-        while_served(directory, program, application, |client| {
-            client.place(&vec![Request::order(&[0]); orders]).map(drop)
-        })?;
+        while_served(directory, program, application, |client| place(client, &vec![order(&[0]); orders]).map(drop))?;
         Ok(copy)
     }
 
@@ -189,7 +185,7 @@ fn while_served<T>(
     application: Application,
     work: impl FnOnce(&Client) -> Result<T>,
 ) -> Result<T> {
-    let settings = Settings { state: directory.to_owned(), payment_window: Settings::NEVER, cache: None };
+    let settings = Settings { state: directory.to_owned(), payment_window: NEVER, cache: None };
     let server = Server::start(program, application, &settings)?;
     let result = work(server.client());
     drop(server);

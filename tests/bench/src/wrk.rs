@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
+use harness::Request;
 use host::toolchain::say;
 use serde::{Deserialize, Serialize};
-
-use crate::client::Request;
 
 /// Where it is installed from, on Debian and its kin.
 const INSTALL: [&str; 4] = ["apt-get", "install", "-y", "wrk"];
@@ -72,7 +71,7 @@ impl Wrk {
     }
 
     /// Sends a script for so many seconds, and measures.
-    pub fn measure(&self, urls: &[&str], script: &Script, connections: usize, seconds: u64) -> Result<Measured> {
+    pub fn measure(&self, urls: &[String], script: &Script, connections: usize, seconds: u64) -> Result<Measured> {
         let output = self.run(urls, script, connections, seconds, None)?;
         let line = output.lines().find_map(|line| line.strip_prefix("figures "));
         let line = line.with_context(|| format!("wrk says no figures, but {output}"))?;
@@ -80,14 +79,14 @@ impl Wrk {
     }
 
     /// Sends a script until there were so many requests.
-    pub fn send(&self, urls: &[&str], script: &Script, connections: usize, requests: usize) -> Result<()> {
+    pub fn send(&self, urls: &[String], script: &Script, connections: usize, requests: usize) -> Result<()> {
         self.run(urls, script, connections, 600, Some(requests)).map(drop)
     }
 
     /// Of several servers each has its part of the connections, and a thread of wrk's to itself.
     fn run(
         &self,
-        urls: &[&str],
+        urls: &[String],
         script: &Script,
         connections: usize,
         seconds: u64,
@@ -95,13 +94,13 @@ impl Wrk {
     ) -> Result<String> {
         let url = urls.first().context("there is a server")?;
         let file = self.scratch.join("requests");
-        let line = |Request { method, path, body }: &Request| format!("{method}\t{path}\t{body}\n");
+        let line = |request: &Request| format!("{}\t{}\t{}\n", request.method, request.path, request.text());
         fs::write(&file, script.requests.iter().map(line).collect::<String>())?;
         let mut command = Command::new("wrk");
         command
             .args(["--threads", &urls.len().to_string(), "--connections", &connections.to_string()])
             .args(["--duration", &seconds.to_string(), "--timeout", TIMEOUT])
-            .args(["--script", concat!(env!("CARGO_MANIFEST_DIR"), "/load.lua"), url, "--"])
+            .args(["--script", concat!(env!("CARGO_MANIFEST_DIR"), "/load.lua"), url.as_str(), "--"])
             .arg(format!("requests={}", file.display()))
             .args(urls.iter().map(|url| format!("server={}", url.trim_start_matches("http://"))));
         match script.pick {

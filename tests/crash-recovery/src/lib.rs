@@ -1,23 +1,22 @@
 //! Kills: a server under load, one of several, or the Redis behind them, is killed as `kill -9` does, at random moments,
-//! and started again on the same data; or the Redis stays dead, and its replica takes its place. Then everything that clients were told has to be there, once, and nothing else;
-//! what they were not told is settled by sending it again.
+//! and started again on the same data; or the Redis stays dead, and its replica takes its place. Then everything that
+//! clients were told has to be there, once, and nothing else; what they were not told is settled by sending it again.
 
 pub mod books;
-pub mod client;
 pub mod load;
 pub mod redis;
-pub mod server;
 
 use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
 use fastrand::Rng;
+use harness::observed::{Items, Observed, Reply, Servers};
+use harness::process::{NEVER, Process, Program, Settings};
+use harness::{Request, Target};
 use tempfile::TempDir;
 
-use crate::books::{Adjustment, Books, ITEMS, Order, SCARCE, Stock};
-use crate::client::{Answer, Client};
+use crate::books::{Adjustment, Books, ITEMS, Order, SCARCE, shown};
 use crate::redis::Redis;
-use crate::server::{Program, Server};
 
 /// So many are there at first, and again before clients send again what was not answered: then nobody is refused.
 const PLENTY: u64 = 1_000_000;
@@ -42,15 +41,16 @@ pub enum Victim {
 /// A shop's life, as far as clients know it.
 pub struct Trial {
     program: Program,
+    target: Target,
     state: TempDir,
     rng: Rng,
     /// Fewer where one could not be started again.
-    servers: Vec<Server>,
+    servers: Vec<Process>,
     /// None where the servers have no Redis.
     redis: Option<Redis>,
     /// What clients were told.
     pub books: Books,
-    /// Nobody asks for orders before this one any more.
+    /// No client asks for orders before this one any more.
     settled: usize,
     /// Makes idempotency keys.
     keys: u64,
@@ -61,33 +61,53 @@ impl Trial {
     ///
     /// # Errors
     /// Says why they cannot be started.
-    pub fn new(program: Program, servers: usize, seed: u64) -> Result<Self> {
-        ensure!(servers == 1 || program.has_redis(), "several servers share a Redis: choose a target that has one");
-        let redis = program.has_redis().then(Redis::start).transpose()?;
-        Self::on(redis, program, servers, seed)
+    pub fn new(program: Program, target: Target, servers: usize, seed: u64) -> Result<Self> {
+        ensure!(servers == 1 || target.has_redis(), "several servers share a Redis: choose a target that has one");
+        let redis = target.has_redis().then(Redis::start).transpose()?;
+        Self::on(redis, program, target, servers, seed)
     }
 
     /// The same, on a Redis with a replica. A write counts once so many replicas have it.
     ///
     /// # Errors
     /// Says why they cannot be started.
-    pub fn with_replica(program: Program, servers: usize, needed: usize, seed: u64) -> Result<Self> {
-        ensure!(program.has_redis(), "the replica is one of a Redis: choose a target that has one");
-        Self::on(Some(Redis::with_replica(needed)?), program, servers, seed)
+    pub fn with_replica(program: Program, target: Target, servers: usize, needed: usize, seed: u64) -> Result<Self> {
+        ensure!(target.has_redis(), "the replica is one of a Redis: choose a target that has one");
+        Self::on(Some(Redis::with_replica(needed)?), program, target, servers, seed)
     }
 
-    fn on(redis: Option<Redis>, program: Program, servers: usize, seed: u64) -> Result<Self> {
-        let state = tempfile::tempdir()?;
-        let servers = (0..servers).map(|_| Server::start(&program, state.path(), redis.as_ref()));
-        let servers = servers.collect::<Result<Vec<_>>>()?;
-        let client = client(&servers);
-        for item in 0..ITEMS.len() {
-            let answer = client.create(item, PLENTY);
-            ensure!(matches!(answer, Some((201, _))), "no item can be made: {answer:?}");
-        }
+    fn on(redis: Option<Redis>, program: Program, target: Target, servers: usize, seed: u64) -> Result<Self> {
+        let (state, rng) = (tempfile::tempdir()?, Rng::with_seed(seed));
         let books = Books::new(PLENTY.cast_signed());
-        let rng = Rng::with_seed(seed);
-        Ok(Self { program, state, rng, servers, redis, books, settled: 0, keys: 0 })
+        let mut trial = Self { program, target, state, rng, servers: Vec::new(), redis, books, settled: 0, keys: 0 };
+        for _ in 0..servers {
+            trial.servers.push(trial.start()?);
+        }
+        let servers = trial.clients();
+        for item in 0..ITEMS {
+            let reply = servers.ask(&servers.items.create(item, PLENTY));
+            let is_made = matches!(reply, Some(Reply { code: 201, observed: Observed::Item(_), .. }));
+            ensure!(is_made, "no item can be made: {reply:?}");
+        }
+        Ok(trial)
+    }
+
+    /// Starts a server on what is there.
+    fn start(&self) -> Result<Process> {
+        let settings = Settings {
+            manifest: &self.target.manifest(),
+            state: self.state.path(),
+            payment_window: NEVER,
+            variables: self.redis.as_ref().map(Redis::variables).unwrap_or_default(),
+            cache: None,
+        };
+        Ok(Process::start(&self.program, &settings)?)
+    }
+
+    /// All servers, as clients see them.
+    fn clients(&self) -> Servers {
+        let clients = self.servers.iter().map(|server| server.client().clone()).collect();
+        Servers { clients, items: Items("item".to_owned()) }
     }
 
     /// Puts load on the servers, kills one or their Redis in the middle of that, does `while_down` to its data, starts it
@@ -99,86 +119,87 @@ impl Trial {
         if self.servers.is_empty() {
             return Ok(());
         }
-        let client = client(&self.servers);
-        self.leave_few(&client);
+        let servers = self.clients();
+        self.leave_few(&servers);
         match (victim, &mut self.redis) {
-            (Victim::Server, redis) => {
+            (Victim::Server, _) => {
                 let server = self.servers.swap_remove(self.rng.usize(..self.servers.len()));
-                load::until_killed(&client, &mut self.books, &mut self.rng, |_| server.kill())?;
+                load::until_killed(&servers, &mut self.books, &mut self.rng, |_| Ok(server.kill()?))?;
                 while_down(self.state.path())?;
-                self.servers.push(Server::start(&self.program, self.state.path(), redis.as_ref())?);
+                self.servers.push(self.start()?);
             }
             (Victim::Redis, Some(redis)) => {
                 let kill = |_: &dyn Fn(usize)| {
                     redis.primary.kill();
                     Ok(())
                 };
-                load::until_killed(&client, &mut self.books, &mut self.rng, kill)?;
+                load::until_killed(&servers, &mut self.books, &mut self.rng, kill)?;
                 while_down(redis.primary.folder())?;
                 redis.primary.restart()?;
             }
             (Victim::Primary, Some(redis)) => {
                 let apart = self.rng.usize(..=MAX_ANSWERS_APART);
                 let fail_over = |wait_for: &dyn Fn(usize)| redis.fail_over(|| wait_for(apart), while_down);
-                load::until_killed(&client, &mut self.books, &mut self.rng, fail_over)?;
+                load::until_killed(&servers, &mut self.books, &mut self.rng, fail_over)?;
             }
             (Victim::Redis | Victim::Primary, None) => bail!("these servers have no Redis"),
         }
 
-        let client = self::client(&self.servers);
-        self.settle(&client);
-        self.check(&client, self.settled);
+        let servers = self.clients();
+        self.settle(&servers);
+        self.check(&servers, self.settled);
         self.settled = self.books.orders.len().saturating_sub(load::RECENT);
         Ok(())
     }
 
     /// Compares once more everything that was ever told.
     pub fn check_all(&mut self) {
-        self.check(&client(&self.servers), 0);
+        self.check(&self.clients(), 0);
     }
 
     /// Takes the scarce item down to a few.
-    fn leave_few(&mut self, client: &Client) {
-        let available = Stock::shown(&client.show_item(SCARCE)).map_or(FEW, |stock| stock.available);
-        self.adjust(client, SCARCE, FEW - available);
+    fn leave_few(&mut self, servers: &Servers) {
+        let available =
+            shown(&servers.ask(&servers.items.show(SCARCE))).map_or(FEW, |stock| stock.available.cast_signed());
+        self.adjust(servers, SCARCE, FEW - available);
     }
 
-    fn adjust(&mut self, client: &Client, item: usize, delta: i64) {
+    fn adjust(&mut self, servers: &Servers, item: usize, delta: i64) {
         self.keys += 1;
         let adjustment = Adjustment { item, delta, key: format!("runner-{}", self.keys) };
         if delta != 0 {
-            let answer = client.adjust(adjustment.item, adjustment.delta, &adjustment.key);
+            let answer = send_adjustment(servers, &adjustment);
             self.books.adjusted(adjustment, &answer);
         }
     }
 
     /// Sends again what was not answered, and under their keys also the orders that were.
-    fn settle(&mut self, client: &Client) {
+    fn settle(&mut self, servers: &Servers) {
         for adjustment in std::mem::take(&mut self.books.unsure) {
-            let answer = client.adjust(adjustment.item, adjustment.delta, &adjustment.key);
+            let answer = send_adjustment(servers, &adjustment);
             self.books.adjusted(adjustment, &answer);
         }
-        self.adjust(client, SCARCE, PLENTY.cast_signed());
+        self.adjust(servers, SCARCE, PLENTY.cast_signed());
         for number in self.settled..self.books.orders.len() {
             for decision in std::mem::take(&mut self.books.orders[number].unsure) {
-                let answer = load::decide(client, &self.books.orders[number], decision);
+                let answer = load::decide(servers, &self.books.orders[number], decision);
                 self.books.decided(number, decision, &answer);
             }
             let Order { lines, key, .. } = &self.books.orders[number];
             if key.is_some() {
-                let answer = client.place(lines, key.as_deref());
+                let answer = servers.ask(&servers.items.place(lines, key.as_deref()));
                 self.books.repeated(number, &answer);
             }
         }
     }
 
     /// Compares the orders from this one on, and the stock, with what was told.
-    fn check(&mut self, client: &Client, from: usize) {
+    fn check(&mut self, servers: &Servers, from: usize) {
         for number in from..self.books.orders.len() {
-            let answer = self.books.orders[number].id.as_ref().and_then(|id| client.show_order(id));
+            let answer = self.books.orders[number].id.as_ref().and_then(|id| servers.ask(&Request::show_order(id)));
             self.books.unchanged(number, &answer);
         }
-        let stock = self.cleared_away(client);
+        let stock = self.cleared_away(servers);
         self.books.compare(&stock);
     }
 
@@ -188,16 +209,16 @@ impl Trial {
     /// look like those of an order that was cut off while it was placed, which stay, and are gone some changes later:
     /// each change of an item settles two holds, whose turn it is. So items are changed until none can be left that had
     /// no turn.
-    fn cleared_away(&mut self, client: &Client) -> Vec<Answer> {
-        let look = || (0..ITEMS.len()).map(|item| client.show_item(item)).collect::<Vec<_>>();
+    fn cleared_away(&mut self, servers: &Servers) -> Vec<Option<Reply>> {
+        let look = || (0..ITEMS).map(|item| servers.ask(&servers.items.show(item))).collect::<Vec<_>>();
         let mut stock = look();
-        let holds = stock.iter().filter_map(Stock::shown).map(|stock| stock.reserved).max().unwrap_or(0);
+        let holds = stock.iter().filter_map(shown).map(|stock| stock.reserved).max().unwrap_or(0);
         for delta in [1, -1].into_iter().cycle().zip(0..holds).map(|(delta, _)| delta) {
             if self.books.is_nothing_more_missing(&stock) {
                 break;
             }
-            for item in 0..ITEMS.len() {
-                self.adjust(client, item, delta);
+            for item in 0..ITEMS {
+                self.adjust(servers, item, delta);
             }
             stock = look();
         }
@@ -205,7 +226,6 @@ impl Trial {
     }
 }
 
-/// A client of all these servers.
-fn client(servers: &[Server]) -> Client {
-    Client::new(servers.iter().map(Server::url).collect())
+fn send_adjustment(servers: &Servers, adjustment: &Adjustment) -> Option<Reply> {
+    servers.ask(&servers.items.adjust(adjustment.item, adjustment.delta, Some(&adjustment.key)))
 }

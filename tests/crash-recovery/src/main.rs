@@ -1,21 +1,17 @@
-//! The long form, and the server that is killed where it is not Spin.
+//! The long form.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
-use crash_recovery::server::{Program, build, serve};
+use clap::Parser;
 use crash_recovery::{Trial, Victim};
+use harness::process::{Program, serve_if_told};
+use harness::{Target, server};
 
 /// Puts load on a server of the shop, kills it again and again, and compares what clients were told with what is there.
 #[derive(Parser)]
-#[command(args_conflicts_with_subcommands = true)]
 struct Arguments {
-    #[command(subcommand)]
-    command: Option<Command>,
-
     /// How often to kill the server
     #[arg(long, default_value_t = 25)]
     kills: u64,
@@ -25,8 +21,8 @@ struct Arguments {
     spin: Option<PathBuf>,
 
     /// Serve what is built for this target
-    #[arg(long, value_name = "NAME", default_value = "local")]
-    target: String,
+    #[arg(long, value_name = "NAME", default_value_t = Target::Local)]
+    target: Target,
 
     /// So many servers, of which one is killed; several share a Redis
     #[arg(long, default_value_t = 1)]
@@ -45,42 +41,17 @@ struct Arguments {
     seed: u64,
 }
 
-#[derive(Subcommand)]
-enum Command {
-    /// Serves the shop: to be killed
-    #[command(hide = true)]
-    Serve {
-        #[arg(long)]
-        from: PathBuf,
-        #[arg(long)]
-        listen: SocketAddr,
-        #[arg(long)]
-        state_dir: PathBuf,
-    },
-}
-
 fn main() -> Result<ExitCode> {
+    serve_if_told();
     let arguments = Arguments::parse();
-    match arguments.command {
-        Some(Command::Serve { from, listen, state_dir }) => {
-            serve(from, listen, state_dir, 1).map(|()| ExitCode::SUCCESS)
-        }
-        None => run(&arguments),
-    }
-}
-
-fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let target = arguments.target.clone();
-    build(&target)?;
-    let program = match &arguments.spin {
-        Some(path) => Program { path: path.clone(), verb: "up", target },
-        None => Program { path: std::env::current_exe()?, verb: "serve", target },
-    };
+    let (target, servers, seed) = (arguments.target, arguments.servers, arguments.seed);
+    server::build(target)?;
+    let program = Program::new(arguments.spin)?;
     let (mut trial, victim) = if arguments.failover {
-        (Trial::with_replica(program, arguments.servers, 1, arguments.seed)?, Victim::Primary)
+        (Trial::with_replica(program, target, servers, 1, seed)?, Victim::Primary)
     } else {
         let victim = if arguments.redis { Victim::Redis } else { Victim::Server };
-        (Trial::new(program, arguments.servers, arguments.seed)?, victim)
+        (Trial::new(program, target, servers, seed)?, victim)
     };
     for number in 1..=arguments.kills {
         trial.kill(victim, |_| Ok(()))?;

@@ -40,13 +40,13 @@ impl Redis {
         Ok(Self { primary, replica: Some(Replica { server, front, needed }) })
     }
 
-    /// What servers of the shop have to be told.
+    /// The variables that tell servers of the shop where it is.
     pub fn variables(&self) -> Vec<(&'static str, String)> {
         let (address, needed) = match &self.replica {
             Some(replica) => (replica.front.address(), replica.needed),
             None => (self.primary.address(), 0),
         };
-        vec![("SPIN_VARIABLE_REDIS_HOST", address), ("SPIN_VARIABLE_REDIS_REPLICAS", needed.to_string())]
+        vec![("redis_host", address), ("redis_replicas", needed.to_string())]
     }
 
     /// Promotes the replica, kills the primary, and gives the new one a replica of its own. In between, `apart` passes: the

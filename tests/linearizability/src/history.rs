@@ -2,11 +2,12 @@
 
 use std::fmt;
 
+use harness::observed::{ItemNo, Line, Observed, Status};
 use todc_utils::linearizability::WGLChecker;
 use todc_utils::linearizability::history::Action;
 use todc_utils::linearizability::history::History as Actions;
 
-use crate::model::{ItemNo, Line, OrderNo, Shop, Status, Step, Stock};
+use crate::model::{OrderNo, Shop, Step};
 
 /// What a client wants of the shop.
 #[derive(Clone, Debug)]
@@ -27,21 +28,6 @@ pub enum Request {
     ShowOrder { order: OrderNo },
 }
 
-/// What a client was told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// The order, as it is now.
-    Order(Status),
-    /// The item, as it is now.
-    Item(Stock),
-    /// Too little of this item.
-    Short { item: ItemNo, available: u64 },
-    /// An order with this status can be neither paid nor cancelled.
-    Decided(Status),
-    /// Anything else.
-    Strange(String),
-}
-
 /// A request from when it was first sent until it was last answered.
 #[derive(Clone, Debug)]
 pub struct Operation {
@@ -49,10 +35,10 @@ pub struct Operation {
     pub client: usize,
     /// What for.
     pub request: Request,
-    /// Whether it was sent before, with the same idempotency key where there is one, and nobody waited for the answer.
+    /// Whether it was sent before, with the same idempotency key where there is one, and the answer was not waited for.
     pub repeated: bool,
     /// What was told. None: that is unknown, and so is what was done; it may even be done later.
-    pub answer: Option<Answer>,
+    pub answer: Option<Observed>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +58,7 @@ pub struct History {
 enum By {
     /// When the request is answered.
     Answer,
-    /// Nobody knows.
+    /// That is unknown.
     Whenever,
 }
 
@@ -91,13 +77,13 @@ impl History {
     }
 
     /// Notes what a request was answered. One without an answer stays unknown.
-    pub fn answer(&mut self, number: usize, answer: Answer) {
+    pub fn answer(&mut self, number: usize, answer: Observed) {
         self.operations[number].answer = Some(answer);
         self.events.push(Event::Return(number));
     }
 
     /// A request that is answered before anything else happens.
-    pub fn at_once(&mut self, client: usize, request: Request, answer: Answer) {
+    pub fn at_once(&mut self, client: usize, request: Request, answer: Observed) {
         let number = self.call(client, request);
         self.answer(number, answer);
     }
@@ -172,22 +158,22 @@ impl Operation {
         let told = self.answer.as_ref();
         match self.request {
             Request::Create { item, on_hand } => match told {
-                Some(Answer::Item(_)) => by_answer(vec![Create { item, on_hand }]),
+                Some(Observed::Item(_)) => by_answer(vec![Create { item, on_hand }]),
                 _ => by_answer(vec![Impossible]),
             },
             Request::Place { order, ref lines } => self.steps_of_placing(order, lines),
             Request::Pay { order, ref lines } => match told {
-                Some(Answer::Order(Status::Paid)) => by_answer(vec![Pay { order, lines: lines.clone() }]),
-                Some(&Answer::Decided(seen @ Status::Cancelled)) => by_answer(vec![ShowOrder { order, seen }]),
+                Some(Observed::Order(Status::Paid)) => by_answer(vec![Pay { order, lines: lines.clone() }]),
+                Some(&Observed::NotPayable(seen @ Status::Cancelled)) => by_answer(vec![ShowOrder { order, seen }]),
                 Some(_) => by_answer(vec![Impossible]),
                 None => whenever(vec![MayPay { order, lines: lines.clone() }]),
             },
             Request::Cancel { order, ref lines } => match told {
-                Some(Answer::Order(Status::Cancelled)) => {
+                Some(Observed::Order(Status::Cancelled)) => {
                     let releases = lines.iter().map(|&line| Release { order, line });
                     by_answer([Cancel { order }].into_iter().chain(releases).collect())
                 }
-                Some(&Answer::Decided(seen @ Status::Paid)) => by_answer(vec![ShowOrder { order, seen }]),
+                Some(&Observed::NotCancellable(seen @ Status::Paid)) => by_answer(vec![ShowOrder { order, seen }]),
                 Some(_) => by_answer(vec![Impossible]),
                 None => {
                     let releases = lines.iter().map(|&line| MayRelease { order, line });
@@ -196,11 +182,11 @@ impl Operation {
             },
             Request::Adjust { item, delta } => match told {
                 // A repeat is answered with the item as it is by then.
-                Some(&Answer::Item(seen)) if self.repeated => {
+                Some(&Observed::Item(seen)) if self.repeated => {
                     by_answer(vec![Adjust { item, delta, seen: None }, ShowItem { item, seen }])
                 }
-                Some(&Answer::Item(seen)) => by_answer(vec![Adjust { item, delta, seen: Some(seen) }]),
-                Some(&Answer::Short { item: short, available }) if short == item => {
+                Some(&Observed::Item(seen)) => by_answer(vec![Adjust { item, delta, seen: Some(seen) }]),
+                Some(&Observed::Short { item: short, available }) if short == item => {
                     let mut steps: Vec<_> = by_answer(vec![RefuseAdjust { item, delta, available }]);
                     if self.repeated {
                         // What was sent first may come through after its repeat was refused.
@@ -212,12 +198,12 @@ impl Operation {
                 None => whenever(vec![MayAdjust { item, delta }]),
             },
             Request::ShowItem { item } => match told {
-                Some(&Answer::Item(seen)) => by_answer(vec![ShowItem { item, seen }]),
+                Some(&Observed::Item(seen)) => by_answer(vec![ShowItem { item, seen }]),
                 Some(_) => by_answer(vec![Impossible]),
                 None => Vec::new(),
             },
             Request::ShowOrder { order } => match told {
-                Some(&Answer::Order(seen)) => by_answer(vec![ShowOrder { order, seen }]),
+                Some(&Observed::Order(seen)) => by_answer(vec![ShowOrder { order, seen }]),
                 Some(_) => by_answer(vec![Impossible]),
                 None => Vec::new(),
             },
@@ -237,7 +223,7 @@ impl Operation {
             holds.chain(gives_up).map(|step| (step, By::Whenever))
         };
         match self.answer {
-            Some(Answer::Order(Status::Pending)) => {
+            Some(Observed::Order(Status::Pending)) => {
                 let last = lines.len() - 1;
                 let hold = |(n, &line)| Step::Hold { order, line, held: n, last: n == last };
                 let mut steps: Vec<_> = lines.iter().enumerate().map(hold).collect();
@@ -248,7 +234,7 @@ impl Operation {
                 }
                 steps.into_iter().map(|step| (step, By::Answer)).collect()
             }
-            Some(Answer::Short { item, available })
+            Some(Observed::Short { item, available })
                 if let Some(n) = lines.iter().position(|line| line.item == item) =>
             {
                 let mut steps: Vec<_> = (0..n).map(|n| may_hold(order, n)).collect();

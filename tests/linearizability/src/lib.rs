@@ -12,4 +12,3 @@
 pub mod history;
 pub mod load;
 pub mod model;
-pub mod server;

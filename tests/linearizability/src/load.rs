@@ -7,15 +7,34 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use fastrand::Rng;
+use harness::observed::{Items, Line, Observed, Servers};
+use harness::{Client, Server, Store, Target, server};
 
-use crate::history::{Answer, History, Request};
-use crate::model::{Line, OrderNo};
-use crate::server::{Message, Names, Server};
+use crate::history::{History, Request};
+use crate::model::OrderNo;
+
+/// A request as it goes over the wire.
+type Message = harness::Request;
+
+/// Serves the components of a target of this workspace with a fresh store, for as long as `visit` takes: by one server,
+/// or by two where they share a Redis.
+///
+/// # Errors
+/// Says why they cannot be served, or what `visit` says.
+pub fn with_own_servers<T>(target: Target, visit: impl FnOnce(&[Client]) -> Result<T>) -> Result<T> {
+    let store = Store::new(target)?;
+    let start = |_| Server::start(&store, server::Settings::default());
+    let serving = (0..if target.has_redis() { 2 } else { 1 }).map(start).collect::<Result<Vec<_>, _>>()?;
+    let clients: Vec<_> = serving.iter().map(|server| server.client.clone()).collect();
+    let result = visit(&clients);
+    serving.into_iter().for_each(Server::stop);
+    result
+}
 
 /// With eight, one history in some hundreds takes the checker a minute.
 const CLIENTS: usize = 5;
 const REQUESTS_A_CLIENT: usize = 8;
-/// So few that everybody wants the same.
+/// So few that all clients want the same.
 const ITEMS: usize = 2;
 const MAX_ON_HAND: u64 = 6;
 const MAX_PER_LINE: u64 = 3;
@@ -35,9 +54,8 @@ struct Known {
     lines: Vec<Line>,
 }
 
-struct Scene<'a> {
-    server: &'a Server,
-    names: Names,
+struct Scene {
+    servers: Servers,
     history: Mutex<History>,
     orders: Mutex<Vec<Known>>,
     next_order: AtomicUsize,
@@ -47,20 +65,19 @@ struct Scene<'a> {
 ///
 /// # Errors
 /// Says why there is nothing to let them loose on.
-pub fn record(server: &Server, seed: u64) -> Result<History> {
+pub fn record(clients: &[Client], seed: u64) -> Result<History> {
     let mut rng = Rng::with_seed(seed);
     // Not from the seed, so that a server which keeps its data can be asked with the same one again.
     let scene = Scene {
-        server,
-        names: Names(format!("history-{:016x}", fastrand::u64(..))),
+        servers: Servers { clients: clients.to_vec(), items: Items(format!("history-{:016x}", fastrand::u64(..))) },
         history: Mutex::default(),
         orders: Mutex::default(),
         next_order: AtomicUsize::default(),
     };
     for item in 0..ITEMS {
         let on_hand = rng.u64(1..=MAX_ON_HAND);
-        let answer = scene.ask(0, Request::Create { item, on_hand }, &scene.names.create(item, on_hand));
-        ensure!(matches!(answer, Some(Answer::Item(_))), "no item can be made: {answer:?}");
+        let answer = scene.ask(0, Request::Create { item, on_hand }, &scene.servers.items.create(item, on_hand));
+        ensure!(matches!(answer, Some(Observed::Item(_))), "no item can be made: {answer:?}");
     }
     thread::scope(|scope| {
         for client in 0..CLIENTS {
@@ -69,7 +86,7 @@ pub fn record(server: &Server, seed: u64) -> Result<History> {
         }
     });
     for item in 0..ITEMS {
-        scene.ask(0, Request::ShowItem { item }, &scene.names.show_item(item));
+        scene.ask(0, Request::ShowItem { item }, &scene.servers.items.show(item));
     }
     for Known { order, order_id, .. } in scene.orders.lock().expect("no client panics").iter() {
         scene.ask(0, Request::ShowOrder { order: *order }, &Message::show_order(order_id));
@@ -77,7 +94,7 @@ pub fn record(server: &Server, seed: u64) -> Result<History> {
     Ok(scene.history.into_inner().expect("no client panics"))
 }
 
-impl Scene<'_> {
+impl Scene {
     /// Makes one request, whichever comes to mind.
     fn request(&self, client: usize, rng: &mut Rng) {
         let known = rng.choice(&*self.orders.lock().expect("no client panics")).cloned();
@@ -97,18 +114,18 @@ impl Scene<'_> {
             }
             // Also where there is no order yet for which to do something else.
             (35..90, _) => {
-                self.ask(client, Request::ShowItem { item }, &self.names.show_item(item));
+                self.ask(client, Request::ShowItem { item }, &self.servers.items.show(item));
             }
             (90.., _) => {
                 let delta = if rng.bool() { rng.i64(1..=3) } else { rng.i64(-3..=-1) };
-                let message = self.names.adjust(item, delta, key);
+                let message = self.servers.items.adjust(item, delta, key.as_deref());
                 self.change(client, rng, Request::Adjust { item, delta }, &message, keyed);
             }
             _ => {
                 let items = if rng.bool() { item..item + 1 } else { 0..ITEMS };
                 let lines: Vec<_> = items.map(|item| Line { item, quantity: rng.u64(1..=MAX_PER_LINE) }).collect();
                 let order = self.next_order.fetch_add(2, Ordering::Relaxed);
-                let message = self.names.place(&lines, key);
+                let message = self.servers.items.place(&lines, key.as_deref());
                 self.change(client, rng, Request::Place { order, lines }, &message, keyed);
             }
         }
@@ -118,7 +135,7 @@ impl Scene<'_> {
     fn change(&self, client: usize, rng: &mut Rng, request: Request, message: &Message, repeatable: bool) {
         let number = self.history().call(client, request);
         if rng.u32(..LEFT) == 0 {
-            self.server.ask_and_leave(message, MAX_WAIT.mul_f64(rng.f64()));
+            self.servers.ask_and_leave(message, MAX_WAIT.mul_f64(rng.f64()));
             if !repeatable || rng.bool() {
                 return;
             }
@@ -127,20 +144,21 @@ impl Scene<'_> {
         self.finish(number, message);
     }
 
-    fn ask(&self, client: usize, request: Request, message: &Message) -> Option<Answer> {
+    fn ask(&self, client: usize, request: Request, message: &Message) -> Option<Observed> {
         let number = self.history().call(client, request);
         self.finish(number, message)
     }
 
-    fn finish(&self, number: usize, message: &Message) -> Option<Answer> {
-        let (answer, order_id) = self.server.ask(&self.names, message)?;
+    fn finish(&self, number: usize, message: &Message) -> Option<Observed> {
+        let reply = self.servers.ask(message)?;
         let mut history = self.history();
-        history.answer(number, answer.clone());
-        if let (Request::Place { order, lines }, Some(order_id)) = (&history.operations()[number].request, order_id) {
+        history.answer(number, reply.observed.clone());
+        let placed = (&history.operations()[number].request, reply.order_id);
+        if let (Request::Place { order, lines }, Some(order_id)) = placed {
             let known = Known { order: *order, order_id, lines: lines.clone() };
             self.orders.lock().expect("no client panics").push(known);
         }
-        Some(answer)
+        Some(reply.observed)
     }
 
     fn history(&self) -> MutexGuard<'_, History> {

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::Parser;
-use linearizability::load::{OPERATIONS, record};
-use linearizability::server::{Server, with_own_server};
+use harness::{Client, Target};
+use linearizability::load::{OPERATIONS, record, with_own_servers};
 
 /// Records what concurrent clients of the shop are told, and checks that it is linearizable.
 ///
@@ -24,23 +24,23 @@ struct Arguments {
     seed: u64,
 
     /// Serve what is built for this target; two servers of it where that has a Redis
-    #[arg(long, value_name = "NAME", default_value = "local")]
-    target: String,
+    #[arg(long, value_name = "NAME", default_value_t = Target::Local)]
+    target: Target,
 }
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     match env::var("BASE_URL") {
-        Ok(url) => run(&arguments, &Server::at(&url, &env::var("OPERATOR_TOKEN").unwrap_or_default())?),
-        Err(_) => with_own_server(&arguments.target, |server| run(&arguments, server)),
+        Ok(url) => run(&arguments, &[Client::new(&url, env::var("OPERATOR_TOKEN").ok().as_deref())?]),
+        Err(_) => with_own_servers(arguments.target, |clients| run(&arguments, clients)),
     }
 }
 
-fn run(arguments: &Arguments, server: &Server) -> Result<ExitCode> {
+fn run(arguments: &Arguments, clients: &[Client]) -> Result<ExitCode> {
     let start = Instant::now();
     let (mut unknown, mut checking) = (0, std::time::Duration::ZERO);
     for number in 1..=arguments.histories {
-        let history = record(server, arguments.seed.wrapping_add(number))?;
+        let history = record(clients, arguments.seed.wrapping_add(number))?;
         let recorded = Instant::now();
         if let Some(beginning) = history.unexplained() {
             print!("{beginning}");

@@ -4,54 +4,12 @@
 //! read. What is not claimed to is several: an order of two lines holds one item and then the other, and gives the
 //! first one back if the second is short; a cancelled order is cancelled first and gives back its stock then.
 
-use serde::Deserialize;
+use harness::observed::{ItemNo, Line, Status, Stock};
 use todc_utils::specifications::Specification;
-
-/// An item, by its number in a history: 0 to 7.
-pub type ItemNo = usize;
 
 /// An order, by the number that its client gave it: unlike its id it is known before the answer.
 /// Even; the odd number after it is for what another request for the same order may have left.
 pub type OrderNo = usize;
-
-/// One line of an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Line {
-    /// What.
-    pub item: ItemNo,
-    /// How many.
-    pub quantity: u64,
-}
-
-/// The status of an order, as it is told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// Not every line is held.
-    #[default]
-    Placing,
-    /// Every line is held.
-    Pending,
-    /// Sold.
-    Paid,
-    /// Given back.
-    Cancelled,
-    /// Not paid in time. No history lasts so long.
-    Expired,
-    /// Too little was there.
-    Rejected,
-}
-
-/// The stock of an item, as it is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub struct Stock {
-    /// What is on the shelf.
-    pub on_hand: u64,
-    /// What of it is promised.
-    pub reserved: u64,
-    /// The rest.
-    pub available: u64,
-}
 
 /// What happens in one moment.
 ///
@@ -88,11 +46,11 @@ pub enum Step {
     MayAdjust { item: ItemNo, delta: i64 },
     /// The operator cannot take so much: only `available` are free.
     RefuseAdjust { item: ItemNo, delta: i64, available: u64 },
-    /// Somebody sees an item.
+    /// A client sees an item.
     ShowItem { item: ItemNo, seen: Stock },
-    /// Somebody sees an order.
+    /// A client sees an order.
     ShowOrder { order: OrderNo, seen: Status },
-    /// Nobody looks any more.
+    /// No client looks any more.
     End,
     /// An answer that no shop gives.
     Impossible,
@@ -278,7 +236,7 @@ impl Specification for Shop {
     fn apply(step: &Step, state: &State) -> (bool, State) {
         let mut after = state.clone();
         let possible = after.take(step);
-        // Where it is not possible, nobody looks at the state.
+        // Where it is not possible, the state is not looked at.
         (possible, after)
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use anyhow::{Context, Result};
+use harness::observed::Status;
 use records::place::{Place, Source};
 use records::{Adjustment, Item};
 use serde::Deserialize;
@@ -11,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::store::PLENTY;
-use crate::told::{Fate, Faults, Told};
+use crate::told::{Faults, Told};
 
 /// What is in the store.
 #[derive(Debug, Default)]
@@ -65,12 +66,12 @@ struct Payment {
 
 impl Payment {
     /// What the order has come to; none where it was rejected.
-    fn fate(&self) -> Option<Fate> {
+    fn status(&self) -> Option<Status> {
         match (self.state.as_str(), self.reason.as_str()) {
-            ("unpaid", _) => Some(Fate::Pending),
-            ("paid", _) => Some(Fate::Paid),
-            (_, "cancelled") => Some(Fate::Cancelled),
-            (_, "expired") => Some(Fate::Expired),
+            ("unpaid", _) => Some(Status::Pending),
+            ("paid", _) => Some(Status::Paid),
+            (_, "cancelled") => Some(Status::Cancelled),
+            (_, "expired") => Some(Status::Expired),
             _ => None,
         }
     }
@@ -250,20 +251,21 @@ impl Records {
             if !lines.iter().map(|line| (line.item_id.as_str(), line.quantity)).eq(asked) {
                 faults.add("orders of something else than was asked for", order.id);
             }
-            let is = payment.fate();
-            let fits = match (order.fate, is) {
+            let is = payment.status();
+            let fits = match (order.status, is) {
                 (told, Some(is)) if told == is => true,
                 // Its expiry is written down when an item is changed.
-                (Fate::Pending, Some(Fate::Expired)) | (Fate::Expired, Some(Fate::Pending)) => true,
-                (Fate::Pending, Some(_)) => order.unsure,
+                (Status::Pending, Some(Status::Expired)) | (Status::Expired, Some(Status::Pending)) => true,
+                (Status::Pending, Some(_)) => order.unsure,
                 _ => false,
             };
             if !fits {
-                faults.add("orders that are not what was told", format!("{}: {:?}, not {is:?}", order.id, order.fate));
+                faults
+                    .add("orders that are not what was told", format!("{}: {:?}, not {is:?}", order.id, order.status));
             }
         }
         for (order, payment) in &self.payments {
-            if payment.fate() == Some(Fate::Paid) && !known.contains(order) {
+            if payment.status() == Some(Status::Paid) && !known.contains(order) {
                 faults.add("paid orders that nobody was told of", order);
             }
         }
@@ -274,7 +276,7 @@ impl Records {
     pub fn books(&self, told: &Told, items: &[String]) -> Faults {
         let mut faults = Faults::default();
         let mut paid: HashMap<&str, u64> = HashMap::new();
-        let is_paid = |order: &Uuid| self.payments.get(order).is_some_and(|p| p.fate() == Some(Fate::Paid));
+        let is_paid = |order: &Uuid| self.payments.get(order).is_some_and(|p| p.status() == Some(Status::Paid));
         for line in self.orders.iter().filter(|(order, _)| is_paid(order)).flat_map(|(_, lines)| lines) {
             *paid.entry(&line.item_id).or_default() += line.quantity;
         }

@@ -1,11 +1,10 @@
 //! A soak: for minutes, many clients order, pay, cancel, let orders expire and adjust stock, mostly on a few hot items
-//! among many cold ones. Meanwhile and afterwards it is watched that dead holds do not pile up, that no answer contradicts
-//! another, that no record is left that no other names, and that the shop does not slow down.
+//! among many cold ones. Meanwhile and afterwards it is watched that dead holds do not pile up, that no answer
+//! contradicts another, that no record is left that no other names, and that the shop does not slow down.
 
 #![deny(missing_docs)]
 
 pub mod audit;
-mod client;
 mod load;
 mod store;
 pub mod told;
@@ -13,19 +12,20 @@ pub mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::sleep;
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use crash_recovery::server::{Program, Server};
 use fastrand::Rng;
-use tokio::runtime::Runtime;
+use harness::Target;
+use harness::observed::Status;
+use harness::process::{Process, Program, Settings};
 
 use crate::audit::Records;
 use crate::load::{Buyer, Load};
 pub use crate::store::Journal;
 use crate::store::{PLENTY, Store};
-use crate::told::{Fate, Faults, Told};
+use crate::told::{Faults, Told};
 use crate::watch::{Bound, Holds, SPARE_HOLDS};
 
 /// So often the holds of hot items are looked at.
@@ -43,8 +43,8 @@ const MIN_SPEED: f64 = 0.9;
 /// Clients that have not ended so long after the time was over never will.
 const TIMEOUT: Duration = Duration::from_secs(180);
 
-/// After the load, an item that no request changes any more keeps what it has. From then on each change of it decides 16 late
-/// orders: so many of its holds for each request, and these few requests more, have to clear it.
+/// After the load, an item that no request changes any more keeps what it has. From then on each change of it decides 16
+/// late orders: so many of its holds for each request, and these few requests more, have to clear it.
 const CLEARED_A_REQUEST: usize = 16;
 const A_FEW: usize = 3;
 
@@ -55,12 +55,14 @@ const MAX_REQUESTS: u32 = 2000;
 const MAX_PER_LINE: u64 = 1_000_000;
 
 /// The targets, one for each kind of store: Spin's key-value store, its SQLite database, and a Redis.
-pub const TARGETS: [&str; 3] = ["local", "fermyon-cloud", "spinkube"];
+pub const TARGETS: [Target; 3] = [Target::Local, Target::FermyonCloud, Target::SpinKube];
 
 /// One soak.
 pub struct Options {
-    /// What serves, and which target.
+    /// What serves.
     pub program: Program,
+    /// What is served.
+    pub target: Target,
     /// How SQLite files make sure of their commits.
     pub journal: Journal,
     /// How long the load lasts.
@@ -77,7 +79,7 @@ pub struct Options {
     pub seed: u64,
 }
 
-/// What became of one rule.
+/// Whether one rule was kept.
 #[derive(Clone, Debug)]
 pub struct Verdict {
     /// The rule.
@@ -102,20 +104,26 @@ pub const SPEED: &str = "speed of the last minute >= 0.9 of the first";
 /// # Errors
 /// Says what cannot be started or read. A rule that is broken is no error.
 pub fn run(options: Options, mut say: impl FnMut(String)) -> Result<Vec<Verdict>> {
-    let Options { program, journal, length, connections, hot, cold, window, seed } = options;
+    let Options { program, target, journal, length, connections, hot, cold, window, seed } = options;
     ensure!(hot > 0 && connections > 0, "there is nothing to soak");
     let items: Vec<_> = (0..hot).map(|item| format!("hot-{item}")).collect();
     let items: Vec<_> = items.into_iter().chain((0..cold).map(|item| format!("cold-{item:05}"))).collect();
     let begun = Instant::now();
-    let store = Store::fill(&program, journal, &items)?;
+    let store = Store::fill(target, journal, &items)?;
     say(format!("{} items are there after {:.1?}", items.len(), begun.elapsed()));
-    let server = Server::start_with(&program, store.state(), store.redis.as_ref(), window)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let settings = Settings {
+        manifest: &target.manifest(),
+        state: store.state(),
+        payment_window: window,
+        variables: store.redis.iter().map(|redis| ("redis_host", redis.address())).collect(),
+        cache: None,
+    };
+    let server = Process::start(&program, &settings)?;
 
     let window = Duration::from_secs(window);
-    let load = Arc::new(Load::new(server.address(), items, hot, window, length));
+    let load = Arc::new(Load::new(server.client().url(), items, hot, window, length));
     let mut rng = Rng::with_seed(seed);
-    let (mut told, watched) = under_load(&runtime, &load, &store, connections, &mut rng, &mut say)?;
+    let (mut told, watched) = under_load(&load, &store, connections, &mut rng, &mut say)?;
 
     // Now all that is not paid is dead.
     sleep(window + Duration::from_millis(500));
@@ -123,7 +131,7 @@ pub fn run(options: Options, mut say: impl FnMut(String)) -> Result<Vec<Verdict>
     let mut aftermath = Faults::default();
     let mut figures = Vec::new();
     for item in 0..hot {
-        let took = clear_away(&runtime, &store, &told, &mut buyer, item, &mut aftermath)?;
+        let took = clear_away(&store, &told, &mut buyer, item, &mut aftermath)?;
         figures.push(format!("{}: {took}", load.items[item]));
     }
     told.add(buyer.told);
@@ -175,15 +183,18 @@ struct Watched {
 
 /// Lets the clients loose, and watches until the last of them has ended.
 fn under_load(
-    runtime: &Runtime,
     load: &Arc<Load>,
     store: &Store,
     connections: usize,
     rng: &mut Rng,
     say: &mut impl FnMut(String),
 ) -> Result<(Told, Watched)> {
-    let mut buyers = vec![runtime.spawn(Buyer::new(load.clone(), rng.fork()).run_down())];
-    buyers.extend((0..connections).map(|_| runtime.spawn(Buyer::new(load.clone(), rng.fork()).run())));
+    let buyer = |rng: &mut Rng| Buyer::new(load.clone(), rng.fork());
+    let runs_down = buyer(rng);
+    let mut buyers = vec![thread::spawn(|| runs_down.run_down())];
+    for buyer in (0..connections).map(|_| buyer(rng)).collect::<Vec<_>>() {
+        buyers.push(thread::spawn(|| buyer.run()));
+    }
     let mut watched =
         Watched { bounds: (0..load.hot).map(|_| Bound::default()).collect(), answers: vec![(Duration::ZERO, 0)] };
     let counts = || {
@@ -223,7 +234,7 @@ fn under_load(
     }
     let mut told = Told::default();
     for buyer in buyers {
-        told.add(runtime.block_on(buyer)?);
+        told.add(buyer.join().expect("no client panics"));
     }
     Ok((told, watched))
 }
@@ -263,20 +274,13 @@ impl Watched {
     }
 }
 
-/// Sends a few ordinary requests for a hot item, and then orders all of it that is not sold. Answers how many requests it
-/// took until the dead holds were gone.
-fn clear_away(
-    runtime: &Runtime,
-    store: &Store,
-    told: &Told,
-    buyer: &mut Buyer,
-    item: usize,
-    faults: &mut Faults,
-) -> Result<String> {
+/// Sends a few ordinary requests for a hot item, and then orders all of it that is not sold. Answers how many requests
+/// it took until the dead holds were gone.
+fn clear_away(store: &Store, told: &Told, buyer: &mut Buyer, item: usize, faults: &mut Faults) -> Result<String> {
     let id = format!("hot-{item}");
     let adjust = |buyer: &mut Buyer, number: u32| {
         let delta = if number.is_multiple_of(2) { 1 } else { -1 };
-        runtime.block_on(buyer.adjust(item, delta, false));
+        buyer.adjust(item, delta, false);
     };
     let requests = u32::try_from(Holds::read(&store.place, &id)?.all / CLEARED_A_REQUEST + A_FEW)?;
     (0..requests).for_each(|number| adjust(buyer, number));
@@ -293,11 +297,11 @@ fn clear_away(
     let unsure = told.unsure.contains(&number) || told.orders.iter().any(|order| order.unsure);
     while rest > 0 && !unsure {
         let quantity = rest.min(MAX_PER_LINE);
-        match runtime.block_on(buyer.place_if_there(item, quantity)) {
+        match buyer.place_if_there(item, quantity) {
             Ok(()) => {
                 rest -= quantity;
                 // One order takes all of the rest: then all that is there is in orders.
-                if rest == 0 && runtime.block_on(buyer.place_if_there(item, 1)).is_ok() {
+                if rest == 0 && buyer.place_if_there(item, 1).is_ok() {
                     faults.add(
                         "items of which more can be ordered than there is",
                         format!("{id}: {unsold} and one more"),
@@ -312,8 +316,8 @@ fn clear_away(
         }
     }
     for order in 0..buyer.told.orders.len() {
-        if buyer.told.orders[order].fate == Fate::Pending {
-            runtime.block_on(buyer.cancel(order));
+        if buyer.told.orders[order].status == Status::Pending {
+            buyer.cancel(order);
         }
     }
 

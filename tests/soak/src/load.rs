@@ -1,17 +1,18 @@
 //! Clients that order, pay, cancel, let orders expire and adjust stock, each over a connection of its own.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use serde_json::json;
+use harness::observed::Status;
+use harness::{Client, Request, TOKEN};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::client::{Answer, Client};
-use crate::told::{Fate, Faults, Order, Told};
+use crate::told::{Faults, Order, Told};
 
 const MAX_LINES: usize = 3;
 const MAX_PER_LINE: u64 = 3;
@@ -68,9 +69,31 @@ fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
+/// What a server says.
+struct Answer {
+    status: u16,
+    body: Value,
+}
+
+impl Answer {
+    /// The error's name, where it is one.
+    fn code(&self) -> &str {
+        self.text("code")
+    }
+
+    fn text(&self, field: &str) -> &str {
+        self.body[field].as_str().unwrap_or_default()
+    }
+
+    /// Whether the shop had no time for this: it may have been done.
+    fn is_busy(&self) -> bool {
+        self.status == 503 && self.code() == "busy"
+    }
+}
+
 /// What all clients share.
 pub(crate) struct Load {
-    pub(crate) address: SocketAddr,
+    url: String,
     /// The hot ones first.
     pub(crate) items: Vec<String>,
     pub(crate) hot: usize,
@@ -83,9 +106,9 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    pub(crate) fn new(address: SocketAddr, items: Vec<String>, hot: usize, window: Duration, length: Duration) -> Self {
+    pub(crate) fn new(url: String, items: Vec<String>, hot: usize, window: Duration, length: Duration) -> Self {
         let (counts, faults) = (Counts::default(), Mutex::default());
-        Self { address, items, hot, window, begun: Instant::now(), length, counts, faults }
+        Self { url, items, hot, window, begun: Instant::now(), length, counts, faults }
     }
 
     /// What is asked for so long after the beginning.
@@ -122,69 +145,70 @@ pub(crate) struct Buyer {
     client: Client,
     rng: Rng,
     pub(crate) told: Told,
-    /// The latest orders with idempotency keys: key, body, and number of the order.
-    keyed: VecDeque<(String, String, usize)>,
+    /// The requests for the latest orders with idempotency keys, and the number of each order.
+    keyed: VecDeque<(Request, usize)>,
 }
 
 impl Buyer {
     pub(crate) fn new(load: Arc<Load>, rng: Rng) -> Self {
-        let client = Client::new(load.address);
+        // Each has a connection of its own.
+        let client = Client::new(&load.url, Some(TOKEN)).expect("a server has a URL");
         Self { load, client, rng, told: Told::default(), keyed: VecDeque::new() }
     }
 
     /// Sends requests until the time is over.
-    pub(crate) async fn run(mut self) -> Told {
+    pub(crate) fn run(mut self) -> Told {
         while self.load.begun.elapsed() < self.load.length {
             match self.load.phase(self.load.begun.elapsed()) {
                 Phase::PayAtOnce => {
-                    if let Some(order) = self.place(vec![(0, 1)], false).await {
-                        self.pay(order).await;
+                    if let Some(order) = self.place(vec![(0, 1)], false) {
+                        self.pay(order);
                     }
                 }
-                phase => self.anything(phase).await,
+                phase => self.anything(phase),
             }
         }
         self.told
     }
 
     /// Takes one item down to a few when that is its turn, and fills it up again, until the time is over.
-    pub(crate) async fn run_down(mut self) -> Told {
+    pub(crate) fn run_down(mut self) -> Told {
         let (scarce, mut taken) = (self.load.scarce(), 0_i64);
         while self.load.begun.elapsed() < self.load.length {
             let is_down = self.load.phase(self.load.begun.elapsed()) == Phase::NearlySoldOut;
             if is_down && taken == 0 {
-                let available = self.show_item(scarce).await.unwrap_or(0);
+                let available = self.show_item(scarce).unwrap_or(0);
                 let delta = FEW - available;
-                if delta < 0 && self.adjust(scarce, delta, true).await {
+                if delta < 0 && self.adjust(scarce, delta, true) {
                     taken = -delta;
                 }
-            } else if !is_down && taken > 0 && self.adjust(scarce, taken, true).await {
+            } else if !is_down && taken > 0 && self.adjust(scarce, taken, true) {
                 taken = 0;
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            sleep(Duration::from_millis(20));
         }
         if taken > 0 {
-            self.adjust(scarce, taken, true).await;
+            self.adjust(scarce, taken, true);
         }
         self.told
     }
 
-    async fn anything(&mut self, phase: Phase) {
+    fn anything(&mut self, phase: Phase) {
         let recent = self.recent();
         match (self.rng.u32(..100), recent) {
-            (50..58, Some(order)) => self.pay(order).await,
-            (58..63, Some(order)) => self.cancel(order).await,
-            (63..73, Some(order)) => self.show(order).await,
-            (73..80, _) => self.repeat().await,
+            (50..58, Some(order)) => self.pay(order),
+            (58..63, Some(order)) => self.cancel(order),
+            (63..73, Some(order)) => self.show(order),
+            (73..80, _) => self.repeat(),
             (80..88, _) => {
                 let item = self.item(phase);
-                self.show_item(item).await;
+                self.show_item(item);
             }
             (88.., _) => {
                 let item = self.rng.usize(..self.load.hot);
                 let size = self.rng.i64(1..=MAX_ADJUSTED);
                 let (delta, keyed) = (if self.rng.bool() { size } else { -size }, self.rng.bool());
-                self.adjust(item, delta, keyed).await;
+                self.adjust(item, delta, keyed);
             }
             _ => {
                 let mut items: Vec<_> = (0..self.rng.usize(1..=MAX_LINES)).map(|_| self.item(phase)).collect();
@@ -192,10 +216,10 @@ impl Buyer {
                 items.dedup();
                 let lines = items.into_iter().map(|item| (item, self.rng.u64(1..=MAX_PER_LINE))).collect();
                 let keyed = self.rng.bool();
-                if let Some(order) = self.place(lines, keyed).await {
+                if let Some(order) = self.place(lines, keyed) {
                     match self.rng.u32(..100) {
-                        ..50 => self.pay(order).await,
-                        50..65 => self.cancel(order).await,
+                        ..50 => self.pay(order),
+                        50..65 => self.cancel(order),
                         // It is left to expire, unless it is picked before.
                         _ => {}
                     }
@@ -225,12 +249,12 @@ impl Buyer {
     }
 
     /// Sends a request; where that is `safe`, again while the shop is busy. None where it is not known what was done.
-    async fn ask(&mut self, method: &str, path: &str, body: &str, key: Option<&str>, safe: bool) -> Option<Answer> {
+    fn ask(&mut self, request: &Request, safe: bool) -> Option<Answer> {
         for repeat in 0..=REPEATS {
-            let answer = match self.client.ask(method, path, body, key).await {
-                Ok(answer) => answer,
+            let answer = match self.client.send(request) {
+                Ok(answer) => Answer { status: answer.status, body: answer.value() },
                 Err(reason) => {
-                    self.load.fault("requests without an answer", reason);
+                    self.load.fault("requests without an answer", format!("{request:?}: {reason}"));
                     return None;
                 }
             };
@@ -239,25 +263,25 @@ impl Buyer {
                 return Some(answer);
             }
             if !answer.is_busy() {
-                self.load.fault("errors of the server", format!("{method} {path}: {} {}", answer.status, answer.body));
+                self.load.fault("errors of the server", format!("{request:?}: {} {}", answer.status, answer.body));
                 return None;
             }
             count(&self.load.counts.busy);
             if !safe {
                 return None;
             }
-            tokio::time::sleep(Duration::from_millis(10) * (repeat + 1)).await;
+            sleep(Duration::from_millis(10) * (repeat + 1));
         }
         None
     }
 
     /// Places an order; answers with its number.
-    pub(crate) async fn place(&mut self, lines: Vec<(usize, u64)>, keyed: bool) -> Option<usize> {
-        let json = |(item, quantity): &(usize, u64)| json!({ "item_id": self.load.items[*item], "quantity": quantity });
-        let body = json!({ "items": lines.iter().map(json).collect::<Vec<_>>() }).to_string();
-        let key = keyed.then(|| self.fresh_key());
+    pub(crate) fn place(&mut self, lines: Vec<(usize, u64)>, keyed: bool) -> Option<usize> {
+        let named: Vec<_> = lines.iter().map(|(item, quantity)| (&self.load.items[*item], *quantity)).collect();
+        let request = Request::place(&named);
+        let request = if keyed { request.key(self.fresh_key()) } else { request };
         let expires = Instant::now() + self.load.window;
-        let answer = self.ask("POST", "/orders", &body, key.as_deref(), keyed).await?;
+        let answer = self.ask(&request, keyed)?;
         match (answer.status, answer.code()) {
             (201, _) => {
                 let Ok(id) = answer.text("order_id").parse::<Uuid>() else {
@@ -265,15 +289,15 @@ impl Buyer {
                     return None;
                 };
                 let lines = lines.into_iter().map(|(item, quantity)| (item as u32, quantity)).collect();
-                let mut order = Order { id, lines, fate: Fate::Pending, unsure: false, expires };
+                let mut order = Order { id, lines, status: Status::Pending, unsure: false, expires };
                 if let Err(contradiction) = order.told(answer.text("status")) {
                     self.load.fault(CONTRADICTION, format!("a new {contradiction}"));
                 }
                 count(&self.load.counts.orders);
                 self.told.orders.push(order);
                 let number = self.told.orders.len() - 1;
-                if let Some(key) = key {
-                    self.keyed.push_back((key, body, number));
+                if keyed {
+                    self.keyed.push_back((request, number));
                     if self.keyed.len() > RECENT {
                         self.keyed.pop_front();
                     }
@@ -285,27 +309,27 @@ impl Buyer {
                 None
             }
             _ => {
-                self.load.fault("orders that are refused", format!("{body}: {} {}", answer.status, answer.body));
+                self.load.fault("orders that are refused", format!("{request:?}: {} {}", answer.status, answer.body));
                 None
             }
         }
     }
 
     /// Places an order where there is enough, or answers with the refusal.
-    pub(crate) async fn place_if_there(&mut self, item: usize, quantity: u64) -> Result<(), String> {
-        let body = json!({ "item_id": self.load.items[item], "quantity": quantity }).to_string();
+    pub(crate) fn place_if_there(&mut self, item: usize, quantity: u64) -> Result<(), String> {
+        let request = Request::place(&[(&self.load.items[item], quantity)]);
         let expires = Instant::now() + self.load.window;
-        let answer = self.ask("POST", "/orders", &body, None, false).await.ok_or("no answer")?;
+        let answer = self.ask(&request, false).ok_or("no answer")?;
         let id = answer.text("order_id").parse().map_err(|_| answer.body.to_string())?;
         let lines = [(item as u32, quantity)].into();
-        self.told.orders.push(Order { id, lines, fate: Fate::Pending, unsure: false, expires });
+        self.told.orders.push(Order { id, lines, status: Status::Pending, unsure: false, expires });
         Ok(())
     }
 
     /// Sends a request for an order again, with its key: it is the same order.
-    async fn repeat(&mut self) {
-        let Some((key, body, number)) = self.rng.choice(self.keyed.iter()).cloned() else { return };
-        let Some(answer) = self.ask("POST", "/orders", &body, Some(&key), true).await else { return };
+    fn repeat(&mut self) {
+        let Some((request, number)) = self.rng.choice(self.keyed.iter()).cloned() else { return };
+        let Some(answer) = self.ask(&request, true) else { return };
         let order = &mut self.told.orders[number];
         let same = answer.status == 201 && answer.text("order_id") == order.id.to_string();
         let told = if same { order.told(answer.text("status")) } else { Err(answer.body.to_string()) };
@@ -315,54 +339,59 @@ impl Buyer {
         }
     }
 
-    async fn show(&mut self, number: usize) {
-        let path = format!("/orders/{}", self.told.orders[number].id);
-        let Some(answer) = self.ask("GET", &path, "", None, true).await else { return };
+    fn show(&mut self, number: usize) {
+        let request = Request::show_order(&self.told.orders[number].id.to_string());
+        let Some(answer) = self.ask(&request, true) else { return };
         let told = match answer.status {
             200 => self.told.orders[number].told(answer.text("status")),
-            status => Err(format!("{path}: {status} {}", answer.body)),
+            status => Err(format!("{request:?}: {status} {}", answer.body)),
         };
         told.unwrap_or_else(|contradiction| self.load.fault(CONTRADICTION, contradiction));
     }
 
-    pub(crate) async fn pay(&mut self, number: usize) {
-        self.decide(number, Fate::Paid, "pay", "order_not_payable").await;
+    pub(crate) fn pay(&mut self, number: usize) {
+        self.decide(number, Status::Paid);
     }
 
-    pub(crate) async fn cancel(&mut self, number: usize) {
-        self.decide(number, Fate::Cancelled, "cancel", "order_not_cancellable").await;
+    pub(crate) fn cancel(&mut self, number: usize) {
+        self.decide(number, Status::Cancelled);
     }
 
-    async fn decide(&mut self, number: usize, fate: Fate, verb: &str, code: &str) {
-        let path = format!("/orders/{}/{verb}", self.told.orders[number].id);
-        let answer = self.ask("POST", &path, "", None, true).await;
+    /// Pays an order, or cancels it.
+    fn decide(&mut self, number: usize, status: Status) {
+        let id = self.told.orders[number].id.to_string();
+        let (request, code) = match status {
+            Status::Paid => (Request::pay(&id), "order_not_payable"),
+            _ => (Request::cancel(&id), "order_not_cancellable"),
+        };
+        let answer = self.ask(&request, true);
         let order = &mut self.told.orders[number];
         let Some(answer) = answer else {
             order.unsure = true;
             return;
         };
-        let before = order.fate;
+        let before = order.status;
         let told = match answer.status {
-            200 => order.decided(fate).and_then(|()| order.told(answer.text("status"))),
+            200 => order.decided(status).and_then(|()| order.told(answer.text("status"))),
             409 if answer.code() == code && answer.text("order_status") != "pending" => {
                 order.told(answer.text("order_status"))
             }
-            status => Err(format!("{path}: {status} {}", answer.body)),
+            status => Err(format!("{request:?}: {status} {}", answer.body)),
         };
         let counts = &self.load.counts;
-        match (before, order.fate) {
-            (Fate::Pending, Fate::Paid) => count(&counts.pays),
-            (Fate::Pending, Fate::Cancelled) => count(&counts.cancels),
-            (Fate::Pending, Fate::Expired) => count(&counts.expired),
+        match (before, order.status) {
+            (Status::Pending, Status::Paid) => count(&counts.pays),
+            (Status::Pending, Status::Cancelled) => count(&counts.cancels),
+            (Status::Pending, Status::Expired) => count(&counts.expired),
             _ => {}
         }
         told.unwrap_or_else(|contradiction| self.load.fault(CONTRADICTION, contradiction));
     }
 
     /// What is available of an item.
-    pub(crate) async fn show_item(&mut self, item: usize) -> Option<i64> {
-        let path = format!("/inventory/{}", self.load.items[item]);
-        let answer = self.ask("GET", &path, "", None, true).await?;
+    pub(crate) fn show_item(&mut self, item: usize) -> Option<i64> {
+        let request = Request::show_item(&self.load.items[item]);
+        let answer = self.ask(&request, true)?;
         let amount = |name: &str| answer.body[name].as_i64();
         let amounts = amount("on_hand").zip(amount("reserved")).zip(amount("available"));
         match amounts {
@@ -370,18 +399,18 @@ impl Buyer {
                 Some(available)
             }
             _ => {
-                self.load.fault("items that do not add up", format!("{path}: {} {}", answer.status, answer.body));
+                self.load.fault("items that do not add up", format!("{request:?}: {} {}", answer.status, answer.body));
                 None
             }
         }
     }
 
     /// Adjusts the stock of an item; false where that was not done, or it is not known.
-    pub(crate) async fn adjust(&mut self, item: usize, delta: i64, keyed: bool) -> bool {
+    pub(crate) fn adjust(&mut self, item: usize, delta: i64, keyed: bool) -> bool {
         let path = format!("/inventory/{}/adjustments", self.load.items[item]);
-        let key = keyed.then(|| self.fresh_key());
-        let body = json!({ "delta": delta, "reason": "soak" }).to_string();
-        let Some(answer) = self.ask("POST", &path, &body, key.as_deref(), keyed).await else {
+        let request = Request::post(path).operator().json(json!({ "delta": delta, "reason": "soak" }));
+        let request = if keyed { request.key(self.fresh_key()) } else { request };
+        let Some(answer) = self.ask(&request, keyed) else {
             self.told.unsure.insert(item as u32);
             return false;
         };
@@ -396,7 +425,8 @@ impl Buyer {
                 false
             }
             _ => {
-                self.load.fault("adjustments that are refused", format!("{body}: {} {}", answer.status, answer.body));
+                self.load
+                    .fault("adjustments that are refused", format!("{request:?}: {} {}", answer.status, answer.body));
                 false
             }
         }

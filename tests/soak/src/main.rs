@@ -1,26 +1,22 @@
-//! The long form, and the server that is put under load where it is not Spin.
+//! The long form.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
-use crash_recovery::server::{Program, build, serve};
+use clap::Parser;
+use harness::process::{Program, serve_if_told};
+use harness::{Target, server};
 use soak::{Journal, Options};
 
-/// Keeps a shop under load on each of its stores, and watches that nothing piles up, that no answer contradicts another, and
-/// that it stays as fast as it was.
+/// Keeps a shop under load on each of its stores, and watches that nothing piles up, that no answer contradicts another,
+/// and that it stays as fast as it was.
 #[derive(Parser)]
-#[command(args_conflicts_with_subcommands = true)]
 struct Arguments {
-    #[command(subcommand)]
-    command: Option<Command>,
-
     /// On the store of this target; may be given several times
-    #[arg(long = "target", value_name = "NAME", default_values = soak::TARGETS)]
-    targets: Vec<String>,
+    #[arg(long = "target", value_name = "NAME", default_values_t = soak::TARGETS)]
+    targets: Vec<Target>,
 
     /// Put load on this `spin`, running `spin up`, instead of this program
     #[arg(long, value_name = "PATH")]
@@ -55,30 +51,12 @@ struct Arguments {
     seed: u64,
 }
 
-#[derive(Subcommand)]
-enum Command {
-    /// Serves the shop: to be put under load
-    #[command(hide = true)]
-    Serve {
-        #[arg(long)]
-        from: PathBuf,
-        #[arg(long)]
-        listen: SocketAddr,
-        #[arg(long)]
-        state_dir: PathBuf,
-    },
-}
-
 fn main() -> Result<ExitCode> {
+    serve_if_told();
     let arguments = Arguments::parse();
-    if let Some(Command::Serve { from, listen, state_dir }) = arguments.command {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        serve(from, listen, state_dir, threads)?;
-        return Ok(ExitCode::SUCCESS);
-    }
     let mut broken = 0;
     for target in &arguments.targets {
-        broken += soak(target, &arguments)?;
+        broken += soak(*target, &arguments)?;
     }
     if broken > 0 {
         println!("{broken} rules are broken");
@@ -88,14 +66,11 @@ fn main() -> Result<ExitCode> {
 }
 
 /// How many rules are broken on the store of this target.
-fn soak(target: &str, arguments: &Arguments) -> Result<usize> {
-    build(target)?;
-    let (path, verb) = match &arguments.spin {
-        Some(path) => (path.clone(), "up"),
-        None => (std::env::current_exe()?, "serve"),
-    };
+fn soak(target: Target, arguments: &Arguments) -> Result<usize> {
+    server::build(target)?;
     let options = Options {
-        program: Program { path, verb, target: target.to_owned() },
+        program: Program::new(arguments.spin.clone())?,
+        target,
         journal: arguments.journal,
         length: Duration::from_secs(arguments.seconds),
         connections: arguments.connections,

@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
-use crash_recovery::redis::Redis;
-use crash_recovery::server::Program;
+use harness::{RedisServer, Target};
 use records::Item;
-use records::place::{Place, Target};
+use records::place::{self, Place};
 use rusqlite::Connection;
 use serde_json::json;
 use tempfile::TempDir;
@@ -31,23 +30,23 @@ pub enum Journal {
 /// A store of its own, gone when it is dropped.
 pub(crate) struct Store {
     state: TempDir,
-    pub(crate) redis: Option<Redis>,
+    pub(crate) redis: Option<RedisServer>,
     pub(crate) place: Place,
 }
 
 impl Store {
-    /// A store of the kind that the program's target has, with these items. They are written to the store itself: over HTTP
-    /// each new item would write the catalog anew.
-    pub(crate) fn fill(program: &Program, journal: Journal, items: &[String]) -> Result<Self> {
+    /// A store of the kind that the target has, with these items. They are written to the store itself: over HTTP each
+    /// new item would write the catalog anew.
+    pub(crate) fn fill(target: Target, journal: Journal, items: &[String]) -> Result<Self> {
         // Not the system's directory for such things, which may be in memory.
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/soak");
         fs::create_dir_all(&directory)?;
         let state = tempfile::tempdir_in(directory.canonicalize()?)?;
-        let redis = program.has_redis().then(Redis::start).transpose()?;
-        let place = match (&redis, program.target.as_str()) {
-            (Some(redis), _) => Place::Redis(redis.primary.url()),
-            (None, "local") => Place::KeyValue(file(state.path(), "sqlite_key_value.db", journal)?),
-            (None, "fermyon-cloud") => Place::Sqlite(file(state.path(), "sqlite_db.db", journal)?),
+        let redis = target.has_redis().then(RedisServer::start).transpose()?;
+        let place = match (&redis, target) {
+            (Some(redis), _) => Place::Redis(redis.url()),
+            (None, Target::Local) => Place::KeyValue(file(state.path(), "sqlite_key_value.db", journal)?),
+            (None, Target::FermyonCloud) => Place::Sqlite(file(state.path(), "sqlite_db.db", journal)?),
             (None, target) => bail!("it is not known which store {target} has"),
         };
         let store = Self { state, redis, place };
@@ -66,7 +65,7 @@ impl Store {
     fn put(&self, items: &[String]) -> Result<()> {
         let mut listed: Vec<_> = items.iter().collect();
         listed.sort_unstable();
-        let mut target = Target::open(&self.place)?;
+        let mut target = place::Target::open(&self.place)?;
         target.put("ledger", serde_json::to_vec(&json!({ "id": "soak", "next": 0, "by": "" }))?)?;
         target.put("catalog", serde_json::to_vec(&json!({ "items": listed }))?)?;
         let item = Item { on_hand: PLENTY, unit_price: PRICE, ..Item::default() }.encode();
@@ -76,7 +75,7 @@ impl Store {
 
     fn sync(&self, when: &str) -> Result<()> {
         if let Some(redis) = &self.redis {
-            let mut connection = redis.primary.connect()?;
+            let mut connection = redis.connect()?;
             redis::cmd("CONFIG").arg(&["SET", "appendfsync", when]).exec(&mut connection)?;
         }
         Ok(())

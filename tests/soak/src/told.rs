@@ -4,32 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Instant;
 
+use harness::observed::Status;
 use uuid::Uuid;
-
-/// What an order has come to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// It can be paid, or expires.
-    Pending,
-    /// It is paid, for ever.
-    Paid,
-    /// It was cancelled, for ever.
-    Cancelled,
-    /// It was not paid in time, for ever.
-    Expired,
-}
-
-impl Fate {
-    fn named(status: &str) -> Option<Self> {
-        match status {
-            "pending" => Some(Self::Pending),
-            "paid" => Some(Self::Paid),
-            "cancelled" => Some(Self::Cancelled),
-            "expired" => Some(Self::Expired),
-            _ => None,
-        }
-    }
-}
 
 /// An order that a client was told is placed. No other client knows it.
 #[derive(Clone, Debug)]
@@ -39,7 +15,7 @@ pub struct Order {
     /// Which items, by their number, and how many of each.
     pub lines: Box<[(u32, u64)]>,
     /// The latest that is known.
-    pub fate: Fate,
+    pub status: Status,
     /// Whether a request to pay or cancel it has no answer: it may be done.
     pub unsure: bool,
     /// It does not expire before that.
@@ -52,20 +28,21 @@ impl Order {
     /// # Errors
     /// Says what contradicts what was told before.
     pub fn told(&mut self, status: &str) -> Result<(), String> {
-        let told = Fate::named(status);
-        let possible = match (self.fate, told) {
-            (Fate::Pending, Some(Fate::Expired)) => Instant::now() >= self.expires,
-            // Who pays or cancels it says so with `decided`.
-            (known, Some(told)) => known == told || (self.unsure && known == Fate::Pending),
+        // One that was acknowledged is never rejected.
+        let told = Status::named(status).filter(|told| ![Status::Placing, Status::Rejected].contains(told));
+        let possible = match (self.status, told) {
+            (Status::Pending, Some(Status::Expired)) => Instant::now() >= self.expires,
+            // A client that pays or cancels it says so with `decided`.
+            (known, Some(told)) => known == told || (self.unsure && known == Status::Pending),
             (_, None) => false,
         };
         match told {
             Some(told) if possible => {
-                self.fate = told;
-                self.unsure &= told == Fate::Pending;
+                self.status = told;
+                self.unsure &= told == Status::Pending;
                 Ok(())
             }
-            _ => Err(format!("order {} was {:?} and is now {status:?}", self.id, self.fate)),
+            _ => Err(format!("order {} was {:?} and is now {status:?}", self.id, self.status)),
         }
     }
 
@@ -73,11 +50,11 @@ impl Order {
     ///
     /// # Errors
     /// Says what contradicts what was told before.
-    pub fn decided(&mut self, fate: Fate) -> Result<(), String> {
-        if ![Fate::Pending, fate].contains(&self.fate) {
-            return Err(format!("order {} was {:?} and is now {fate:?}", self.id, self.fate));
+    pub fn decided(&mut self, status: Status) -> Result<(), String> {
+        if ![Status::Pending, status].contains(&self.status) {
+            return Err(format!("order {} was {:?} and is now {status:?}", self.id, self.status));
         }
-        (self.fate, self.unsure) = (fate, false);
+        (self.status, self.unsure) = (status, false);
         Ok(())
     }
 }
@@ -104,7 +81,7 @@ impl Told {
     /// How many of each item are paid, by the number of the item.
     pub fn paid(&self) -> BTreeMap<u32, u64> {
         let mut paid = BTreeMap::new();
-        for (item, quantity) in self.orders.iter().filter(|order| order.fate == Fate::Paid).flat_map(|o| &o.lines) {
+        for (item, quantity) in self.orders.iter().filter(|order| order.status == Status::Paid).flat_map(|o| &o.lines) {
             *paid.entry(*item).or_default() += quantity;
         }
         paid

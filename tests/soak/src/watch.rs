@@ -18,8 +18,8 @@ pub const SPARE_HOLDS: usize = 16;
 /// More than that is a fault once it has lasted so long...
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// ...and through so many changes of the item's record. Dead holds leave an item only when it is changed: so the bound does
-/// not depend on how fast the machine is.
+/// ...and through so many changes of the item's record. Dead holds leave an item only when it is changed: so the bound
+/// does not depend on how fast the machine is.
 const CHANGES: u64 = 128;
 
 /// The holds of an item at one moment.
@@ -102,8 +102,8 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// Takes a sample. The bound is broken where each sample of a stretch is too many, and the stretch is long: a single one
-    /// may be, since holds of many orders die at once.
+    /// Takes a sample. The bound is broken where each sample of a stretch is too many, and the stretch is long: a single
+    /// one may be, since holds of many orders die at once.
     pub fn sample(&mut self, at: Instant, holds: Holds) {
         if holds.all >= self.most.all {
             self.most = holds;

@@ -1,13 +1,20 @@
 //! What the books let pass, and what not.
 
-use crash_recovery::books::{Adjustment, Books, Decision, ITEMS, Line, Status};
-use crash_recovery::client::Answer;
-use serde_json::json;
+use crash_recovery::books::{Adjustment, Books, Decision, ITEMS};
+use harness::observed::{Line, Observed, Reply, Status, Stock};
 
 const ONE_EACH: [Line; 2] = [Line { item: 0, quantity: 1 }, Line { item: 1, quantity: 2 }];
 
-fn order(id: &str, status: &str, http: u16) -> Answer {
-    Some((http, json!({ "order_id": id, "status": status })))
+fn reply(code: u16, observed: Observed) -> Option<Reply> {
+    Some(Reply { code, observed, order_id: None })
+}
+
+fn order(id: &str, status: Status, code: u16) -> Option<Reply> {
+    Some(Reply { code, observed: Observed::Order(status), order_id: Some(id.to_owned()) })
+}
+
+fn stock(on_hand: u64, available: u64) -> Option<Reply> {
+    reply(200, Observed::Item(Stock { on_hand, reserved: on_hand - available, available }))
 }
 
 /// Of which there are ten of everything.
@@ -18,16 +25,14 @@ fn ten() -> Books {
 /// One order, "a", of one of the first item and two of the second.
 fn with_an_order() -> Books {
     let mut books = ten();
-    books.placed(ONE_EACH.to_vec(), Some("key".to_owned()), &order("a", "pending", 201));
+    books.placed(ONE_EACH.to_vec(), Some("key".to_owned()), &order("a", Status::Pending, 201));
     books
 }
 
 /// Whether stock of which so many are available fits; nothing has been paid.
-fn fits(books: &Books, available: [i64; ITEMS.len()]) -> bool {
+fn fits(books: &Books, available: [u64; ITEMS]) -> bool {
     let mut books = books.clone();
-    let stock = available
-        .map(|available| Some((200, json!({ "available": available, "reserved": 10 - available, "on_hand": 10 }))));
-    books.compare(&stock);
+    books.compare(&available.map(|available| stock(available.max(10), available)));
     books.contradictions.is_empty()
 }
 
@@ -58,12 +63,12 @@ fn an_order_that_nobody_can_name_holds_nothing_or_its_first_lines() {
 fn what_an_order_that_was_cut_off_while_it_was_refused_still_holds_fits_once_it_is_cleared_away() {
     let mut books = ten();
     books.placed(ONE_EACH.to_vec(), Some("key".to_owned()), &None);
-    books.repeated(0, &order("b", "pending", 201));
+    books.repeated(0, &order("b", Status::Pending, 201));
     assert!(!fits(&books, [9, 6, 10, 10]));
 
     for delta in [1, -1] {
         let adjustment = Adjustment { item: 1, delta, key: format!("clear away, {delta}") };
-        books.adjusted(adjustment, &Some((200, json!({}))));
+        books.adjusted(adjustment, &stock(10, 10));
     }
     assert!(fits(&books, [9, 8, 10, 10]));
     assert!(!fits(&books, [9, 6, 10, 10]), "nothing that stays is excused");
@@ -72,7 +77,7 @@ fn what_an_order_that_was_cut_off_while_it_was_refused_still_holds_fits_once_it_
 #[test]
 fn a_look_at_what_does_not_fit_is_no_contradiction_yet() {
     let books = with_an_order();
-    let unreadable = [const { None }; ITEMS.len()];
+    let unreadable = [const { None }; ITEMS];
     assert!(books.missing(&unreadable).is_err());
     assert_eq!(books.contradictions, [""; 0]);
 }
@@ -80,10 +85,10 @@ fn a_look_at_what_does_not_fit_is_no_contradiction_yet() {
 #[test]
 fn an_order_has_one_fate_and_keeps_it() {
     let mut paid = with_an_order();
-    paid.decided(0, Decision::Pay, &order("a", "paid", 200));
-    let refusal = Some((409, json!({ "code": "order_not_cancellable", "order_status": "paid" })));
+    paid.decided(0, Decision::Pay, &order("a", Status::Paid, 200));
+    let refusal = reply(409, Observed::NotCancellable(Status::Paid));
     paid.decided(0, Decision::Cancel, &refusal);
-    paid.unchanged(0, &order("a", "paid", 200));
+    paid.unchanged(0, &order("a", Status::Paid, 200));
     assert_eq!(paid.contradictions, [""; 0]);
 
     let contradicts = |tell: &dyn Fn(&mut Books)| {
@@ -91,24 +96,24 @@ fn an_order_has_one_fate_and_keeps_it() {
         tell(&mut books);
         assert_eq!(books.contradictions.len(), 1);
     };
-    contradicts(&|books| books.decided(0, Decision::Cancel, &order("a", "cancelled", 200)));
-    contradicts(&|books| books.seen(0, Status::Paid, &order("a", "pending", 200)));
-    contradicts(&|books| books.unchanged(0, &order("a", "pending", 200)));
-    contradicts(&|books| books.unchanged(0, &Some((404, json!({ "code": "order_not_found" })))));
+    contradicts(&|books| books.decided(0, Decision::Cancel, &order("a", Status::Cancelled, 200)));
+    contradicts(&|books| books.seen(0, Status::Paid, &order("a", Status::Pending, 200)));
+    contradicts(&|books| books.unchanged(0, &order("a", Status::Pending, 200)));
+    contradicts(&|books| books.unchanged(0, &reply(404, Observed::Strange("order_not_found".to_owned()))));
 }
 
 #[test]
 fn a_repeat_gets_the_order_that_its_key_stands_for_and_no_other() {
     let mut books = with_an_order();
-    books.repeated(0, &order("a", "pending", 201));
+    books.repeated(0, &order("a", Status::Pending, 201));
     books.placed(ONE_EACH.to_vec(), Some("unanswered".to_owned()), &None);
-    books.repeated(1, &order("b", "pending", 201));
+    books.repeated(1, &order("b", Status::Pending, 201));
     assert_eq!(books.contradictions, [""; 0]);
 
     for (number, wrong) in [(0, "b"), (1, "a")] {
         let mut books = with_an_order();
         books.placed(ONE_EACH.to_vec(), Some("unanswered".to_owned()), &None);
-        books.repeated(number, &order(wrong, "pending", 201));
+        books.repeated(number, &order(wrong, Status::Pending, 201));
         assert_eq!(books.contradictions.len(), 1);
     }
 }
@@ -119,6 +124,6 @@ fn an_adjustment_counts_once_it_is_acknowledged() {
     let adjustment = Adjustment { item: 0, delta: -3, key: "key".to_owned() };
     books.adjusted(adjustment.clone(), &None);
     assert_eq!((books.supply[0], books.unsure.len()), (10, 1));
-    books.adjusted(adjustment, &Some((200, json!({}))));
+    books.adjusted(adjustment, &stock(10, 10));
     assert_eq!(books.supply[0], 7);
 }

@@ -3,55 +3,50 @@
 mod books;
 
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 use std::{fs, io};
 
-use crash_recovery::server::{Program, build};
 use crash_recovery::{Trial, Victim};
+use harness::process::Program;
+use harness::{Target, server};
 
 const KILLS: usize = 4;
 
 /// Where a Redis keeps what it has acknowledged.
 const AOF: &str = "appendonlydir";
 
-const TARGETS: [&str; 3] = ["local", "fermyon-cloud", "akamai-functions"];
-
-static BUILT: LazyLock<()> =
-    LazyLock::new(|| TARGETS.iter().for_each(|target| build(target).expect("the components can be built")));
-
-fn program(target: &str) -> Program {
-    LazyLock::force(&BUILT);
-    let path = PathBuf::from(env!("CARGO_BIN_EXE_crash-recovery"));
-    Program { path, verb: "serve", target: target.to_owned() }
+fn program(target: Target) -> Program {
+    server::build(target).expect("the components can be built");
+    Program::Host(PathBuf::from(env!("CARGO_BIN_EXE_crash-recovery")))
 }
 
-fn trial(target: &str, servers: usize, seed: u64) -> Trial {
-    Trial::new(program(target), servers, seed).expect("the shop is served")
+fn trial(target: Target, servers: usize, seed: u64) -> Trial {
+    Trial::new(program(target), target, servers, seed).expect("the shop is served")
 }
 
 /// Two servers on a Redis whose replica takes its place.
 fn failover(needed: usize, seed: u64) -> Trial {
-    Trial::with_replica(program("akamai-functions"), 2, needed, seed).expect("the shop is served")
+    let target = Target::AkamaiFunctions;
+    Trial::with_replica(program(target), target, 2, needed, seed).expect("the shop is served")
 }
 
 #[test]
 fn what_clients_were_told_is_there_after_every_kill() {
-    kill_again_and_again(Victim::Server, trial("local", 1, 1));
+    kill_again_and_again(Victim::Server, trial(Target::Local, 1, 1));
 }
 
 #[test]
 fn what_clients_were_told_is_there_after_every_kill_on_sqlite() {
-    kill_again_and_again(Victim::Server, trial("fermyon-cloud", 1, 1));
+    kill_again_and_again(Victim::Server, trial(Target::FermyonCloud, 1, 1));
 }
 
 #[test]
 fn what_clients_were_told_is_there_after_one_of_two_servers_on_a_redis_is_killed() {
-    kill_again_and_again(Victim::Server, trial("akamai-functions", 2, 1));
+    kill_again_and_again(Victim::Server, trial(Target::AkamaiFunctions, 2, 1));
 }
 
 #[test]
 fn what_clients_were_told_is_there_after_the_redis_of_two_servers_is_killed() {
-    kill_again_and_again(Victim::Redis, trial("akamai-functions", 2, 1));
+    kill_again_and_again(Victim::Redis, trial(Target::AkamaiFunctions, 2, 1));
 }
 
 #[test]
@@ -72,7 +67,7 @@ fn kill_again_and_again(victim: Victim, mut trial: Trial) {
 #[test]
 fn a_store_that_has_lost_what_was_acknowledged_is_noticed() {
     let old = tempfile::tempdir().expect("a folder can be made");
-    let mut trial = trial("local", 1, 2);
+    let mut trial = trial(Target::Local, 1, 2);
     trial
         .kill(Victim::Server, |state| Ok(copy(state, old.path())?))
         .expect("the server can be killed and started again");
@@ -99,7 +94,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
 #[test]
 fn a_redis_that_has_lost_what_was_acknowledged_is_noticed() {
     let old = tempfile::tempdir().expect("a folder can be made");
-    let mut trial = trial("akamai-functions", 2, 2);
+    let mut trial = trial(Target::AkamaiFunctions, 2, 2);
     trial
         .kill(Victim::Redis, |data| Ok(copy(&data.join(AOF), old.path())?))
         .expect("it can be killed and started again");

@@ -1,32 +1,32 @@
 //! The short form, and what the checker has to refuse.
 
-use linearizability::history::{Answer, History, Request};
-use linearizability::load::record;
-use linearizability::model::{Line, Status, Stock};
-use linearizability::server::with_own_server;
+use harness::Target;
+use harness::observed::{Line, Observed, Status, Stock};
+use linearizability::history::{History, Request};
+use linearizability::load::{record, with_own_servers};
 
 const HISTORIES: u64 = 60;
 
 #[test]
 fn what_concurrent_clients_are_told_is_linearizable() {
-    is_linearizable("local");
+    is_linearizable(Target::Local);
 }
 
 #[test]
 fn what_concurrent_clients_are_told_is_linearizable_on_sqlite() {
-    is_linearizable("fermyon-cloud");
+    is_linearizable(Target::FermyonCloud);
 }
 
 #[test]
 fn what_concurrent_clients_of_two_servers_on_a_redis_are_told_is_linearizable() {
-    is_linearizable("akamai-functions");
+    is_linearizable(Target::AkamaiFunctions);
 }
 
-fn is_linearizable(target: &str) {
-    let unknown = with_own_server(target, |server| {
+fn is_linearizable(target: Target) {
+    let unknown = with_own_servers(target, |clients| {
         let mut unknown = 0;
         for seed in 0..HISTORIES {
-            let history = record(server, seed)?;
+            let history = record(clients, seed)?;
             if let Some(beginning) = history.unexplained() {
                 panic!("{beginning}history {seed} is not linearizable: nothing explains the last answer");
             }
@@ -46,16 +46,16 @@ fn place(order: usize, quantity: u64) -> Request {
     Request::Place { order, lines: lines(quantity) }
 }
 
-const PLACED: Answer = Answer::Order(Status::Pending);
-const PAID: Answer = Answer::Order(Status::Paid);
-const CANCELLED: Answer = Answer::Order(Status::Cancelled);
+const PLACED: Observed = Observed::Order(Status::Pending);
+const PAID: Observed = Observed::Order(Status::Paid);
+const CANCELLED: Observed = Observed::Order(Status::Cancelled);
 
-fn short(available: u64) -> Answer {
-    Answer::Short { item: 0, available }
+fn short(available: u64) -> Observed {
+    Observed::Short { item: 0, available }
 }
 
-fn stock(on_hand: u64, reserved: u64) -> Answer {
-    Answer::Item(Stock { on_hand, reserved, available: on_hand - reserved })
+fn stock(on_hand: u64, reserved: u64) -> Observed {
+    Observed::Item(Stock { on_hand, reserved, available: on_hand - reserved })
 }
 
 /// A history that begins with items 0 and 1, of which there are so many.
@@ -70,7 +70,7 @@ fn with_stock(on_hand: u64) -> History {
 /// Does one thing after another; the answer to the last is either of two: one that the checker has to accept, and one
 /// that it has to refuse.
 #[track_caller]
-fn tells_apart(on_hand: u64, before: &[(Request, Answer)], last: Request, right: Answer, wrong: Answer) {
+fn tells_apart(on_hand: u64, before: &[(Request, Observed)], last: Request, right: Observed, wrong: Observed) {
     let mut history = with_stock(on_hand);
     for (request, answer) in before {
         history.at_once(0, request.clone(), answer.clone());
@@ -91,14 +91,14 @@ fn the_last_unit_sold_twice_is_refused() {
 fn a_payment_after_a_cancellation_is_refused() {
     let cancelled = [(place(0, 1), PLACED), (Request::Cancel { order: 0, lines: lines(1) }, CANCELLED)];
     let pay = Request::Pay { order: 0, lines: lines(1) };
-    tells_apart(1, &cancelled, pay, Answer::Decided(Status::Cancelled), PAID);
+    tells_apart(1, &cancelled, pay, Observed::NotPayable(Status::Cancelled), PAID);
 }
 
 #[test]
 fn a_cancellation_after_a_payment_is_refused() {
     let paid = [(place(0, 1), PLACED), (Request::Pay { order: 0, lines: lines(1) }, PAID)];
     let cancel = Request::Cancel { order: 0, lines: lines(1) };
-    tells_apart(1, &paid, cancel, Answer::Decided(Status::Paid), CANCELLED);
+    tells_apart(1, &paid, cancel, Observed::NotCancellable(Status::Paid), CANCELLED);
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn a_stale_read_of_an_order_is_refused() {
 #[test]
 fn a_lost_order_is_refused() {
     let placed = [(place(0, 1), PLACED)];
-    tells_apart(1, &placed, Request::ShowOrder { order: 0 }, PLACED, Answer::Strange("404".to_owned()));
+    tells_apart(1, &placed, Request::ShowOrder { order: 0 }, PLACED, Observed::Strange("404".to_owned()));
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn stock_that_a_cancelled_order_keeps_is_refused() {
 #[test]
 fn stock_that_a_refused_order_keeps_is_refused() {
     let both = vec![Line { item: 0, quantity: 1 }, Line { item: 1, quantity: 2 }];
-    let refused = [(Request::Place { order: 0, lines: both }, Answer::Short { item: 1, available: 1 })];
+    let refused = [(Request::Place { order: 0, lines: both }, Observed::Short { item: 1, available: 1 })];
     tells_apart(1, &refused, Request::ShowItem { item: 0 }, stock(1, 0), stock(1, 1));
 }
 
@@ -153,7 +153,7 @@ fn paid_goods_may_leave_the_shelf_at_any_time_and_are_never_available() {
 #[test]
 fn a_refused_order_may_hold_its_first_line_until_it_is_answered_and_not_longer() {
     let both = vec![Line { item: 0, quantity: 1 }, Line { item: 1, quantity: 2 }];
-    let refused = Answer::Short { item: 1, available: 1 };
+    let refused = Observed::Short { item: 1, available: 1 };
     for (meanwhile, expected) in [(true, true), (false, false)] {
         let mut history = with_stock(1);
         let placing = history.call(0, Request::Place { order: 0, lines: both.clone() });

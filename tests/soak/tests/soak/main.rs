@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crash_recovery::server::{Program, build};
+use harness::process::Program;
+use harness::{Target, server};
 use soak::{Journal, Options, SPEED, TARGETS};
 
 /// One soak at a time: each has the whole machine.
@@ -27,11 +28,12 @@ fn nothing_piles_up_and_nothing_contradicts_anything_on_redis() {
     soak(TARGETS[2]);
 }
 
-fn soak(target: &str) {
+fn soak(target: Target) {
     let _alone = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
-    build(target).expect("the components can be built");
+    server::build(target).expect("the components can be built");
     let options = Options {
-        program: Program { path: PathBuf::from(env!("CARGO_BIN_EXE_soak")), verb: "serve", target: target.to_owned() },
+        program: Program::Host(PathBuf::from(env!("CARGO_BIN_EXE_soak"))),
+        target,
         journal: Journal::Wal,
         length: Duration::from_secs(15),
         connections: 128,

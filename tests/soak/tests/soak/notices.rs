@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use harness::observed::Status;
 use records::{Adjustment, Bytes, Hold, Item};
 use serde_json::{Value, json};
 use soak::audit::Records;
-use soak::told::{Fate, Order, Told};
+use soak::told::{Order, Told};
 use soak::watch::{Bound, Holds};
 use uuid::Uuid;
 
@@ -40,8 +41,8 @@ fn shop() -> Vec<(String, Vec<u8>)> {
     ]
 }
 
-fn told(fate: Fate) -> Told {
-    let order = Order { id: ORDER, lines: [(0, 2)].into(), fate, unsure: false, expires: Instant::now() };
+fn told(status: Status) -> Told {
+    let order = Order { id: ORDER, lines: [(0, 2)].into(), status, unsure: false, expires: Instant::now() };
     Told { orders: vec![order], adjusted: [(0, 1)].into(), ..Told::default() }
 }
 
@@ -56,7 +57,7 @@ fn faults(changes: &[(&str, Option<Value>)]) -> String {
         records.retain(|(other, _)| other != key);
         records.extend(value.as_ref().map(|value| ((*key).to_owned(), value.to_string().into_bytes())));
     }
-    let (records, told, items) = (read(records), told(Fate::Paid), [ITEM.to_owned()]);
+    let (records, told, items) = (read(records), told(Status::Paid), [ITEM.to_owned()]);
     let [unnamed, contradictions, books] =
         [records.unnamed(), records.contradictions(&told, &items), records.books(&told, &items)];
     format!("{unnamed}{contradictions}{books}")
@@ -110,8 +111,8 @@ fn a_cell_without_its_record_is_noticed() {
 
 #[test]
 fn an_order_that_is_paid_though_its_client_was_told_something_else_is_noticed() {
-    for fate in [Fate::Pending, Fate::Cancelled, Fate::Expired] {
-        let (records, told) = (read(shop()), told(fate));
+    for status in [Status::Pending, Status::Cancelled, Status::Expired] {
+        let (records, told) = (read(shop()), told(status));
         assert_eq!(records.contradictions(&told, &[ITEM.to_owned()]).of("orders that are not what was told"), 1);
     }
     let nobody = Told { adjusted: [(0, 1)].into(), ..Told::default() };
@@ -121,28 +122,28 @@ fn an_order_that_is_paid_though_its_client_was_told_something_else_is_noticed() 
 #[test]
 fn books_that_are_not_what_was_acknowledged_are_noticed() {
     let items = [ITEM.to_owned()];
-    let mut more = told(Fate::Paid);
+    let mut more = told(Status::Paid);
     more.adjusted.insert(0, 2);
     assert!(!read(shop()).books(&more, &items).is_empty());
-    assert!(!read(shop()).books(&told(Fate::Pending), &items).is_empty());
+    assert!(!read(shop()).books(&told(Status::Pending), &items).is_empty());
     let mut lost = shop();
     lost.retain(|(key, _)| !key.starts_with("inventory:"));
     let item = Item { on_hand: 10_000_000, received: Some(10_000_001), sold: Some(0), ..item() };
     lost.push((format!("inventory:{ITEM}"), item.encode()));
-    assert_eq!(read(lost).books(&told(Fate::Paid), &items).of("items whose books do not add up"), 1);
+    assert_eq!(read(lost).books(&told(Status::Paid), &items).of("items whose books do not add up"), 1);
 }
 
 #[test]
 fn an_order_that_changes_its_fate_is_noticed() {
-    let order = |fate| Order { fate, ..told(fate).orders.remove(0) };
-    assert!(order(Fate::Pending).told("expired").is_ok());
-    assert!(order(Fate::Pending).told("rejected").is_err());
-    assert!(order(Fate::Pending).told("paid").is_err(), "only this client can pay it");
-    assert!(order(Fate::Paid).told("cancelled").is_err());
-    assert!(order(Fate::Expired).decided(Fate::Paid).is_err());
-    assert!(order(Fate::Cancelled).decided(Fate::Cancelled).is_ok());
+    let order = |status| Order { status, ..told(status).orders.remove(0) };
+    assert!(order(Status::Pending).told("expired").is_ok());
+    assert!(order(Status::Pending).told("rejected").is_err());
+    assert!(order(Status::Pending).told("paid").is_err(), "only this client can pay it");
+    assert!(order(Status::Paid).told("cancelled").is_err());
+    assert!(order(Status::Expired).decided(Status::Paid).is_err());
+    assert!(order(Status::Cancelled).decided(Status::Cancelled).is_ok());
     let later = Instant::now() + Duration::from_secs(60);
-    assert!(Order { expires: later, ..order(Fate::Pending) }.told("expired").is_err());
+    assert!(Order { expires: later, ..order(Status::Pending) }.told("expired").is_err());
 }
 
 #[test]
