@@ -17,15 +17,15 @@ struct Step {
 #[test]
 fn the_short_tour_prints_what_the_readme_says_in_both_languages() {
     for page in ["README.md", "README.zh-CN.md"] {
-        take_tour(&read(page), 3);
+        take_tour(page, 3);
     }
 }
 
 #[test]
 fn the_longer_tour_prints_what_the_page_of_the_api_says() {
-    let page = read("docs/api.md");
-    assert!(page.contains(&format!("operator_token={TOKEN}")), "the tour's token is the one of this test");
-    take_tour(&page, 11);
+    let page = "docs/api.md";
+    assert!(read(page).contains(&format!("operator_token={TOKEN}")), "the tour's token is the one of this test");
+    take_tour(page, 11);
 }
 
 fn read(page: &str) -> String {
@@ -34,8 +34,8 @@ fn read(page: &str) -> String {
 
 /// Runs the commands of a page, at least as many as are expected, on a new shop.
 fn take_tour(page: &str, expected: usize) {
-    let steps = steps(page);
-    assert!(steps.len() >= expected, "the tour has {} steps", steps.len());
+    let steps = steps(&read(page));
+    assert!(steps.len() >= expected, "the tour of {page} has {} steps", steps.len());
 
     let shop = Shop::open(&[]);
     let here = |command: &str| command.replace("localhost:3000", &shop.server.client.authority);
@@ -47,7 +47,7 @@ fn take_tour(page: &str, expected: usize) {
     let mut outputs = output.split("--next--\n");
     for step in &steps {
         let printed = outputs.next().unwrap_or_default();
-        assert_eq!(masked(printed.trim()), masked(step.output.trim()), "$ {}", step.command);
+        assert_eq!(masked(printed.trim()), masked(step.output.trim()), "{page}: $ {}", step.command);
     }
 }
 
