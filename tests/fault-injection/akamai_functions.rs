@@ -1,4 +1,5 @@
-//! What is built for Akamai Functions and SpinKube, cut off at every call of its store, and on a Redis that is in trouble.
+//! What is built for Akamai Functions and SpinKube, cut off at every call of its store, and on a Redis that is in
+//! trouble.
 
 #![allow(dead_code, reason = "the tests of another target use more of the tools")]
 

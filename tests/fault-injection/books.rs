@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use harness::Request;
+use records::{Books as Records, Item, Line, State};
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::requests::{self, Answer, DELTA};
-use crate::shop::{Records, Shop, Store};
+use crate::shop::{Shop, Store};
 
 /// What each item of these tests begins with.
 const STOCK: [(&str, u64); 6] =
@@ -36,15 +38,15 @@ impl Books {
     /// # Panics
     /// Names the first that does not hold.
     pub fn check(&mut self, store: &Store) {
-        let records = store.records();
-        for (item, record) in items(&records) {
-            no_oversell(item, record);
-            conserved(&records, item, record);
-            adjusted_once(item, record);
+        let records = store.books();
+        for (id, item) in records.items() {
+            no_oversell(id, item);
+            conserved(&records, id, item);
+            adjusted_once(id, item);
         }
         one_order_a_key(&records);
         self.done_once(&records);
-        self.one_fate(&records);
+        self.one_fate(store);
         for (request, answer) in &self.told {
             self.told_is_true(&records, request, answer);
         }
@@ -52,15 +54,12 @@ impl Books {
 
     /// No request did its work twice, whatever it was told: what was done is no more than what was asked for.
     fn done_once(&self, records: &Records) {
-        let placed = records.keys().filter_map(|key| key.strip_prefix("payment:"));
-        let placed = placed.filter(|order| {
-            let paid = records[&format!("payment:{order}")]["state"] == "paid";
-            paid || items(records).iter().any(|(item, _)| held(records, item, order).is_some())
-        });
-        assert!(placed.count() <= self.asked("/orders", |_| true), "one request, several orders: {records:#?}");
-        for (item, record) in items(records) {
-            let asked = self.asked(&format!("/inventory/{item}/adjustments"), |_| true);
-            assert!(adjustments(record) <= asked, "{item} was adjusted more often than asked: {record:#}");
+        let is_held = |order| records.items().values().any(|item| item.holds.contains_key(order));
+        let placed = records.states().keys().filter(|order| records.is_paid(order) || is_held(order)).count();
+        assert!(placed <= self.asked("/orders", |_| true), "one request, several orders: {records:#?}");
+        for (id, item) in records.items() {
+            let asked = self.asked(&format!("/inventory/{id}/adjustments"), |_| true);
+            assert!(item.adjustments.len() <= asked, "{id} was adjusted more often than asked: {item:#?}");
         }
     }
 
@@ -75,54 +74,50 @@ impl Books {
     }
 
     /// What an order has become stays for ever.
-    fn one_fate(&mut self, records: &Records) {
+    fn one_fate(&mut self, store: &Store) {
+        let records = store.records();
         for (key, fate) in &self.fates {
             assert_eq!(records.get(key), Some(fate), "{key} was decided before");
         }
-        let decided = records.iter().filter(|(key, _)| key.starts_with("payment:"));
-        let decided = decided.filter(|(_, payment)| payment["state"] != "unpaid");
-        self.fates = decided.map(|(key, payment)| (key.clone(), payment.clone())).collect();
+        let decided = records.into_iter().filter(|(key, _)| key.starts_with("payment:"));
+        self.fates = decided.filter(|(_, payment)| payment["state"] != "unpaid").collect();
     }
 
     fn told_is_true(&self, records: &Records, request: &Request, answer: &Answer) {
         let context = || format!("{request:?} was told {answer:?}; there is {records:#?}");
+        let state = |order: &str| records.states().get(&uuid(order)).map(State::name);
         let segments: Vec<_> = request.path.split('/').skip(1).collect();
         match (request.method.as_str(), segments.as_slice(), answer.status) {
             ("POST", ["orders"], 201) => {
-                let order = answer.order();
-                let payment = &records[&format!("payment:{order}")];
-                let lines = lines(&records[&format!("order:{order}")]);
-                let asked =
-                    lines.iter().map(|(item, quantity)| ((*item).to_owned(), *quantity)).collect::<BTreeMap<_, _>>();
-                let wanted = asked_for(request);
-                assert_eq!(asked, wanted, "{}", context());
-                let held = || lines.iter().all(|(item, quantity)| held(records, item, order) == Some(*quantity));
-                let is = match (payment["state"].as_str(), payment["reason"].as_str()) {
-                    (Some("unpaid"), _) => held(),
-                    (Some("paid"), _) | (_, Some("cancelled")) => true,
-                    (_, Some("expired")) => self.expiry,
+                let order = uuid(answer.order());
+                let lines = &records.orders()[&order];
+                let asked: BTreeMap<_, _> = lines.iter().map(|line| (line.item_id.clone(), line.quantity)).collect();
+                assert_eq!(asked, asked_for(request), "{}", context());
+                let is_held = |line: &Line| {
+                    let item = records.items().get(&line.item_id);
+                    item.and_then(|item| item.holds.get(&order)).is_some_and(|hold| hold.quantity == line.quantity)
+                };
+                let is = match state(answer.order()) {
+                    Some("pending") => lines.iter().all(is_held),
+                    Some("paid" | "cancelled") => true,
+                    Some("expired") => self.expiry,
                     _ => false,
                 };
                 assert!(is, "placed, and it is not so: {}", context());
             }
-            ("POST", ["orders", order, "pay"], 200) => {
-                assert_eq!(records[&format!("payment:{order}")]["state"], "paid", "{}", context());
-            }
-            ("POST", ["orders", order, "cancel"], 200) => {
-                assert_eq!(records[&format!("payment:{order}")]["reason"], "cancelled", "{}", context());
-            }
+            ("POST", ["orders", order, "pay"], 200) => assert_eq!(state(order), Some("paid"), "{}", context()),
+            ("POST", ["orders", order, "cancel"], 200) => assert_eq!(state(order), Some("cancelled"), "{}", context()),
             ("POST", ["inventory", item, "adjustments"], 200) => {
                 let told = self.asked(&request.path, |answer| answer.status == 200);
-                assert!(adjustments(item_record(records, item).expect("it was adjusted")) >= told, "{}", context());
+                assert!(records.items()[*item].adjustments.len() >= told, "{}", context());
             }
             ("PUT", ["inventory", item], 200 | 201) => {
-                let record = item_record(records, item);
                 let last =
                     self.told.iter().rev().find(|(other, answer)| {
                         other.path == request.path && other.method == "PUT" && answer.status < 300
                     });
-                let price = last.map(|(request, _)| request.value()["unit_price"].clone());
-                assert_eq!(record.map(|record| record["unit_price"].clone()), price, "{}", context());
+                let price = last.and_then(|(request, _)| request.value()["unit_price"].as_u64());
+                assert_eq!(records.items().get(*item).map(|item| item.unit_price), price, "{}", context());
             }
             _ => {}
         }
@@ -144,11 +139,10 @@ impl Books {
         self.expiry();
         // Brings in the preset items, if that had not come to its end.
         shop.must(&Request::get("/inventory"), 200);
-        let records = store.records();
-        let left = items(&records).into_iter().map(|(item, record)| {
-            let sold: u64 =
-                paid_lines(&records).filter(|(_, of, _)| *of == item).map(|(_, _, quantity)| quantity).sum();
-            (item, expected_stock(item, record).checked_sub(sold).expect("not oversold"))
+        let records = store.books();
+        let left = records.items().iter().map(|(id, item)| {
+            let sold = records.paid(id, |_| true);
+            (id, expected_stock(id, item).checked_sub(sold).expect("not oversold"))
         });
         let left: Vec<_> = left.filter(|(_, left)| *left > 0).collect();
         let request = Request::place(&left);
@@ -158,116 +152,67 @@ impl Books {
         self.told(&request, &placed);
         self.told(&pay, &paid);
         self.check(store);
-        let records = store.records();
-        for (item, record) in items(&records) {
-            for (order, _) in record["holds"].as_object().into_iter().flatten() {
-                let payment = &records[&format!("payment:{order}")];
-                assert_eq!(payment["state"], "paid", "{order} still holds {item}: {payment}");
+        let records = store.books();
+        for (id, item) in records.items() {
+            for order in item.holds.keys().filter(|order| !records.is_paid(order)) {
+                panic!("{order} still holds {id}: {:?}", records.states().get(order));
             }
         }
     }
 }
 
 /// What is promised is on hand.
-fn no_oversell(item: &str, record: &Value) {
-    let holds = record["holds"].as_object().into_iter().flatten();
-    let reserved: u64 = holds.map(|(_, hold)| number(hold, "quantity")).sum();
-    assert!(reserved <= number(record, "on_hand"), "{item}: more is promised than on hand: {record:#}");
+fn no_oversell(id: &str, item: &Item) {
+    let reserved: u64 = item.holds.values().map(|hold| hold.quantity).sum();
+    assert!(reserved <= item.on_hand, "{id}: more is promised than on hand: {item:#?}");
 }
 
 /// What is on hand is what there was, with the adjustments, without the goods of paid orders that are settled. So what
 /// is paid is held, or it was held and has left.
-fn conserved(records: &Records, item: &str, record: &Value) {
-    let settled = paid_lines(records).filter(|(order, of, _)| *of == item && held(records, item, order).is_none());
-    let settled: u64 = settled.map(|(_, _, quantity)| quantity).sum();
-    let on_hand = number(record, "on_hand");
-    assert_eq!(on_hand + settled, expected_stock(item, record), "{item}: {settled} were settled: {records:#?}");
+fn conserved(records: &Records, id: &str, item: &Item) {
+    let settled = records.paid(id, |order| !item.holds.contains_key(order));
+    assert_eq!(item.on_hand + settled, expected_stock(id, item), "{id}: {settled} were settled: {records:#?}");
 }
 
 /// What an item began with, with its adjustments.
-fn expected_stock(item: &str, record: &Value) -> u64 {
-    let (_, stock) = STOCK.iter().find(|(name, _)| *name == item).expect("a known item");
-    let adjustments = i64::try_from(adjustments(record)).expect("few");
+fn expected_stock(id: &str, item: &Item) -> u64 {
+    let (_, stock) = STOCK.iter().find(|(name, _)| *name == id).expect("a known item");
+    let adjustments = i64::try_from(item.adjustments.len()).expect("few");
     stock.checked_add_signed(adjustments * DELTA).expect("not below nothing")
 }
 
-fn adjusted_once(item: &str, record: &Value) {
-    let made = record["adjustments"].as_array().into_iter().flatten();
-    let keys: BTreeSet<_> = made.map(|adjustment| adjustment["key"].as_str()).collect();
-    assert_eq!(keys.len(), adjustments(record), "{item}: one adjustment was made twice");
+fn adjusted_once(id: &str, item: &Item) {
+    let keys: BTreeSet<_> = item.adjustments.iter().map(|adjustment| adjustment.key).collect();
+    assert_eq!(keys.len(), item.adjustments.len(), "{id}: one adjustment was made twice");
 }
 
 /// A key stands for one order, in holds, in what was settled, and in mappings.
 fn one_order_a_key(records: &Records) {
-    let mut orders = BTreeMap::<&str, BTreeSet<&str>>::new();
-    let mut stands_for = |key, order| {
-        orders.entry(key).or_default().insert(order);
-    };
-    for (_, record) in items(records) {
-        for (order, hold) in record["holds"].as_object().into_iter().flatten() {
-            // A refusal is not remembered: its hold is on its way out.
-            let payment = records.get(&format!("payment:{order}"));
-            let rejected = payment.is_some_and(|payment| payment["reason"] == "rejected");
-            if let (Some(key), false) = (hold["key"].as_str(), rejected) {
-                stands_for(key, order.as_str());
-            }
-        }
-        for (key, order) in record["settled_keys"].as_object().into_iter().flatten() {
-            stands_for(key, order.as_str().expect("an id"));
+    let mut orders = BTreeMap::<String, BTreeSet<Uuid>>::new();
+    for item in records.items().values() {
+        // A refusal is not remembered: its hold is on its way out.
+        let is_refused = |order| records.states().get(order).is_some_and(|state| state.name() == "rejected");
+        let held = item.holds.iter().filter(|(order, _)| !is_refused(*order));
+        let held = held.filter_map(|(order, hold)| Some((hold.key?, *order)));
+        for (key, order) in held.chain(item.settled_keys.iter().map(|(key, order)| (*key, *order))) {
+            orders.entry(key.to_string()).or_default().insert(order);
         }
     }
-    for (key, order) in records {
-        if let Some(digest) = key.strip_prefix("idempotency:") {
-            stands_for(digest, order.as_str().expect("an id"));
-        }
+    for (key, order) in records.mapped() {
+        orders.entry(key.clone()).or_default().insert(*order);
     }
     for (key, orders) in orders {
         assert_eq!(orders.len(), 1, "one key, several orders: {key} {orders:?}");
     }
 }
 
-/// The items that there are. Where records are created by claim cells, those whose cell names a record. A cell is eight
-/// bytes and no JSON, so it is told by the only other records under its name.
-pub fn items(records: &Records) -> Vec<(&str, &Value)> {
-    let names: BTreeSet<_> =
-        records.keys().filter_map(|key| key.strip_prefix("inventory:")?.split('~').next()).collect();
-    names.into_iter().filter_map(|name| Some((name, item_record(records, name)?))).collect()
-}
-
-fn item_record<'a>(records: &'a Records, item: &str) -> Option<&'a Value> {
-    match records.get(&format!("inventory:{item}~")) {
-        Some(token) => records.get(&format!("inventory:{item}~{}", token.as_str()?)),
-        None => records.get(&format!("inventory:{item}")),
-    }
-}
-
-fn paid_lines(records: &Records) -> impl Iterator<Item = (&str, &str, u64)> {
-    let paid = records.iter().filter(|(key, payment)| key.starts_with("payment:") && payment["state"] == "paid");
-    paid.flat_map(|(key, _)| {
-        let order = key.strip_prefix("payment:").unwrap_or_default();
-        lines(&records[&format!("order:{order}")]).into_iter().map(move |(item, quantity)| (order, item, quantity))
-    })
-}
-
-fn lines(order: &Value) -> Vec<(&str, u64)> {
-    let lines = order["lines"].as_array().into_iter().flatten();
-    lines.map(|line| (line["item_id"].as_str().expect("an item"), number(line, "quantity"))).collect()
-}
-
 fn asked_for(request: &Request) -> BTreeMap<String, u64> {
     let body = request.value();
     let lines = body["items"].as_array().into_iter().flatten();
-    lines.map(|line| (line["item_id"].as_str().expect("an item").to_owned(), number(line, "quantity"))).collect()
+    let line = |line: &Value| (line["item_id"].as_str().map(str::to_owned), line["quantity"].as_u64());
+    lines.map(line).map(|(item, quantity)| (item.expect("an item"), quantity.expect("a quantity"))).collect()
 }
 
-fn held(records: &Records, item: &str, order: &str) -> Option<u64> {
-    Some(number(item_record(records, item)?["holds"].get(order)?, "quantity"))
-}
-
-fn adjustments(record: &Value) -> usize {
-    record["adjustments"].as_array().map_or(0, Vec::len)
-}
-
-fn number(record: &Value, field: &str) -> u64 {
-    record[field].as_u64().unwrap_or_else(|| panic!("no {field} in {record}"))
+fn uuid(order: &str) -> Uuid {
+    order.parse().expect("an order has an id")
 }

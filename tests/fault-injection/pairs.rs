@@ -1,5 +1,5 @@
-//! Two requests at once: the first waits before one of its calls, each of them in turn, while the second runs to its end
-//! on another server of the same store. Then the first is killed, or goes on.
+//! Two requests at once: the first waits before one of its calls, each of them in turn, while the second runs to its
+//! end on another server of the same store. Then the first is killed, or goes on.
 
 use std::ops::RangeInclusive;
 use std::thread;

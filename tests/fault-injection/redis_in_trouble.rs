@@ -249,7 +249,7 @@ fn what_no_replica_has_is_told_to_nobody_and_what_was_told_is_there_after_a_fail
         requests.iter().rev().for_each(|request| is_unavailable(&another.send(request)));
     }
     let kept = store.records();
-    assert_eq!(kept[&format!("payment:{one}")]["state"], "paid", "the primary has what nobody was told");
+    assert_eq!(kept[&format!("payment:{one}")]["state"], "paid", "the primary has what no client was told");
 
     primary.kill();
     let store = promoted(&mut replica);
@@ -308,7 +308,7 @@ fn one_that_is_killed_under_load_has_every_order_that_was_acknowledged() {
             server.kill();
             buyers.into_iter().flat_map(|buyer| buyer.join().expect("a buyer is answered")).collect()
         });
-        assert!(told.len() > 8, "somebody was served");
+        assert!(told.len() > 8, "clients were served");
         server.restart().unwrap_or_else(|error| panic!("{error}"));
         for (request, answer) in &told {
             assert!(answer.status < 500 || answer.status == 503, "{request:?}: {answer:?}");

@@ -3,7 +3,8 @@
 use harness::Request;
 use serde_json::{Value, json};
 
-/// By how much every adjustment changes stock. One number, since an item remembers that it was adjusted, not by how much.
+/// By how much every adjustment changes stock. One number, since an item remembers that it was adjusted, not by how
+/// much.
 pub const DELTA: i64 = -1;
 
 pub fn pay(order: &str) -> Request {

@@ -63,6 +63,11 @@ impl Store {
         self.0.all().into_iter().map(read).collect()
     }
 
+    /// The same, as an account of all items and orders.
+    pub fn books(&self) -> records::Books {
+        records::Books::of_store(self.0.all()).unwrap_or_else(|error| panic!("{error}"))
+    }
+
     /// Changes the first record whose key begins like this, as no request would.
     pub fn falsify(&self, key: &str, change: impl FnOnce(&mut Value)) {
         let records = self.records();
@@ -89,7 +94,7 @@ impl Shop {
             Err(error) if [ErrorKind::WouldBlock, ErrorKind::TimedOut].contains(&error.kind()) => {
                 panic!("{request:?} hangs: {error}")
             }
-            // No answer, or half of one: the instance has ended just then, by what became of another request.
+            // No answer, or half of one: the instance has ended just then, through another request.
             Err(_) => Answer::NONE,
         }
     }

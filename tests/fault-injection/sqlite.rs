@@ -1,4 +1,5 @@
-//! A SQLite database that is in trouble, and what the shop makes of it: it says so, loses nothing and sells nothing twice.
+//! A SQLite database that is in trouble, and what the shop makes of it: it says so, loses nothing and sells nothing
+//! twice.
 
 use harness::Request;
 use host::Lie;
@@ -60,23 +61,23 @@ fn a_database_that_somebody_else_has_locked_is_waited_for_and_then_refused() {
     let store = opened();
     let shop = store.open();
     let place = Request::place(&[("last", 1)]).key("k");
-    let somebody = store.0.sqlite();
-    somebody.execute_batch("BEGIN IMMEDIATE").expect("it can be locked");
+    let other = store.0.sqlite();
+    other.execute_batch("BEGIN IMMEDIATE").expect("it can be locked");
     // SQLite waits for five seconds, four times.
     is_unavailable(&shop.send(&place));
-    somebody.execute_batch("ROLLBACK").expect("it can be unlocked");
+    other.execute_batch("ROLLBACK").expect("it can be unlocked");
     shop.must(&place, 201);
 }
 
 #[test]
 fn a_table_of_another_shape_is_left_alone() {
     let store = Store::new();
-    let somebody = store.0.sqlite();
-    somebody.execute_batch("CREATE TABLE records (k, v); INSERT INTO records VALUES (1, 2)").expect("it can be made");
+    let other = store.0.sqlite();
+    other.execute_batch("CREATE TABLE records (k, v); INSERT INTO records VALUES (1, 2)").expect("it can be made");
     let shop = store.open();
     for request in [Request::get("/ready"), Request::get("/inventory"), Request::place(&[("item1", 1)])] {
         is_unavailable(&shop.send(&request));
     }
-    let kept = somebody.query_row("SELECT k, v FROM records", [], |row| Ok((row.get(0)?, row.get(1)?)));
+    let kept = other.query_row("SELECT k, v FROM records", [], |row| Ok((row.get(0)?, row.get(1)?)));
     assert_eq!(kept, Ok((1, 2)));
 }

@@ -1,4 +1,4 @@
-//! Interference with one call of a request, the n-th.
+//! What is done to one call of a request, the n-th.
 
 use std::fmt;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use host::{Call, Fate, Interference, Operation};
 
-/// What can become of a call. The first two end the instance, and the request with it.
+/// How a call can end. The first two end the instance, and the request with it.
 pub const FATES: [Fate; 4] = [
     Fate::Killed { done: false },
     Fate::Killed { done: true },
@@ -57,18 +57,18 @@ impl Stop {
         let (arrive, arrived) = channel();
         let (go, gone) = channel();
         let stop = Self::at(number, Fate::Done);
-        stop.state.lock().expect("nobody panics here").gate = Some((arrive, gone));
+        stop.state.lock().expect("no test panics here").gate = Some((arrive, gone));
         (stop, Gate { arrived, go })
     }
 
     /// The call that was given its fate, if the request came so far.
     pub fn reached(&self) -> Option<String> {
-        self.state.lock().expect("nobody panics here").reached.clone()
+        self.state.lock().expect("no test panics here").reached.clone()
     }
 
     /// No request is to wait any more.
     pub fn end(&self) {
-        let mut state = self.state.lock().expect("nobody panics here");
+        let mut state = self.state.lock().expect("no test panics here");
         state.left = 0;
         state.gate = None;
     }
@@ -76,7 +76,7 @@ impl Stop {
 
 impl Interference for Stop {
     fn fate(&self, call: &Call<'_>) -> Fate {
-        let mut state = self.state.lock().expect("nobody panics here");
+        let mut state = self.state.lock().expect("no test panics here");
         if state.left == 0 || state.only.is_some_and(|only| only != call.operation) {
             return Fate::Done;
         }
@@ -87,7 +87,7 @@ impl Interference for Stop {
         state.reached = Some(describe(call));
         let Some((arrive, gone)) = state.gate.take() else { return state.fate };
         drop(state);
-        // If nobody listens any more, the test has failed already.
+        // Without a listener, the test has failed already.
         let _ = arrive.send(());
         gone.recv().unwrap_or(Fate::Done)
     }
@@ -101,7 +101,7 @@ impl Gate {
 
     /// Lets the request go on with its call, or not.
     pub fn go(self, fate: Fate) {
-        // If nobody waits any more, the test has failed already.
+        // Where no request waits any more, the test has failed already.
         let _ = self.go.send(fate);
     }
 }

@@ -1,5 +1,5 @@
-//! Requests that one instance does together, cut off at every call of the store that it makes for them, also while somebody
-//! else changes one of their items.
+//! Requests that one instance does together, cut off at every call of the store that it makes for them, also while
+//! another request changes one of their items.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
@@ -77,7 +77,7 @@ impl State {
 
 impl Batch {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("nobody panics here")
+        self.state.lock().expect("no test panics here")
     }
 
     /// Waits until so many are together, or it is clear that they will not be.

@@ -20,12 +20,12 @@ use fastrand::Rng;
 use harness::Target;
 use harness::observed::Status;
 use harness::process::{Process, Program, Settings};
+use records::Faults;
 
-use crate::audit::Records;
 use crate::load::{Buyer, Load};
 pub use crate::store::Journal;
 use crate::store::{PLENTY, Store};
-use crate::told::{Faults, Told};
+use crate::told::Told;
 use crate::watch::{Bound, Holds, SPARE_HOLDS};
 
 /// So often the holds of hot items are looked at.
@@ -43,8 +43,8 @@ const MIN_SPEED: f64 = 0.9;
 /// Clients that have not ended so long after the time was over never will.
 const TIMEOUT: Duration = Duration::from_secs(180);
 
-/// After the load, an item that no request changes any more keeps what it has. From then on each change of it decides 16
-/// late orders: so many of its holds for each request, and these few requests more, have to clear it.
+/// After the load, an item that no request changes any more keeps what it has. From then on each change of it decides
+/// 16 late orders: so many of its holds for each request, and these few requests more, have to clear it.
 const CLEARED_A_REQUEST: usize = 16;
 const A_FEW: usize = 3;
 
@@ -100,9 +100,7 @@ impl Verdict {
 pub const SPEED: &str = "speed of the last minute >= 0.9 of the first";
 
 /// Fills a store, puts load on a server, and says how it goes now and then; answers with a verdict a rule.
-///
-/// # Errors
-/// Says what cannot be started or read. A rule that is broken is no error.
+/// A rule that is broken is no error.
 pub fn run(options: Options, mut say: impl FnMut(String)) -> Result<Vec<Verdict>> {
     let Options { program, target, journal, length, connections, hot, cold, window, seed } = options;
     ensure!(hot > 0 && connections > 0, "there is nothing to soak");
@@ -136,9 +134,9 @@ pub fn run(options: Options, mut say: impl FnMut(String)) -> Result<Vec<Verdict>
     }
     told.add(buyer.told);
 
-    let records = Records::read(&store.place)?;
+    let books = audit::read(&store.place)?;
     let mut contradictions = load.faults();
-    contradictions.extend(records.contradictions(&told, &load.items));
+    contradictions.extend(audit::contradictions(&books, &told, &load.items));
     let counts = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let of = &load.counts;
     let mut verdicts = vec![
@@ -160,10 +158,14 @@ pub fn run(options: Options, mut say: impl FnMut(String)) -> Result<Vec<Verdict>
         ),
         Verdict::of(
             "no record that no other names",
-            &records.unnamed(),
-            format!("{} orders, {} listed that were withdrawn", records.orders(), records.withdrawn()),
+            &books.unnamed(),
+            format!("{} orders, {} listed that were withdrawn", books.orders().len(), books.withdrawn()),
         ),
-        Verdict::of("the books are what was acknowledged", &records.books(&told, &load.items), String::new()),
+        Verdict::of(
+            "the books are what was acknowledged",
+            &audit::imbalances(&books, &told, &load.items),
+            String::new(),
+        ),
         Verdict::of(
             "a few requests clear away what is dead, and all stock can be sold",
             &aftermath,

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use harness::observed::Status;
 use harness::{Client, Request, TOKEN};
+use records::Faults;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::told::{Faults, Order, Told};
+use crate::told::{Order, Told};
 
 const MAX_LINES: usize = 3;
 const MAX_PER_LINE: u64 = 3;

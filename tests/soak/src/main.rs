@@ -10,8 +10,8 @@ use harness::process::{Program, serve_if_told};
 use harness::{Target, server};
 use soak::{Journal, Options};
 
-/// Keeps a shop under load on each of its stores, and watches that nothing piles up, that no answer contradicts another,
-/// and that it stays as fast as it was.
+/// Keeps a shop under load on each of its stores, and watches that nothing piles up, that no answer contradicts
+/// another, and that it stays as fast as it was.
 #[derive(Parser)]
 struct Arguments {
     /// On the store of this target; may be given several times

@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use clap::ValueEnum;
 use harness::{RedisServer, Target};
 use records::Item;
 use records::place::{self, Place};
 use rusqlite::Connection;
+use serde::Serialize;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -18,13 +19,31 @@ pub(crate) const PLENTY: u64 = 10_000_000;
 /// What one costs. Prices are not what this is about.
 const PRICE: u64 = 1000;
 
-/// How SQLite makes sure of its commits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+/// How SQLite makes sure of its commits. The mode is kept in the file, so it holds for every program that opens it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Journal {
     /// SQLite's default, and so Spin's
     Delete,
     /// A write-ahead log
     Wal,
+}
+
+impl Journal {
+    /// As SQLite calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Delete => "delete",
+            Self::Wal => "wal",
+        }
+    }
+
+    /// Makes it the store's.
+    pub fn set(self, store: &Connection) -> Result<()> {
+        let mode: String = store.query_row(&format!("PRAGMA journal_mode={}", self.name()), [], |row| row.get(0))?;
+        ensure!(mode == self.name(), "the store's journal is {mode} and not {}", self.name());
+        Ok(())
+    }
 }
 
 /// A store of its own, gone when it is dropped.
@@ -82,12 +101,9 @@ impl Store {
     }
 }
 
-/// A file with this journal, which is kept in it.
+/// A file with this journal.
 fn file(state: &Path, name: &str, journal: Journal) -> Result<PathBuf> {
     let file = state.join(name);
-    let wanted = journal.to_possible_value().context("each journal has a name")?;
-    let pragma = format!("PRAGMA journal_mode={}", wanted.get_name());
-    let mode: String = Connection::open(&file)?.query_row(&pragma, [], |row| row.get(0))?;
-    ensure!(mode == wanted.get_name(), "the store's journal is {mode} and not {}", wanted.get_name());
+    journal.set(&Connection::open(&file)?)?;
     Ok(file)
 }

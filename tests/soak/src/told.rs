@@ -1,7 +1,6 @@
-//! What clients were told, and the faults that are found.
+//! What clients were told.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::time::Instant;
 
 use harness::observed::Status;
@@ -24,9 +23,6 @@ pub struct Order {
 
 impl Order {
     /// Takes what the shop says of this order.
-    ///
-    /// # Errors
-    /// Says what contradicts what was told before.
     pub fn told(&mut self, status: &str) -> Result<(), String> {
         // One that was acknowledged is never rejected.
         let told = Status::named(status).filter(|told| ![Status::Placing, Status::Rejected].contains(told));
@@ -47,9 +43,6 @@ impl Order {
     }
 
     /// Takes that a request to pay or cancel this order has succeeded, or had before.
-    ///
-    /// # Errors
-    /// Says what contradicts what was told before.
     pub fn decided(&mut self, status: Status) -> Result<(), String> {
         if ![Status::Pending, status].contains(&self.status) {
             return Err(format!("order {} was {:?} and is now {status:?}", self.id, self.status));
@@ -85,46 +78,5 @@ impl Told {
             *paid.entry(*item).or_default() += quantity;
         }
         paid
-    }
-}
-
-/// Faults of one rule: how many of each kind, and one for example.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Faults(BTreeMap<String, (u64, String)>);
-
-impl Faults {
-    /// Notes a fault of this kind.
-    pub fn add(&mut self, kind: &str, example: impl fmt::Display) {
-        match self.0.get_mut(kind) {
-            Some((count, _)) => *count += 1,
-            None => _ = self.0.insert(kind.to_owned(), (1, example.to_string())),
-        }
-    }
-
-    /// Adds those of another.
-    pub fn extend(&mut self, other: Self) {
-        for (kind, (count, example)) in other.0 {
-            self.0.entry(kind).or_insert((0, example)).0 += count;
-        }
-    }
-
-    /// How many faults of a kind there are.
-    pub fn of(&self, kind: &str) -> u64 {
-        self.0.get(kind).map_or(0, |(count, _)| *count)
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl fmt::Display for Faults {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, (kind, (count, example))) in self.0.iter().enumerate() {
-            let separator = if number == 0 { "" } else { "; " };
-            write!(f, "{separator}{kind}: {count}, e. g. {example}")?;
-        }
-        Ok(())
     }
 }

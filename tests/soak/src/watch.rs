@@ -40,9 +40,6 @@ struct Payment {
 
 impl Holds {
     /// The holds of an item that is there, out of the store. The server may run.
-    ///
-    /// # Errors
-    /// Says why the store, or a record in it, cannot be read.
     pub fn read(place: &Place, item: &str) -> Result<Self> {
         let key = format!("inventory:{item}");
         let mut source = Source::open(place)?;
@@ -51,8 +48,8 @@ impl Holds {
             Item::decode(&bytes).with_context(|| format!("{key} cannot be read"))
         };
         let first = decode(source.get(std::slice::from_ref(&key))?.pop())?;
-        // The item once more, at the same moment as the payments: what is paid between two reads must not count as dead. A
-        // SQLite file is seen as it was at the first read anyway.
+        // The item once more, at the same moment as the payments: what is paid between two reads must not count as
+        // dead. A SQLite file is seen as it was at the first read anyway.
         let orders: Vec<_> = first.holds.keys().copied().collect();
         let payments = orders.iter().map(|order| format!("payment:{order}"));
         let mut found = source.get(&payments.chain([key.clone()]).collect::<Vec<_>>())?;
@@ -102,8 +99,8 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// Takes a sample. The bound is broken where each sample of a stretch is too many, and the stretch is long: a single
-    /// one may be, since holds of many orders die at once.
+    /// Takes a sample. The bound is broken where each sample of a stretch is too many, and the stretch is long: a
+    /// single one may be, since holds of many orders die at once.
     pub fn sample(&mut self, at: Instant, holds: Holds) {
         if holds.all >= self.most.all {
             self.most = holds;

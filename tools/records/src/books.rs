@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use crate::{Item, Unreadable};
+use crate::{Adjustment, Item, Unreadable};
 
 /// The totals of a shop's records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,15 +83,67 @@ pub enum Imbalance {
     NotHeld(Uuid, String),
 }
 
-/// The records of a shop, one after another.
-#[derive(Debug, Default)]
+/// Faults: how many of each kind, and one for example.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults(BTreeMap<String, (u64, String)>);
+
+impl Faults {
+    /// Notes a fault of this kind.
+    pub fn add(&mut self, kind: &str, example: impl fmt::Display) {
+        match self.0.get_mut(kind) {
+            Some((count, _)) => *count += 1,
+            None => _ = self.0.insert(kind.to_owned(), (1, example.to_string())),
+        }
+    }
+
+    /// Adds those of another.
+    pub fn extend(&mut self, other: Self) {
+        for (kind, (count, example)) in other.0 {
+            self.0.entry(kind).or_insert((0, example)).0 += count;
+        }
+    }
+
+    /// How many faults of a kind there are.
+    pub fn of(&self, kind: &str) -> u64 {
+        self.0.get(kind).map_or(0, |(count, _)| *count)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, (kind, (count, example))) in self.0.iter().enumerate() {
+            let separator = if number == 0 { "" } else { "; " };
+            write!(f, "{separator}{kind}: {count}, e. g. {example}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The records of a shop.
+#[derive(Clone, Debug, Default)]
 pub struct Books {
     listed: Option<BTreeSet<String>>,
-    /// The stock and the holds of each item.
-    items: BTreeMap<String, (u64, BTreeMap<Uuid, u64>)>,
+    /// How many numbers of the list of orders were given out.
+    given: u64,
+    items: BTreeMap<String, Item>,
     orders: BTreeMap<Uuid, Vec<Line>>,
-    payments: BTreeMap<Uuid, State>,
+    states: BTreeMap<Uuid, State>,
+    /// How often each order is named in the list of orders.
+    placed: BTreeMap<Uuid, u64>,
+    /// The highest number of the list that has a record.
+    last_placed: Option<u64>,
     mapped: BTreeMap<String, Uuid>,
+    /// The names of their records.
+    adjustments: BTreeSet<String>,
+    /// What is no record of a shop, or what no claim cell names.
+    foreign: Vec<String>,
+    /// Claim cells, and whether each is claimed.
+    cells: BTreeMap<String, bool>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -99,7 +152,7 @@ struct Catalog {
 }
 
 #[derive(Debug, Deserialize)]
-#[allow(dead_code, reason = "that it is there is all that is asked of it")]
+#[allow(dead_code, reason = "that it is there is all that is asked of some of it")]
 struct Ledger {
     id: String,
     next: u64,
@@ -119,21 +172,44 @@ struct Order {
     lines: Vec<Line>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Line {
-    item_id: String,
-    quantity: u64,
+/// A line of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Line {
+    /// Which item.
+    pub item_id: String,
+    /// How many.
+    pub quantity: u64,
 }
 
-#[derive(Debug, Deserialize)]
+/// What an order has come to.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
-enum State {
+pub enum State {
+    /// It can be paid, or expires.
     Unpaid {
+        /// Whether its client was told that all of it is held.
         #[serde(default)]
         confirmed: bool,
     },
+    /// It is paid.
     Paid {},
-    Void {},
+    /// It has come to nothing.
+    Void {
+        /// `cancelled`, `expired` or `rejected`.
+        #[serde(default)]
+        reason: String,
+    },
+}
+
+impl State {
+    /// The name of it: that of the reason where it came to nothing.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Unpaid { .. } => "pending",
+            Self::Paid {} => "paid",
+            Self::Void { reason } => reason,
+        }
+    }
 }
 
 /// The id in the name of a record.
@@ -145,7 +221,57 @@ fn json<'a, T: Deserialize<'a>>(key: &str, bytes: &'a [u8]) -> Result<T, Imbalan
     serde_json::from_slice(bytes).map_err(|error| Imbalance::Unreadable(key.to_owned(), error.into()))
 }
 
+/// Under which names the record of an adjustment may be kept: that of its key alone, or that of its key and what was
+/// asked for.
+fn names(adjustment: &Adjustment) -> [String; 2] {
+    let mut hash = Sha256::new();
+    for part in [adjustment.key.to_string(), adjustment.request.to_string()] {
+        hash.update(part);
+        hash.update([0]);
+    }
+    let both = hex::encode(&hash.finalize()[..16]);
+    [adjustment.key.to_string(), both]
+}
+
 impl Books {
+    /// The books of a store with these records, under the keys that the store has for them: what is claimed is entered
+    /// under the key that the rules know it by. What does not belong into a store is among the faults.
+    ///
+    /// # Errors
+    /// Says which record cannot be read.
+    pub fn of_store(raw: impl IntoIterator<Item = (String, Vec<u8>)>) -> Result<Self, Imbalance> {
+        let mut books = Self::default();
+        let mut claims = BTreeMap::new();
+        let mut claimed = Vec::new();
+        for (key, value) in raw {
+            match key.split_once('~') {
+                Some((name, "")) => {
+                    let token = crate::token(&value).map_err(|error| Imbalance::Unreadable(key.clone(), error))?;
+                    books.cells.insert(name.to_owned(), token.is_some());
+                    claims.insert(name.to_owned(), token.map(|token| token.to_string()));
+                }
+                Some((name, token)) => claimed.push((name.to_owned(), Some(token.to_owned()), value)),
+                None => books.enter_all(&key, &value)?,
+            }
+        }
+        for (name, token, value) in claimed {
+            match claims.get(&name) {
+                Some(claim) if *claim == token => books.enter_all(&name, &value)?,
+                _ => books.foreign.push(format!("{name}~{}", token.unwrap_or_default())),
+            }
+        }
+        Ok(books)
+    }
+
+    /// Enters a record, or notes that it is none of a shop.
+    fn enter_all(&mut self, key: &str, bytes: &[u8]) -> Result<(), Imbalance> {
+        match self.enter(key, bytes) {
+            Err(Imbalance::Foreign(key)) => self.foreign.push(key),
+            entered => entered?,
+        }
+        Ok(())
+    }
+
     /// Enters a record, under the key that the rules know it by.
     ///
     /// # Errors
@@ -153,28 +279,129 @@ impl Books {
     pub fn enter(&mut self, key: &str, bytes: &[u8]) -> Result<(), Imbalance> {
         match key.split_once(':') {
             None if key == "catalog" => self.listed = Some(json::<Catalog>(key, bytes)?.items),
+            None if key == "ledger" => self.given = json::<Ledger>(key, bytes)?.next,
             Some(("inventory", item)) => {
                 let read = Item::decode(bytes).map_err(|error| Imbalance::Unreadable(key.to_owned(), error))?;
-                if let (Some(received), Some(sold)) = (read.received, read.sold)
-                    && received != read.on_hand + sold
-                {
-                    let (item, on_hand) = (item.to_owned(), read.on_hand);
-                    return Err(Imbalance::Lost { item, received, sold, on_hand });
-                }
-                let holds = read.holds.into_iter().map(|(order, hold)| (order, hold.quantity)).collect();
-                self.items.insert(item.to_owned(), (read.on_hand, holds));
+                self.items.insert(item.to_owned(), read);
             }
             Some(("order", order)) => _ = self.orders.insert(id(key, order)?, json::<Order>(key, bytes)?.lines),
-            Some(("payment", order)) => _ = self.payments.insert(id(key, order)?, json(key, bytes)?),
-            None if key == "ledger" => _ = json::<Ledger>(key, bytes)?,
-            Some(("placed", number)) if number.bytes().all(|digit| digit.is_ascii_digit()) => {
-                _ = json::<Vec<Uuid>>(key, bytes)?;
+            Some(("payment", order)) => _ = self.states.insert(id(key, order)?, json(key, bytes)?),
+            Some(("placed", number)) => {
+                let number = number.parse().map_err(|_| Imbalance::Foreign(key.to_owned()))?;
+                self.last_placed = self.last_placed.max(Some(number));
+                for order in json::<Vec<Uuid>>(key, bytes)? {
+                    *self.placed.entry(order).or_default() += 1;
+                }
             }
-            Some(("adjustment", _)) => _ = json::<Made>(key, bytes)?,
+            Some(("adjustment", name)) => {
+                json::<Made>(key, bytes)?;
+                self.adjustments.insert(name.to_owned());
+            }
             Some(("idempotency", digest)) => _ = self.mapped.insert(digest.to_owned(), json(key, bytes)?),
             _ => return Err(Imbalance::Foreign(key.to_owned())),
         }
         Ok(())
+    }
+
+    /// All items, by their ids.
+    pub fn items(&self) -> &BTreeMap<String, Item> {
+        &self.items
+    }
+
+    /// The lines of each order.
+    pub fn orders(&self) -> &BTreeMap<Uuid, Vec<Line>> {
+        &self.orders
+    }
+
+    /// What each order has come to.
+    pub fn states(&self) -> &BTreeMap<Uuid, State> {
+        &self.states
+    }
+
+    /// Which order each idempotency key is mapped to, by the digest of the key.
+    pub fn mapped(&self) -> &BTreeMap<String, Uuid> {
+        &self.mapped
+    }
+
+    /// Whether an order is paid.
+    pub fn is_paid(&self, order: &Uuid) -> bool {
+        self.states.get(order) == Some(&State::Paid {})
+    }
+
+    /// How many of an item are in paid orders that `counts`.
+    pub fn paid(&self, item: &str, counts: impl Fn(&Uuid) -> bool) -> u64 {
+        let paid = self.orders.iter().filter(|(order, _)| self.is_paid(order) && counts(order));
+        let lines = paid.flat_map(|(_, lines)| lines).filter(|line| line.item_id == item);
+        lines.map(|line| line.quantity).sum()
+    }
+
+    /// How many orders are listed whose records were withdrawn: a request that places an order under an idempotency key
+    /// and finds another order there takes its own records back. The list keeps the name, since its records never change.
+    pub fn withdrawn(&self) -> usize {
+        let is_there = |order: &&Uuid| self.orders.contains_key(order) || self.states.contains_key(order);
+        self.placed.keys().filter(|order| !is_there(order)).count()
+    }
+
+    /// Records that no other record names, and names of records that are not there: none in a store that is not in use.
+    pub fn unnamed(&self) -> Faults {
+        let mut faults = Faults::default();
+        for (order, lines) in &self.orders {
+            if !self.states.contains_key(order) {
+                faults.add("orders without a payment", order);
+            }
+            match self.placed.get(order) {
+                Some(1) => {}
+                Some(_) => faults.add("orders that are listed twice", order),
+                None => faults.add("orders that are not listed", order),
+            }
+            if let Some(line) = lines.iter().find(|line| !self.items.contains_key(&line.item_id)) {
+                faults.add("orders of an item that is not there", format!("{order}: {}", line.item_id));
+            }
+        }
+        for order in self.states.keys().filter(|order| !self.orders.contains_key(order)) {
+            faults.add("payments without an order", order);
+        }
+        if let Some(number) = self.last_placed.filter(|number| *number >= self.given) {
+            faults.add("lists of orders that the ledger does not know", format!("placed:{number}"));
+        }
+        let none = BTreeSet::new();
+        let listed = self.listed.as_ref().unwrap_or(&none);
+        for (item, record) in &self.items {
+            for order in record.holds.keys().filter(|order| !self.asks_for(order, item, record)) {
+                faults.add("holds of what no order asks for", format!("inventory:{item}, order {order}"));
+            }
+            for order in record.settled_keys.values().filter(|order| !self.orders.contains_key(order)) {
+                faults.add("settled keys without an order", format!("inventory:{item}, order {order}"));
+            }
+            if !listed.contains(item) {
+                faults.add("items that are not listed", item);
+            }
+        }
+        for item in listed.iter().filter(|item| !self.items.contains_key(*item)) {
+            faults.add("listed items that are not there", item);
+        }
+        for (digest, order) in self.mapped.iter().filter(|(_, order)| !self.orders.contains_key(order)) {
+            faults.add("mapped keys without an order", format!("idempotency:{digest}, order {order}"));
+        }
+        let remembered: BTreeSet<_> = self.items.values().flat_map(|item| &item.adjustments).flat_map(names).collect();
+        for name in self.adjustments.difference(&remembered) {
+            faults.add("adjustments that no item remembers", format!("adjustment:{name}"));
+        }
+        for (name, is_claimed) in &self.cells {
+            let is_item = name.strip_prefix("inventory:").is_some_and(|item| self.items.contains_key(item));
+            if !is_claimed || !(is_item || ["catalog", "ledger"].contains(&name.as_str())) {
+                faults.add("claim cells without a record", format!("{name}~"));
+            }
+        }
+        self.foreign.iter().for_each(|key| faults.add("records of no known kind, or that no claim cell names", key));
+        faults
+    }
+
+    /// Whether the order of a hold asks for what is held.
+    fn asks_for(&self, order: &Uuid, item: &str, record: &Item) -> bool {
+        let quantity = record.holds.get(order).map(|hold| hold.quantity);
+        let lines = self.orders.get(order).into_iter().flatten();
+        lines.filter(|line| line.item_id == item).any(|line| Some(line.quantity) == quantity)
     }
 
     /// Adds all up, once everything is entered.
@@ -184,35 +411,38 @@ impl Books {
     pub fn balance(&self) -> Result<Balance, Imbalance> {
         let missing = |there: String, absent: String| Err(Imbalance::Missing(there, absent));
         let mut balance = Balance { keys: self.mapped.len() as u64, ..Balance::default() };
-        for (item, (on_hand, holds)) in &self.items {
+        for (item, record) in &self.items {
+            let on_hand = record.on_hand;
+            if let (Some(received), Some(sold)) = (record.received, record.sold)
+                && received != on_hand + sold
+            {
+                return Err(Imbalance::Lost { item: item.clone(), received, sold, on_hand });
+            }
             // An item is listed before it is made; those that come with a new shop are made first, all of them.
             if self.listed.as_ref().is_some_and(|listed| !listed.contains(item)) {
                 return Err(Imbalance::Unlisted(item.clone()));
             }
-            let reserved = holds.values().sum();
-            if reserved > *on_hand {
-                return Err(Imbalance::Oversold { item: item.clone(), reserved, on_hand: *on_hand });
+            let reserved = record.holds.values().map(|hold| hold.quantity).sum();
+            if reserved > on_hand {
+                return Err(Imbalance::Oversold { item: item.clone(), reserved, on_hand });
             }
-            for (order, quantity) in holds {
-                let Some(lines) = self.orders.get(order) else {
+            for order in record.holds.keys().filter(|order| !self.asks_for(order, item, record)) {
+                if !self.orders.contains_key(order) {
                     return missing(format!("inventory:{item}"), format!("order:{order}"));
-                };
-                if !lines.iter().any(|line| line.item_id == *item && line.quantity == *quantity) {
-                    return Err(Imbalance::Hold(item.clone(), *order));
                 }
+                return Err(Imbalance::Hold(item.clone(), *order));
             }
             balance.items += 1;
             balance.on_hand += on_hand;
             balance.reserved += reserved;
         }
         for (order, lines) in &self.orders {
-            match self.payments.get(order) {
+            match self.states.get(order) {
                 None => return missing(format!("order:{order}"), format!("payment:{order}")),
                 Some(State::Unpaid { confirmed }) => {
                     balance.unpaid += 1;
-                    let is_held = |line: &&Line| {
-                        self.items.get(&line.item_id).is_some_and(|(_, holds)| holds.contains_key(order))
-                    };
+                    let is_held =
+                        |line: &&Line| self.items.get(&line.item_id).is_some_and(|item| item.holds.contains_key(order));
                     match lines.iter().find(|line| !is_held(line)) {
                         Some(line) if *confirmed => return Err(Imbalance::NotHeld(*order, line.item_id.clone())),
                         _ => {}
@@ -222,10 +452,10 @@ impl Books {
                     balance.paid += 1;
                     balance.sold += lines.iter().map(|line| line.quantity).sum::<u64>();
                 }
-                Some(State::Void {}) => balance.void += 1,
+                Some(State::Void { .. }) => balance.void += 1,
             }
         }
-        if let Some(order) = self.payments.keys().find(|order| !self.orders.contains_key(order)) {
+        if let Some(order) = self.states.keys().find(|order| !self.orders.contains_key(order)) {
             return missing(format!("payment:{order}"), format!("order:{order}"));
         }
         if let Some((digest, order)) = self.mapped.iter().find(|(_, order)| !self.orders.contains_key(order)) {

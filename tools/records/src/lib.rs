@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-pub use books::{Balance, Books, Imbalance};
+pub use books::{Balance, Books, Faults, Imbalance, Line, State};
 pub use bytes::Bytes;
 pub use item::{Adjustment, Hold, Item};
 

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use harness::observed::Status;
-use records::{Adjustment, Bytes, Hold, Item};
+use records::{Adjustment, Books, Bytes, Hold, Item};
 use serde_json::{Value, json};
-use soak::audit::Records;
+use soak::audit::{contradictions, imbalances};
 use soak::told::{Order, Told};
 use soak::watch::{Bound, Holds};
 use uuid::Uuid;
@@ -26,6 +26,11 @@ fn item() -> Item {
     }
 }
 
+/// The record of an adjustment by one.
+fn adjustment() -> Value {
+    json!({ "at": 0, "delta": 1, "reason": "" })
+}
+
 /// A store in order: an item with one adjustment by one, and one order of two, which is paid and still held.
 fn shop() -> Vec<(String, Vec<u8>)> {
     let json = |value: Value| value.to_string().into_bytes();
@@ -37,7 +42,7 @@ fn shop() -> Vec<(String, Vec<u8>)> {
         (format!("order:{ORDER}"), json(json!({ "lines": [{ "item_id": ITEM, "quantity": 2 }] }))),
         (format!("payment:{ORDER}"), json(json!({ "state": "paid" }))),
         ("placed:0000000000000000".to_owned(), json(json!([ORDER]))),
-        (format!("adjustment:{}", Bytes([7; 16])), json(json!({}))),
+        (format!("adjustment:{}", Bytes([7; 16])), json(adjustment())),
     ]
 }
 
@@ -46,8 +51,8 @@ fn told(status: Status) -> Told {
     Told { orders: vec![order], adjusted: [(0, 1)].into(), ..Told::default() }
 }
 
-fn read(records: Vec<(String, Vec<u8>)>) -> Records {
-    Records::of(records).expect("records can be read")
+fn read(records: Vec<(String, Vec<u8>)>) -> Books {
+    Books::of_store(records).expect("records can be read")
 }
 
 /// What is wrong with a store, in which these records are changed, put in or, where that is none, left out.
@@ -57,10 +62,9 @@ fn faults(changes: &[(&str, Option<Value>)]) -> String {
         records.retain(|(other, _)| other != key);
         records.extend(value.as_ref().map(|value| ((*key).to_owned(), value.to_string().into_bytes())));
     }
-    let (records, told, items) = (read(records), told(Status::Paid), [ITEM.to_owned()]);
-    let [unnamed, contradictions, books] =
-        [records.unnamed(), records.contradictions(&told, &items), records.books(&told, &items)];
-    format!("{unnamed}{contradictions}{books}")
+    let (books, told, items) = (read(records), told(Status::Paid), [ITEM.to_owned()]);
+    let (contradictions, imbalances) = (contradictions(&books, &told, &items), imbalances(&books, &told, &items));
+    format!("{}{contradictions}{imbalances}", books.unnamed())
 }
 
 #[test]
@@ -71,8 +75,8 @@ fn a_store_in_order_has_no_faults() {
 #[test]
 fn an_adjustment_is_named_by_its_key_and_also_by_its_key_and_what_was_asked_for() {
     let [by_key, by_both] = [format!("adjustment:{}", Bytes([7; 16])), "adjustment:".to_owned() + BY_BOTH];
-    assert_eq!(faults(&[(&by_key, None), (&by_both, Some(json!({})))]), "");
-    assert_eq!(faults(&[(&by_both, Some(json!({})))]), "");
+    assert_eq!(faults(&[(&by_key, None), (&by_both, Some(adjustment()))]), "");
+    assert_eq!(faults(&[(&by_both, Some(adjustment()))]), "");
 }
 
 /// The first 16 bytes of SHA-256 over both digests as text, each with a zero byte behind it.
@@ -92,7 +96,7 @@ fn what_no_other_record_names_is_noticed() {
         (format!("order:{ORDER}"), None, "acknowledged orders that are not there: 1"),
         (format!("payment:{ORDER}"), Some(json!({ "state": "unpaid" })), "orders that are not what was told: 1"),
         ("idempotency:00".to_owned(), Some(json!(OTHER)), "mapped keys without an order: 1"),
-        ("adjustment:00".to_owned(), Some(json!({})), "adjustments that no item remembers: 1"),
+        ("adjustment:00".to_owned(), Some(adjustment()), "adjustments that no item remembers: 1"),
         ("probe:00".to_owned(), Some(json!("")), "records of no known kind, or that no claim cell names: 1"),
         ("catalog~07".to_owned(), Some(json!("")), "records of no known kind, or that no claim cell names: 1"),
         (format!("inventory:{ITEM}"), None, "listed items that are not there: 1"),
@@ -112,11 +116,11 @@ fn a_cell_without_its_record_is_noticed() {
 #[test]
 fn an_order_that_is_paid_though_its_client_was_told_something_else_is_noticed() {
     for status in [Status::Pending, Status::Cancelled, Status::Expired] {
-        let (records, told) = (read(shop()), told(status));
-        assert_eq!(records.contradictions(&told, &[ITEM.to_owned()]).of("orders that are not what was told"), 1);
+        let faults = contradictions(&read(shop()), &told(status), &[ITEM.to_owned()]);
+        assert_eq!(faults.of("orders that are not what was told"), 1);
     }
-    let nobody = Told { adjusted: [(0, 1)].into(), ..Told::default() };
-    assert_eq!(read(shop()).contradictions(&nobody, &[]).of("paid orders that nobody was told of"), 1);
+    let nothing = Told { adjusted: [(0, 1)].into(), ..Told::default() };
+    assert_eq!(contradictions(&read(shop()), &nothing, &[]).of("paid orders that no client was told of"), 1);
 }
 
 #[test]
@@ -124,13 +128,13 @@ fn books_that_are_not_what_was_acknowledged_are_noticed() {
     let items = [ITEM.to_owned()];
     let mut more = told(Status::Paid);
     more.adjusted.insert(0, 2);
-    assert!(!read(shop()).books(&more, &items).is_empty());
-    assert!(!read(shop()).books(&told(Status::Pending), &items).is_empty());
+    assert!(!imbalances(&read(shop()), &more, &items).is_empty());
+    assert!(!imbalances(&read(shop()), &told(Status::Pending), &items).is_empty());
     let mut lost = shop();
     lost.retain(|(key, _)| !key.starts_with("inventory:"));
     let item = Item { on_hand: 10_000_000, received: Some(10_000_001), sold: Some(0), ..item() };
     lost.push((format!("inventory:{ITEM}"), item.encode()));
-    assert_eq!(read(lost).books(&told(Status::Paid), &items).of("items whose books do not add up"), 1);
+    assert_eq!(imbalances(&read(lost), &told(Status::Paid), &items).of("items whose books do not add up"), 1);
 }
 
 #[test]
