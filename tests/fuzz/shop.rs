@@ -1,117 +1,25 @@
 //! A shop in memory, asked as over HTTP: routes, contract and rules are those that ship.
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::LazyLock;
-use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use api::{Body, Config, Log, Response, inventory, orders, payments, reports};
-use domain::{Creation, Entry, Environment, Found, Key, Shop, Store, StoreError, Swap, Timestamp};
+use domain::Shop;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
+use memory_store::{FakeEnvironment, MemoryStore, run};
 use serde_json::Value;
 
 use crate::contract;
 
+pub use memory_store::Records;
+
 const TOKEN: &str = "let-me-in";
-
-/// What is stored under which key.
-pub type Records = BTreeMap<String, Vec<u8>>;
-
-/// A store that does what a store promises. Shared by its clones.
-#[derive(Clone, Default)]
-struct Memory(Rc<RefCell<Records>>);
-
-impl Store for Memory {
-    async fn get(&self, keys: &[Key]) -> Result<Vec<Found>, StoreError> {
-        let records = self.0.borrow();
-        let entry = |key: &Key| {
-            let location = key.to_string();
-            Ok(records.get(&location).map(|value| Entry::new(location, value.clone())))
-        };
-        Ok(keys.iter().map(entry).collect())
-    }
-
-    async fn insert(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Entry>, StoreError> {
-        let entries = records.iter().map(|(key, value)| Entry::new(key.to_string(), value.clone()));
-        let entries = entries.collect();
-        self.0.borrow_mut().extend(records.into_iter().map(|(key, value)| (key.to_string(), value)));
-        Ok(entries)
-    }
-
-    async fn remove(&self, keys: &[Key]) -> Result<(), StoreError> {
-        let names: Vec<_> = keys.iter().map(Key::to_string).collect();
-        self.0.borrow_mut().retain(|name, _| !names.contains(name));
-        Ok(())
-    }
-
-    async fn put(&self, records: Vec<(Key, Vec<u8>)>) -> Result<(), StoreError> {
-        for (key, value) in records {
-            self.0.borrow_mut().entry(key.to_string()).or_insert(value);
-        }
-        Ok(())
-    }
-
-    async fn create(&self, key: &Key, value: Vec<u8>) -> Result<Creation, StoreError> {
-        let mut records = self.0.borrow_mut();
-        if records.contains_key(&key.to_string()) {
-            return Ok(Creation::Exists);
-        }
-        records.insert(key.to_string(), value);
-        Ok(Creation::Created)
-    }
-
-    async fn swap(&self, read: &Entry, value: Vec<u8>) -> Result<Swap, StoreError> {
-        match self.0.borrow_mut().get_mut(&read.physical_key) {
-            Some(current) if *current == read.value => {
-                *current = value;
-                Ok(Swap::Swapped)
-            }
-            _ => Ok(Swap::Conflict),
-        }
-    }
-
-    async fn probe(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
-}
-
-/// A clock that moves when it is told to, and chance that is the same in every run.
-#[derive(Clone)]
-struct Fixed {
-    now: Rc<Cell<u64>>,
-    chance: Rc<RefCell<fastrand::Rng>>,
-}
-
-impl Environment for Fixed {
-    fn now(&self) -> Timestamp {
-        self.now.get().into()
-    }
-
-    fn monotonic(&self) -> Duration {
-        Duration::ZERO
-    }
-
-    fn random(&self, bytes: &mut [u8]) {
-        self.chance.borrow_mut().fill(bytes);
-    }
-
-    async fn sleep(&self, _: Duration) {}
-
-    async fn wait_until(&self, ready: impl Fn() -> bool) {
-        assert!(ready(), "one request at a time waits for nobody");
-    }
-
-    async fn linger(&self, _: Duration) {}
-}
 
 /// A shop and what it has stored.
 pub struct World {
-    store: Memory,
-    environment: Fixed,
+    store: MemoryStore,
+    environment: FakeEnvironment,
 }
 
 /// An answer that has passed [`contract::check`].
@@ -139,9 +47,7 @@ impl Answer {
 impl World {
     /// A shop with these records; chance differs with `seed`.
     pub fn new(records: Records, seed: u64) -> Self {
-        let store = Memory(Rc::new(RefCell::new(records)));
-        let chance = Rc::new(RefCell::new(fastrand::Rng::with_seed(seed)));
-        Self { store, environment: Fixed { now: Rc::new(Cell::new(1_700_000_000_000)), chance } }
+        Self { store: MemoryStore::with(records), environment: FakeEnvironment::seeded(seed) }
     }
 
     /// A shop with the preset items.
@@ -155,16 +61,21 @@ impl World {
     }
 
     pub fn records(&self) -> Records {
-        self.store.0.borrow().clone()
+        self.store.records().clone()
     }
 
     /// Lets so many seconds pass.
     pub fn wait(&self, seconds: u64) {
-        self.environment.now.set(self.environment.now.get() + seconds * 1000);
+        self.environment.wait(seconds);
+    }
+
+    /// Sets the clock, in milliseconds since 1970.
+    pub fn set_now(&self, now: u64) {
+        self.environment.set_millis(now);
     }
 
     pub fn now(&self) -> u64 {
-        self.environment.now.get()
+        self.environment.millis()
     }
 
     pub fn get(&self, path: &str) -> Answer {
@@ -245,12 +156,4 @@ pub fn component(path: &str) -> &'static str {
         router
     });
     ROUTES.best_match(path).expect("a route for every path").handler()
-}
-
-/// Runs a future that never waits, as all do on a store in memory.
-fn run<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(result) => result,
-        Poll::Pending => panic!("a store in memory has nothing to wait for"),
-    }
 }

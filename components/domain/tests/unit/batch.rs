@@ -67,7 +67,7 @@ fn the_last_of_an_item_goes_to_whoever_asks_first() {
 #[wasm_bindgen_test(unsupported = test)]
 fn one_order_that_cannot_be_placed_leaves_the_others_alone() {
     let world = World::new();
-    world.store.0.records.borrow_mut().insert("inventory:broken".to_owned(), b"broken".to_vec());
+    world.store.records_mut().insert("inventory:broken".to_owned(), b"broken".to_vec());
     let orders: [(Lines<'_>, _); 5] = [
         (&[("item1", 1)], None),
         (&[("nothing", 1)], None),
@@ -153,7 +153,7 @@ fn more_orders_than_go_together_are_placed_in_several_goes() {
 #[wasm_bindgen_test(unsupported = test)]
 fn a_leader_that_is_stopped_leaves_the_lead_to_another() {
     let world = World::new();
-    world.environment.waits_for_batch.set(true);
+    world.environment.set_waits_for_batch(true);
     let shop = world.shop();
     let mut leader = Box::pin(shop.place(order(&[("item1", 1)]), None));
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
@@ -162,7 +162,7 @@ fn a_leader_that_is_stopped_leaves_the_lead_to_another() {
     let mut other = Box::pin(shop.place(order(&[("item2", 1)]), None));
     assert!(other.as_mut().poll(&mut context).is_pending());
     drop(leader);
-    world.environment.waits_for_batch.set(false);
+    world.environment.set_waits_for_batch(false);
     assert!(run(other).is_ok());
     // Who stopped had asked already.
     assert_eq!((world.stock("item1"), world.stock("item2")), ((100, 1, 99), (50, 1, 49)));
@@ -173,7 +173,7 @@ fn orders_that_are_paid_together_have_each_their_own_fate() {
     let world = World::new();
     let [one, paid, cancelled, half] = [1, 2, 3, 4].map(|quantity| world.place(&[("item1", quantity)]).unwrap());
     let (paid_before, _) = (world.pay(&paid).unwrap(), world.cancel(&cancelled).unwrap());
-    world.store.0.records.borrow_mut().remove(&format!("order:{}", half.view.order.order_id));
+    world.store.records_mut().remove(&format!("order:{}", half.view.order.order_id));
     let (outcomes, writes) = world.writes(|| pay_together(&world, &[&one, &one, &paid, &cancelled, &half]));
     let status = |outcome: &Result<OrderView, Error>| outcome.as_ref().map(|view| view.status).ok();
     assert_eq!((status(&outcomes[0]), status(&outcomes[1])), (Some(Status::Paid), Some(Status::Paid)));

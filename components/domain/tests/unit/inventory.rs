@@ -34,7 +34,7 @@ fn preset_items_keep_what_has_become_of_them() {
     let world = World::new();
     world.adjust("item1", -100).unwrap();
     // As if the first request had stopped before it wrote the catalog: the next one brings in the preset again.
-    world.store.0.records.borrow_mut().remove("catalog");
+    world.store.records_mut().remove("catalog");
     assert_eq!(run(world.shop().list_items()).unwrap().items.len(), 3);
     assert_eq!(world.stock("item1"), (0, 0, 0));
 }
@@ -45,7 +45,7 @@ fn an_unknown_item_is_not_found_and_nothing_is_written() {
     let error = run(world.shop().show_item(&id("nothing"))).unwrap_err();
     assert_eq!(error, Error::ItemNotFound(id("nothing")));
     assert_eq!(world.adjust("nothing", 1).unwrap_err(), error);
-    assert_eq!(world.store.0.writes.get(), 0);
+    assert_eq!(world.store.writes(), 0);
 }
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -69,9 +69,9 @@ fn an_item_is_created_once_and_listed_in_the_order_of_ids() {
 #[wasm_bindgen_test(unsupported = test)]
 fn an_item_that_was_entered_but_never_created_is_not_listed_and_can_be_created() {
     let world = World::new();
-    world.store.0.writes_left.set(Some(1));
+    world.store.fail_after_writes(Some(1));
     assert!(run(world.shop().put_item(&id("apple"), money(3), None)).is_err());
-    world.store.0.writes_left.set(None);
+    world.store.fail_after_writes(None);
     assert_eq!(run(world.shop().list_items()).unwrap().items.len(), 3);
     assert_eq!(run(world.shop().put_item(&id("apple"), money(3), None)).unwrap().1, PutOutcome::Created);
     assert_eq!(run(world.shop().list_items()).unwrap().items.len(), 4);
@@ -185,7 +185,7 @@ fn no_two_states_of_an_item_have_the_same_bytes() {
     let mut seen = BTreeSet::new();
     for delta in [1, -1, 1, -1] {
         world.adjust("item1", delta).unwrap();
-        assert!(seen.insert(world.store.0.records.borrow()["inventory:item1"].clone()));
+        assert!(seen.insert(world.store.records()["inventory:item1"].clone()));
     }
 }
 
@@ -242,10 +242,10 @@ fn an_item_that_cannot_be_read_is_reported_and_left_as_it_is() {
         with_on_hand(&oversold, 99),
     ];
     for broken in broken {
-        world.store.0.records.borrow_mut().insert("inventory:item1".to_owned(), broken.clone());
+        world.store.records_mut().insert("inventory:item1".to_owned(), broken.clone());
         assert!(matches!(world.adjust("item1", 1), Err(Error::Unreadable { .. })));
         assert!(matches!(world.place(&[("item1", 1)]), Err(Error::Unreadable { .. })));
-        assert_eq!(world.store.0.records.borrow()["inventory:item1"], broken);
+        assert_eq!(world.store.records()["inventory:item1"], broken);
     }
     assert_eq!(world.orders(), 0);
 }

@@ -141,7 +141,7 @@ fn a_page_looks_at_so_many_numbers_and_no_more() {
     let first = world.place_some(1);
     // As if nobody had used the numbers in between.
     let ledger = format!("{{\"id\":\"{}\",\"next\":100000,\"by\":\"\"}}", "0".repeat(32));
-    world.store.0.records.borrow_mut().insert("ledger".to_owned(), ledger.into_bytes());
+    world.store.records_mut().insert("ledger".to_owned(), ledger.into_bytes());
     let page = world.page(None, None, 100);
     assert_eq!(page.orders, []);
     assert_eq!(page.next.unwrap().to_string(), format!("{}-{}-0", "0".repeat(32), 100_000 - 32 * 128));
@@ -152,7 +152,7 @@ fn a_page_looks_at_so_many_numbers_and_no_more() {
 fn a_cursor_of_another_shop_or_none_at_all_is_refused() {
     let (world, another) = (World::new().cold(), World::new().cold());
     world.place_some(2);
-    another.environment.now.set(1);
+    another.environment.set_millis(1);
     another.place_some(1);
     let cursor = another.page(None, None, 1).next.unwrap();
     let refused = |cursor: Cursor| run(world.shop().list_orders(Some(cursor), None, 1)).unwrap_err();
@@ -201,7 +201,7 @@ fn an_item_has_its_adjustments_newest_first() {
     let told: Vec<_> = made.iter().map(|made| (made.delta, made.reason.as_str())).collect();
     assert_eq!(told, [(-3, "by -3"), (5, "by 5")]);
     assert!(made[0].at > made[1].at);
-    let kept = world.store.0.records.borrow().keys().filter(|key| key.starts_with("adjustment:")).count();
+    let kept = world.store.records().keys().filter(|key| key.starts_with("adjustment:")).count();
     assert_eq!(kept, 2, "of the refused one nothing is left");
 }
 
@@ -231,6 +231,6 @@ fn accounts_are_balanced_whatever_happened() {
     assert_eq!((now.received, now.sold, now.view.on_hand, now.view.reserved), (105, 10, 95, 1));
     assert!(now.balanced);
     let missing = with_on_hand(&world.item("item1"), 94);
-    world.store.0.records.borrow_mut().insert("inventory:item1".to_owned(), missing);
+    world.store.records_mut().insert("inventory:item1".to_owned(), missing);
     assert!(!account().balanced, "one is missing");
 }

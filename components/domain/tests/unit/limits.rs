@@ -33,11 +33,11 @@ fn an_order_that_finds_no_room_writes_nothing() {
         let world = small();
         let placed = fill(&world, keyed);
         assert!((3..40).contains(&placed.len()), "{}", placed.len());
-        let records = world.store.0.records.borrow().clone();
+        let records = world.store.records().clone();
         assert!(world.place(&[("item1", 1)]).is_err());
         assert!(world.place_with_key(&[("item1", 1)], "another key").is_err());
         assert!(world.place_together("item1", 4).iter().all(Result::is_err));
-        assert_eq!(*world.store.0.records.borrow(), records);
+        assert_eq!(*world.store.records(), records);
     }
 }
 
@@ -165,10 +165,10 @@ fn an_order_that_was_told_expired_stays_so_when_the_clock_goes_back() {
     ];
     for tell in tell {
         let placed = world.place(&[("item1", 1)]).unwrap();
-        let before = world.environment.now.get();
+        let before = world.environment.millis();
         world.wait(900);
         assert_eq!(tell(&world, &placed), Status::Expired);
-        world.environment.now.set(before);
+        world.environment.set_millis(before);
         assert_eq!(world.pay(&placed).unwrap_err(), Error::OrderNotPayable(Status::Expired));
         assert_eq!(world.show(&placed).status, Status::Expired);
     }
@@ -260,7 +260,7 @@ fn a_lost_item_is_the_trouble_of_its_own_orders_alone() {
     let pending = world.place(&[("item1", 1)]).unwrap();
     let other = world.place(&[("item2", 1)]).unwrap();
     world.list_numbers_below(1000);
-    world.store.0.lost.borrow_mut().insert("inventory:item1".to_owned());
+    world.store.damage("inventory:item1");
 
     let page = run(world.shop().list_orders(None, None, 10)).unwrap();
     assert_eq!(page.orders.iter().map(|view| view.order.order_id).collect::<Vec<_>>(), [other.view.order.order_id]);
@@ -277,8 +277,8 @@ fn a_lost_item_is_the_trouble_of_its_own_orders_alone() {
     assert_eq!(paid, [false, true]);
 
     // And a damaged entry of the list is not the trouble of the others.
-    let entry = world.store.0.records.borrow().keys().find(|key| key.starts_with("placed:")).unwrap().clone();
-    world.store.0.lost.borrow_mut().insert(entry);
+    let entry = world.store.records().keys().find(|key| key.starts_with("placed:")).unwrap().clone();
+    world.store.damage(&entry);
     let page = run(world.shop().list_orders(None, None, 10)).unwrap();
     assert_eq!((page.unreadable_entries, page.orders.len()), (1, 2));
 }
@@ -290,7 +290,7 @@ fn an_adjustment_that_an_earlier_version_wrote_down_is_in_the_history() {
     let made = world.item("item1").adjustments()[0];
     let request = u64::from_be_bytes(made.request);
     let earlier = KeyDigest::new(&made.key.to_string(), &format!("{request:016x}"));
-    let mut records = world.store.0.records.borrow_mut();
+    let mut records = world.store.records_mut();
     records.remove(&format!("adjustment:{}", made.key)).unwrap();
     let record = br#"{"at":1700000000000,"delta":5,"reason":"found"}"#;
     records.insert(format!("adjustment:{earlier}"), record.to_vec());

@@ -134,7 +134,7 @@ fn a_key_outlives_the_hold_that_carried_it() {
         world.pay(&placed).unwrap();
     }
     assert!(world.holds("item1") < 8, "settling keeps up with placing");
-    let mappings = world.store.0.records.borrow().keys().filter(|key| key.starts_with("idempotency:")).count();
+    let mappings = world.store.records().keys().filter(|key| key.starts_with("idempotency:")).count();
     assert!(mappings >= world.limits.mappings_per_write, "{mappings} mappings were written");
     for key in &keys {
         let (again, writes) = world.writes(|| world.place_with_key(&[("item1", 1)], key).unwrap());
@@ -217,10 +217,10 @@ fn a_rejected_order_whose_holds_were_not_released_does_not_block_its_key() {
     world.meanwhile(|world| {
         world.place(&[("item3", 75)]).unwrap();
         // Left to the first request: its first hold and the rejection, but not the release.
-        world.store.0.writes_left.set(Some(2));
+        world.store.fail_after_writes(Some(2));
     });
     assert!(world.place_with_key(&[("item2", 1), ("item3", 1)], "k").is_err());
-    world.store.0.writes_left.set(None);
+    world.store.fail_after_writes(None);
     assert_eq!(world.holds("item2"), 1);
     world.adjust("item3", 1).unwrap();
     let placed = world.place_with_key(&[("item2", 1), ("item3", 1)], "k").unwrap();
@@ -260,9 +260,9 @@ fn a_cancel_that_stopped_half_way_is_finished_by_its_repeat_or_by_any_swap() {
     for repeat in [true, false] {
         let world = World::new();
         let placed = world.place(&[("item1", 2)]).unwrap();
-        world.store.0.writes_left.set(Some(1));
+        world.store.fail_after_writes(Some(1));
         assert_eq!(world.cancel(&placed).unwrap().status, Status::Cancelled, "its fate is what counts");
-        world.store.0.writes_left.set(None);
+        world.store.fail_after_writes(None);
         assert_eq!(world.holds("item1"), 1);
         if repeat {
             world.cancel(&placed).unwrap();
@@ -277,9 +277,9 @@ fn a_cancel_that_stopped_half_way_is_finished_by_its_repeat_or_by_any_swap() {
 fn what_a_refusal_says_is_available_is_what_everybody_sees_then() {
     let world = World::new();
     let placed = world.place(&[("item1", 2)]).unwrap();
-    world.store.0.writes_left.set(Some(1));
+    world.store.fail_after_writes(Some(1));
     world.cancel(&placed).unwrap();
-    world.store.0.writes_left.set(None);
+    world.store.fail_after_writes(None);
     assert_eq!(world.stock("item1"), (100, 2, 98), "the cancelled order still holds its stock");
     let error = world.place(&[("item1", 101)]).unwrap_err();
     assert_eq!(error, Error::InsufficientStock { item_id: id("item1"), available: 100, requested: 101 });
@@ -329,9 +329,9 @@ fn an_order_that_does_not_exist_is_not_found() {
 #[wasm_bindgen_test(unsupported = test)]
 fn a_store_that_never_swaps_ends_in_busy_and_one_that_is_down_in_its_own_error() {
     let world = World::new();
-    world.store.0.always_conflict.set(true);
+    world.store.always_conflict();
     assert_eq!(world.place(&[("item1", 1)]).unwrap_err(), Error::Contended);
-    world.store.0.always_fail.set(true);
+    world.store.go_down();
     assert!(matches!(world.place(&[("item1", 1)]), Err(Error::Store(_))));
 }
 
@@ -340,7 +340,7 @@ fn an_order_with_half_of_its_records_is_reported() {
     let world = World::new();
     let placed = world.place(&[("item1", 1)]).unwrap();
     let payment = format!("payment:{}", placed.view.order.order_id);
-    world.store.0.records.borrow_mut().remove(&payment);
+    world.store.records_mut().remove(&payment);
     let shown = run(world.shop().show_order(placed.view.order.order_id));
     assert!(matches!(shown, Err(Error::Unreadable { .. })));
 }

@@ -82,10 +82,10 @@ fn an_order_that_is_paid_while_it_expires_stays_paid_and_held() {
     // Somebody short of stock is about to expire it; a payer whose clock is a second behind pays first.
     let order = placed.clone();
     world.meanwhile(move |world| {
-        let now = world.environment.now.get();
-        world.environment.now.set(now - 1000);
+        let now = world.environment.millis();
+        world.environment.set_millis(now - 1000);
         world.pay(&order).unwrap();
-        world.environment.now.set(now);
+        world.environment.set_millis(now);
     });
     assert!(world.place(&[("item1", 1)]).is_err());
     assert_eq!(world.show(&placed).status, Status::Paid);

@@ -1,8 +1,6 @@
 //! A shop in memory whose store, clock and chance a test has in its hands.
 
-use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::pin::pin;
+use std::cell::Cell;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -10,9 +8,11 @@ use std::time::Duration;
 use domain::item::Item;
 use domain::order::{Lines, NewOrder};
 use domain::{
-    Creation, CustomerId, Damaged, Entry, Environment, Error, Found, InstanceState, ItemId, Key, KeyDigest, Limits,
-    OrderView, PaymentMethod, Placed, Settings, Shop, Store, StoreError, Swap, Timestamp,
+    CustomerId, Error, InstanceState, ItemId, KeyDigest, Limits, OrderView, PaymentMethod, Placed, Settings, Shop,
 };
+use memory_store::{FakeEnvironment, MemoryStore};
+
+pub use memory_store::{AtSwap, run};
 
 /// Limits that most tests do not meet.
 pub const LIMITS: Limits = Limits {
@@ -26,174 +26,13 @@ pub const LIMITS: Limits = Limits {
 /// How long an order can be paid in these tests.
 pub const WINDOW: Duration = Duration::from_secs(900);
 
-/// Runs a future that never waits, as all do on a store in memory.
-pub fn run<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(result) => result,
-        Poll::Pending => panic!("a store in memory has nothing to wait for"),
-    }
-}
-
-/// What happens at a swap instead of just the swap.
-pub enum AtSwap {
-    /// Somebody else does this first.
-    Meanwhile(Box<dyn FnOnce()>),
-    /// The swap is made, but its answer is lost.
-    LoseAnswer,
-    /// Nothing out of the ordinary.
-    Nothing,
-}
-
-#[derive(Default)]
-pub struct Memory {
-    pub records: RefCell<BTreeMap<String, Vec<u8>>>,
-    pub writes: Cell<usize>,
-    pub at_swaps: RefCell<VecDeque<AtSwap>>,
-    /// After so many more writes the store is gone, and with it whoever uses it: a crash.
-    pub writes_left: Cell<Option<usize>>,
-    pub always_conflict: Cell<bool>,
-    pub always_fail: Cell<bool>,
-    /// Records that the store has lost.
-    pub lost: RefCell<BTreeSet<String>>,
-}
-
-impl Memory {
-    fn write(&self) -> Result<(), StoreError> {
-        match self.writes_left.get() {
-            Some(0) => return Err(StoreError::Unavailable("gone".to_owned())),
-            Some(left) => self.writes_left.set(Some(left - 1)),
-            None => {}
-        }
-        self.writes.set(self.writes.get() + 1);
-        Ok(())
-    }
-}
-
-/// The store, shared by all shops on it.
-#[derive(Clone, Default)]
-pub struct MemoryStore(pub Rc<Memory>);
-
-impl Store for MemoryStore {
-    async fn get(&self, keys: &[Key]) -> Result<Vec<Found>, StoreError> {
-        if self.0.always_fail.get() {
-            return Err(StoreError::Unavailable("down".to_owned()));
-        }
-        let once = |number: usize, key| !keys[..number].contains(key);
-        assert!(keys.iter().enumerate().all(|(number, key)| once(number, key)), "a key is asked for once: {keys:?}");
-        let records = self.0.records.borrow();
-        let entry = |key: &Key| {
-            let physical_key = key.to_string();
-            if self.0.lost.borrow().contains(&physical_key) {
-                return Err(Damaged { physical_key, reason: "it is lost".to_owned() });
-            }
-            Ok(records.get(&physical_key).map(|value| Entry::new(physical_key, value.clone())))
-        };
-        Ok(keys.iter().map(entry).collect())
-    }
-
-    async fn insert(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Entry>, StoreError> {
-        self.0.write()?;
-        let entries: Vec<_> = records.into_iter().map(|(key, value)| Entry::new(key.to_string(), value)).collect();
-        for entry in entries.clone() {
-            let before = self.0.records.borrow_mut().insert(entry.physical_key.clone(), entry.value);
-            assert_eq!(before, None, "{} was not fresh", entry.physical_key);
-        }
-        Ok(entries)
-    }
-
-    async fn remove(&self, keys: &[Key]) -> Result<(), StoreError> {
-        self.0.write()?;
-        self.0.records.borrow_mut().retain(|name, _| !keys.iter().any(|key| key.to_string() == *name));
-        Ok(())
-    }
-
-    async fn put(&self, records: Vec<(Key, Vec<u8>)>) -> Result<(), StoreError> {
-        self.0.write()?;
-        for (key, value) in records {
-            self.0.records.borrow_mut().entry(key.to_string()).or_insert(value);
-        }
-        Ok(())
-    }
-
-    async fn create(&self, key: &Key, value: Vec<u8>) -> Result<Creation, StoreError> {
-        if self.0.records.borrow().contains_key(&key.to_string()) {
-            return Ok(Creation::Exists);
-        }
-        self.0.write()?;
-        self.0.records.borrow_mut().insert(key.to_string(), value);
-        Ok(Creation::Created)
-    }
-
-    async fn swap(&self, read: &Entry, value: Vec<u8>) -> Result<Swap, StoreError> {
-        let at_swap = self.0.at_swaps.borrow_mut().pop_front().unwrap_or(AtSwap::Nothing);
-        let lost = matches!(at_swap, AtSwap::LoseAnswer);
-        if let AtSwap::Meanwhile(other) = at_swap {
-            other();
-        }
-        if self.0.always_conflict.get() || self.0.records.borrow().get(&read.physical_key) != Some(&read.value) {
-            return Ok(Swap::Conflict);
-        }
-        self.0.write()?;
-        self.0.records.borrow_mut().insert(read.physical_key.clone(), value);
-        if lost { Err(StoreError::Unavailable("the answer was lost".to_owned())) } else { Ok(Swap::Swapped) }
-    }
-
-    async fn probe(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
-}
-
-/// A clock that stands still until it is set, and numbers in place of chance.
-#[derive(Clone)]
-pub struct Fixed {
-    pub now: Rc<Cell<u64>>,
-    count: Rc<Cell<u64>>,
-    /// Whether whoever leads a group lets others come before it goes to work.
-    pub waits_for_batch: Rc<Cell<bool>>,
-}
-
-impl Environment for Fixed {
-    fn now(&self) -> Timestamp {
-        self.now.get().into()
-    }
-
-    fn monotonic(&self) -> Duration {
-        Duration::ZERO
-    }
-
-    fn random(&self, bytes: &mut [u8]) {
-        self.count.set(self.count.get() + 1);
-        if let Ok(number) = <&mut [u8; 8]>::try_from(&mut *bytes) {
-            // What is picked by a number is to be picked evenly: a step of SplitMix64.
-            let mixed = self.count.get().wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            let mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            *number = (mixed ^ mixed >> 27).to_le_bytes();
-            return;
-        }
-        let count = self.count.get().to_be_bytes();
-        bytes.iter_mut().rev().zip(count.iter().rev().chain(std::iter::repeat(&7))).for_each(|(to, from)| *to = *from);
-    }
-
-    async fn sleep(&self, _: Duration) {}
-
-    async fn wait_until(&self, ready: impl Fn() -> bool) {
-        std::future::poll_fn(|_| if ready() { Poll::Ready(()) } else { Poll::Pending }).await;
-    }
-
-    /// Lets others come.
-    async fn linger(&self, _: Duration) {
-        let waited = Cell::new(!self.waits_for_batch.get());
-        std::future::poll_fn(|_| if waited.replace(true) { Poll::Ready(()) } else { Poll::Pending }).await;
-    }
-}
-
-pub type TestShop = Shop<MemoryStore, Fixed>;
+pub type TestShop = Shop<MemoryStore, FakeEnvironment>;
 
 /// Shops on one store, at one time.
 #[derive(Clone)]
 pub struct World {
     pub store: MemoryStore,
-    pub environment: Fixed,
+    pub environment: FakeEnvironment,
     pub instance: Rc<InstanceState>,
     /// The numbers that no instance has yet.
     pub numbers: Rc<Cell<u64>>,
@@ -212,20 +51,19 @@ impl World {
     pub fn new() -> Self {
         let world = Self::empty();
         run(world.shop().list_items()).unwrap();
-        world.store.0.writes.set(0);
+        world.store.forget_writes();
         world
     }
 
     /// A shop whose store is empty.
     pub fn empty() -> Self {
-        let now = Rc::new(Cell::new(1_700_000_000_000));
         let numbers = Rc::default();
         Self {
             instance: warm(&numbers),
             numbers,
             limits: LIMITS,
             store: MemoryStore::default(),
-            environment: Fixed { now, count: Rc::default(), waits_for_batch: Rc::default() },
+            environment: FakeEnvironment::counting(),
         }
     }
 
@@ -237,14 +75,14 @@ impl World {
 
     /// Another instance on the same store.
     pub fn elsewhere(&self) -> Self {
-        let environment = Fixed { waits_for_batch: Rc::default(), ..self.environment.clone() };
+        let environment = self.environment.of_another_instance();
         let numbers = self.numbers.clone();
         Self { instance: warm(&numbers), numbers, environment, store: self.store.clone(), limits: self.limits }
     }
 
     /// Does these requests at the same time in one instance.
     pub fn together<T>(&self, requests: Vec<impl Future<Output = T>>) -> Vec<T> {
-        self.environment.waits_for_batch.set(true);
+        self.environment.set_waits_for_batch(true);
         let mut requests: Vec<_> = requests.into_iter().map(|request| (Box::pin(request), None)).collect();
         let mut context = Context::from_waker(Waker::noop());
         for _ in 0..100 {
@@ -254,24 +92,24 @@ impl World {
                 }
             }
         }
-        self.environment.waits_for_batch.set(false);
+        self.environment.set_waits_for_batch(false);
         requests.into_iter().map(|(_, answer)| answer.expect("everybody is answered")).collect()
     }
 
     /// Lets so many seconds pass.
     pub fn wait(&self, seconds: u64) {
-        self.environment.now.set(self.environment.now.get() + seconds * 1000);
+        self.environment.wait(seconds);
     }
 
     /// The writes that `request` makes.
     pub fn writes<T>(&self, request: impl FnOnce() -> T) -> (T, usize) {
-        let before = self.store.0.writes.get();
+        let before = self.store.writes();
         let result = request();
-        (result, self.store.0.writes.get() - before)
+        (result, self.store.writes() - before)
     }
 
     pub fn at_next_swap(&self, at_swap: AtSwap) {
-        self.store.0.at_swaps.borrow_mut().push_back(at_swap);
+        self.store.at_next_swap(at_swap);
     }
 
     /// Does `other` between the next request's read and its swap.
@@ -290,9 +128,9 @@ impl World {
 
     /// Places an order, with a key, and is gone after so many writes.
     pub fn crash_while_placing(&self, lines: &[(&str, u64)], key: &str, writes: usize) {
-        self.store.0.writes_left.set(Some(writes));
+        self.store.fail_after_writes(Some(writes));
         assert!(self.place_with_key(lines, key).is_err());
-        self.store.0.writes_left.set(None);
+        self.store.fail_after_writes(None);
     }
 
     pub fn pay(&self, placed: &Placed) -> Result<OrderView, Error> {
@@ -336,12 +174,12 @@ impl World {
 
     /// The record under `key`, which is no item: as JSON.
     pub fn record(&self, key: &str) -> serde_json::Value {
-        serde_json::from_slice(&self.store.0.records.borrow()[key]).unwrap()
+        serde_json::from_slice(&self.store.records()[key]).unwrap()
     }
 
     /// The record of an item.
     pub fn item(&self, item: &str) -> Item {
-        Item::from_bytes(&self.store.0.records.borrow()[&format!("inventory:{item}")]).unwrap()
+        Item::from_bytes(&self.store.records()[&format!("inventory:{item}")]).unwrap()
     }
 
     /// How many holds the record of an item carries.
@@ -352,17 +190,17 @@ impl World {
     /// Has the list of orders show what is under these numbers, as if instances had taken them out of the ledger.
     pub fn list_numbers_below(&self, next: u64) {
         let ledger = serde_json::json!({ "id": "here", "next": next, "by": "" });
-        self.store.0.records.borrow_mut().insert("ledger".to_owned(), ledger.to_string().into_bytes());
+        self.store.records_mut().insert("ledger".to_owned(), ledger.to_string().into_bytes());
     }
 
     /// How many records have names that begin like this.
     pub fn count(&self, beginning: &str) -> usize {
-        self.store.0.records.borrow().keys().filter(|key| key.starts_with(beginning)).count()
+        self.store.records().keys().filter(|key| key.starts_with(beginning)).count()
     }
 
     /// How many orders are in the store.
     pub fn orders(&self) -> usize {
-        self.store.0.records.borrow().keys().filter(|key| key.starts_with("order:")).count()
+        self.store.records().keys().filter(|key| key.starts_with("order:")).count()
     }
 }
 
