@@ -43,12 +43,12 @@ fn together(batch: usize, mut named: Named) -> Named {
 }
 
 /// What can happen to requests that are done together.
-fn companies() -> Vec<Named> {
+fn batches() -> Vec<Named> {
     let (k, l) = (Some("k"), Some("l"));
     let mut on_key_value = together(
         2,
         named(
-            "a_batch_on_key_value_and_somebody_faster",
+            "a_batch_on_key_value_and_a_faster_request",
             &[("a", 3)],
             vec![one_of(&["a"], k), one_of(&["a"], None), Adjust("a", 1, None)],
             faults(0, 1, 0),
@@ -105,7 +105,7 @@ fn companies() -> Vec<Named> {
         together(
             2,
             named(
-                "a_batch_over_two_items_and_somebody_faster",
+                "a_batch_over_two_items_and_a_faster_request",
                 &[("a", 1), ("b", 1)],
                 vec![one_of(&["a", "b"], k), one_of(&["b"], l), Adjust("b", 1, None)],
                 faults(1, 0, 0),
@@ -225,7 +225,7 @@ fn limits() -> Vec<Named> {
     let mut four = together(
         4,
         named(
-            "a_batch_of_four_beside_settling",
+            "a_batch_of_four_during_settlement",
             &[("a", 6)],
             vec![
                 one_of(&["a"], None),
@@ -266,7 +266,8 @@ pub fn all() -> Vec<Named> {
         faults(0, 0, 0),
     );
     presets.case.rules.level = Level::KeyValue;
-    // The first has made the ledger and item1 and is in the middle of item2; both are about to make item3 and the catalog.
+    // The first has made the ledger and item1 and is in the middle of item2; both are about to make item3 and the
+    // catalog.
     presets.case.before = vec![(0, 18), (1, 3)];
     let mut first_orders = named(
         "two_first_orders_of_their_instances_take_numbers",
@@ -289,7 +290,7 @@ pub fn all() -> Vec<Named> {
         faults(1, 1, 0),
     );
     last_unit.case.rules.level = Level::KeyValue;
-    let mut cases = companies();
+    let mut cases = batches();
     cases.extend(limits());
     cases.extend([
         named(

@@ -22,11 +22,11 @@ pub enum Rule {
     Conservation,
     /// An order is paid, cancelled, expired or rejected, once and for ever, and has its goods while it waits.
     OneFate,
-    /// Who was told something can rely on it.
+    /// What a client was told is true.
     ToldIsTrue,
     /// A request that is sent again is not done twice.
     RetryIsSafe,
-    /// Ordinary requests clear away whatever was left.
+    /// Ordinary requests clear away all that was left.
     NothingStuck,
     /// Every order is in the list of orders, once.
     Listed,
@@ -75,8 +75,8 @@ pub fn check(case: &Case, world: &World) -> Checked {
             continue;
         }
         told(world, number, request, answer)?;
-        // A key stands for one order: of those that were placed under it, one at most was told of as placed. An order with
-        // another first item is another one, until the first is settled.
+        // A key stands for one order: of those that were placed under it, one at most was told of as placed. An order
+        // with another first item is another one, until the first is settled.
         if let (
             Request::Place(lines, Some(key)),
             Answer::Placed(order, Status::Placing | Status::Pending | Status::Paid),
@@ -155,7 +155,7 @@ fn holds(world: &World, item: &str, order: Uuid) -> bool {
     world.item(item, |item| item.holds.contains_key(&order)).unwrap_or(false)
 }
 
-/// Nobody was told of an order that it is placed, paid or cancelled, and it is not; or of an adjustment.
+/// An order that a client was told is placed, paid or cancelled is so.
 fn told(world: &World, number: usize, request: &Request, answer: &Answer) -> Checked {
     if let Answer::Listed(orders) = answer {
         return orders
@@ -277,8 +277,8 @@ fn books(world: &World, item: &str, initial: u64) -> Checked {
     Ok(())
 }
 
-/// Checks, once nothing runs any more, that repeating what was acknowledged changes nothing, that ordinary requests clear
-/// away what is left, and that all there is can be sold.
+/// Checks, once nothing runs any more, that repeating what was acknowledged changes nothing, that ordinary requests
+/// clear away what is left, and that all there is can be sold.
 pub fn close(case: &Case, world: &mut World) -> Checked {
     let told: Vec<_> = world.requests().map(|(_, request, answer)| (request.clone(), answer.cloned())).collect();
     for (request, answer) in told {

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use clap::{Parser, Subcommand};
-use model_check::search::search;
-use model_check::{cases, random};
+use model_check::exhaustive::exhaustive;
+use model_check::random;
 
 #[derive(Parser)]
 #[command(about = "Searches the interleavings, crashes and failures of requests, on the rules as they ship")]
@@ -22,7 +22,7 @@ enum Command {
         /// Only the cases whose name contains this.
         #[arg(default_value = "")]
         name: String,
-        /// So many crashes, failing calls and expiries more than in the tests. One more takes minutes.
+        /// How many crashes, failing calls and expiries more than in the tests.
         #[arg(long, default_value_t = 0)]
         faults: usize,
     },
@@ -49,25 +49,6 @@ fn main() -> ExitCode {
         Command::Replay { seed } => replay(seed),
     };
     if held { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-fn exhaustive(name: &str, more: usize) -> bool {
-    let mut cases = cases::all();
-    let mut held = true;
-    for named in cases.iter_mut().filter(|named| named.name.contains(name)) {
-        let faults = &mut named.case.faults;
-        for budget in [&mut faults.crashes, &mut faults.errors, &mut faults.expiries] {
-            *budget += more;
-        }
-        let start = Instant::now();
-        let outcome = search(&named.case);
-        println!("{}: {} states in {:.1} s", named.name, outcome.states, start.elapsed().as_secs_f32());
-        if let Some((violation, story)) = outcome.violation {
-            println!("{violation}\n{}", story.join("\n"));
-            held = false;
-        }
-    }
-    held
 }
 
 fn at_random(schedules: u64, seed: u64) -> bool {

@@ -1,8 +1,8 @@
 //! Larger runs, drawn at random: a seed stands for the requests, the faults and the order of every step.
 //!
-//! Half of the runs are scheduled by priorities that change at a few random moments (probabilistic concurrency testing, Burckhardt
-//! et al. 2010): a fault that needs few steps in a particular order is found with a probability that does not shrink with
-//! the number of steps, as it does for a random walk. The others are random walks.
+//! Half of the runs are scheduled by priorities that change at a few random moments (probabilistic concurrency testing,
+//! Burckhardt et al. 2010): a fault that needs few steps in a particular order is found with a probability that does
+//! not shrink with the number of steps, as it does for a random walk. The others are random walks.
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +20,7 @@ const KEYS: [Name; 2] = ["k", "l"];
 /// About as many steps as a request takes.
 const STEPS_A_REQUEST: usize = 12;
 
-/// What became of a run.
+/// How a run went.
 #[derive(Debug)]
 pub struct Run {
     /// Steps taken.
@@ -105,7 +105,7 @@ fn place(random: &mut Rng, items: &[Name], carts: &[Cart; 2]) -> Request {
     }
     let which = random.usize(..KEYS.len());
     let mut lines = carts[which].clone();
-    // Now and then somebody uses a key for something else: for more of it.
+    // Now and then a key is used for something else: for more of an item.
     if random.u8(..16) == 0 {
         lines.push(lines[0]);
     }
@@ -137,9 +137,9 @@ fn cart(random: &mut Rng, items: &[Name]) -> Cart {
 /// Decides whose step is next.
 struct Scheduler {
     random: Rng,
-    /// Who has the highest goes on; none for a random walk.
+    /// The request with the highest goes on; none for a random walk.
     priorities: Option<Vec<u64>>,
-    /// The steps before which whoever goes on falls behind all others.
+    /// The steps before which the request with the highest priority gets the lowest.
     changes: Vec<usize>,
     lowest: u64,
 }

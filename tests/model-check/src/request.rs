@@ -1,4 +1,4 @@
-//! What somebody asks for, and what they are told.
+//! What clients ask for, and what they are told.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub const WINDOW: Duration = Duration::from_secs(900);
 /// The name of an item or a key.
 pub type Name = &'static str;
 
-/// What somebody asks for.
+/// What a client asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     /// Places an order of these quantities, under a key where there is one.
@@ -31,11 +31,11 @@ pub enum Request {
     List,
     /// Shows an item.
     Look(Name),
-    /// Makes an item of which so many are on hand.
+    /// Makes an item, with this number on hand.
     Put(Name, u64),
 }
 
-/// What somebody was told.
+/// What a client was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     Placed(OrderId, Status),
@@ -113,7 +113,7 @@ pub async fn perform(request: Request, rules: Rules, caller: Caller) -> Answer {
     answer
 }
 
-/// Does what is asked for, and makes sure of it before anybody is told.
+/// Does what is asked for, and makes sure of it before the client is told.
 async fn answer<S: Store>(request: &Request, shop: &Shop<S, Caller>) -> Result<Answer, Error> {
     let answer = ask(request, shop).await;
     shop.confirm().await?;

@@ -16,7 +16,8 @@ pub struct Outcome {
 
 /// Visits all states of a case, or up to the first violation.
 pub fn search(case: &Case) -> Outcome {
-    let mut search = Search { case, seen: HashSet::new(), path: Vec::new() };
+    let mut search =
+        Search { case, seen: HashSet::new(), kept: HashSet::new(), closed: HashSet::new(), path: Vec::new() };
     let violation = search.visit(World::new(case)).err();
     Outcome { states: search.seen.len(), violation: violation.map(|violation| (violation, search.story())) }
 }
@@ -24,6 +25,10 @@ pub fn search(case: &Case) -> Outcome {
 struct Search<'a> {
     case: &'a Case,
     seen: HashSet<u128>,
+    /// The outcomes in which every promise was found to be kept.
+    kept: HashSet<u128>,
+    /// Those that were also found to end well.
+    closed: HashSet<u128>,
     path: Vec<Step>,
 }
 
@@ -33,31 +38,27 @@ impl Search<'_> {
         if !self.seen.insert(world.fingerprint()) {
             return Ok(());
         }
-        check(self.case, &world)?;
-        let steps = world.steps();
-        let Some((last, others)) = steps.split_last() else { return close(self.case, &mut world) };
-        for step in others {
-            // A future cannot be copied: all but the last step begin again from the start.
-            self.go(self.replay(World::new(self.case)), *step)?;
+        let outcome = world.outcome();
+        if self.kept.insert(outcome) {
+            check(self.case, &world)?;
         }
-        self.go(world, *last)
-    }
-
-    fn go(&mut self, mut world: World, step: Step) -> Result<(), Violation> {
-        world.take(step);
-        self.path.push(step);
-        self.visit(world)?;
-        self.path.pop();
+        let steps = world.steps();
+        if steps.is_empty() && self.closed.insert(outcome) {
+            close(self.case, &mut world)?;
+        }
+        for step in steps {
+            let mut next = world.clone();
+            next.take(step);
+            self.path.push(step);
+            self.visit(next)?;
+            self.path.pop();
+        }
         Ok(())
     }
 
-    fn replay(&self, mut world: World) -> World {
-        self.path.iter().for_each(|step| world.take(*step));
-        world
-    }
-
     fn story(&self) -> Vec<String> {
-        let mut world = self.replay(World::logged(self.case));
+        let mut world = World::logged(self.case);
+        self.path.iter().for_each(|step| world.take(*step));
         if world.running().next().is_none() {
             let _ = close(self.case, &mut world);
         }

@@ -1,9 +1,8 @@
 //! A store and a clock in memory whose every call waits for its turn. The store is there on two levels: as the domain's
 //! own, and as the calls of `wasi:keyvalue` that the shipped store is made of.
 
-use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash};
+use std::cell::{Cell, RefCell};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 use std::rc::Rc;
 use std::task::Poll;
@@ -12,10 +11,10 @@ use std::time::Duration;
 use domain::{Creation, Entry, Environment, Found, InstanceState, Key, Store, StoreError, Swap, Timestamp};
 use keyvalue_store::Bucket;
 
-use crate::record::Record;
+use crate::database::{Database, Stored, private};
 
 /// How a call goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Turn {
     /// It is made and answered.
     Made,
@@ -28,88 +27,146 @@ pub enum Turn {
 /// When a case begins.
 pub const START: u64 = 1_700_000_000_000;
 
-/// What all requests share.
+/// What all requests share: the store during a step, and all that the step has to do with it.
 #[derive(Default)]
 pub struct Shared {
-    pub records: RefCell<BTreeMap<String, Stored>>,
-    pub now: Cell<u64>,
-    /// Grows with every write.
-    pub writes: Cell<u64>,
-    /// What a replica has, where the store has one: all writes up to the last one that was confirmed.
-    replica: RefCell<Option<BTreeMap<String, Stored>>>,
-    /// How often the replica has taken the place of the store.
-    pub failovers: Cell<u64>,
-    /// Whether a mapping, which never changes, was replaced by another.
-    pub mapping_changed: Cell<bool>,
-    /// One line a call, while somebody wants to read them.
+    database: RefCell<Database>,
+    tape: RefCell<Tape>,
+    /// One line a call, where they are to be read.
     pub log: RefCell<Option<Vec<String>>>,
 }
 
-/// The bytes of a record, and the record once somebody has looked.
-#[derive(Clone)]
-pub struct Stored {
-    pub bytes: Vec<u8>,
-    record: OnceCell<Rc<Record>>,
+/// What a step saw and did. It goes the same way wherever it sees the same.
+#[derive(Clone, Default)]
+pub struct Tape {
+    seen: Vec<Seen>,
+    effects: Vec<Effect>,
 }
 
-impl Stored {
-    /// The record under this name.
-    pub fn record(&self, name: &str) -> &Record {
-        self.record.get_or_init(|| Rc::new(Record::read(name, &self.bytes)))
+/// What a step saw that it had not written itself.
+#[derive(Clone)]
+enum Seen {
+    Record(Rc<str>, Option<Rc<Stored>>),
+    Now(u64),
+    Failovers(u64),
+    Replicated(bool),
+}
+
+/// What a step did.
+#[derive(Clone)]
+enum Effect {
+    Set(Rc<str>, Rc<Stored>),
+    Remove(Rc<[Rc<str>]>),
+    Confirm,
+}
+
+impl Effect {
+    fn on(&self, database: &mut Database) {
+        match self {
+            Self::Set(name, stored) => database.set(name.clone(), stored.clone()),
+            Self::Remove(names) => database.remove(names),
+            Self::Confirm => database.confirm(),
+        }
+    }
+}
+
+impl Tape {
+    /// Whether the step would see here what it saw.
+    fn fits(&self, database: &Database) -> bool {
+        self.seen.iter().all(|seen| match seen {
+            Seen::Record(name, there) => match (there, database.get(name)) {
+                (None, None) => true,
+                (Some(there), Some(stored)) => Rc::ptr_eq(there, stored) || there.bytes == stored.bytes,
+                _ => false,
+            },
+            Seen::Now(now) => database.now == *now,
+            Seen::Failovers(failovers) => database.failovers == *failovers,
+            Seen::Replicated(is_replicated) => database.is_replicated() == *is_replicated,
+        })
+    }
+
+    /// Does what the step did, where it would see what it saw.
+    pub fn play(&self, database: &mut Database) -> bool {
+        let fits = self.fits(database);
+        if fits {
+            self.effects.iter().for_each(|effect| effect.on(database));
+        }
+        fits
+    }
+
+    /// A database that has what the step saw, and nothing else.
+    pub fn database(&self) -> Database {
+        let mut database = Database::default();
+        for seen in &self.seen {
+            match seen {
+                Seen::Record(name, Some(stored)) => database.set(name.clone(), stored.clone()),
+                Seen::Now(now) => database.now = *now,
+                Seen::Failovers(failovers) => database.failovers = *failovers,
+                Seen::Replicated(true) => database.replicate(),
+                Seen::Record(_, None) | Seen::Replicated(false) => {}
+            }
+        }
+        database
     }
 }
 
 impl Shared {
-    pub fn write(&self, name: String, bytes: Vec<u8>) -> Option<Stored> {
-        self.writes.set(self.writes.get() + 1);
-        let is_mapping = name.starts_with("idempotency:");
-        let stored = Stored { bytes, record: OnceCell::new() };
-        let before = self.records.borrow_mut().insert(name, stored.clone());
-        if is_mapping && before.as_ref().is_some_and(|before| before.bytes != stored.bytes) {
-            self.mapping_changed.set(true);
-        }
-        before
+    /// Lets a step run on this database. Answers with what it saw and did.
+    pub fn during(&self, database: &mut Database, step: impl FnOnce()) -> Tape {
+        self.database.swap(&RefCell::new(std::mem::take(database)));
+        step();
+        *database = self.database.take();
+        self.tape.take()
     }
 
-    /// From now on there is a replica, which has all there is.
-    pub fn replicate(&self) {
-        self.replica.replace(Some(self.records.borrow().clone()));
+    fn see<T>(&self, look: impl FnOnce(&Database) -> T, seen: impl FnOnce(&T) -> Seen) -> T {
+        let there = look(&self.database.borrow());
+        self.tape.borrow_mut().seen.push(seen(&there));
+        there
     }
 
-    /// The replica has all there is, where there is one.
+    fn act(&self, effect: Effect) {
+        effect.on(&mut self.database.borrow_mut());
+        self.tape.borrow_mut().effects.push(effect);
+    }
+
+    pub fn write(&self, name: String, bytes: Vec<u8>) {
+        let stored = Rc::new(Stored::new(&name, bytes));
+        self.act(Effect::Set(name.into(), stored));
+    }
+
     fn confirm(&self) {
-        if let Some(replica) = &mut *self.replica.borrow_mut() {
-            replica.clone_from(&self.records.borrow());
-        }
+        self.act(Effect::Confirm);
     }
 
-    pub fn is_replicated(&self) -> bool {
-        self.replica.borrow().is_some()
+    fn is_replicated(&self) -> bool {
+        self.see(Database::is_replicated, |is_replicated| Seen::Replicated(*is_replicated))
     }
 
-    /// The store is lost, and the replica takes its place.
-    pub fn fail_over(&self) {
-        if let Some(replica) = &*self.replica.borrow() {
-            self.records.borrow_mut().clone_from(replica);
-        }
-        self.failovers.set(self.failovers.get() + 1);
-        self.writes.set(self.writes.get() + 1);
+    fn failovers(&self) -> u64 {
+        self.see(|database| database.failovers, |failovers| Seen::Failovers(*failovers))
     }
 
-    /// What the replica has, as far as that makes a difference.
-    pub fn lag(&self) -> Vec<(String, Vec<u8>)> {
-        let replica = self.replica.borrow();
-        let Some(replica) = &*replica else { return Vec::new() };
-        replica.iter().map(|(name, stored)| (name.clone(), stored.bytes.clone())).collect()
+    fn now(&self) -> u64 {
+        self.see(|database| database.now, |now| Seen::Now(*now))
     }
 
     fn remove(&self, names: &[String]) {
-        self.writes.set(self.writes.get() + 1);
-        self.records.borrow_mut().retain(|name, _| !names.contains(name));
+        self.act(Effect::Remove(names.iter().map(|name| name.as_str().into()).collect()));
     }
 
     fn read(&self, name: &str) -> Option<Vec<u8>> {
-        self.records.borrow().get(name).map(|stored| stored.bytes.clone())
+        let stored = self.database.borrow().get(name).cloned();
+        let mut tape = self.tape.borrow_mut();
+        let is_own = tape.effects.iter().any(|effect| match effect {
+            Effect::Set(written, _) => **written == *name,
+            Effect::Remove(names) => names.iter().any(|removed| **removed == *name),
+            Effect::Confirm => false,
+        });
+        if !is_own {
+            tape.seen.push(Seen::Record(name.into(), stored.clone()));
+        }
+        stored.map(|stored| stored.bytes.clone())
     }
 
     pub fn note(&self, line: impl FnOnce() -> String) {
@@ -173,6 +230,12 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// What tells this request from itself in another state.
+    pub fn fingerprint(&self) -> impl Hash {
+        let heard = self.history.borrow().finish();
+        (heard, self.doubt.get(), self.read_from.get(), self.moved.get())
+    }
+
     pub fn of(number: usize, behind: bool) -> Self {
         Self { number, behind, ..Self::default() }
     }
@@ -205,7 +268,7 @@ impl Caller {
         if self.progress.doubt.take() {
             self.shared.confirm();
         }
-        let place = self.shared.failovers.get();
+        let place = self.shared.failovers();
         if self.progress.read_from.replace(Some(place)).is_some_and(|before| before != place) {
             self.progress.moved.set(true);
         }
@@ -249,7 +312,7 @@ impl Heard {
         caller.hear((&answer, self.0));
         if self.0 {
             caller.shared.confirm();
-            let place = caller.shared.failovers.get();
+            let place = caller.shared.failovers();
             if caller.progress.read_from.take().is_some_and(|before| before != place) {
                 caller.progress.moved.set(true);
             }
@@ -260,7 +323,7 @@ impl Heard {
     }
 }
 
-/// What is stored under a name, for people.
+/// What is stored under a name, as the log shows it.
 fn text(name: &str, bytes: &[u8]) -> String {
     match <[u8; 8]>::try_from(bytes) {
         Ok(cell) => format!("cell {:x}", u64::from_le_bytes(cell)),
@@ -292,7 +355,8 @@ impl Store for Caller {
         let entries: Vec<_> = records.into_iter().map(entry).collect();
         for Entry { physical_key, value, .. } in entries.clone() {
             self.note(|| format!("insert {physical_key}: {}", text(&physical_key, &value)));
-            assert!(self.shared.write(physical_key, value).is_none(), "it is inserted under a fresh name");
+            assert!(self.shared.read(&physical_key).is_none(), "it is inserted under a fresh name");
+            self.shared.write(physical_key, value);
         }
         heard.answer(self, ())?;
         Ok(entries)
@@ -351,7 +415,7 @@ impl Store for Caller {
             return Ok(());
         }
         self.turn(Next::Read).await?;
-        let moved = self.progress.moved.get() || read_from.is_some_and(|place| place != self.shared.failovers.get());
+        let moved = self.progress.moved.get() || read_from.is_some_and(|place| place != self.shared.failovers());
         self.hear(moved);
         self.note(|| format!("confirm: {}", if moved { "what was read may be lost" } else { "a replica has it" }));
         if moved {
@@ -370,12 +434,6 @@ impl Store for Caller {
 pub struct Cas {
     key: String,
     read: RefCell<Option<Vec<u8>>>,
-}
-
-/// Whether nobody but one request knows this key: then it makes no difference when it is used.
-pub fn private(key: &str) -> bool {
-    // The name of an adjustment without a key of its own is made of the number of its request, and ends in zeros.
-    key.starts_with("probe:") || key.strip_prefix("adjustment:").is_some_and(|name| name.ends_with("000000000000"))
 }
 
 // As Spin's own store behaves, in what the shipped store rests on and in what it must not rest on.
@@ -461,7 +519,7 @@ impl Bucket for Caller {
 
 impl Environment for Caller {
     fn now(&self) -> Timestamp {
-        let now = if self.progress.behind { START } else { self.shared.now.get() };
+        let now = if self.progress.behind { START } else { self.shared.now() };
         self.hear(now);
         now.into()
     }

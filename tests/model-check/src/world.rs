@@ -1,19 +1,18 @@
 //! Requests that run on one store, a step at a time.
 
 use std::fmt::Display;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
 
 use domain::OrderId;
 use records::Item;
 use uuid::Uuid;
 
+use crate::database::{Database, Stored, hash};
+use crate::instance::{Job, Plan, State, States, Task};
 use crate::record::{Order, Payment, Record};
-use crate::request::{Answer, Level, Name, Request, Rules, WINDOW, first_order, perform};
-use crate::store::{Caller, Instance, Next, Progress, START, Shared, Turn, private};
+use crate::request::{Answer, Level, Name, Request, Rules, WINDOW, first_order};
+use crate::store::{Next, START, Turn};
 
 /// How a search begins, and how far it may go.
 #[derive(Clone, Debug)]
@@ -57,13 +56,17 @@ impl Case {
 }
 
 impl Level {
-    /// Where a record is kept that was there before all requests.
-    fn place(self, shared: &Shared, name: &str) -> String {
-        if self == Level::Domain {
-            return name.to_owned();
+    /// Writes a record that is there before all requests.
+    fn write(self, database: &mut Database, name: &str, bytes: Vec<u8>) {
+        let mut write = |name: String, bytes| {
+            let stored = Rc::new(Stored::new(&name, bytes));
+            database.set(name.into(), stored);
+        };
+        if self == Level::KeyValue {
+            write(format!("{name}~"), 1_u64.to_le_bytes().to_vec());
+            return write(format!("{name}~{:016x}", 1), bytes);
         }
-        shared.write(format!("{name}~"), 1_u64.to_le_bytes().to_vec());
-        format!("{name}~{:016x}", 1)
+        write(name.to_owned(), bytes);
     }
 }
 
@@ -80,36 +83,20 @@ pub enum Step {
     FailOver,
 }
 
-enum Running {
-    Yes(Pin<Box<dyn Future<Output = Answer>>>),
-    Done(Answer),
-    Crashed,
-}
-
-struct Job {
-    request: Request,
-    instance: Rc<Instance>,
-    progress: Rc<Progress>,
-    running: Running,
-    /// Whether it has had its first turn.
-    begun: bool,
-}
-
-impl Job {
-    /// Whether another request does its work, and is not done.
-    fn waits(&self) -> bool {
-        matches!(self.running, Running::Yes(_)) && self.progress.next.get() == Next::Others
-    }
-}
-
 /// One state of a search.
+#[derive(Clone)]
 pub struct World {
-    shared: Rc<Shared>,
+    states: Rc<States>,
+    database: Database,
     rules: Rules,
-    jobs: Vec<Job>,
+    instances: Vec<Rc<State>>,
+    /// The instances that have stopped for ever.
+    crashed: Vec<bool>,
+    /// Where each request is: its instance, and its place there.
+    places: Vec<(usize, usize)>,
     faults: Faults,
     cold: bool,
-    behind: Vec<usize>,
+    behind: Rc<[usize]>,
     /// How many numbers an instance has for its orders.
     stride: u64,
 }
@@ -126,35 +113,52 @@ impl World {
     }
 
     fn with_log(case: &Case, log: Option<Vec<String>>) -> Self {
-        let shared = Rc::new(Shared::default());
-        shared.now.set(START);
-        shared.log.replace(log);
+        let states = Rc::new(States::default());
+        states.shared.log.replace(log);
+        let mut database = Database::at(START);
+        let level = case.rules.level;
         for (item, on_hand) in &case.stock {
             // To the byte as the rules write it: states that come back are to be seen as such.
             let record = Item { on_hand: *on_hand, unit_price: 1, ..Item::default() };
-            shared.write(case.rules.level.place(&shared, &format!("inventory:{item}")), record.encode());
+            level.write(&mut database, &format!("inventory:{item}"), record.encode());
         }
         if !case.stock.is_empty() {
             let catalog = serde_json::json!({ "items": case.stock.iter().map(|(item, _)| item).collect::<Vec<_>>() });
-            shared.write(case.rules.level.place(&shared, "catalog"), catalog.to_string().into_bytes());
+            level.write(&mut database, "catalog", catalog.to_string().into_bytes());
         }
         // Few where they are listed: then they are read in one call.
         let stride = if case.lists() { 8 } else { 1000 };
         if case.lists() {
             let ledger = serde_json::json!({ "id": "here", "next": 10 * stride, "by": "" });
-            shared.write(case.rules.level.place(&shared, "ledger"), ledger.to_string().into_bytes());
+            level.write(&mut database, "ledger", ledger.to_string().into_bytes());
         }
         if case.faults.failovers > 0 {
-            shared.replicate();
+            database.replicate();
         }
-        let (rules, behind) = (case.rules, case.behind.clone());
-        let mut world = Self { shared, rules, cold: case.cold, jobs: Vec::new(), faults: case.faults, behind, stride };
-        let shared = Rc::new(Instance::new(true, (!case.cold).then_some(0..world.stride)));
-        for (number, request) in case.requests.iter().enumerate() {
-            let instance = if case.together.contains(&number) { shared.clone() } else { world.instance() };
+        let mut world = Self {
+            states,
+            database,
+            rules: case.rules,
+            instances: Vec::new(),
+            crashed: Vec::new(),
+            places: vec![(0, 0); case.requests.len()],
+            faults: case.faults,
+            cold: case.cold,
+            behind: case.behind.clone().into(),
+            stride,
+        };
+        let tasks = case.requests.iter().enumerate().map(|(number, request)| {
             let earlier = case.before_limits && case.before.iter().any(|(before, _)| *before == number);
             let rules = if earlier { Rules::of(case.rules.level) } else { case.rules };
-            world.start(request.clone(), instance, rules);
+            world.task(number, request.clone(), rules)
+        });
+        let (together, alone): (Vec<_>, Vec<_>) = tasks.partition(|task| case.together.contains(&task.number));
+        if !together.is_empty() {
+            world.start(Plan { tasks: together, shared: true, numbers: (!case.cold).then_some(0..stride) });
+        }
+        for task in alone {
+            let numbers = world.numbers(task.number);
+            world.start(Plan { tasks: vec![task], shared: false, numbers });
         }
         for (request, calls) in &case.before {
             for _ in 0..*calls {
@@ -166,50 +170,44 @@ impl World {
         world
     }
 
-    /// An instance for the next request.
-    fn instance(&self) -> Rc<Instance> {
-        Rc::new(Instance::new(false, self.numbers()))
+    fn task(&self, number: usize, request: Request, rules: Rules) -> Task {
+        Task { number, request, rules, behind: self.behind.contains(&number) }
     }
 
-    /// Numbers that nobody has before the next request comes.
-    fn numbers(&self) -> Option<Range<u64>> {
-        let first = self.stride * (1 + self.jobs.len() as u64);
+    /// Numbers that no other instance has, for the instance of this request alone.
+    fn numbers(&self, request: usize) -> Option<Range<u64>> {
+        let first = self.stride * (1 + request as u64);
         (!self.cold).then_some(first..first + self.stride)
     }
 
-    fn start(&mut self, request: Request, instance: Rc<Instance>, rules: Rules) {
-        let number = self.jobs.len();
-        let progress = Rc::new(Progress::of(number, self.behind.contains(&number)));
-        let caller = Caller { shared: self.shared.clone(), instance: instance.clone(), progress: progress.clone() };
-        let running = Running::Yes(Box::pin(perform(request.clone(), rules, caller)));
-        self.jobs.push(Job { request, instance, progress, running, begun: false });
-        self.poll(number);
+    fn start(&mut self, plan: Plan) {
+        for (place, task) in plan.tasks.iter().enumerate() {
+            self.places[task.number] = (self.instances.len(), place);
+        }
+        self.instances.push(self.states.start(plan, &mut self.database));
+        self.crashed.push(false);
     }
 
-    /// Lets the requests go on that waited for this one.
-    fn wake(&mut self, number: usize) {
-        let instance = self.jobs[number].instance.clone();
-        let waits = |job: &Job| job.waits() && Rc::ptr_eq(&job.instance, &instance);
-        for number in (0..self.jobs.len()).filter(|_| instance.shared) {
-            if waits(&self.jobs[number]) {
-                self.poll(number);
-            }
-        }
+    fn job(&self, number: usize) -> &Job {
+        let (instance, place) = self.places[number];
+        &self.instances[instance].jobs()[place]
     }
 
-    fn poll(&mut self, number: usize) {
-        let running = &mut self.jobs[number].running;
-        let Running::Yes(future) = running else { panic!("request {number} has ended") };
-        if let Poll::Ready(answer) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            *running = Running::Done(answer);
-        }
+    fn has_crashed(&self, number: usize) -> bool {
+        self.crashed[self.places[number].0]
+    }
+
+    fn note(&self, line: impl FnOnce() -> String) {
+        self.states.shared.note(line);
     }
 
     /// The requests that can go on.
     pub fn running(&self) -> impl Iterator<Item = usize> {
-        let jobs = self.jobs.iter().enumerate();
-        let jobs = jobs.filter(|(_, job)| matches!(job.running, Running::Yes(_)) && !job.waits());
-        jobs.filter(|(_, job)| job.begun || self.can_know(&job.request)).map(|(number, _)| number)
+        (0..self.places.len()).filter(|number| {
+            let job = self.job(*number);
+            let can_go_on = job.answer.is_none() && !self.has_crashed(*number) && !job.waits();
+            can_go_on && (job.begun || self.can_know(&job.task.request))
+        })
     }
 
     /// Whether this can be asked for already: an order is not known before it is there. From then on it is in the list
@@ -222,7 +220,7 @@ impl World {
 
     /// The ways in which the next call of a request can go wrong.
     pub fn errors(&self, number: usize) -> &'static [Turn] {
-        match (self.faults.errors, self.jobs[number].progress.next.get()) {
+        match (self.faults.errors, self.job(number).next) {
             (0, _) | (_, Next::Step | Next::Others) => &[],
             (_, Next::Read) => &[Turn::Failed],
             (_, Next::Write) => &[Turn::Failed, Turn::Unheard],
@@ -256,24 +254,17 @@ impl World {
                 if turn != Turn::Made {
                     self.faults.errors -= 1;
                 }
-                let job = &mut self.jobs[number];
-                job.begun = true;
-                if job.instance.shared {
-                    number.hash(&mut *job.instance.history.borrow_mut());
-                }
-                job.progress.turn.set(Some(turn));
-                self.poll(number);
-                self.wake(number);
+                let (instance, place) = self.places[number];
+                let state = &mut self.instances[instance];
+                *state = self.states.call(state, place, turn, &mut self.database);
             }
             Step::Crash(number) => {
                 self.faults.crashes -= 1;
-                let instance = self.jobs[number].instance.clone();
-                for (number, job) in self.jobs.iter_mut().enumerate() {
-                    if Rc::ptr_eq(&job.instance, &instance) && matches!(job.running, Running::Yes(_)) {
-                        self.shared.note(|| format!("#{number} stops for ever"));
-                        job.running = Running::Crashed;
-                    }
+                let instance = self.places[number].0;
+                for job in self.instances[instance].jobs().iter().filter(|job| job.answer.is_none()) {
+                    self.note(|| format!("#{} stops for ever", job.task.number));
                 }
+                self.crashed[instance] = true;
             }
             Step::Expire => {
                 self.faults.expiries -= 1;
@@ -281,8 +272,8 @@ impl World {
             }
             Step::FailOver => {
                 self.faults.failovers -= 1;
-                self.shared.note(|| "a replica takes the place of the store".to_owned());
-                self.shared.fail_over();
+                self.note(|| "a replica takes the place of the store".to_owned());
+                self.database.fail_over();
             }
         }
     }
@@ -292,61 +283,48 @@ impl World {
     }
 
     /// Lets the clock pass the expiry of all orders.
-    pub fn expire(&self) {
-        self.shared.note(|| "the clock passes the expiry of all orders".to_owned());
-        let window = u64::try_from(WINDOW.as_millis()).expect("it is short");
-        self.shared.now.set(self.shared.now.get() + window + 1);
+    pub fn expire(&mut self) {
+        self.note(|| "the clock passes the expiry of all orders".to_owned());
+        self.database.now += u64::try_from(WINDOW.as_millis()).expect("it is short") + 1;
     }
 
     /// Runs one more request to its end, with nothing in between.
     pub fn run(&mut self, request: Request) -> Answer {
-        self.start(request, self.instance(), self.rules);
-        let number = self.jobs.len() - 1;
+        let number = self.places.len();
+        self.places.push((0, 0));
+        let (task, numbers) = (self.task(number, request, self.rules), self.numbers(number));
+        self.start(Plan { tasks: vec![task], shared: false, numbers });
         loop {
-            match &self.jobs[number].running {
-                Running::Yes(_) => self.take(Step::Call(number, Turn::Made)),
-                Running::Done(answer) => return answer.clone(),
-                Running::Crashed => unreachable!("nobody stopped it"),
+            match &self.job(number).answer {
+                Some(answer) => return answer.clone(),
+                None => self.take(Step::Call(number, Turn::Made)),
             }
         }
     }
 
     /// What tells this state from every other: two states that are alike here go on alike.
     pub fn fingerprint(&self) -> u128 {
-        let half = |salt: u64| {
-            let mut hash = DefaultHasher::new();
-            salt.hash(&mut hash);
-            self.faults.hash(&mut hash);
-            self.shared.now.get().hash(&mut hash);
-            (self.shared.lag(), self.shared.failovers.get()).hash(&mut hash);
-            // What nobody reads here makes no difference.
-            let records = self.shared.records.borrow();
-            for (name, stored) in records.iter().filter(|(name, _)| !private(name)) {
-                (name, &stored.bytes).hash(&mut hash);
-            }
-            for job in &self.jobs {
-                matches!(job.running, Running::Crashed).hash(&mut hash);
-                job.progress.history.borrow().finish().hash(&mut hash);
-                job.instance.history.borrow().finish().hash(&mut hash);
-            }
-            u128::from(hash.finish())
-        };
-        half(1) << 64 | half(2)
+        let instances = self.instances.iter().map(|state| state.fingerprint()).collect::<Vec<_>>();
+        hash((self.faults, self.database.fingerprint(), instances, &self.crashed))
+    }
+
+    /// What tells this state from others as far as the promises go: what is stored and what was answered, not how far
+    /// requests are.
+    pub fn outcome(&self) -> u128 {
+        let answers = self.instances.iter().map(|state| state.answers()).collect::<Vec<_>>();
+        hash((self.database.fingerprint(), self.database.mapping_changed, answers))
     }
 
     /// Grows whenever there may be something new to check.
     pub fn events(&self) -> (u64, usize) {
-        (self.shared.writes.get(), self.running().count())
+        (self.database.writes, self.running().count())
     }
 
     /// All requests, with the answers of those that have one.
     pub fn requests(&self) -> impl Iterator<Item = (usize, &Request, Option<&Answer>)> {
-        self.jobs.iter().enumerate().map(|(number, job)| {
-            let answer = match &job.running {
-                Running::Done(answer) => Some(answer),
-                Running::Yes(_) | Running::Crashed => None,
-            };
-            (number, &job.request, answer)
+        (0..self.places.len()).map(|number| {
+            let job = self.job(number);
+            (number, &job.task.request, job.answer.as_ref())
         })
     }
 
@@ -369,13 +347,12 @@ impl World {
     }
 
     fn record<T>(&self, key: &str, look: impl FnOnce(&Record) -> T) -> Option<T> {
-        self.shared.records.borrow().get(key).map(|stored| look(stored.record(key)))
+        self.database.get(key).map(|stored| look(stored.record(key)))
     }
 
     /// The orders that the list of orders has, as often as it has them.
     pub fn listed(&self) -> Vec<Uuid> {
-        let records = self.shared.records.borrow();
-        let listed = records.range("placed:".to_owned().."placed;".to_owned());
+        let listed = self.database.of_kind("placed");
         listed
             .flat_map(|(_, stored)| serde_json::from_slice::<Vec<Uuid>>(&stored.bytes).expect("it is a list"))
             .collect()
@@ -383,7 +360,7 @@ impl World {
 
     /// Shows every order there is.
     pub fn each_order(&self, mut look: impl FnMut(&Order)) {
-        for (key, stored) in self.shared.records.borrow().range("order:".to_owned().."order;".to_owned()) {
+        for (key, stored) in self.database.of_kind("order") {
             if let Record::Order(order) = stored.record(key) {
                 look(order);
             }
@@ -392,23 +369,22 @@ impl World {
 
     /// Whether a replica has taken the place of the store.
     pub fn has_failed_over(&self) -> bool {
-        self.shared.failovers.get() > 0
+        self.database.failovers > 0
     }
 
     /// Whether a key stands for another order than this one, which was placed under it.
     pub fn mapped_to_another(&self, order: OrderId) -> bool {
         let order = format!("\"{order}\"").into_bytes();
-        let records = self.shared.records.borrow();
-        records.range("idempotency:".to_owned().."idempotency;".to_owned()).any(|(_, stored)| stored.bytes != order)
+        self.database.of_kind("idempotency").any(|(_, stored)| stored.bytes != order)
     }
 
     /// Whether a mapping, which never changes, was replaced by another.
     pub fn mapping_changed(&self) -> bool {
-        self.shared.mapping_changed.get()
+        self.database.mapping_changed
     }
 
     /// What was written down.
     pub fn log(&self) -> Vec<String> {
-        self.shared.log.borrow().clone().unwrap_or_default()
+        self.states.shared.log.borrow().clone().unwrap_or_default()
     }
 }

@@ -1,0 +1,140 @@
+//! What is stored, and what time it is. A copy costs next to nothing, since a search makes one a step.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Bound;
+use std::rc::Rc;
+
+use crate::record::Record;
+
+/// Twice as long as the hash of the standard library: among millions of states no two may have the same by chance.
+pub fn hash(what: impl Hash) -> u128 {
+    let half = |salt: u64| {
+        let mut hash = DefaultHasher::new();
+        salt.hash(&mut hash);
+        what.hash(&mut hash);
+        u128::from(hash.finish())
+    };
+    half(1) << 64 | half(2)
+}
+
+/// The bytes of a record, and the record once it was looked at.
+pub struct Stored {
+    pub bytes: Vec<u8>,
+    /// The hash of its name and its bytes. Zero where it makes no difference.
+    hash: u128,
+    record: OnceCell<Record>,
+}
+
+impl Stored {
+    pub fn new(name: &str, bytes: Vec<u8>) -> Self {
+        let hash = if private(name) { 0 } else { hash((name, &bytes)) };
+        Self { bytes, hash, record: OnceCell::new() }
+    }
+
+    /// The record under this name.
+    pub fn record(&self, name: &str) -> &Record {
+        self.record.get_or_init(|| Record::read(name, &self.bytes))
+    }
+}
+
+/// Whether one request alone knows this key: then it makes no difference when it is used.
+pub fn private(key: &str) -> bool {
+    // The name of an adjustment without a key of its own is made of the number of its request, and ends in zeros.
+    key.starts_with("probe:") || key.strip_prefix("adjustment:").is_some_and(|name| name.ends_with("000000000000"))
+}
+
+/// Records by their names, and the sum of their hashes.
+#[derive(Clone, Default)]
+struct Records {
+    by_name: Rc<BTreeMap<Rc<str>, Rc<Stored>>>,
+    hash: u128,
+}
+
+impl Records {
+    fn set(&mut self, name: Rc<str>, stored: Option<Rc<Stored>>) -> Option<Rc<Stored>> {
+        let by_name = Rc::make_mut(&mut self.by_name);
+        self.hash = self.hash.wrapping_add(stored.as_ref().map_or(0, |stored| stored.hash));
+        let before = match stored {
+            Some(stored) => by_name.insert(name, stored),
+            None => by_name.remove(&name),
+        };
+        self.hash = self.hash.wrapping_sub(before.as_ref().map_or(0, |before| before.hash));
+        before
+    }
+}
+
+#[derive(Clone, Default)]
+pub struct Database {
+    records: Records,
+    /// What a replica has, where the store has one: all writes up to the last one that was confirmed.
+    replica: Option<Records>,
+    pub now: u64,
+    /// Grows with every write.
+    pub writes: u64,
+    /// How often the replica has taken the place of the store.
+    pub failovers: u64,
+    /// Whether a mapping, which never changes, was replaced by another.
+    pub mapping_changed: bool,
+}
+
+impl Database {
+    /// An empty one, at this moment.
+    pub fn at(now: u64) -> Self {
+        Self { now, ..Self::default() }
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Rc<Stored>> {
+        self.records.by_name.get(name)
+    }
+
+    /// The records with names that begin like this, to the colon.
+    pub fn of_kind(&self, kind: &str) -> impl Iterator<Item = (&str, &Stored)> {
+        let (first, end) = (format!("{kind}:"), format!("{kind};"));
+        let range = (Bound::Included(first.as_str()), Bound::Excluded(end.as_str()));
+        self.records.by_name.range::<str, _>(range).map(|(name, stored)| (&**name, &**stored))
+    }
+
+    pub fn set(&mut self, name: Rc<str>, stored: Rc<Stored>) {
+        self.writes += 1;
+        let is_mapping = name.starts_with("idempotency:");
+        let before = self.records.set(name, Some(stored.clone()));
+        self.mapping_changed |= is_mapping && before.is_some_and(|before| before.bytes != stored.bytes);
+    }
+
+    pub fn remove(&mut self, names: &[Rc<str>]) {
+        self.writes += 1;
+        names.iter().for_each(|name| drop(self.records.set(name.clone(), None)));
+    }
+
+    /// From now on there is a replica, which has all there is.
+    pub fn replicate(&mut self) {
+        self.replica = Some(self.records.clone());
+    }
+
+    /// The replica has all there is, where there is one.
+    pub fn confirm(&mut self) {
+        if let Some(replica) = &mut self.replica {
+            *replica = self.records.clone();
+        }
+    }
+
+    pub fn is_replicated(&self) -> bool {
+        self.replica.is_some()
+    }
+
+    /// The store is lost, and the replica takes its place.
+    pub fn fail_over(&mut self) {
+        if let Some(replica) = &self.replica {
+            self.records = replica.clone();
+        }
+        self.failovers += 1;
+        self.writes += 1;
+    }
+
+    /// What tells it from every other, as far as it makes a difference.
+    pub fn fingerprint(&self) -> impl Hash {
+        (self.records.hash, self.replica.as_ref().map(|replica| replica.hash), self.now, self.failovers)
+    }
+}
