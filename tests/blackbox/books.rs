@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use harness::observed::Stock;
+
 use crate::envelope::Answer;
 use crate::shapes::{Item, Order, Status};
 
@@ -153,22 +155,10 @@ pub fn imbalances(supplies: &BTreeMap<String, Supply>, items: &[Item], orders: &
             continue;
         };
         let (pending, paid) = (held(id, Status::Pending), held(id, Status::Paid));
-        let Some(supplied) = supply.initial.checked_add_signed(supply.adjusted) else {
-            violations.push(format!("{id}: more was taken than there was: {supply:?}"));
-            continue;
-        };
-        if pending + paid > supplied {
-            violations.push(format!("{id} is oversold: {pending} pending and {paid} paid of {supplied}"));
-        }
-        if item.available + pending + paid != supplied {
-            violations
-                .push(format!("{id}: {} available, {pending} pending and {paid} paid of {supplied}", item.available,));
-        }
-        if item.on_hand > supplied || item.on_hand + paid < supplied {
-            violations.push(format!("{id}: {} on hand of {supplied}, with {paid} paid", item.on_hand));
-        }
-        if item.reserved < pending || item.reserved > pending + paid {
-            violations.push(format!("{id}: {} reserved, {pending} pending, {paid} paid", item.reserved));
+        let supplied = supply.initial.cast_signed() + supply.adjusted;
+        let stock = Stock { on_hand: item.on_hand, reserved: item.reserved, available: item.available };
+        if stock.missing(supplied, pending, paid) != Some(0) {
+            violations.push(format!("{id}: {stock:?}, with {pending} pending and {paid} paid of {supplied}"));
         }
     }
     violations

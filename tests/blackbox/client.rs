@@ -130,7 +130,7 @@ impl Request {
         Self { request: change(self.request), ..self }
     }
 
-    /// Adds a header, beside those of the same name that are there.
+    /// Adds a header. Those of the same name stay.
     pub fn header(self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.with(|request| request.header(name, value))
     }
@@ -162,8 +162,8 @@ impl Request {
         self.try_send().unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
-    /// As [`Self::send`], but a connection that breaks is for the caller to judge, and so is the empty 500 that a server
-    /// sends for an instance which was killed under it.
+    /// As [`Self::send`], but a connection that breaks is for the caller to judge, and so is the empty 500 that a
+    /// server sends for an instance which was killed under it.
     pub fn try_send(self) -> Result<Answer, String> {
         let mut tries = 0;
         loop {

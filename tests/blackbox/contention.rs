@@ -155,7 +155,7 @@ fn the_books_balance_after_everything_at_once() {
         for n in 0..6 {
             let lines = [0, 1].map(|m| json!({"item_id": field.items[(n + m) % 3], "quantity": 2 - m}));
             let order = shop.order(json!({"items": lines})).send().order(201);
-            field.orders.lock().expect("nobody else is here").push(order.order_id);
+            field.orders.lock().expect("no client runs yet").push(order.order_id);
         }
         let field = Arc::new(field);
         let logs = at_once(CLIENTS, |n| client(field.clone(), seed.wrapping_add(n as u64)));

@@ -4,7 +4,7 @@ use api::Code;
 use harness::{HeaderMap, Method};
 use serde_json::Value;
 
-/// One answer, with the question beside it for the message of a failing test.
+/// One answer, with the question, for the message of a failing test.
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub method: Method,

@@ -1,4 +1,4 @@
-//! Orders that nobody pays in time. Each test has a server with a payment window of a second or two.
+//! Orders that are not paid in time. Each test has a server with a payment window of a second or two.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -109,7 +109,7 @@ fn a_repeat_of_an_expired_order_shows_it_expired() {
             let again = request.clone().send();
             assert_eq!(again.header("idempotent-replayed"), Some("true"), "{again}");
             assert_eq!(again.order(201), after);
-            // The second time, when its stock belongs to somebody else.
+            // The second time, when its stock is in another order.
             shop.adjust(&item, -1).send().item(200);
         }
     });

@@ -8,7 +8,7 @@ use crate::envelope::{Answer, methods};
 use crate::server::{with_own_server, with_shop};
 use crate::shapes::Status;
 
-/// Every route of the contract, with the methods it takes beside OPTIONS.
+/// Every route of the contract, with the methods it takes, without OPTIONS.
 fn routes(order_id: &str, item_id: &str) -> Vec<(String, &'static [&'static str])> {
     vec![
         ("/orders".to_owned(), &["GET", "HEAD", "POST"]),
@@ -364,7 +364,7 @@ fn an_item_that_did_not_change_is_not_sent_again() {
 
 #[test]
 fn a_list_that_did_not_change_is_not_sent_again() {
-    // In a shop where nobody else changes anything.
+    // In a shop that no other test changes.
     with_own_server(&[], |server| {
         let shop = &server.shop;
         let before = revalidates(shop, "/inventory");

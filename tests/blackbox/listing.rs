@@ -116,7 +116,7 @@ fn the_list_of_a_shop_begins_with_its_newest_order_and_ends_with_its_oldest() {
         assert_eq!(shop.listed("?limit=3", |_| false), placed);
         let first = shop.orders("?limit=3").send().page();
         assert_eq!(first.orders, placed[..3]);
-        // Whoever comes later is not on the pages after that one.
+        // An order that comes later is not on the pages after that one.
         shop.place("item1", 1);
         let next = first.next.expect("there are more");
         assert_eq!(shop.orders(&format!("?limit=3&cursor={next}")).send().page().orders, placed[3..6]);
@@ -282,7 +282,7 @@ fn the_books_are_balanced_at_every_moment() {
                 }
             }
         });
-        // Whoever is paid leaves the shelf with somebody who comes later.
+        // Paid goods leave the shelf with later requests.
         for _ in 0..20 {
             shop.adjust("item1", 1).send().item(200);
         }

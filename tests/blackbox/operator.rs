@@ -209,7 +209,7 @@ fn operator_requests(shop: &Shop, item: &str) -> [Request; 4] {
         shop.put(format!("/inventory/{item}")).json(json!({"unit_price": 1})),
         shop.put(format!("/inventory/{}", fresh("item"))).json(json!({"unit_price": 1, "on_hand": 5})),
         shop.post(format!("/inventory/{item}/adjustments")).json(json!({"delta": 1})),
-        // Whoever may not do a thing is not told what else is wrong with it.
+        // A client without the right to do a thing is not told what else is wrong with it.
         shop.put(format!("/inventory/{item}")).body("text/plain", "{"),
     ]
 }

@@ -113,7 +113,7 @@ fn cut_off(server: &mut OwnServer, ending: Ending) {
             assert_eq!(order.status, fate, "an acknowledged fate was lost");
         }
         assert_eq!(wish.request(shop).send().order(201), order);
-        // Whoever was not told what became of the order asks for the same again.
+        // A client that was not told the outcome asks for the same again.
         orders.push(match wish.decide(shop, &order.order_id) {
             Some(request) => request.send().order(200),
             None => order,

@@ -1,7 +1,7 @@
-//! What is in deploy/spinkube can be applied as it is: each file says what Kubernetes, SpinKube and Spin let it say, and
-//! the files fit each other, the manifest and the page that tells how to use them.
+//! What is in deploy/spinkube can be applied as it is: each file says what Kubernetes, SpinKube and Spin let it say,
+//! and the files fit each other, the manifest and the page that tells how to use them.
 //!
-//! The schemas beside this file are ours. They hold what is known of the platform, each with its source.
+//! The schemas in this folder are ours. They hold what is known of the platform, each with its source.
 
 use std::collections::BTreeSet;
 use std::fs;

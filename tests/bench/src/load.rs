@@ -7,8 +7,8 @@ use crate::client::{item_id, order};
 use crate::store::Stock;
 use crate::wrk::{Pick, Script};
 
-/// With so many orders on an item it is the next one's turn. So the holds of an item are about as many as they would be if
-/// orders were also paid, which is what happens to them in a shop.
+/// With so many orders on an item it is the next one's turn. So the holds of an item are about as many as they would be
+/// if orders were also paid, which is what happens to them in a shop.
 pub const ORDERS_A_TURN: usize = 100;
 
 /// So many different orders of several lines.

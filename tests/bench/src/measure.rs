@@ -64,8 +64,8 @@ pub struct Figure {
     /// Orders that an item held at the end of a round, at most.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub most_holds: Option<u64>,
-    /// At the end of a round, the holds of the item that has most of them beyond its pending orders: with those of orders
-    /// that are decided an item grows slow. See [`Holds::are_bounded`].
+    /// At the end of a round, the holds of the item that has most of them beyond its pending orders: with those of
+    /// orders that are decided an item grows slow. See [`Holds::are_bounded`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dead_holds: Option<Holds>,
     /// Bytes of memory of an instance at most, by component.

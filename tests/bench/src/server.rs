@@ -91,9 +91,6 @@ impl Server {
     pub const REDIS: &str = "redis";
 
     /// Starts what serves an application, and waits until it answers.
-    ///
-    /// # Errors
-    /// Says what the server said.
     pub fn start(program: &Program, application: Application, settings: &Settings) -> Result<Self> {
         let redis = if application.has_redis() {
             let folder = settings.state.join(Self::REDIS);

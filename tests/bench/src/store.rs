@@ -4,12 +4,12 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use clap::ValueEnum;
 use fastrand::Rng;
 use harness::process::{NEVER, Program};
 use harness::{Client, Request};
 use rusqlite::{Connection, params};
-use serde::Serialize;
+
+pub use soak::Journal;
 
 use crate::client::{ask, item_id, order, place};
 use crate::server::{Application, Server, Settings};
@@ -22,31 +22,6 @@ const FILES: [&str; 2] = [FILE_NAME, "sqlite_db.db"];
 
 /// More than is ever sold here.
 const PLENTY: u64 = 100_000_000;
-
-/// How SQLite makes sure of its commits. The mode is kept in the file, so it holds for whoever opens it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Journal {
-    /// SQLite's default, and so Spin's
-    Delete,
-    /// A write-ahead log
-    Wal,
-}
-
-impl Journal {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Delete => "delete",
-            Self::Wal => "wal",
-        }
-    }
-
-    fn set(self, store: &Connection) -> Result<()> {
-        let mode: String = store.query_row(&format!("PRAGMA journal_mode={}", self.name()), [], |row| row.get(0))?;
-        ensure!(mode == self.name(), "the store's journal is {mode} and not {}", self.name());
-        Ok(())
-    }
-}
 
 /// What there is to measure with, wherever that is.
 #[derive(Clone, Debug)]

@@ -196,21 +196,15 @@ impl Books {
             let Some(stock) = shown(reply) else {
                 return Err(format!("item {item} is {reply:?}"));
             };
-            let [on_hand, reserved, available] = [stock.on_hand, stock.reserved, stock.available].map(u64::cast_signed);
             let of = |status| {
                 let orders = self.orders.iter().filter(|order| order.status == status && order.id.is_some());
                 let lines = orders.flat_map(|order| &order.lines).filter(|line| line.item == item);
-                lines.map(|line| line.quantity).sum::<u64>().cast_signed()
+                lines.map(|line| line.quantity).sum::<u64>()
             };
-            let (pending, paid) = (of(Status::Pending), of(Status::Paid));
-            missing[item] = self.supply[item] - pending - paid - available;
-            // Paid goods leave when the item is next changed, and count as reserved until then.
-            let held = pending + missing[item];
-            if on_hand != available + reserved || !(held..=held + paid).contains(&reserved) {
-                let is = format!("{on_hand} on hand, {reserved} reserved and {available} available");
-                let told = format!("{} supplied, {pending} pending and {paid} paid", self.supply[item]);
-                return Err(format!("item {item}: {is}, but {told}"));
-            }
+            let (supplied, pending, paid) = (self.supply[item], of(Status::Pending), of(Status::Paid));
+            missing[item] = stock.missing(supplied, pending, paid).ok_or_else(|| {
+                format!("item {item}: {stock:?}, but {supplied} supplied, {pending} pending and {paid} paid")
+            })?;
         }
         let mut possible = BTreeSet::from([self.lost]);
         for lines in &self.cut_off {

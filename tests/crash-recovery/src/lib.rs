@@ -1,6 +1,7 @@
-//! Kills: a server under load, one of several, or the Redis behind them, is killed as `kill -9` does, at random moments,
-//! and started again on the same data; or the Redis stays dead, and its replica takes its place. Then everything that
-//! clients were told has to be there, once, and nothing else; what they were not told is settled by sending it again.
+//! Kills: a server under load, one of several, or the Redis behind them, is killed as `kill -9` does, at random
+//! moments, and started again on the same data; or the Redis stays dead, and its replica takes its place. Then
+//! everything that clients were told has to be there, once, and nothing else; what they were not told is settled by
+//! sending it again.
 
 pub mod books;
 pub mod load;
@@ -18,7 +19,7 @@ use tempfile::TempDir;
 use crate::books::{Adjustment, Books, ITEMS, Order, SCARCE, shown};
 use crate::redis::Redis;
 
-/// So many are there at first, and again before clients send again what was not answered: then nobody is refused.
+/// So many are there at first, and again before clients send again what was not answered: then none is refused.
 const PLENTY: u64 = 1_000_000;
 
 /// So many of the scarce item are there when the load begins.
@@ -58,9 +59,6 @@ pub struct Trial {
 
 impl Trial {
     /// So many servers of one shop with no data yet.
-    ///
-    /// # Errors
-    /// Says why they cannot be started.
     pub fn new(program: Program, target: Target, servers: usize, seed: u64) -> Result<Self> {
         ensure!(servers == 1 || target.has_redis(), "several servers share a Redis: choose a target that has one");
         let redis = target.has_redis().then(Redis::start).transpose()?;
@@ -68,9 +66,6 @@ impl Trial {
     }
 
     /// The same, on a Redis with a replica. A write counts once so many replicas have it.
-    ///
-    /// # Errors
-    /// Says why they cannot be started.
     pub fn with_replica(program: Program, target: Target, servers: usize, needed: usize, seed: u64) -> Result<Self> {
         ensure!(target.has_redis(), "the replica is one of a Redis: choose a target that has one");
         Self::on(Some(Redis::with_replica(needed)?), program, target, servers, seed)
@@ -110,11 +105,8 @@ impl Trial {
         Servers { clients, items: Items("item".to_owned()) }
     }
 
-    /// Puts load on the servers, kills one or their Redis in the middle of that, does `while_down` to its data, starts it
-    /// again, settles what is unsure and compares.
-    ///
-    /// # Errors
-    /// Says why something cannot be started or killed. What does not fit together is in the books.
+    /// Puts load on the servers, kills one or their Redis in the middle of that, does `while_down` to its data, starts
+    /// it again, settles what is unsure and compares. What does not fit together is in the books.
     pub fn kill(&mut self, victim: Victim, while_down: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
         if self.servers.is_empty() {
             return Ok(());

@@ -24,9 +24,6 @@ const MAX_DELAY: Duration = Duration::from_millis(5);
 
 /// Lets clients loose on the server, and kills it at a random moment. Each of them stops when it is not answered.
 /// `kill` can have so many more answers waited for, or until no client is left.
-///
-/// # Errors
-/// Says why the server cannot be killed.
 pub fn until_killed(
     servers: &Servers,
     books: &mut Books,

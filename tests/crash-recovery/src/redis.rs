@@ -22,17 +22,11 @@ struct Replica {
 
 impl Redis {
     /// One without a replica.
-    ///
-    /// # Errors
-    /// Says why it cannot be started.
     pub fn start() -> Result<Self> {
         Ok(Self { primary: RedisServer::start()?, replica: None })
     }
 
     /// One with a replica.
-    ///
-    /// # Errors
-    /// Says why they cannot be started.
     pub fn with_replica(needed: usize) -> Result<Self> {
         let primary = RedisServer::start()?;
         let server = primary.start_replica()?;
@@ -49,11 +43,8 @@ impl Redis {
         vec![("redis_host", address), ("redis_replicas", needed.to_string())]
     }
 
-    /// Promotes the replica, kills the primary, and gives the new one a replica of its own. In between, `apart` passes: the
-    /// primary goes on, and what it is told then is gone with it. `while_down` is shown the new primary's data.
-    ///
-    /// # Errors
-    /// Says why there is no replica that can take its place.
+    /// Promotes the replica, kills the primary, and gives the new one a replica of its own. In between, `apart` passes:
+    /// the primary goes on, and what it is told then is gone with it. `while_down` is shown the new primary's data.
     pub fn fail_over(&mut self, apart: impl FnOnce(), while_down: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
         let Replica { server, front, .. } = self.replica.as_mut().context("there is no replica")?;
         server.promote()?;

@@ -224,8 +224,8 @@ impl Connection {
         self.stream.write_all(bytes)
     }
 
-    /// Reads one answer to the end that its head announces; none where the connection was closed instead. The answer to a
-    /// HEAD ends with its head.
+    /// Reads one answer to the end that its head announces; none where the connection was closed instead. The answer to
+    /// a HEAD ends with its head.
     pub fn receive(&mut self, to_head: bool) -> io::Result<Option<Answer>> {
         let (status, headers, start) = loop {
             let mut slots = [httparse::EMPTY_HEADER; MAX_HEADERS];
@@ -383,10 +383,7 @@ impl Client {
         Connection::open(&self.authority)
     }
 
-    /// Sends a request, and waits for the whole answer. Without one it is unknown what became of the request.
-    ///
-    /// # Errors
-    /// Says why there is no answer, or only a part of one.
+    /// Sends a request, and waits for the whole answer. Without one it is unknown whether the request was done.
     pub fn send(&self, request: &Request) -> io::Result<Answer> {
         let mut connection = self.connection()?;
         let sent = connection.send(&self.bytes_of(request));

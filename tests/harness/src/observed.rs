@@ -56,6 +56,20 @@ pub struct Stock {
     pub available: u64,
 }
 
+impl Stock {
+    /// What is missing of an item of which so much was supplied, beyond what is in orders that clients know: `pending`
+    /// is in those that can be paid, `paid` in those that are. None where the numbers of the item contradict each
+    /// other.
+    pub fn missing(&self, supplied: i64, pending: u64, paid: u64) -> Option<i64> {
+        let all = [self.on_hand, self.reserved, self.available, pending, paid];
+        let [on_hand, reserved, available, pending, paid] = all.map(u64::cast_signed);
+        let missing = supplied - pending - paid - available;
+        // Paid goods leave when the item is next changed, and count as reserved until then.
+        let held = pending + missing;
+        (on_hand == available + reserved && (held..=held + paid).contains(&reserved)).then_some(missing)
+    }
+}
+
 /// What a client was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Observed {
@@ -169,7 +183,7 @@ pub struct Servers {
 
 impl Servers {
     /// Sends a request and waits for the answer. None where there is none, or one that says that the server has failed:
-    /// then it is unknown what became of the request.
+    /// then it is unknown whether the request was done.
     pub fn ask(&self, request: &Request) -> Option<Reply> {
         let answer = fastrand::choice(&self.clients)?.send(request).ok()?;
         (answer.status < 500).then(|| self.items.read(&answer))

@@ -33,9 +33,6 @@ pub enum Program {
 
 impl Program {
     /// This `spin`, or this very program where there is none.
-    ///
-    /// # Errors
-    /// It is not known where this program is.
     pub fn new(spin: Option<PathBuf>) -> Result<Self, Error> {
         Ok(match spin {
             Some(spin) => Self::Spin(spin),
@@ -72,9 +69,6 @@ pub struct Process {
 
 impl Process {
     /// Starts a server, and waits until it answers.
-    ///
-    /// # Errors
-    /// Says what the server said.
     pub fn start(program: &Program, settings: &Settings<'_>) -> Result<Self, Error> {
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let log = settings.state.join(format!("server-{}.log", address.port()));
@@ -97,7 +91,8 @@ impl Process {
         // `spin up` starts a process that serves: they are one group, and die as one.
         command.process_group(0);
         let start = Instant::now();
-        let mut child = command.spawn()?;
+        let spawned = command.spawn();
+        let mut child = spawned.map_err(|error| Error::NotStarted(format!("{command:?} cannot be run: {error}")))?;
         let counters = child.stdin.take().zip(child.stdout.take().map(BufReader::new));
         let client = Client::new(&format!("http://{address}"), Some(TOKEN))?;
         let mut process = Self { child, address, client, counters, first_answer: Duration::ZERO };
@@ -118,9 +113,6 @@ impl Process {
     }
 
     /// What it has done so far; none of Spin, which keeps no such counters.
-    ///
-    /// # Errors
-    /// It does not say so.
     pub fn stats(&mut self) -> Result<Option<Stats>, Error> {
         let Some((asked, told)) = &mut self.counters else { return Ok(None) };
         asked.write_all(b"\n")?;
@@ -130,9 +122,6 @@ impl Process {
     }
 
     /// Kills it as `kill -9` does, and waits until nothing of it is left.
-    ///
-    /// # Errors
-    /// Says why it cannot be killed.
     pub fn kill(mut self) -> Result<(), Error> {
         self.end()
     }
@@ -160,9 +149,9 @@ impl Drop for Process {
     }
 }
 
-/// Serves with the host library, if this program was started by [`Process::start`] to do so: to be called first in `main`.
-/// It tells its counters in a line for each line that it is sent, and ends the program where there are no more, since the
-/// process that has started it is gone then.
+/// Serves with the host library, if this program was started by [`Process::start`] to do so: to be called first in
+/// `main`. It tells its counters in a line for each line that it is sent, and ends the program where there are no more,
+/// since the process that has started it is gone then.
 pub fn serve_if_told() {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let [verb, _, manifest, _, listen, _, state] = arguments.as_slice() else { return };

@@ -139,8 +139,8 @@ impl RedisServer {
         Ok(replica)
     }
 
-    /// Makes a replica a server of its own, which takes writes: what is done when its primary is gone. One that was killed
-    /// is that when it is started again.
+    /// Makes a replica a server of its own, which takes writes: what is done when its primary is gone. One that was
+    /// killed is that when it is started again.
     pub fn promote(&mut self) -> Result<(), Error> {
         self.settings.retain(|setting| !setting.starts_with("--replicaof "));
         if self.process.is_some() {

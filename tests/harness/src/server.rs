@@ -19,7 +19,7 @@ pub struct Server {
     pub client: Client,
 }
 
-/// What a server is started with, beside its store.
+/// What a server is started with, apart from its store.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// Variables of the application on top of the operator's token and of those that say where the store is.
@@ -38,9 +38,6 @@ impl Settings {
 
 impl Server {
     /// Serves what is built for the target of a store. The first server of a target builds it.
-    ///
-    /// # Errors
-    /// Says why it cannot be built and served.
     pub fn start(store: &Store, settings: Settings) -> Result<Self, Error> {
         let mut variables = BTreeMap::from([("operator_token".to_owned(), TOKEN.to_owned())]);
         variables.extend(store.variables());
@@ -49,9 +46,6 @@ impl Server {
     }
 
     /// Serves any application, with its state in this folder. The first server of a manifest builds it.
-    ///
-    /// # Errors
-    /// Says why it cannot be built and served.
     pub fn start_at(manifest: &Path, folder: &Path, settings: Settings) -> Result<Self, Error> {
         static BUILT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
         let built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
@@ -83,9 +77,6 @@ impl Server {
 }
 
 /// Builds a target, and sees to it that it can be served.
-///
-/// # Errors
-/// Says why not.
 pub fn build(target: Target) -> Result<(), Error> {
     Server::start(&Store::new(target)?, Settings::default()).map(drop)
 }

@@ -32,9 +32,6 @@ enum Backend {
 
 impl Store {
     /// An empty one of the kind that the target has.
-    ///
-    /// # Errors
-    /// Says why there can be none.
     pub fn new(target: Target) -> Result<Self, Error> {
         let folder = folder()?;
         let file = |name| folder.path().join(name);
@@ -47,18 +44,12 @@ impl Store {
     }
 
     /// The one in this database.
-    ///
-    /// # Errors
-    /// Says why there is no folder for its servers.
     pub fn in_redis(database: Database) -> Result<Self, Error> {
         let (target, folder) = (Target::AkamaiFunctions, folder()?);
         Ok(Self { target, folder, backend: Backend::Redis(database), _guard: None })
     }
 
     /// The same, gone when this process ends: for one in a static, which is never dropped.
-    ///
-    /// # Errors
-    /// Says why that cannot be seen to.
     pub fn to_the_end(self) -> Result<Self, Error> {
         let guard = Guard::at_the_end(&format!("rm -rf '{}'", self.folder().display()))?;
         Ok(Self { _guard: Some(guard), ..self })
@@ -83,9 +74,6 @@ impl Store {
     }
 
     /// Another one with the same records.
-    ///
-    /// # Errors
-    /// Says why there can be none.
     ///
     /// # Panics
     /// The records cannot be copied.
@@ -161,10 +149,8 @@ impl Store {
     }
 }
 
-/// A folder that is gone when it is dropped: in memory where there is such a place, since nothing waits for a disk there.
-///
-/// # Errors
-/// Says why there can be none.
+/// A folder that is gone when it is dropped: in memory where there is such a place, since nothing waits for a disk
+/// there.
 pub fn folder() -> std::io::Result<TempDir> {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() }
@@ -220,9 +206,6 @@ impl Database {
     }
 
     /// A connection to it.
-    ///
-    /// # Errors
-    /// Says why there is none.
     pub fn connect(&self) -> redis::RedisResult<redis::Connection> {
         redis::Client::open(format!("redis://{}{}/{}", self.login, self.address, self.number))?.get_connection()
     }

@@ -228,7 +228,7 @@ impl Operation {
                 let hold = |(n, &line)| Step::Hold { order, line, held: n, last: n == last };
                 let mut steps: Vec<_> = lines.iter().enumerate().map(hold).collect();
                 if self.repeated && lines.len() > 1 {
-                    // Not a second order, but one that held its first line and was refused the other. Whoever repeats it
+                    // Not a second order, but one that held its first line and was refused the other. A repeat
                     // has to give that line back before it can place the order anew.
                     steps.extend([may_hold(earlier, 0), may_give_up(earlier)]);
                 }

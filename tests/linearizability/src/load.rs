@@ -18,9 +18,6 @@ type Message = harness::Request;
 
 /// Serves the components of a target of this workspace with a fresh store, for as long as `visit` takes: by one server,
 /// or by two where they share a Redis.
-///
-/// # Errors
-/// Says why they cannot be served, or what `visit` says.
 pub fn with_own_servers<T>(target: Target, visit: impl FnOnce(&[Client]) -> Result<T>) -> Result<T> {
     let store = Store::new(target)?;
     let start = |_| Server::start(&store, server::Settings::default());
@@ -62,9 +59,6 @@ struct Scene {
 }
 
 /// Lets clients loose on items of their own: what they asked and were told, and at the end everything as it is then.
-///
-/// # Errors
-/// Says why there is nothing to let them loose on.
 pub fn record(clients: &[Client], seed: u64) -> Result<History> {
     let mut rng = Rng::with_seed(seed);
     // Not from the seed, so that a server which keeps its data can be asked with the same one again.

@@ -1,8 +1,8 @@
 //! The shop as one thread would run it: its state, and the steps that requests are made of.
 //!
-//! What is claimed to happen in one moment is one step: holding a line, paying, deciding to cancel, adjusting, and every
-//! read. What is not claimed to is several: an order of two lines holds one item and then the other, and gives the
-//! first one back if the second is short; a cancelled order is cancelled first and gives back its stock then.
+//! What is claimed to happen in one moment is one step: holding a line, paying, deciding to cancel, adjusting, and
+//! every read. What is not claimed to is several: an order of two lines holds one item and then the other, and gives
+//! the first one back if the second is short; a cancelled order is cancelled first and gives back its stock then.
 
 use harness::observed::{ItemNo, Line, Status, Stock};
 use todc_utils::specifications::Specification;
@@ -14,8 +14,8 @@ pub type OrderNo = usize;
 /// What happens in one moment.
 ///
 /// Steps that begin with `May` belong to requests of which it is not known what they did. They happen where they change
-/// something, or never, which is after the [`Step::End`]. (That they could also happen without any effect in between would
-/// be the same, and would only have the checker try twice as much for each of them.)
+/// something, or never, which is after the [`Step::End`]. (That they could also happen without any effect in between
+/// would be the same, and would only have the checker try twice as much for each of them.)
 #[derive(Clone, Debug)]
 pub enum Step {
     /// The operator makes an item.
@@ -83,9 +83,8 @@ struct Order {
 
 impl Item {
     fn looks_like(&self, seen: Stock) -> bool {
-        seen.available == self.available
-            && seen.on_hand == self.available + seen.reserved
-            && (self.held..=self.held + self.paid).contains(&seen.reserved)
+        let supplied = (self.available + self.held + self.paid).cast_signed();
+        seen.missing(supplied, self.held, self.paid) == Some(0)
     }
 }
 

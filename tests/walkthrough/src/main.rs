@@ -15,8 +15,9 @@ use crate::shop::{RED, Shop};
 /// Walks orders from placed to paid or cancelled, shows each request with its answer, and stops with exit code 1 at the
 /// first answer that is not as docs/api.md says.
 ///
-/// With the operator's token it makes items of its own, and takes what is left of them out of sale at the end. Without one
-/// it orders the two items of which there is most, at most two of each; it cancels all but a single one, which it buys.
+/// With the operator's token it makes items of its own, and takes what is left of them out of sale at the end. Without
+/// one it orders the two items of which there is most, at most two of each; it cancels all but a single one, which it
+/// buys.
 #[derive(Parser)]
 struct Arguments {
     /// Where the shop is

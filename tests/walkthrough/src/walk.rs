@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::answer::Answer;
 use crate::shop::Shop;
 
-/// A version 4 UUID that nobody draws.
+/// A version 4 UUID that is never drawn.
 const NO_ORDER: &str = "00000000-0000-4000-8000-000000000000";
 
 /// So many pages of a list are turned; in a busy shop an order is further back after a moment.
@@ -24,7 +24,7 @@ const NEEDED: u64 = 3;
 struct Goods {
     tea: String,
     cup: String,
-    /// Nobody else knows these items: what is in stock is what the walk has left there.
+    /// No other client knows these items: what is in stock is what the walk has left there.
     own: bool,
 }
 
@@ -338,7 +338,7 @@ fn look_into_the_books(shop: &Shop, goods: &Goods) -> Result<()> {
         return Err(books.contradicts(format!("an entry of {tea}"), "none"));
     };
     let number = |name: &str| books.number_at(&format!("/items/{index}/{name}"));
-    // What is sold is on hand until somebody settles it.
+    // What is sold is on hand until a later request settles it.
     if number("on_hand")? + number("sold")? != 12 {
         return Err(books.contradicts("12 of it on hand and sold", items[index].to_string()));
     }
@@ -364,7 +364,7 @@ fn clear_away(shop: &Shop, goods: &Goods) -> Result<()> {
     Ok(())
 }
 
-/// Shows an item, of which so much has to be available; how much that is of an item that others order too, nobody can say.
+/// Shows an item, of which so much has to be available; how much that is of an item that others order too is not known.
 fn has_available(shop: &Shop, goods: &Goods, title: &str, item: &str, available: u64) -> Result<()> {
     if goods.own {
         let shown = shop.get(title, format!("/inventory/{item}")).expect(200)?;
