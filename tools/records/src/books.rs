@@ -426,7 +426,7 @@ impl Books {
             if reserved > on_hand {
                 return Err(Imbalance::Oversold { item: item.clone(), reserved, on_hand });
             }
-            for order in record.holds.keys().filter(|order| !self.asks_for(order, item, record)) {
+            if let Some(order) = record.holds.keys().find(|order| !self.asks_for(order, item, record)) {
                 if !self.orders.contains_key(order) {
                     return missing(format!("inventory:{item}"), format!("order:{order}"));
                 }
