@@ -1,4 +1,4 @@
-//! Makes of what is in `assets` a table of files, compressed and as they are.
+//! Writes a table of the files in `assets`, each as it is and compressed.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -10,7 +10,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
-/// Nothing but what is served here, and no script or style in the page itself.
+/// The page loads only what the shop serves, and has no inline script or style.
 const STRICT: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -59,7 +59,7 @@ fn find(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What a file is; none for what goes with the others and is not served.
+/// The media type of a file; `None` for files that are not served, like licences.
 fn media_type(file: &Path) -> Option<&'static str> {
     Some(match file.extension()?.to_str()? {
         "css" => "text/css; charset=utf-8",
@@ -72,7 +72,7 @@ fn media_type(file: &Path) -> Option<&'static str> {
     })
 }
 
-/// Where a file is served.
+/// The path under which a file is served.
 fn path(file: &Path) -> String {
     match file.to_string_lossy().replace('\\', "/").as_str() {
         "console/index.html" => "/".to_owned(),

@@ -1,4 +1,4 @@
-// Talking to the shop.
+// HTTP requests to the shop.
 
 import { learn } from './clock.js';
 
@@ -6,10 +6,10 @@ const PATIENCE_MS = 15_000;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 4_000;
 
-/** The server cannot be reached, or what answered is not the shop. Whether it did what was asked is unknown. */
+/** The server cannot be reached, or the answer is not from the shop. Whether the request was carried out is unknown. */
 export class Unreachable extends Error {}
 
-/** The shop said no. `problem` is its RFC 9457 document. */
+/** The shop refused the request. `problem` is its RFC 9457 document. */
 export class Refusal extends Error {
   constructor(status, problem, retryAfter) {
     super(problem.code ?? `status ${status}`);
@@ -22,7 +22,7 @@ export class Refusal extends Error {
     return this.problem.code ?? '';
   }
 
-  /** What may pass by itself. */
+  /** Whether the same request may succeed later. */
   get passes() {
     return ['busy', 'store_unavailable', 'request_timeout'].includes(this.code);
   }
@@ -31,7 +31,7 @@ export class Refusal extends Error {
 let reachable = true;
 let listener = () => {};
 
-/** Calls `then` with true or false whenever the server comes back or goes away. */
+/** Calls `then` with true when the server can be reached again, and with false when it cannot be reached any more. */
 export function onReachable(then) {
   listener = then;
 }
@@ -43,7 +43,7 @@ function found(it) {
   }
 }
 
-/** Sends a request. Answers `{ status, body, headers }`; 304 has no body. */
+/** Sends a request. Returns `{ status, body, headers }`; 304 has no body. */
 export async function send(method, path, { body, key, etag, token } = {}) {
   const headers = { accept: 'application/json' };
   if (body !== undefined) headers['content-type'] = 'application/json';
@@ -58,7 +58,7 @@ export async function send(method, path, { body, key, etag, token } = {}) {
       method,
       headers,
       body: body === undefined ? undefined : JSON.stringify(body),
-      // The page compares etags itself; nothing is to be kept that an operator was shown.
+      // The page compares etags itself, and the browser must not cache what only an operator may see.
       cache: 'no-store',
       signal: AbortSignal.timeout(PATIENCE_MS),
     });
@@ -70,7 +70,7 @@ export async function send(method, path, { body, key, etag, token } = {}) {
   }
   const answer = parse(text);
   const known = response.status === 304 || (answer !== null && typeof answer === 'object');
-  // A gateway in front of a shop that is away.
+  // From a gateway whose shop cannot be reached.
   if (!known || [502, 504].includes(response.status)) {
     found(false);
     throw new Unreachable();
@@ -109,9 +109,9 @@ export async function insist(method, path, options, waiting = () => {}) {
   }
 }
 
-/** A key for one press of a button. */
+/** A new idempotency key, for one press of a button. */
 export function freshKey() {
-  // randomUUID is there only on https and localhost; a shop on a home network has neither.
+  // randomUUID exists only on https and localhost; a shop on a home network may have neither.
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

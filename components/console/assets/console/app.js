@@ -1,4 +1,4 @@
-// Puts the parts together, and asks the shop what is new.
+// Connects the parts of the page, and polls the shop.
 
 import { onReachable } from './api.js';
 import { $ } from './dom.js';
@@ -15,14 +15,14 @@ let pause = PAUSE_MS;
 let timer;
 let polling = false;
 
-/** Asks now, and then again and again, as long as somebody looks. */
+/** Polls now and then repeatedly, while the page is visible. */
 async function poll() {
   clearTimeout(timer);
   if (polling || document.hidden) return;
   polling = true;
   const results = await Promise.allSettled([stock.poll(), orders.poll()]);
   polling = false;
-  // What fails is tried again, less often; the words for it are said where it is noticed.
+  // A failed poll is repeated, less often; the module that polls shows the error.
   pause = results.every(({ status }) => status === 'fulfilled') ? PAUSE_MS : Math.min(pause * 1.5, LONGEST_PAUSE_MS);
   timer = setTimeout(poll, pause);
 }

@@ -1,5 +1,5 @@
-// What time it is at the server, by what it says. The browser's clock may be wrong by hours, or be set while the page is open;
-// so time is measured by performance.now(), which nobody sets.
+// The server's time, from its `date` headers. The browser's clock may be wrong by hours, or be set while the page is open,
+// so time is measured by performance.now(), which cannot be set.
 //
 // Each answer bounds the difference of the two clocks: it was stamped after the request was sent and before it arrived. The bounds
 // of many answers narrow to a fraction of the second that a `date` header is good for.
@@ -21,7 +21,7 @@ export function learn(stamp, precision, sent, received) {
   if (least > most) [least, most] = [low, high];
 }
 
-/** The time at the server in milliseconds, or null as long as it has not said any. */
+/** The server's time in milliseconds, or null before its first answer. */
 export function now() {
   return least === -Infinity ? null : performance.now() + (least + most) / 2;
 }

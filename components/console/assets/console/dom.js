@@ -1,4 +1,4 @@
-// Making and updating elements. Text from anywhere goes through here, as text, never as markup.
+// Creates and updates elements. All text is inserted here, as text and never as markup.
 
 /** The element with this id. */
 export const $ = (id) => document.getElementById(id);
@@ -13,10 +13,10 @@ export function element(name, attributes = {}, ...children) {
   return node;
 }
 
-/** Text that somebody else wrote, kept from changing the direction of what is around it. */
+/** Text from users, isolated so that it cannot change the direction of the text around it. */
 export const foreign = (text, attributes = {}) => element('bdi', { class: 'foreign', ...attributes }, text);
 
-/** Sets a text only if it is another: what is not touched keeps selection and focus, and is not read out again. */
+/** Sets a text only if it differs: an element that is not touched keeps selection and focus, and is not read out again. */
 export function write(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }

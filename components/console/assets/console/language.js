@@ -1,4 +1,4 @@
-// Which language the page speaks, and how it says things in it.
+// The language of the page, and how texts, numbers and dates are written in it.
 
 import { foreign } from './dom.js';
 import { keep, recall } from './storage.js';
@@ -53,7 +53,7 @@ export function say(node, key, filled = {}) {
   fill(node);
 }
 
-/** Has it say nothing. */
+/** Empties the text of an element. */
 export function hush(node) {
   delete node.dataset.t;
   shown.delete(node);
@@ -89,7 +89,7 @@ export function money(amount, currency) {
   return new Intl.NumberFormat(locale(), { style: 'currency', currency }).format(amount / 10 ** digits(currency));
 }
 
-/** A moment as people here write it. */
+/** A date and time in the format of the locale. */
 export function moment(time, seconds = true) {
   const timeStyle = seconds ? 'medium' : 'short';
   return new Intl.DateTimeFormat(locale(), { dateStyle: 'short', timeStyle }).format(new Date(time));

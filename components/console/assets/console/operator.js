@@ -1,4 +1,4 @@
-// The operator's part. The token is kept in this variable and nowhere else.
+// The operator's view. The token is kept in this variable and nowhere else.
 
 import { Refusal, Unreachable, freshKey, insist, send } from './api.js';
 import { $, arrange, element, foreign, write } from './dom.js';
@@ -11,7 +11,7 @@ const STATUSES = ['placing', 'pending', 'paid', 'cancelled', 'expired', 'rejecte
 const PAGE = 20;
 /** A page may be empty and yet have a next one: so many are looked through before asking the operator. */
 const EMPTY_PAGES = 5;
-/** What an HTTP header can carry; a token of anything else is wrong for sure. */
+/** The characters that an HTTP header can have; a token with any other character is wrong. */
 const SENDABLE = /^[\x20-\x7e]+$/;
 
 let token = null;
@@ -109,7 +109,7 @@ function refused(place, refusal) {
 
 // Adjusting stock and adding items.
 
-/** Has a form do its work once for each press, and say what came of it. */
+/** Submits a form once for each press of its button, and shows the result. */
 function form(id, work) {
   const node = $(id);
   const error = node.querySelector('.error');
@@ -149,7 +149,7 @@ function form(id, work) {
 
 const typed = (node) => JSON.stringify([...node.querySelectorAll('input, select')].map((field) => field.value));
 
-/** Something in a form that is not sent as it is. */
+/** An invalid field of a form, which is not sent. */
 class Mistake extends Error {
   constructor(field, key, values = {}) {
     super(key);
@@ -270,7 +270,7 @@ function bookRow(id) {
 let orders = [];
 let next = null;
 const orderRows = new Map();
-/** Of several requests on their way only the last one's answer counts. */
+/** The number of the last request: answers to earlier ones are ignored. */
 let asked = 0;
 
 async function showOrders(cursor = null) {
