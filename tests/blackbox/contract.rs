@@ -16,6 +16,20 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
 /// Header fields that HTTP has of itself.
 const OF_HTTP: [&str; 5] = ["connection", "content-type", "date", "keep-alive", "transfer-encoding"];
 
+/// Every path of the document, with the methods that it takes beside OPTIONS, sorted.
+pub fn routes(order_id: &str, item_id: &str) -> Vec<(String, Vec<&'static str>)> {
+    let methods = |path: &Value| {
+        let has = |method: &str| path.get(method).is_some();
+        let methods = [("GET", "get"), ("HEAD", "get"), ("POST", "post"), ("PUT", "put")];
+        methods.into_iter().filter(|(_, member)| has(member)).map(|(method, _)| method).collect()
+    };
+    let path = |path: &String| path.replace("{order_id}", order_id).replace("{item_id}", item_id);
+    let paths = DOCUMENT["paths"].as_object().expect("there are paths");
+    // The root has no form with a slash at the end.
+    let paths = paths.iter().filter(|(template, _)| *template != "/");
+    paths.map(|(template, operations)| (path(template), methods(operations))).collect()
+}
+
 /// What an answer has that the document does not say, or lacks that it says.
 pub fn defects(answer: &Answer) -> Vec<String> {
     defects_by(&DOCUMENT, answer)

@@ -4,29 +4,10 @@ use harness::Method;
 use serde_json::json;
 
 use crate::client::{Shop, fresh};
+use crate::contract::routes;
 use crate::envelope::{Answer, methods};
 use crate::server::{with_own_server, with_shop};
 use crate::shapes::Status;
-
-/// Every route of the contract, with the methods it takes, without OPTIONS.
-fn routes(order_id: &str, item_id: &str) -> Vec<(String, &'static [&'static str])> {
-    vec![
-        ("/orders".to_owned(), &["GET", "HEAD", "POST"]),
-        (format!("/orders/{order_id}"), &["GET", "HEAD"]),
-        (format!("/orders/{order_id}/pay"), &["POST"]),
-        (format!("/orders/{order_id}/cancel"), &["POST"]),
-        (format!("/orders/{order_id}/history"), &["GET", "HEAD"]),
-        ("/inventory".to_owned(), &["GET", "HEAD"]),
-        (format!("/inventory/{item_id}"), &["GET", "HEAD", "PUT"]),
-        (format!("/inventory/{item_id}/adjustments"), &["POST"]),
-        (format!("/inventory/{item_id}/history"), &["GET", "HEAD"]),
-        ("/books".to_owned(), &["GET", "HEAD"]),
-        ("/metrics".to_owned(), &["GET", "HEAD"]),
-        ("/openapi.json".to_owned(), &["GET", "HEAD"]),
-        ("/health".to_owned(), &["GET", "HEAD"]),
-        ("/ready".to_owned(), &["GET", "HEAD"]),
-    ]
-}
 
 fn an_order(shop: &Shop) -> (String, String) {
     let item = shop.new_item(10, 1000);

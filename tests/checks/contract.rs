@@ -1,9 +1,12 @@
-//! The files that `cargo run -p contract` makes are up to date, and each manifest routes each path to the component that
-//! serves it.
+//! The files that `cargo run -p contract` makes are up to date, and each manifest routes each path to the component
+//! that serves it.
 
+use std::fs;
 use std::process::Command;
 
 use api::Route;
+use domain::{CustomerId, ItemId, PaymentMethod};
+use serde_json::Value;
 
 use crate::platforms::{manifest, platforms};
 use harness::root;
@@ -29,6 +32,29 @@ fn each_manifest_routes_each_path_to_the_component_that_serves_it() {
             let path = route.path().replace(['{', '}'], "");
             let component = router.best_match(&path).expect("each path has a route");
             assert_eq!(*component.handler(), route.component(), "{target}: {path}");
+        }
+    }
+}
+
+/// What a schema allows is what the domain's parser accepts: the limits of texts are written in both.
+#[test]
+fn the_limits_of_texts_in_the_openapi_document_are_those_of_the_domain() {
+    fn is_valid<T: TryFrom<String>>(text: String) -> bool {
+        T::try_from(text).is_ok()
+    }
+    let parsers: [(&str, &str, fn(String) -> bool); 3] = [
+        ("ItemId", "i", is_valid::<ItemId>),
+        ("CustomerId", "\u{1f980}", is_valid::<CustomerId>),
+        ("PaymentMethod", "m", is_valid::<PaymentMethod>),
+    ];
+    let document = fs::read_to_string(root().join("components/console/assets/openapi.json")).expect("the document");
+    let document: Value = serde_json::from_str(&document).expect("it is JSON");
+    for (name, character, is_valid) in parsers {
+        let schema = &document["components"]["schemas"][name];
+        let limit = |member: &str| usize::try_from(schema[member].as_u64().expect("a limit")).expect("a length");
+        let (least, most) = (limit("minLength"), limit("maxLength"));
+        for (length, expected) in [(least - 1, false), (least, true), (most, true), (most + 1, false)] {
+            assert_eq!(is_valid(character.repeat(length)), expected, "{name} of {length} characters");
         }
     }
 }

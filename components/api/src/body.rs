@@ -1,37 +1,50 @@
 //! Request bodies into types of the domain. All errors of a body are collected, each with its JSON pointer.
 
 use crate::json::{Json, Object};
+#[cfg(feature = "openapi")]
+use crate::openapi::schema;
 use crate::problem::{FieldError, Problem};
 use domain::order::{Lines, LinesError, MAX_LINES, NewOrder};
 use domain::{CustomerId, Delta, InvalidDelta, ItemId, Money, PaymentMethod, Quantity, Stock};
+#[cfg(feature = "openapi")]
+use schemars::JsonSchema;
 
 /// The longest reason for an adjustment, in characters.
 pub(crate) const MAX_REASON_LEN: usize = 256;
 
 /// How an order is paid. An amount, if given, must be the total of the order.
 #[derive(Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "PaymentRequest"))]
 pub(crate) struct Payment {
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::PaymentMethod", skip_serializing_if = "Option::is_none"))]
     pub(crate) method: Option<PaymentMethod>,
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Money", skip_serializing_if = "Option::is_none"))]
     pub(crate) amount: Option<Money>,
 }
 
 /// A new item, or a new price for an existing one. Only a new item takes `on_hand`, which is 0 by default.
 #[derive(Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "ItemRequest"))]
 pub(crate) struct NewItem {
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Money"))]
     pub(crate) unit_price: Money,
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Stock", skip_serializing_if = "Option::is_none"))]
     pub(crate) on_hand: Option<Stock>,
 }
 
 /// A change of stock.
 #[derive(Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "AdjustmentRequest"))]
 pub(crate) struct Adjustment {
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Delta"))]
     pub(crate) delta: Delta,
     /// Empty by default.
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Reason", skip_serializing_if = "String::is_empty"))]
     pub(crate) reason: String,
 }
 
-/// Reads the body of `POST /orders`: `{"items":[{"item_id":"item1","quantity":2}],"customer_id":"…"}`, or for a single line
-/// `{"item_id":"item1","quantity":2,"customer_id":"…"}`.
+/// Reads the body of `POST /orders`: `{"items":[{"item_id":"item1","quantity":2}],"customer_id":"…"}`, or short, for one
+/// line, `{"item_id":"item1","quantity":2,"customer_id":"…"}`.
 pub(crate) fn order(json: &[u8]) -> Result<NewOrder, Problem> {
     read(json, |object| {
         let short = !object.has("items");
@@ -187,6 +200,59 @@ fn whole<T: TryFrom<u64, Error: ToString>>(value: &Json) -> Result<T, String> {
     let number = if let Json::Whole(number) = value { u64::try_from(*number).ok() } else { None };
     // u64::MAX is out of range for every `T`, so it stands for all values that are no u64.
     T::try_from(number.unwrap_or(u64::MAX)).map_err(|error| error.to_string())
+}
+
+/// One item of an order to be placed.
+#[cfg(feature = "openapi")]
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "the schema of what `order` reads")]
+struct OrderRequestLine {
+    #[schemars(with = "schema::ItemId")]
+    item_id: ItemId,
+    #[schemars(with = "schema::Quantity")]
+    quantity: Quantity,
+}
+
+/// An order with any number of lines. Lines of the same item are added up; the sum must be a quantity too.
+#[cfg(feature = "openapi")]
+#[derive(JsonSchema)]
+#[schemars(title = "Several lines")]
+#[expect(dead_code, reason = "the schema of what `order` reads")]
+struct OrderRequestLong {
+    #[schemars(extend("minItems" = 1, "maxItems" = MAX_LINES))]
+    items: Vec<OrderRequestLine>,
+    #[schemars(with = "schema::CustomerId", skip_serializing_if = "Option::is_none")]
+    customer_id: Option<CustomerId>,
+}
+
+/// An order with one line, written short.
+#[cfg(feature = "openapi")]
+#[derive(JsonSchema)]
+#[schemars(title = "One line")]
+#[expect(dead_code, reason = "the schema of what `order` reads")]
+struct OrderRequestShort {
+    #[schemars(with = "schema::ItemId")]
+    item_id: ItemId,
+    #[schemars(with = "schema::Quantity")]
+    quantity: Quantity,
+    #[schemars(with = "schema::CustomerId", skip_serializing_if = "Option::is_none")]
+    customer_id: Option<CustomerId>,
+}
+
+/// The body of `POST /orders`.
+#[cfg(feature = "openapi")]
+pub(crate) enum OrderRequest {}
+
+#[cfg(feature = "openapi")]
+impl JsonSchema for OrderRequest {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "OrderRequest".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let forms = [generator.subschema_for::<OrderRequestLong>(), generator.subschema_for::<OrderRequestShort>()];
+        schemars::json_schema!({ "description": "What a customer wants.", "oneOf": forms })
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use http::StatusCode;
 
-/// Makes the enum and what belongs to each of its codes. The comment of a code is its description in the OpenAPI document.
+/// Makes the enum and what belongs to each of its codes. The comment of a code is its description in the OpenAPI
+/// document.
 macro_rules! codes {
     ($(
         $(#[doc = $description:literal])+
@@ -41,6 +42,11 @@ macro_rules! codes {
                 }
             }
 
+            /// The description in the OpenAPI document, in lines.
+            #[cfg(feature = "openapi")]
+            pub(crate) const fn description(self) -> &'static str {
+                match self { $(Self::$code => concat!($($description),+),)+ }
+            }
         }
     };
 }
@@ -82,8 +88,8 @@ codes! {
     AmountMismatch = UNPROCESSABLE_ENTITY, "amount_mismatch", "Amount mismatch";
     /// A record that this request needs cannot be read. It was left as it is; the log says which.
     UnreadableRecord = INTERNAL_SERVER_ERROR, "unreadable_record", "Unreadable record";
-    /// Too many concurrent requests for the same item or order, or an item has as many unpaid orders as its record can hold:
-    /// then `item_id` says which. Sending the request again is safe.
+    /// Too many concurrent requests for the same item or order, or an item has as many unpaid orders as its record can
+    /// hold: then `item_id` says which. Sending the request again is safe.
     Busy = SERVICE_UNAVAILABLE, "busy", "Busy", retry after "1";
     /// The store did not answer. Sending the request again is safe: with an idempotency key, if it had one.
     StoreUnavailable = SERVICE_UNAVAILABLE, "store_unavailable", "Store unavailable", retry after "5";

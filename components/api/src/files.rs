@@ -57,6 +57,47 @@ fn takes_gzip(headers: &Headers) -> bool {
     headers.all(header::ACCEPT_ENCODING).flat_map(|value| value.split(|byte| *byte == b',')).any(gzip)
 }
 
+/// The pages, for the OpenAPI document.
+#[cfg(feature = "openapi")]
+pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::Operation>> {
+    use serde_json::json;
+
+    use crate::openapi::operation::{Answer, Example, Operation};
+    use crate::openapi::{FILE_HEADERS, schema};
+
+    let page = |path, id, about| {
+        let page = Operation::at(path, "get", id, "pages", about).parameters(["IfNoneMatch"]);
+        page.shared([(304, "FileNotModified")])
+    };
+    let beginning = json!({
+        "openapi": "3.1.1",
+        "info": { "title": "Orders that hold", "version": env!("CARGO_PKG_VERSION") },
+        "paths": {},
+        "components": {}
+    });
+    Ok(vec![
+        page(
+            "/",
+            "getConsole",
+            ["The console", "A page to order, and to run the shop. Its files are below `/console/`."],
+        )
+        .shared([(200, "Page")]),
+        page(
+            "/docs",
+            "getDocs",
+            ["These pages", "This document in Swagger UI, to try everything out. The files are below `/docs/`."],
+        )
+        .shared([(200, "Page")]),
+        page("/openapi.json", "getOpenApi", ["This document", "The contract of the shop, OpenAPI 3.1."]).answers(
+            Answer::new(200, "This document.").headers(FILE_HEADERS).json::<schema::Document>([Example::new(
+                "Document",
+                "The beginning of this document",
+                beginning,
+            )?]),
+        ),
+    ])
+}
+
 #[cfg(test)]
 mod tests {
     use http::{Method, StatusCode, header};

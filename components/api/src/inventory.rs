@@ -2,10 +2,14 @@
 
 use domain::{Currency, Environment, ItemId, ItemView, Money, PutOutcome, Shop, Store};
 use http::{StatusCode, header};
+#[cfg(feature = "openapi")]
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::body;
+#[cfg(feature = "openapi")]
+use crate::openapi::schema;
 use crate::orders::REPLAYED;
 use crate::problem::{FieldError, Problem};
 use crate::reply::Reply;
@@ -83,25 +87,34 @@ pub(crate) fn item_id(text: &str) -> Result<ItemId, Problem> {
 
 /// An item as it is now.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "Item"))]
 struct ItemJson<'a> {
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::ItemId"))]
     item_id: &'a ItemId,
     /// Units in stock, those reserved for orders included.
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Stock"))]
     on_hand: u64,
     /// Units held for orders.
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Stock"))]
     reserved: u64,
     /// Units that can be ordered.
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Stock"))]
     available: u64,
     /// The price of one unit, in minor units of the currency.
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Money"))]
     unit_price: Money,
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Currency"))]
     currency: &'a Currency,
 }
 
 /// All items, in the order of their ids.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "ItemList"))]
 struct ItemsJson<'a> {
     items: Vec<ItemJson<'a>>,
     /// Items whose records cannot be read. Absent if there are none.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[cfg_attr(feature = "openapi", schemars(with = "Vec<schema::ItemId>", length(min = 1)))]
     unreadable_items: &'a [ItemId],
 }
 
@@ -114,4 +127,179 @@ fn item<'a>(view: &'a ItemView, currency: &'a Currency) -> ItemJson<'a> {
         unit_price: view.unit_price,
         currency,
     }
+}
+
+/// The operations that this module serves, and health, which `respond` answers, for the OpenAPI document.
+#[cfg(feature = "openapi")]
+pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::Operation>> {
+    use domain::Error;
+    use serde_json::from_value;
+
+    use crate::code::Code;
+    use crate::openapi::operation::{Answer, Example, Operation};
+    use crate::request::invalid_idempotency_key;
+
+    let currency: Currency = from_value("CNY".into())?;
+    let view = |id: &str, on_hand: u64, unit_price: u64| {
+        let (item_id, unit_price) = (from_value(id.into())?, from_value(unit_price.into())?);
+        Ok::<_, serde_json::Error>(ItemView { item_id, on_hand, reserved: 0, available: on_hand, unit_price })
+    };
+    let example = |name, summary, view: ItemView| Example::new(name, summary, item(&view, &currency));
+    let preset = [view("item1", 100, 1000)?, view("item2", 50, 2000)?, view("item3", 75, 1500)?];
+    let all = preset.iter().map(|view| item(view, &currency)).collect();
+    let new_item = |body: &[u8]| body::item(body).err().unwrap_or_else(Problem::body_incomplete);
+    let adjustment = |body: &[u8]| body::adjustment(body).err().unwrap_or_else(Problem::body_incomplete);
+    let teapot = || from_value::<ItemId>("teapot".into());
+    let list = Operation::new(
+        Route::Items,
+        Verb::Get,
+        "listItems",
+        "inventory",
+        ["List all items", "What there is, what can be ordered, and what it costs."],
+    )
+    .conditional()
+    .answers(
+        Answer::new(200, "All items.")
+            .headers(["ETag"])
+            .json::<ItemsJson<'static>>([Example::new(
+                "Items",
+                "A new shop",
+                ItemsJson { items: all, unreadable_items: &[] },
+            )?])
+            .links(["GetFirstItem"]),
+    )
+    .writes();
+    let show =
+        Operation::new(Route::Item(""), Verb::Get, "getItem", "inventory", ["Show an item", "The item as it now is."])
+            .conditional()
+            .answers(Answer::new(200, "The item.").headers(["ETag"]).json::<ItemJson<'static>>([example(
+                "Item1",
+                "An item",
+                view("item1", 100, 1000)?,
+            )?]))
+            .shared([(404, "ItemNotFound")])
+            .reads();
+    let put = Operation::new(
+        Route::Item(""),
+        Verb::Put,
+        "putItem",
+        "inventory",
+        [
+            "Create an item, or give it another price",
+            "Creates the item if it is not there. Otherwise the price is for orders from now on; those that are placed keep \
+             theirs. It can be sent again without `on_hand`.",
+        ],
+    )
+    .operator()
+    .body::<body::NewItem>(
+        true,
+        [
+            Example::new("NewItem", "A new item with stock", json!({ "unit_price": 8800, "on_hand": 12 }))?,
+            Example::new("NewPrice", "A new price", json!({ "unit_price": 9900 }))?,
+        ],
+    )
+    .answers(
+        Answer::new(200, "The item has this price now.")
+            .json::<ItemJson<'static>>([example("ItemPriced", "With another price", view("teapot", 12, 9900)?)?]),
+    )
+    .answers(
+        Answer::new(201, "The item is new.")
+            .headers(["ItemLocation"])
+            .json::<ItemJson<'static>>([example("ItemNew", "A new item", view("teapot", 12, 8800)?)?])
+            .links(["GetItem", "PutItem", "AdjustItem", "GetItemHistory"]),
+    )
+    .answers(Answer::problem(
+        "The item is there already, and `on_hand` was given.",
+        &[Code::ItemExists],
+        [Example::problem("ItemExists", "Stock for an item that is there", Error::ItemExists(teapot()?))?],
+    ))
+    .answers(Answer::problem(
+        "The item is wrong, or its id.",
+        &[Code::InvalidRequest],
+        [
+            Example::problem("ItemInvalid", "An item without a price", new_item(b"{}"))?,
+            Example::problem(
+                "ItemIdInvalid",
+                "A name that no item can have",
+                new_item_id("no item").err().unwrap_or_else(Problem::no_such_item),
+            )?,
+        ],
+    ))
+    .writes();
+    let adjust = Operation::new(
+        Route::Adjustments(""),
+        Verb::Post,
+        "adjustItem",
+        "inventory",
+        [
+            "Adjust the stock of an item",
+            "Adds to what is on hand, or takes from it, but never what is promised to orders. With an idempotency key the \
+             request can be sent again, while it is among the last 64 adjustments of the item.",
+        ],
+    )
+    .operator()
+    .parameters(["IdempotencyKey"])
+    .body::<body::Adjustment>(
+        true,
+        [
+            Example::new("Loss", "Three are taken", json!({ "delta": -3, "reason": "damaged" }))?,
+            Example::new("Delivery", "Five are added", json!({ "delta": 5, "reason": "delivery" }))?,
+        ],
+    )
+    .answers(
+        Answer::new(200, "The item as it now is.")
+            .headers(["IdempotentReplayed"])
+            .json::<ItemJson<'static>>([example("ItemAdjusted", "Three were taken", view("teapot", 9, 9900)?)?])
+            .links(["GetItem", "GetItemHistory"]),
+    )
+    .shared([(404, "ItemNotFound")])
+    .answers(Answer::problem(
+        "Less would be left than is promised to orders.",
+        &[Code::InsufficientStock],
+        [Example::problem(
+            "AdjustmentInsufficientStock",
+            "More is taken than is there",
+            Error::InsufficientStock { item_id: teapot()?, available: 9, requested: 100 },
+        )?],
+    ))
+    .answers(Answer::problem(
+        "The adjustment or the idempotency key is wrong.",
+        &[Code::InvalidRequest, Code::IdempotencyKeyReused],
+        [
+            Example::problem("AdjustmentInvalid", "By nothing", adjustment(br#"{"delta":0}"#))?,
+            Example::problem("IdempotencyKeyInvalid", "A key of two words", invalid_idempotency_key())?,
+            Example::problem(
+                "IdempotencyKeyReused",
+                "Another request under the same key",
+                Error::IdempotencyKeyReused,
+            )?,
+        ],
+    ))
+    .writes();
+    let health = Operation::new(
+        Route::Health,
+        Verb::Get,
+        "getHealth",
+        "operations",
+        ["Whether the process answers", "It does. Nothing else is looked at."],
+    )
+    .answers(Answer::new(200, "The process answers.").json::<schema::Health>([Example::new(
+        "HealthOk",
+        "The process answers",
+        json!({ "status": "ok" }),
+    )?]));
+    let ready = Operation::new(
+        Route::Ready,
+        Verb::Get,
+        "getReadiness",
+        "operations",
+        ["Whether the shop can sell", "Tries on scratch keys whether the store is there and really is atomic."],
+    )
+    .answers(Answer::new(200, "The store is in order.").json::<schema::Readiness>([Example::new(
+        "Ready",
+        "The store is in order",
+        json!({ "status": "ready" }),
+    )?]))
+    .shared([(503, "StoreUnavailable")]);
+    Ok(vec![list, show, put, adjust, health, ready])
 }

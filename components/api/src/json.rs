@@ -1,5 +1,5 @@
-//! JSON values as requests use them: integers, strings, arrays and objects. A duplicate key in an object is refused, since
-//! JSON libraries differ in which of its values they keep.
+//! JSON values as requests use them: integers, strings, arrays and objects. A duplicate key in an object is refused,
+//! since JSON libraries differ in which of its values they keep.
 
 use std::collections::BTreeMap;
 use std::fmt;

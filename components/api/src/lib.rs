@@ -3,7 +3,9 @@
 //! [`respond`] does what is the same for every request. A component passes it a handler: [`orders::handle`],
 //! [`inventory::handle`], [`payments::handle`] or [`reports::handle`]. [`respond_with_files`] serves files.
 //!
-//! Two tables say what there is: [`Route`] has the paths and methods, [`Code`] the errors.
+//! Two tables say what there is: [`Route`] has the paths and methods, [`Code`] the errors. With the feature `openapi`,
+//! which no component enables, `openapi::document` makes the OpenAPI document of both, of the types that are served,
+//! and of the description of each operation next to its handler.
 
 mod body;
 mod code;
@@ -13,6 +15,8 @@ pub mod inventory;
 mod json;
 mod listing;
 mod log;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 pub mod orders;
 pub mod payments;
 mod problem;

@@ -2,8 +2,12 @@
 
 use domain::{Cursor, Environment, InvalidCursor, MAX_LISTED, OrderId, OrderPage, OrderView, Shop, Status, Store};
 use http::{StatusCode, header};
+#[cfg(feature = "openapi")]
+use schemars::JsonSchema;
 use serde::Serialize;
 
+#[cfg(feature = "openapi")]
+use crate::openapi::schema;
 use crate::orders::OrderJson;
 use crate::problem::{FieldError, Problem};
 use crate::reply::Reply;
@@ -32,16 +36,21 @@ pub(crate) const FORMATS: [(&str, Format); 3] =
 
 /// Some of the orders, newest first.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "OrderPage"))]
 struct PageJson<'a> {
+    #[cfg_attr(feature = "openapi", schemars(extend("maxItems" = MAX_LISTED)))]
     orders: Vec<OrderJson<'a>>,
     /// The `cursor` of the next page, or null on the last one.
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<schema::Cursor>"))]
     next: Option<String>,
     /// Orders of this page that cannot be shown, since one of their records cannot be read. Absent if there are none.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[cfg_attr(feature = "openapi", schemars(with = "Vec<schema::OrderId>", length(min = 1)))]
     unreadable_orders: &'a [OrderId],
     /// How many entries of the list cannot be read; each has the orders that were placed at one moment. Absent if there
     /// are none.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::PositiveCount"))]
     unreadable_entries: Option<usize>,
 }
 
@@ -118,7 +127,7 @@ fn reply(page: &OrderPage, format: Format) -> Reply {
 }
 
 /// An order as a row of CSV (RFC 4180).
-fn row(OrderView { order, status, payment, .. }: &OrderView) -> String {
+fn row(OrderView { order, status, payment }: &OrderView) -> String {
     let items: Vec<_> = order.lines().iter().map(|line| format!("{} {}", line.quantity, line.item_id)).collect();
     let customer = order.customer_id.as_ref().map(|id| quoted(id.as_str())).unwrap_or_default();
     let method = payment.as_ref().map(|payment| payment.method.to_string()).unwrap_or_default();
@@ -128,11 +137,70 @@ fn row(OrderView { order, status, payment, .. }: &OrderView) -> String {
     format!("{id},{status},{placed_at},{expires_at},{customer},{items},{total},{currency},{method},{paid_at}\r\n")
 }
 
-/// A text of a customer's as a field. A spreadsheet takes some texts for formulas, and does what they say: an apostrophe
-/// before them keeps it from that.
+/// A text of a customer's as a field. A spreadsheet takes some texts for formulas, and does what they say: an
+/// apostrophe before them keeps it from that.
 fn quoted(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
     format!("\"{}{}\"", if formula { "'" } else { "" }, text.replace('"', "\"\""))
+}
+
+/// The operation that this module serves, for the OpenAPI document.
+#[cfg(feature = "openapi")]
+pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::Operation>> {
+    use crate::code::Code;
+    use crate::openapi::operation::{Answer, Content, Example, Operation};
+    use crate::orders::examples;
+    use crate::route::{Route, Verb};
+
+    let mut page = OrderPage::default();
+    page.orders.extend([examples::of_anna(Status::Cancelled)?, examples::paid()?]);
+    page.next = "536dcd17af9c50f30e68077823b6a66a-1-1".parse().ok();
+    let text = |format| String::from_utf8_lossy(&reply(&page, format).body).into_owned();
+    let json: serde_json::Value = serde_json::from_str(&text(Format::Json))?;
+    let invalid = |name: &str, detail: String| Problem::invalid(vec![FieldError::parameter(name, detail)]);
+    Ok(vec![
+        Operation::new(
+            Route::Orders,
+            Verb::Get,
+            "listOrders",
+            "orders",
+            [
+                "List orders",
+                "All orders, or those of one status, newest first, page by page. Each page costs a bounded number of reads: \
+                 so it may hold fewer orders than `limit` and yet have a next one. Unknown parameters are refused.",
+            ],
+        )
+        .operator()
+        .parameters(["Status", "Limit", "Cursor", "Format"])
+        .answers(
+            Answer::new(200, "A page of orders, in the format that was asked for.")
+                .headers(["Link"])
+                .json::<PageJson<'static>>([Example::new("OrdersJson", "A page, and there may be more", json)?])
+                .content(Content::new::<schema::Text>(
+                    "text/csv",
+                    [Example::new("OrdersCsv", "With a line of names (RFC 4180)", text(Format::Csv))?],
+                ))
+                .content(Content::new::<schema::OrderLines>(
+                    "application/x-ndjson",
+                    [Example::new("OrdersNdjson", "An order a line", text(Format::Lines))?],
+                ))
+                .links(["GetFirstOrder", "ListNextOrders"]),
+        )
+        .answers(Answer::problem(
+            "A parameter is wrong or unknown.",
+            &[Code::InvalidRequest],
+            [
+                Example::problem("CursorInvalid", "A made-up cursor", invalid("cursor", InvalidCursor.to_string()))?,
+                Example::problem("LimitInvalid", "No orders on a page", invalid("limit", limit_expected()))?,
+                Example::problem(
+                    "ParameterUnknown",
+                    "A parameter that there is not",
+                    invalid("sort", format!("must be one of {}", PARAMETERS.join(", "))),
+                )?,
+            ],
+        ))
+        .reads(),
+    ])
 }
 
 #[cfg(test)]

@@ -20,3 +20,59 @@ pub async fn handle<S: Store, E: Environment>(
     let view = shop.pay(order_id(id)?, method.unwrap_or_else(PaymentMethod::unspecified), amount).await?;
     Ok(Reply::json(StatusCode::OK, &OrderJson::from(&view)))
 }
+
+/// The operation that this module serves, for the OpenAPI document.
+#[cfg(feature = "openapi")]
+pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::Operation>> {
+    use domain::{Error, Status};
+    use serde_json::{from_value, json};
+
+    use crate::code::Code;
+    use crate::openapi::operation::{Answer, Example, Operation};
+    use crate::orders::examples::order_paid;
+
+    let mismatch = Error::AmountMismatch { total: from_value(2000.into())?, given: from_value(1.into())? };
+    let wrong = body::payment(br#"{"amount":"much"}"#).err().unwrap_or_else(Problem::body_incomplete);
+    Ok(vec![
+        Operation::new(
+            Route::Pay(""),
+            Verb::Post,
+            "payOrder",
+            "payments",
+            [
+                "Pay an order",
+                "The moment of sale. It can be sent again: what is paid stays paid, once. It needs no idempotency key.",
+            ],
+        )
+        .body::<Payment>(
+            false,
+            [
+                Example::new("PayCard", "By card, if the total is 20.00", json!({ "method": "card", "amount": 2000 }))?,
+                Example::new("PayAnything", "Whatever it costs", json!({}))?,
+            ],
+        )
+        .answers(
+            Answer::new(200, "The order is paid.")
+                .json::<OrderJson<'static>>([order_paid()?])
+                .links(["GetOrder", "GetOrderHistory"]),
+        )
+        .shared([(404, "OrderNotFound")])
+        .answers(Answer::problem(
+            "The order is not pending.",
+            &[Code::OrderNotPayable],
+            [
+                Example::problem("OrderNotPayable", "Cancelled", Error::OrderNotPayable(Status::Cancelled))?,
+                Example::problem("OrderNotPayableExpired", "Expired", Error::OrderNotPayable(Status::Expired))?,
+            ],
+        ))
+        .answers(Answer::problem(
+            "The payment is wrong. The order is as it was.",
+            &[Code::AmountMismatch, Code::InvalidRequest],
+            [
+                Example::problem("AmountMismatch", "Not the total", mismatch)?,
+                Example::problem("PaymentInvalid", "An amount that is none", wrong)?,
+            ],
+        ))
+        .writes(),
+    ])
+}

@@ -146,8 +146,8 @@ impl Problem {
         self.0.code
     }
 
-    /// Whether it states a fact about a record that must still hold when the store fails over to a replica. That there is
-    /// too little of an item, or that a record does not exist, may change at any moment.
+    /// Whether it states a fact about a record that must still hold when the store fails over to a replica. That there
+    /// is too little of an item, or that a record does not exist, may change at any moment.
     pub(crate) fn is_lasting(&self) -> bool {
         use Code::{IdempotencyKeyReused, ItemExists, OrderNotCancellable, OrderNotPayable};
         matches!(self.0.code, OrderNotPayable | OrderNotCancellable | IdempotencyKeyReused | ItemExists)

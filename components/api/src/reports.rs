@@ -2,14 +2,20 @@
 
 use std::fmt::Write as _;
 
+#[cfg(feature = "openapi")]
+use domain::item::REMEMBERED_ADJUSTMENTS;
 use domain::{
     AdjustmentRecord, Environment, ItemHistory, ItemId, ItemList, OrderEvent, OrderHistory, OrderId, Shop, Status,
     StockReport, Store,
 };
 use http::StatusCode;
+#[cfg(feature = "openapi")]
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::inventory::item_id;
+#[cfg(feature = "openapi")]
+use crate::openapi::schema;
 use crate::orders::order_id;
 use crate::problem::Problem;
 use crate::reply::Reply;
@@ -58,18 +64,26 @@ pub async fn handle<S: Store, E: Environment>(
 
 /// The events of an order, oldest first.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "OrderHistory"))]
 struct OrderHistoryJson {
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::OrderId"))]
     order_id: OrderId,
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::OrderStatus"))]
     status: Status,
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1)))]
     events: Vec<OrderEventJson>,
 }
 
 /// An event in the life of an order.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "OrderEvent"))]
 struct OrderEventJson {
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Time"))]
     at: String,
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::OrderEventName"))]
     event: OrderEvent,
     /// The event in English, for people.
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1)))]
     text: String,
 }
 
@@ -98,22 +112,32 @@ impl From<&OrderHistory> for OrderHistoryJson {
 
 /// The last adjustments of an item, newest first.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "ItemHistory"))]
 struct ItemHistoryJson<'a> {
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::ItemId"))]
     item_id: &'a ItemId,
+    #[cfg_attr(feature = "openapi", schemars(extend("maxItems" = REMEMBERED_ADJUSTMENTS)))]
     events: Vec<AdjustmentJson>,
     /// How many of the last adjustments are missing here, since their records cannot be read. Absent if there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::PositiveCount"))]
     unreadable_events: Option<usize>,
 }
 
 /// An adjustment of stock.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "ItemEvent"))]
 struct AdjustmentJson {
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Time"))]
     at: String,
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Adjusted"))]
     event: &'static str,
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Delta"))]
     delta: i64,
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Reason"))]
     reason: String,
     /// The adjustment in English, for people.
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1)))]
     text: String,
 }
 
@@ -127,25 +151,34 @@ impl From<AdjustmentRecord> for AdjustmentJson {
 
 /// The accounts of all items.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "Books"))]
 struct BooksJson<'a> {
     items: Vec<AccountJson<'a>>,
     /// Whether every item is balanced and can be read.
     balanced: bool,
     /// Items whose records cannot be read. Absent if there are none.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[cfg_attr(feature = "openapi", schemars(with = "Vec<schema::ItemId>", length(min = 1)))]
     unreadable_items: &'a [ItemId],
 }
 
 /// The account of an item.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "BooksItem"))]
 struct AccountJson<'a> {
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::ItemId"))]
     item_id: &'a ItemId,
     /// The initial stock and the sum of all adjustments.
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Count"))]
     received: u64,
     /// Units of paid orders.
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Count"))]
     sold: u64,
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Stock"))]
     on_hand: u64,
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Stock"))]
     reserved: u64,
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Stock"))]
     available: u64,
     /// Whether `received` is the sum of `on_hand` and `sold`, and `reserved` at most `on_hand`.
     balanced: bool,
@@ -202,4 +235,108 @@ fn metrics(ItemList { items: accounts, unreadable }: &ItemList<StockReport>) -> 
 
 fn count(holds: usize) -> u64 {
     u64::try_from(holds).unwrap_or(u64::MAX)
+}
+
+/// The operations that this module serves, for the OpenAPI document.
+#[cfg(feature = "openapi")]
+pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::Operation>> {
+    use domain::{HoldCount, ItemView};
+    use serde_json::from_value;
+
+    use crate::openapi::operation::{Answer, Content, Example, Operation};
+    use crate::orders::examples;
+
+    let (placed, paid) = (1_795_644_185_493_u64.into(), 1_795_644_185_642_u64.into());
+    let order_events = vec![(placed, OrderEvent::Placed), (paid, OrderEvent::Paid)];
+    let order_history = OrderHistory { view: examples::paid()?, events: order_events };
+    let teapot: ItemId = from_value("teapot".into())?;
+    let loss = AdjustmentRecord {
+        at: 1_795_644_185_119_u64.into(),
+        delta: -3,
+        reason: "damaged".to_owned(),
+        item_id: Some(teapot.clone()),
+    };
+    let item_history =
+        ItemHistoryJson { item_id: &teapot, events: vec![AdjustmentJson::from(loss)], unreadable_events: None };
+    let report = |id: &str, [received, sold, reserved]: [u64; 3], unit_price: u64| {
+        let on_hand = received.saturating_sub(sold);
+        let view = ItemView {
+            item_id: from_value(id.into())?,
+            on_hand,
+            reserved,
+            available: on_hand.saturating_sub(reserved),
+            unit_price: from_value(unit_price.into())?,
+        };
+        let holds = HoldCount { all: usize::from(reserved > 0), looked_at: usize::from(reserved > 0), decided: 0 };
+        Ok::<_, serde_json::Error>(StockReport { view, received, sold, balanced: true, holds })
+    };
+    let reports = vec![
+        report("item1", [100, 2, 1], 1000)?,
+        report("item2", [47, 0, 0], 2000)?,
+        report("item3", [75, 0, 0], 1500)?,
+    ];
+    let list = ItemList { items: reports, unreadable: Vec::new() };
+    let accounts = list.items.iter().map(AccountJson::from).collect();
+    let books = BooksJson { items: accounts, balanced: true, unreadable_items: &[] };
+    Ok(vec![
+        Operation::new(
+            Route::OrderHistory(""),
+            Verb::Get,
+            "getOrderHistory",
+            "orders",
+            ["Tell what happened to an order", "When it was placed, and what became of it."],
+        )
+        .answers(Answer::new(200, "What happened, oldest first.").json::<OrderHistoryJson>([Example::new(
+            "OrderHistoryPaid",
+            "Placed, then paid",
+            OrderHistoryJson::from(&order_history),
+        )?]))
+        .shared([(404, "OrderNotFound")])
+        .reads(),
+        Operation::new(
+            Route::ItemHistory(""),
+            Verb::Get,
+            "getItemHistory",
+            "inventory",
+            ["Tell how the stock of an item was adjusted", "The last 64 adjustments, newest first."],
+        )
+        .operator()
+        .answers(Answer::new(200, "The adjustments.").json::<ItemHistoryJson<'static>>([Example::new(
+            "ItemHistoryLoss",
+            "One adjustment",
+            item_history,
+        )?]))
+        .shared([(404, "ItemNotFound")])
+        .reads(),
+        Operation::new(
+            Route::Books,
+            Verb::Get,
+            "getBooks",
+            "operations",
+            ["Show the books", "Whether all goods are accounted for: what was received is on hand or was sold."],
+        )
+        .operator()
+        .answers(Answer::new(200, "The account of each item.").json::<BooksJson<'static>>([Example::new(
+            "BooksBalanced",
+            "Nothing is missing",
+            books,
+        )?]))
+        .writes(),
+        Operation::new(
+            Route::Metrics,
+            Verb::Get,
+            "getMetrics",
+            "operations",
+            [
+                "Show the books to Prometheus",
+                "The same as `/books`, in the text format of Prometheus (`text/plain; version=0.0.4`).",
+            ],
+        )
+        .operator()
+        .answers(Answer::new(200, "The account of each item.").content(Content::new::<schema::Text>(
+            "text/plain",
+            [Example::new("Metrics", "The same", metrics(&list))?],
+        )))
+        .writes(),
+    ])
 }

@@ -109,8 +109,8 @@ impl<'a> RequestContext<'a> {
         }
     }
 
-    /// The values of these query parameters, each given at most once; other parameters are refused. Values are not decoded,
-    /// since no valid value needs percent-encoding.
+    /// The values of these query parameters, each given at most once; other parameters are refused. Values are not
+    /// decoded, since no valid value needs percent-encoding.
     pub(crate) fn parameters<const N: usize>(&self, names: [&str; N]) -> Result<[Option<&'a str>; N], Problem> {
         let mut values = [None; N];
         let mut errors = Vec::new();
@@ -170,7 +170,8 @@ pub(crate) fn invalid_idempotency_key() -> Problem {
     Problem::invalid(vec![FieldError::header(IDEMPOTENCY_KEY.as_str(), reason)])
 }
 
-/// The key in a header value: a structured-field string as in the IETF draft (`"…"`, with `\"` and `\\`), or a bare key.
+/// The key in a header value: a structured-field string as in the IETF draft (`"…"`, with `\"` and `\\`), or a bare
+/// key.
 fn idempotency_key(value: &str) -> Option<String> {
     let mut key = String::new();
     match value.strip_prefix('"') {

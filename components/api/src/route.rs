@@ -112,8 +112,8 @@ fn parameter<'a>(template: &str, path: &'a str) -> Option<&'a str> {
 }
 
 impl Route<'_> {
-    /// Whether an answer has to hold when the store fails over to a replica: that of the state of an order, and of what an
-    /// operator has changed. Stock changes at any moment, so an answer about it promises nothing.
+    /// Whether an answer has to hold when the store fails over to a replica: that of the state of an order, and of what
+    /// an operator has changed. Stock changes at any moment, so an answer about it promises nothing.
     pub(crate) fn is_lasting(self, verb: Verb) -> bool {
         match self {
             Self::Orders

@@ -237,7 +237,7 @@ const MUTANTS: &[Mutant] = &[
             Patch("holds-need-room", Replace("let is_full = false;")),
         ],
     },
-    Mutant { name: "settled_only_beside_a_change", patches: &[FULL_RECORDS_DO_NOT_SETTLE_ALONE] },
+    Mutant { name: "settled_only_with_a_change", patches: &[FULL_RECORDS_DO_NOT_SETTLE_ALONE] },
     Mutant { name: "short_of_stock_and_looks_at_expired_holds_only", patches: &[SHORT_LOOKS_AT_EXPIRED] },
     Mutant {
         name: "creator_of_a_cancelled_order_releases_nothing",
@@ -266,7 +266,7 @@ const MUTANTS: &[Mutant] = &[
     },
     Mutant { name: "answers_that_are_not_confirmed", patches: &[Patch("answers-are-confirmed", Replace("Ok(())"))] },
     Mutant {
-        name: "order_withdrawn_whatever_was_told_of_it",
+        name: "order_withdrawn_although_it_was_told_of",
         patches: &[Patch(
             "told-orders-are-not-withdrawn",
             Replace("let rejected = Ok::<_, Error>(Transition::Done(state.clone()));"),

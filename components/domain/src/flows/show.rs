@@ -12,7 +12,6 @@ use crate::store::Store;
 
 /// An order as a client sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct OrderView {
     /// What was ordered.
     pub order: Order,

@@ -1,0 +1,288 @@
+//! The schemas of problems, and the responses that several operations have.
+
+use domain::{Error, StoreError};
+use schemars::SchemaGenerator;
+use serde_json::{Map, Value, json};
+
+use super::operation::{Answer, Example};
+use super::schema::{ItemId, Money, Stock};
+use crate::code::Code;
+use crate::problem::{MAX_ERRORS, Problem};
+
+/// The component that describes problems with this code.
+pub(crate) fn name(code: Code) -> String {
+    format!("{code:?}Problem")
+}
+
+/// The schemas of all problems, by the names of their components.
+pub(crate) fn schemas(generator: &mut SchemaGenerator) -> Vec<(String, Value)> {
+    let own = Code::ALL.iter().map(|code| (name(*code), schema(*code, generator)));
+    let own: Vec<_> = own.collect();
+    [("Problem".to_owned(), problem()), ("FieldError".to_owned(), field_error())].into_iter().chain(own).collect()
+}
+
+fn problem() -> Value {
+    json!({
+        "description": "Why a request was not done: problem details as of RFC 9457. `code` is for programs, `detail` is for \
+            people and may change.",
+        "type": "object",
+        "properties": {
+            "type": { "type": "string", "format": "uri", "pattern": "^urn:problem-type:[a-z_]+$" },
+            "title": { "type": "string", "minLength": 1 },
+            "status": { "type": "integer", "minimum": 400, "maximum": 599 },
+            "detail": { "type": "string", "minLength": 1 },
+            "code": { "type": "string", "pattern": "^[a-z_]+$" }
+        },
+        "required": ["type", "title", "status", "detail", "code"]
+    })
+}
+
+fn field_error() -> Value {
+    let place = |name: &str, schema: Value, title: &str| {
+        json!({
+            "type": "object",
+            "properties": { name: schema, "detail": { "type": "string", "minLength": 1 } },
+            "required": [name, "detail"],
+            "additionalProperties": false,
+            "title": title
+        })
+    };
+    json!({
+        "description": "One error in a request, and where it is: at a JSON pointer into the body (RFC 6901; the empty one is \
+            the whole body), in a header, or in a parameter of the path or the query.",
+        "oneOf": [
+            place("pointer", json!({ "type": "string", "format": "json-pointer" }), "In the body"),
+            place("header", json!({ "type": "string", "minLength": 1 }), "In a header"),
+            place("parameter", json!({ "type": "string" }), "In a parameter")
+        ]
+    })
+}
+
+fn schema(code: Code, generator: &mut SchemaGenerator) -> Value {
+    let (own, required) = members(code, generator);
+    let mut properties = json!({
+        "type": { "const": format!("urn:problem-type:{}", code.as_str()) },
+        "title": { "const": code.title() },
+        "status": { "const": code.status().as_u16() },
+        "code": { "const": code.as_str() }
+    });
+    if let Some(properties) = properties.as_object_mut() {
+        properties.extend(own);
+    }
+    let mut schema = json!({
+        "description": code.description().trim(),
+        "allOf": [{ "$ref": "#/components/schemas/Problem" }],
+        "type": "object",
+        "properties": properties
+    });
+    if let Some(schema) = schema.as_object_mut() {
+        if !required.is_empty() {
+            schema.insert("required".to_owned(), required.into());
+        }
+        schema.insert("unevaluatedProperties".to_owned(), false.into());
+    }
+    schema
+}
+
+/// The members that only problems with this code have, and which of them are always there. `From<Error> for Problem`
+/// makes them; each of the examples below is compared with its schema.
+fn members(code: Code, generator: &mut SchemaGenerator) -> (Map<String, Value>, Vec<&'static str>) {
+    let item_id = generator.subschema_for::<ItemId>().to_value();
+    let status =
+        |statuses: &[&str]| json!({ "description": "The status of the order.", "type": "string", "enum": statuses });
+    let (members, required): (Vec<(&str, Value)>, Vec<&'static str>) = match code {
+        Code::ItemNotFound | Code::Busy => (vec![("item_id", item_id)], vec![]),
+        Code::InsufficientStock => {
+            let requested =
+                json!({ "type": "integer", "format": "int64", "minimum": 1, "maximum": domain::Stock::MAX });
+            let available = generator.subschema_for::<Stock>().to_value();
+            let members = vec![("item_id", item_id), ("available", available), ("requested", requested)];
+            (members, vec!["item_id", "available", "requested"])
+        }
+        Code::ItemExists => (vec![("item_id", item_id)], vec!["item_id"]),
+        Code::OrderNotPayable => {
+            let status = status(&["placing", "cancelled", "expired", "rejected"]);
+            (vec![("order_status", status)], vec!["order_status"])
+        }
+        Code::OrderNotCancellable => {
+            (vec![("order_status", status(&["paid", "expired", "rejected"]))], vec!["order_status"])
+        }
+        Code::InvalidRequest => {
+            let error = json!({ "$ref": "#/components/schemas/FieldError" });
+            let errors = json!({ "type": "array", "minItems": 1, "maxItems": MAX_ERRORS, "items": error });
+            (vec![("errors", errors)], vec!["errors"])
+        }
+        Code::AmountMismatch => {
+            let total = generator.subschema_for::<Money>().to_value();
+            let error = json!({
+                "type": "object",
+                "properties": { "pointer": { "const": "/amount" }, "detail": { "type": "string", "minLength": 1 } },
+                "required": ["pointer", "detail"],
+                "additionalProperties": false
+            });
+            let errors = json!({ "type": "array", "minItems": 1, "maxItems": 1, "items": error });
+            (vec![("total", total), ("errors", errors)], vec!["total", "errors"])
+        }
+        _ => (vec![], vec![]),
+    };
+    (members.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect(), required)
+}
+
+fn example(name: &'static str, summary: &'static str, problem: impl Into<Problem>) -> serde_json::Result<Example> {
+    Example::problem(name, summary, problem)
+}
+
+/// The responses that several operations have, by the names of their components.
+pub(crate) fn responses() -> serde_json::Result<Vec<(&'static str, Answer)>> {
+    let malformed = |body: &[u8]| crate::body::order(body).err().unwrap_or_else(Problem::body_incomplete);
+    let timeout = crate::BODY_TIMEOUT.as_secs();
+    let unavailable = || {
+        let reason = "its swap reports failure although it swaps".to_owned();
+        Ok::<_, serde_json::Error>([
+            example("StoreUnavailable", "The store is down", Error::Store(StoreError::Unavailable(String::new())))?,
+            example("StoreUnsuitable", "The store lies", Error::Store(StoreError::ContractViolation(reason)))?,
+            example("Misconfigured", "A variable makes no sense", Problem::misconfigured(&""))?,
+        ])
+    };
+    let of_store = [Code::StoreUnavailable, Code::StoreUnsuitable, Code::Misconfigured];
+    let all = [[Code::Busy].as_slice(), &of_store].concat();
+    let mut of_all = vec![example("Busy", "Too many at once", Error::Contended)?];
+    of_all.extend(unavailable()?);
+    Ok(vec![
+        (
+            "MalformedJson",
+            Answer::problem(
+                "The body is not JSON.",
+                &[Code::MalformedJson],
+                [
+                    example(
+                        "MalformedJson",
+                        "The body ends in the middle",
+                        malformed(br#"{"item_id":"item1","quantity":"#),
+                    )?,
+                    example(
+                        "NameTwice",
+                        "Duplicate object key",
+                        malformed(br#"{"item_id":"item1","quantity":1,"quantity":2}"#),
+                    )?,
+                ],
+            ),
+        ),
+        (
+            "Unauthorized",
+            Answer::problem(
+                "The operator's token is missing or wrong.",
+                &[Code::Unauthorized],
+                [example("Unauthorized", "No token, or a wrong one", Problem::unauthorized())?],
+            )
+            .headers(["WwwAuthenticate"]),
+        ),
+        (
+            "OperatorDisabled",
+            Answer::problem(
+                "The shop has no operator.",
+                &[Code::OperatorDisabled],
+                [example("OperatorDisabled", "The shop has no operator", Problem::operator_disabled())?],
+            ),
+        ),
+        (
+            "NotFound",
+            Answer::problem(
+                "Nothing is at this path. Any path that is not in this document answers so.",
+                &[Code::NotFound],
+                [example("NotFound", "No such path", Problem::not_found())?],
+            ),
+        ),
+        (
+            "OrderNotFound",
+            Answer::problem(
+                "There is no such order.",
+                &[Code::OrderNotFound],
+                [example("OrderNotFound", "No such order", Error::OrderNotFound)?],
+            ),
+        ),
+        (
+            "ItemNotFound",
+            Answer::problem(
+                "There is no such item.",
+                &[Code::ItemNotFound],
+                [
+                    example(
+                        "ItemNotFound",
+                        "No such item",
+                        Error::ItemNotFound(serde_json::from_value("no-such-item".into())?),
+                    )?,
+                    example("NoItemId", "No item has an invalid id", Problem::no_such_item())?,
+                ],
+            ),
+        ),
+        (
+            "MethodNotAllowed",
+            Answer::problem(
+                "The path does not take this method. Any method that is not in this document answers so, `HEAD` and \
+                 `OPTIONS` excepted.",
+                &[Code::MethodNotAllowed],
+                [example(
+                    "MethodNotAllowed",
+                    "Items cannot be deleted",
+                    Problem::method_not_allowed(crate::Route::Item("").allow()),
+                )?],
+            )
+            .headers(["Allow"]),
+        ),
+        (
+            "RequestTimeout",
+            Answer::problem(
+                format!("The body took longer than {timeout} seconds to arrive."),
+                &[Code::RequestTimeout],
+                [example("RequestTimeout", "30 seconds are over", Problem::body_late())?],
+            ),
+        ),
+        (
+            "BodyTooLarge",
+            Answer::problem(
+                "The body has more than 65,536 bytes.",
+                &[Code::BodyTooLarge],
+                [example("BodyTooLarge", "70,000 bytes", Problem::body_too_large())?],
+            ),
+        ),
+        (
+            "UnsupportedMediaType",
+            Answer::problem(
+                "The body is not said to be JSON.",
+                &[Code::UnsupportedMediaType],
+                [example("UnsupportedMediaType", "Not said to be JSON", Problem::unsupported_media_type())?],
+            ),
+        ),
+        (
+            "UnreadableRecord",
+            Answer::problem(
+                "A record is damaged. It was left as it is.",
+                &[Code::UnreadableRecord],
+                [example(
+                    "UnreadableRecord",
+                    "A damaged record",
+                    Error::Unreadable { key: String::new(), reason: String::new() },
+                )?],
+            ),
+        ),
+        (
+            "Unavailable",
+            Answer::problem(
+                "Not now. Sending the request again is safe, with its idempotency key if it had one.",
+                &all,
+                of_all,
+            )
+            .headers(["RetryAfter"]),
+        ),
+        (
+            "StoreUnavailable",
+            Answer::problem(
+                "Not now: something is wrong with the store or the configuration.",
+                &of_store,
+                unavailable()?,
+            )
+            .headers(["RetryAfter"]),
+        ),
+    ])
+}

@@ -1,0 +1,185 @@
+//! The schemas of values: ids, amounts, times. Domain types have none of their own, since the domain knows no JSON
+//! schema; their limits come from the domain's constants, or are compared with its parsers in tests/checks.
+
+use std::borrow::Cow;
+
+use domain::{Money as DomainMoney, OrderEvent, Quantity as DomainQuantity, Stock as DomainStock};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use crate::body::MAX_REASON_LEN;
+use crate::listing::STATUSES;
+
+/// Makes a type for each schema. Its comment is the description.
+macro_rules! schemas {
+    ($($(#[doc = $description:literal])+ $name:ident = { $($json:tt)* };)+) => {$(
+        $(#[doc = $description])+
+        pub(crate) enum $name {}
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "description": concat!($($description),+).trim(), $($json)* })
+            }
+        }
+    )+};
+}
+
+/// As [`schemas!`], for schemas that are written out where they are used.
+macro_rules! inline_schemas {
+    ($($(#[$comment:meta])+ $name:ident = { $($json:tt)* };)+) => {$(
+        $(#[$comment])+
+        pub(crate) enum $name {}
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ $($json)* })
+            }
+        }
+    )+};
+}
+
+schemas! {
+    /// The id of an order: a random UUID in lower case. Whoever knows it may read, pay and cancel the order, so keep it
+    /// as you would a password.
+    OrderId = {
+        "type": "string",
+        "format": "uuid",
+        "pattern": "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
+        "examples": ["a51dee89-7e11-4f02-a419-92ca47ab279f"]
+    };
+    /// The id of an item.
+    ItemId = {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 64,
+        "pattern": "^[A-Za-z0-9._-]+$",
+        "not": { "enum": [".", ".."] },
+        "examples": ["item1", "teapot"]
+    };
+    /// Who orders, in the caller's own terms.
+    CustomerId = { "type": "string", "minLength": 1, "maxLength": 128, "examples": ["anna"] };
+    /// By which means an order is paid, in the caller's own terms. It is `unspecified` where the request named none.
+    PaymentMethod = {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 32,
+        "pattern": "^[a-z0-9_-]+$",
+        "examples": ["card"]
+    };
+    /// An amount in minor units (cents, fen) of the shop's currency.
+    Money = {
+        "type": "integer",
+        "format": "int64",
+        "minimum": DomainMoney::MIN,
+        "maximum": DomainMoney::MAX,
+        "examples": [2000]
+    };
+    /// The ISO 4217 code of the currency.
+    Currency = { "type": "string", "pattern": "^[A-Z]{3}$", "examples": ["CNY"] };
+    /// How many units of an item.
+    Quantity = {
+        "type": "integer",
+        "format": "int32",
+        "minimum": DomainQuantity::MIN,
+        "maximum": DomainQuantity::MAX,
+        "examples": [2]
+    };
+    /// How many units of an item there are.
+    Stock = {
+        "type": "integer",
+        "format": "int64",
+        "minimum": DomainStock::MIN,
+        "maximum": DomainStock::MAX,
+        "examples": [100]
+    };
+    /// By how much stock changes: added if positive, taken if negative, never 0.
+    Delta = {
+        "type": "integer",
+        "format": "int64",
+        "minimum": i64::try_from(DomainStock::MAX).unwrap_or(i64::MAX).saturating_neg(),
+        "maximum": DomainStock::MAX,
+        "not": { "const": 0 },
+        "examples": [-3]
+    };
+    /// Why stock was adjusted, in the operator's words.
+    Reason = { "type": "string", "maxLength": MAX_REASON_LEN, "examples": ["damaged"] };
+    /// A moment in UTC, to the millisecond.
+    Time = {
+        "type": "string",
+        "format": "date-time",
+        "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z$",
+        "examples": ["2026-11-25T22:03:05.493Z"]
+    };
+    /// `placing`: not every line is held yet, for a moment. `pending`: its goods are held, it waits for payment.
+    /// `paid`: sold. `cancelled`, `expired` (not paid in time), `rejected` (too little stock for one of its lines):
+    /// nothing is held any more.
+    OrderStatus = { "type": "string", "enum": STATUSES, "examples": ["paid"] };
+    /// The process answers.
+    Health = {
+        "type": "object",
+        "properties": { "status": { "const": "ok" } },
+        "required": ["status"]
+    };
+    /// The store is there and keeps its promises.
+    Readiness = {
+        "type": "object",
+        "properties": { "status": { "const": "ready" } },
+        "required": ["status"]
+    };
+}
+
+inline_schemas! {
+    /// The cursor of a page.
+    Cursor = { "type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9-]+$" };
+    /// A count without a limit of its own.
+    Count = { "type": "integer", "format": "int64", "minimum": 0 };
+    /// A count that is absent instead of 0.
+    PositiveCount = { "type": "integer", "minimum": 1 };
+    /// The name of an order's event.
+    OrderEventName = {
+        "type": "string",
+        "enum": [
+            OrderEvent::Placed, OrderEvent::Paid, OrderEvent::Cancelled, OrderEvent::Expired, OrderEvent::Rejected
+        ]
+    };
+    /// The name of an item's event: there is one kind.
+    Adjusted = { "const": "adjusted" };
+    /// This document.
+    Document = {
+        "type": "object",
+        "properties": {
+            "openapi": { "type": "string", "pattern": "^3\\.1\\.[0-9]+$" },
+            "info": { "type": "object" },
+            "paths": { "type": "object" },
+            "components": { "type": "object" }
+        },
+        "required": ["openapi", "info", "paths", "components"]
+    };
+    /// A text without a form of its own.
+    Text = { "type": "string" };
+    /// The text that has each order as JSON in a line.
+    OrderLines = { "description": "An order a line, each as in the JSON.", "type": "string" };
+}
+
+/// One item of an order, at the price that it had when the order was placed.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "the schema of the domain's `Line`, which is served as it is")]
+pub(crate) struct OrderLine {
+    #[schemars(with = "ItemId")]
+    item_id: domain::ItemId,
+    #[schemars(with = "Quantity")]
+    quantity: DomainQuantity,
+    #[schemars(with = "Money")]
+    unit_price: DomainMoney,
+}
