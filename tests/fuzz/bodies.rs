@@ -84,7 +84,7 @@ fn optional<T>(object: &Map<String, Value>, name: &str, sound: impl FnOnce(&Valu
     object.get(name).map_or(Some(None), |value| sound(value).map(Some))
 }
 
-/// A text of so many characters, all of this kind.
+/// A text of at most this number of characters, all of this kind.
 fn text(value: &Value, most: usize, character: impl Fn(char) -> bool) -> Option<String> {
     let text = value.as_str()?;
     (text.chars().count() <= most && text.chars().all(character)).then(|| text.to_owned())

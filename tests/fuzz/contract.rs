@@ -1,4 +1,4 @@
-//! What holds for every answer, whatever was asked.
+//! What holds for the answer to every request.
 
 use api::{Code, Reply};
 use http::HeaderMap;
@@ -27,7 +27,7 @@ pub fn check(asked: &str, response: api::Response) -> Answer {
     } else {
         serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{asked}: {error}: {text}"))
     };
-    // One line of JSON, whatever was asked.
+    // One line of JSON, for every request.
     let line: Option<Value> = response.line.as_ref().map(|line| {
         assert!(!line.contains('\n'), "{asked}: {line}");
         serde_json::from_str(line).unwrap_or_else(|error| panic!("{asked}: {error}: {line}"))

@@ -194,7 +194,7 @@ fn spoil_tree(mut tree: Tree, damage: &Damage) -> Tree {
             }
         }
         Damage::Repeat(at) => {
-            // What JSON means that has a field twice, nobody agrees on.
+            // There is no agreement on what JSON with a field twice means.
             let in_json = !tree.is_tag();
             if let Some((last, parent)) = place(at).split_last() {
                 match at_place(&mut tree, parent) {

@@ -10,7 +10,7 @@ use crate::shop::{World, request, with_key};
 
 const ORDER: &[u8] = br#"{"item_id":"item1","quantity":1}"#;
 
-/// Whatever can stand in a header.
+/// All that can stand in a header.
 fn value() -> impl Strategy<Value = HeaderValue> {
     let bytes = prop_oneof![
         vec(any::<u8>(), 0..300),
@@ -104,7 +104,7 @@ fn a_request_id_comes_back_if_it_is_fit_for_a_log() {
 }
 
 #[test]
-fn nobody_guesses_the_operator() {
+fn the_token_of_the_operator_is_not_guessed() {
     check(2_000, value(), |value| {
         let mut put = request(Method::PUT, "/inventory/item1", br#"{"unit_price":1}"#);
         put.headers_mut().insert("authorization", value);

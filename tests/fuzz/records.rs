@@ -19,7 +19,7 @@ use crate::damage::{Damage, Text, damages, spoil};
 use crate::property::check;
 use crate::shop::{Answer, Records, World, request, with_key};
 
-/// An order is unpaid for so long.
+/// How long an order can be paid, in seconds.
 const WINDOW: u64 = 900;
 
 /// A shop in which there is a record of every kind, and orders in every state.
@@ -27,7 +27,7 @@ struct Stocked {
     records: Records,
     /// The time at which it is as it is.
     seconds: u64,
-    /// By what became of them.
+    /// By how they ended.
     orders: BTreeMap<&'static str, String>,
 }
 
@@ -45,7 +45,7 @@ static STOCKED: LazyLock<Stocked> = LazyLock::new(|| {
     let mut orders = BTreeMap::new();
     orders.insert("expired", place(&[("item3", 5)], "expired"));
     world.wait(WINDOW + 1);
-    // So many settled keys that their mappings are written, and then one that is not.
+    // Enough settled keys for their mappings to be written, and then one whose mapping is not.
     let settled: Vec<_> = (0..16).map(|n| place(&[("item2", 1)], &format!("settled-{n}"))).collect();
     settled.iter().for_each(|order| cancel(order));
     orders.insert("mapped", settled[0].clone());
@@ -186,14 +186,14 @@ fn readable(key: &str, bytes: &[u8]) -> bool {
     }
 }
 
-/// Asserts that what a request did to the records is allowed, whatever they were. `delta` is what it added to the stock
+/// Asserts that what a request did to the records is allowed for any records. `delta` is what it added to the stock
 /// of an item.
 fn keeps_the_books(before: &Records, after: &Records, delta: Option<(&str, i64)>) {
     for (key, old) in before {
         let new = after.get(key).unwrap_or_else(|| panic!("{key} is gone"));
         let Some((kind, id)) = key.split_once(':') else { continue };
         match kind {
-            // A mapping that an item says is to be written is written, whatever is there.
+            // A mapping that an item says is to be written replaces any other.
             "idempotency" if keys_to_map(before).contains(id) => {}
             // A ledger that was made to say that a number was not given away is believed.
             "placed" if is_given_away_again(before, id) => {}
@@ -326,7 +326,7 @@ fn records_with(broken: impl IntoIterator<Item = (String, Text)>) -> Records {
 }
 
 #[test]
-fn whatever_the_records_are_no_request_overwrites_what_it_cannot_read_or_sells_what_is_not_there() {
+fn on_any_records_no_request_overwrites_what_it_cannot_read_or_sells_what_is_not_there() {
     let asks = every_request();
     let values = (proptest::collection::vec(broken(), 1..3), any::<u64>());
     check(1_000, values, |(broken, seed)| {
@@ -394,7 +394,7 @@ fn what_needs_a_record_that_cannot_be_read_is_refused_and_the_record_stays() {
             let answer = world.send(request);
             assert_eq!(answer.outcome(), (500, "unreadable_record"), "{key}: {asked}");
             assert!(answer.log.is_some_and(|log| log.contains(&key)), "the owner is told which record");
-            assert!(!answer.body.to_string().contains(&key), "and nobody else is");
+            assert!(!answer.body.to_string().contains(&key), "and no client is");
             assert_eq!(world.records()[&key], records[&key], "{key}: {asked}");
         }
         if let Some((path, name)) = lists(&key) {
@@ -408,7 +408,7 @@ fn what_needs_a_record_that_cannot_be_read_is_refused_and_the_record_stays() {
 }
 
 #[test]
-fn an_item_is_read_by_the_rules_if_and_as_anybody_else_reads_it() {
+fn an_item_is_read_by_the_rules_if_and_as_other_programs_read_it() {
     let items: Vec<_> = STOCKED.records.iter().filter(|(key, _)| key.starts_with("inventory:")).collect();
     for (key, bytes) in &items {
         assert_eq!(well_formed_item(bytes).map(|item| item.encode()).as_ref(), Some(*bytes), "{key}");

@@ -64,7 +64,7 @@ impl World {
         self.store.records().clone()
     }
 
-    /// Lets so many seconds pass.
+    /// Lets this number of seconds pass.
     pub fn wait(&self, seconds: u64) {
         self.environment.wait(seconds);
     }

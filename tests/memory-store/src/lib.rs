@@ -1,8 +1,8 @@
 //! A store, a clock and chance in memory. A test has all three in its hands: what is stored, what time it is, and what
 //! goes wrong.
 //!
-//! The unit tests of the rules and the fuzzing suite run on it. The model checker has a store of its own, in which every
-//! call waits for its turn.
+//! The unit tests of the rules and the fuzzing suite run on it. The model checker has a store of its own, in which
+//! every call waits for its turn.
 
 mod environment;
 mod store;

@@ -56,7 +56,7 @@ fn orders_of_several_items_share_the_swap_of_each() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn the_last_of_an_item_goes_to_whoever_asks_first() {
+fn the_last_of_an_item_goes_to_the_first_that_asks() {
     let world = World::new();
     let placed = place_together(&world, &[(&[("item2", 49)], None), (&[("item2", 2)], None), (&[("item2", 1)], None)]);
     assert!(placed[0].is_ok() && placed[2].is_ok());
@@ -98,13 +98,13 @@ fn requests_with_one_key_in_one_batch_get_one_order() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn whoever_was_faster_than_a_company_costs_it_one_more_swap() {
+fn a_faster_request_costs_a_batch_one_more_swap() {
     let world = World::new();
     world.meanwhile(|world| drop(world.place(&[("item1", 1)]).unwrap()));
     let (placed, writes) =
         world.writes(|| place_together(&world, &[(&[("item1", 1)], None), (&[("item1", 2)], Some("k"))]));
     assert!(placed.iter().all(Result::is_ok));
-    // Two of whoever was faster, then the orders and their holds.
+    // Two of the faster request, then the orders and their holds.
     assert_eq!((writes, world.stock("item1")), (4, (100, 4, 96)));
 }
 
@@ -119,7 +119,7 @@ fn a_lost_answer_is_looked_up_for_the_whole_batch() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn what_becomes_too_little_for_a_company_is_refused_to_those_it_is_too_little_for() {
+fn stock_that_falls_short_for_a_batch_is_refused_to_the_orders_that_it_is_too_little_for() {
     let world = World::new();
     world.meanwhile(|world| drop(world.place(&[("item2", 47)]).unwrap()));
     let placed = place_together(&world, &[(&[("item1", 1), ("item2", 2)], None), (&[("item2", 3)], Some("k"))]);
@@ -130,9 +130,9 @@ fn what_becomes_too_little_for_a_company_is_refused_to_those_it_is_too_little_fo
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn whoever_has_no_luck_in_a_batch_goes_on_alone() {
+fn orders_whose_batch_loses_every_swap_are_placed_alone() {
     let world = World::new();
-    // As often as a company tries.
+    // As often as a batch tries.
     for _ in 0..4 {
         world.meanwhile(|world| world.adjust("item1", 1).unwrap());
     }
@@ -164,7 +164,7 @@ fn a_leader_that_is_stopped_leaves_the_lead_to_another() {
     drop(leader);
     world.environment.set_waits_for_batch(false);
     assert!(run(other).is_ok());
-    // Who stopped had asked already.
+    // The request of the one that stopped had been taken over already.
     assert_eq!((world.stock("item1"), world.stock("item2")), ((100, 1, 99), (50, 1, 49)));
 }
 

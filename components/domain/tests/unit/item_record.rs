@@ -71,8 +71,8 @@ fn bytes_that_were_cut_off_or_altered_are_no_other_item_or_none_at_all() {
         for bit in 0..8 {
             let mut altered = bytes.clone();
             altered[at] ^= 1 << bit;
-            // What can still be read is written as it stands there: one item, one sequence of bytes. Only numbers can be
-            // written in more than one length.
+            // What can still be read is written as it stands there: one item, one sequence of bytes. Only numbers can
+            // be written in more than one length.
             if let Ok(other) = Item::from_bytes(&altered) {
                 assert_ne!(other, item, "bit {bit} of byte {at}");
             }

@@ -139,7 +139,7 @@ fn an_order_half_held_is_listed_as_placing() {
 fn a_page_looks_at_so_many_numbers_and_no_more() {
     let world = World::new();
     let first = world.place_some(1);
-    // As if nobody had used the numbers in between.
+    // As if no instance had used the numbers in between.
     let ledger = format!("{{\"id\":\"{}\",\"next\":100000,\"by\":\"\"}}", "0".repeat(32));
     world.store.records_mut().insert("ledger".to_owned(), ledger.into_bytes());
     let page = world.page(None, None, 100);
@@ -182,7 +182,7 @@ fn an_order_has_its_history() {
     assert_eq!(events(&paid), [(0, OrderEvent::Placed), (60, OrderEvent::Paid)]);
     let expected = [(0, OrderEvent::Placed), (900, OrderEvent::Expired)];
     assert_eq!(events(&expired), expected);
-    // Whoever needs the stock writes it down, later.
+    // The request that needs the stock writes it down, later.
     world.place(&[("item1", 99)]).unwrap();
     assert_eq!(world.record(&format!("payment:{}", expired.view.order.order_id))["reason"], "expired");
     assert_eq!(events(&expired), expected);
@@ -218,7 +218,7 @@ fn a_repeated_adjustment_is_in_the_history_once_with_its_first_time() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn accounts_are_balanced_whatever_happened() {
+fn accounts_balance_after_every_kind_of_request() {
     let world = World::new();
     let account = || run(world.shop().stock_report(0)).unwrap().items.remove(0);
     let paid = world.place(&[("item1", 10)]).unwrap();

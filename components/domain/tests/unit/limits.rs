@@ -71,7 +71,7 @@ fn a_record_that_an_earlier_version_filled_to_the_limit_is_taken_apart() {
     let earlier = World::new();
     let placed: Vec<_> =
         (0..30).map(|number| earlier.place_with_key(&[("item1", 1)], &format!("key {number}")).unwrap()).collect();
-    // Whatever makes it longer is too much now.
+    // All that makes it longer is too much now.
     let record_bytes = earlier.item("item1").to_bytes().len();
     let world = World { limits: Limits { record_bytes, reserved_bytes: 200, ..LIMITS }, ..earlier };
     assert_eq!(world.adjust("item1", 1), Err(Error::ItemFull(id("item1"))));

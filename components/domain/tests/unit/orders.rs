@@ -274,7 +274,7 @@ fn a_cancel_that_stopped_half_way_is_finished_by_its_repeat_or_by_any_swap() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn what_a_refusal_says_is_available_is_what_everybody_sees_then() {
+fn what_a_refusal_says_is_available_is_what_all_requests_see_then() {
     let world = World::new();
     let placed = world.place(&[("item1", 2)]).unwrap();
     world.store.fail_after_writes(Some(1));
@@ -297,7 +297,7 @@ fn a_paid_or_expired_order_cannot_be_cancelled() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn stock_of_expired_orders_goes_to_whoever_is_short_of_it() {
+fn stock_of_expired_orders_goes_to_the_order_that_is_short_of_it() {
     let world = World::new();
     for _ in 0..20 {
         world.place(&[("item1", 5)]).unwrap();
@@ -321,9 +321,9 @@ fn a_repeat_of_an_expired_order_gets_the_expired_order() {
 #[wasm_bindgen_test(unsupported = test)]
 fn an_order_that_does_not_exist_is_not_found() {
     let world = World::new();
-    let nobody = "07070707-0707-4707-8707-070707070707".parse().unwrap();
-    assert_eq!(run(world.shop().show_order(nobody)).unwrap_err(), Error::OrderNotFound);
-    assert_eq!(run(world.shop().cancel(nobody)).unwrap_err(), Error::OrderNotFound);
+    let unknown = "07070707-0707-4707-8707-070707070707".parse().unwrap();
+    assert_eq!(run(world.shop().show_order(unknown)).unwrap_err(), Error::OrderNotFound);
+    assert_eq!(run(world.shop().cancel(unknown)).unwrap_err(), Error::OrderNotFound);
 }
 
 #[wasm_bindgen_test(unsupported = test)]

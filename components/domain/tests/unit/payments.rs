@@ -79,7 +79,7 @@ fn an_order_that_is_paid_while_it_expires_stays_paid_and_held() {
     let placed = world.place(&[("item1", 100)]).unwrap();
     world.wait(899);
     world.wait(1);
-    // Somebody short of stock is about to expire it; a payer whose clock is a second behind pays first.
+    // A request that is short of stock is about to expire it; a payer whose clock is a second behind pays first.
     let order = placed.clone();
     world.meanwhile(move |world| {
         let now = world.environment.millis();

@@ -93,10 +93,10 @@ impl World {
             }
         }
         self.environment.set_waits_for_batch(false);
-        requests.into_iter().map(|(_, answer)| answer.expect("everybody is answered")).collect()
+        requests.into_iter().map(|(_, answer)| answer.expect("every request is answered")).collect()
     }
 
-    /// Lets so many seconds pass.
+    /// Lets this number of seconds pass.
     pub fn wait(&self, seconds: u64) {
         self.environment.wait(seconds);
     }
@@ -126,7 +126,7 @@ impl World {
         run(self.shop().place(order(lines), Some(KeyDigest::new("orders", key))))
     }
 
-    /// Places an order, with a key, and is gone after so many writes.
+    /// Places an order, with a key, and is cut off after this number of writes.
     pub fn crash_while_placing(&self, lines: &[(&str, u64)], key: &str, writes: usize) {
         self.store.fail_after_writes(Some(writes));
         assert!(self.place_with_key(lines, key).is_err());
@@ -145,7 +145,7 @@ impl World {
         run(self.shop().show_order(placed.view.order.order_id)).unwrap()
     }
 
-    /// Places these many orders of one unit at the same time in one instance.
+    /// Places this number of orders of one unit at the same time in one instance.
     pub fn place_together(&self, item: &str, count: usize) -> Vec<Result<Placed, Error>> {
         let shops: Vec<_> = (0..count).map(|_| self.shop()).collect();
         self.together(shops.iter().map(|shop| shop.place(order(&[(item, 1)]), None)).collect())
