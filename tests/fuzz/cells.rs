@@ -9,17 +9,31 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::property::check;
+use crate::shop::Records;
 
 /// A served shop whose store can be reached past it.
-struct Served {
+pub struct Served {
     server: RefCell<Server>,
     store: Store,
 }
 
 impl Served {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let store = Store::new(Target::Local).expect("there is a store");
         Self { server: RefCell::new(serve(&store)), store }
+    }
+
+    /// Replaces all that is stored, and with it what instances remember.
+    pub fn replace(&self, records: &Records) {
+        let insert = "INSERT INTO spin_key_value (store, key, value) VALUES ('default', ?1, ?2)";
+        let mut store = self.store.sqlite();
+        let all = store.transaction().expect("the store can be written");
+        all.execute("DELETE FROM spin_key_value", ()).expect("the store can be written");
+        for (key, value) in records {
+            all.execute(insert, (key, value)).expect("the store can be written");
+        }
+        all.commit().expect("the store can be written");
+        self.restart();
     }
 
     /// Ends all instances, and with them what they remember.
@@ -29,10 +43,17 @@ impl Served {
 
     /// Status and code of the answer.
     fn send(&self, method: &str, path: &str, body: Option<Value>) -> (u16, String) {
+        let (status, body) = self.ask(method, path, body, None);
+        (status, body["code"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Status and body of the answer.
+    pub fn ask(&self, method: &str, path: &str, body: Option<Value>, key: Option<&str>) -> (u16, Value) {
         let request = Request::new(method, path).operator();
         let request = body.into_iter().fold(request, Request::json);
+        let request = key.into_iter().fold(request, Request::key);
         let answer = self.server.borrow().client.send(&request).expect("the server answers");
-        (answer.status, answer.value()["code"].as_str().unwrap_or_default().to_owned())
+        (answer.status, answer.value())
     }
 
     /// Asserts that every request which needs `item` is refused like this.
@@ -70,7 +91,7 @@ fn a_broken_claim_cell_or_the_record_behind_it_is_refused_and_stays() {
     let bytes = prop_oneof![vec(any::<u8>(), 0..20), vec(any::<u8>(), 8)];
     check(60, (any::<bool>(), bytes), |(in_cell, bytes)| {
         let (key, sound) = if in_cell { (cell, &token) } else { (record.as_str(), &content) };
-        // Zero says that the item is not claimed yet.
+        // Zero says that no request has claimed the item yet.
         if in_cell && (bytes == [0; 8] || bytes == token) {
             return;
         }
@@ -83,7 +104,7 @@ fn a_broken_claim_cell_or_the_record_behind_it_is_refused_and_stays() {
         // The others are listed, and this one is named.
         assert_eq!(shop.send("GET", "/inventory", None), (200, String::new()));
         assert_eq!(shop.store.value(key), Some(bytes));
-        // The store has not come to harm, nor has what is beside it.
+        // Neither the store nor any other record has come to harm.
         assert_eq!(shop.send("GET", "/inventory/item1", None), (200, String::new()));
         shop.store.replace(key, sound);
         assert_eq!(shop.send("GET", "/inventory/teapot", None), (200, String::new()));
