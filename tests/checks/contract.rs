@@ -36,13 +36,16 @@ fn each_manifest_routes_each_path_to_the_component_that_serves_it() {
     }
 }
 
+/// A schema's name, a character that its texts may have, and whether the domain takes a text.
+type Parser = (&'static str, &'static str, fn(String) -> bool);
+
 /// What a schema allows is what the domain's parser accepts: the limits of texts are written in both.
 #[test]
 fn the_limits_of_texts_in_the_openapi_document_are_those_of_the_domain() {
     fn is_valid<T: TryFrom<String>>(text: String) -> bool {
         T::try_from(text).is_ok()
     }
-    let parsers: [(&str, &str, fn(String) -> bool); 3] = [
+    let parsers: [Parser; 3] = [
         ("ItemId", "i", is_valid::<ItemId>),
         ("CustomerId", "\u{1f980}", is_valid::<CustomerId>),
         ("PaymentMethod", "m", is_valid::<PaymentMethod>),
