@@ -29,7 +29,7 @@ pub struct Task {
 /// An instance as it is started.
 #[derive(Debug)]
 pub struct Plan {
-    pub tasks: Vec<Task>,
+    pub tasks: Vec<Rc<Task>>,
     /// Whether it serves more than one request.
     pub shared: bool,
     /// The numbers that it has for its orders.
@@ -48,7 +48,7 @@ enum Action {
 /// A request of an instance in one state, as seen from outside.
 #[derive(Clone)]
 pub struct Job {
-    pub task: Task,
+    pub task: Rc<Task>,
     pub next: Next,
     /// Whether it has had its first turn.
     pub begun: bool,
@@ -62,6 +62,9 @@ impl Job {
     }
 }
 
+/// The ways in which a step goes: each with what it saw and did, and where it led.
+type Outcomes = Vec<(Tape, Rc<State>)>;
+
 /// One state of an instance.
 pub struct State {
     plan: Rc<Plan>,
@@ -74,13 +77,13 @@ pub struct State {
     /// What tells its answers from those of other states.
     answers: u128,
     /// The steps from here that were taken.
-    taken: RefCell<HashMap<Action, Vec<(Tape, Rc<State>)>>>,
+    taken: RefCell<HashMap<Action, Outcomes>>,
 }
 
 impl State {
     /// Before the start.
     fn unborn(plan: Plan, fingerprint: u128) -> Self {
-        let job = |task: &Task| Job { task: task.clone(), next: Next::Step, begun: false, answer: None };
+        let job = |task: &Rc<Task>| Job { task: task.clone(), next: Next::Step, begun: false, answer: None };
         Self {
             jobs: plan.tasks.iter().map(job).collect(),
             plan: Rc::new(plan),
@@ -181,7 +184,8 @@ impl Drop for States {
 }
 
 fn answers(jobs: &[Job]) -> u128 {
-    hash(jobs.iter().map(|job| (job.task.number, format!("{:?}", job.answer))).collect::<Vec<_>>())
+    let answers = jobs.iter().filter_map(|job| Some((job.task.number, format!("{:?}", job.answer.as_ref()?))));
+    hash(answers.collect::<Vec<_>>())
 }
 
 /// An instance with the futures of its requests.
@@ -191,7 +195,7 @@ struct Live {
 }
 
 struct Running {
-    task: Task,
+    task: Rc<Task>,
     progress: Rc<Progress>,
     future: Pin<Box<dyn Future<Output = Answer>>>,
     begun: bool,
@@ -201,7 +205,7 @@ struct Running {
 impl Live {
     fn new(plan: &Plan, shared: &Rc<Shared>) -> Self {
         let instance = Rc::new(Instance::new(plan.shared, plan.numbers.clone()));
-        let request = |task: &Task| {
+        let request = |task: &Rc<Task>| {
             let progress = Rc::new(Progress::of(task.number, task.behind));
             let caller = Caller { shared: shared.clone(), instance: instance.clone(), progress: progress.clone() };
             let future = Box::pin(perform(task.request.clone(), task.rules, caller));

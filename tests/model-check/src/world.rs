@@ -170,8 +170,8 @@ impl World {
         world
     }
 
-    fn task(&self, number: usize, request: Request, rules: Rules) -> Task {
-        Task { number, request, rules, behind: self.behind.contains(&number) }
+    fn task(&self, number: usize, request: Request, rules: Rules) -> Rc<Task> {
+        Rc::new(Task { number, request, rules, behind: self.behind.contains(&number) })
     }
 
     /// Numbers that no other instance has, for the instance of this request alone.

@@ -325,7 +325,9 @@ fn build() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the project is there");
     let workspace = root.join("target/mutants");
     let mut manifest = read(&root.join("Cargo.toml"));
-    let members = MUTANTS.iter().map(|mutant| Value::from(format!("{}/*", mutant.name))).collect();
+    let packages = || PACKAGES.into_iter().chain(["model-check"]);
+    let members = MUTANTS.iter().flat_map(|mutant| packages().map(|package| format!("{}/{package}", mutant.name)));
+    let members = members.map(Value::from).collect();
     let shared = manifest["workspace"].as_table_mut().expect("it is a workspace");
     shared.insert("members".to_owned(), Value::Array(members));
     shared.remove("default-members");
