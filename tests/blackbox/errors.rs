@@ -41,10 +41,10 @@ fn what_is_not_json_is_malformed() {
             good.replace(":1", ":0x1").into(),
             format!("// an order\n{good}").into(),
             // Text that is no UTF-8, a string with a bare control character, half of a surrogate pair.
-            [b"{\"item_id\":\"\xff\xfe\",\"quantity\":1}".as_slice()].concat().into(),
+            [b"{\"item_id\":\"\xff\xfe\",\"quantity\":1}".as_slice()].concat(),
             good.replace('}', ",\"customer_id\":\"a\nb\"}").into(),
             good.replace('}', ",\"customer_id\":\"\\ud800\"}").into(),
-            good.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>().into(),
+            good.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>(),
             "[".repeat(30_000).into(),
             "{\"items\":".repeat(5_000).into(),
         ];

@@ -154,9 +154,9 @@ impl Books {
         self.check(store);
         let records = store.books();
         for (id, item) in records.items() {
-            for order in item.holds.keys().filter(|order| !records.is_paid(order)) {
-                panic!("{order} still holds {id}: {:?}", records.states().get(order));
-            }
+            let left = item.holds.keys().find(|order| !records.is_paid(order));
+            let state = left.and_then(|order| records.states().get(order));
+            assert_eq!(left, None, "it still holds {id}: {state:?}");
         }
     }
 }
