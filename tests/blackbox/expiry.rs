@@ -130,7 +130,7 @@ fn ordinary_requests_bring_back_the_stock_of_many_expired_orders() {
         for answer in &orders {
             seen.push(expired(shop, &answer.order(201)));
         }
-        // One request settles only so many; a few of them settle all.
+        // One request settles only some; a few of them settle all.
         let all = shop.order(json!({"item_id": item, "quantity": 150}));
         let mut tries = 0;
         while all.clone().send().status != 201 {

@@ -10,7 +10,7 @@ const MAX_FILE_BYTES: usize = 510_000;
 const MAX_FILE_BYTES_OF_PAGES: usize = 3_000_000;
 const MAX_MEMORY_BYTES: u64 = 4 << 20;
 
-/// An instance serves so many requests, and then another takes its place.
+/// The number of requests that an instance serves before another takes its place.
 const REQUESTS_OF_AN_INSTANCE: usize = 128;
 
 #[test]

@@ -1,5 +1,5 @@
-//! The project depends only on what `deny.toml` allows: licences, crates that few may use, and sources. `cargo deny` says
-//! the same and knows the advisories too, but takes minutes to build.
+//! The project depends only on what `deny.toml` allows: licences, crates that few may use, and sources. `cargo deny`
+//! says the same and knows the advisories too, but takes minutes to build.
 
 use std::collections::BTreeMap;
 use std::fs;

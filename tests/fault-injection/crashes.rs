@@ -18,7 +18,7 @@ struct Case {
     /// How it is answered if nothing is cut off, and how when it is sent again.
     answer: u16,
     again: &'static [u16],
-    /// How many calls of the store it makes: so many are there to be cut off at.
+    /// How many calls of the store it makes: it is cut off at each.
     calls: usize,
     /// How many it makes of a SQLite database, or of a Redis.
     statements: usize,

@@ -20,7 +20,7 @@ use crate::requests::{self, Answer};
 use crate::shop::Store;
 use crate::stops::Context;
 
-/// A request makes so many attempts at one swap, each with at most so many calls: after that it has to have ended.
+/// The most attempts of a request at one swap, and the most calls of each: after that it has to have ended.
 const MAX_CALLS: u64 = 40 * 10;
 
 const UNCOMPARED: &str = "its swap replaces what it has not seen";

@@ -14,13 +14,14 @@ use crate::stops::{Context, Stop};
 /// Two requests, and what happened before them.
 struct Pair {
     fixture: fn(&mut Fixture),
-    /// By so many days the clock of each request's server is ahead: within one, whatever was placed has expired.
+    /// The days by which the clock of each request's server is ahead: within one, every order that was placed has
+    /// expired.
     days: [u32; 2],
     /// The requests, by the ids of the orders placed before.
     requests: fn(&[String]) -> [Request; 2],
     /// How many of the two may succeed if none is killed.
     succeed: RangeInclusive<usize>,
-    /// How many calls of the store the first makes by itself: so many are there to wait before.
+    /// How many calls of the store the first makes by itself: it can be made to wait before each.
     calls: usize,
 }
 

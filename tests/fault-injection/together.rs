@@ -43,7 +43,7 @@ struct Batch {
 
 #[derive(Debug, Default)]
 struct State {
-    /// How many were in the instance when it was looked at last, and in how many looks they were so many.
+    /// How many were in the instance when it was looked at last, and in how many looks that number was the same.
     there: usize,
     looks: usize,
     /// Whether they are at work.
@@ -69,7 +69,7 @@ impl Interference for Batch {
 }
 
 impl State {
-    /// Whether so many are there, and the instance has nothing else to do than to take the next one.
+    /// Whether this number is there, and the instance has nothing else to do than to take the next one.
     fn has(&self, count: usize) -> bool {
         self.there >= count && self.looks >= 2 * count
     }
@@ -80,7 +80,7 @@ impl Batch {
         self.state.lock().expect("no test panics here")
     }
 
-    /// Waits until so many are together, or it is clear that they will not be.
+    /// Waits until this number is together, or it is clear that they will not be.
     fn assemble(&self, count: usize, over: impl Fn() -> bool) {
         let missing = || {
             let state = self.state();

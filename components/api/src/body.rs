@@ -43,8 +43,8 @@ pub(crate) struct Adjustment {
     pub(crate) reason: String,
 }
 
-/// Reads the body of `POST /orders`: `{"items":[{"item_id":"item1","quantity":2}],"customer_id":"…"}`, or short, for one
-/// line, `{"item_id":"item1","quantity":2,"customer_id":"…"}`.
+/// Reads the body of `POST /orders`: `{"items":[{"item_id":"item1","quantity":2}],"customer_id":"…"}`, or short, for
+/// one line, `{"item_id":"item1","quantity":2,"customer_id":"…"}`.
 pub(crate) fn order(json: &[u8]) -> Result<NewOrder, Problem> {
     read(json, |object| {
         let short = !object.has("items");

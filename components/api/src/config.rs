@@ -9,8 +9,8 @@ use subtle::ConstantTimeEq;
 /// The longest time that an unpaid order may hold stock: a year.
 const MAX_WINDOW_SECONDS: u64 = 31_536_000;
 
-/// The limits of every platform that a shop runs on. The 64 adjustments and 16 keys that an item may carry take 2.3 kB of the
-/// reserve.
+/// The limits of every platform that a shop runs on. The 64 adjustments and 16 keys that an item may carry take 2.3 kB
+/// of the reserve.
 pub const LIMITS: Limits = Limits {
     // The smallest limit on a value that a platform sets.
     record_bytes: 1_000_000,
@@ -38,7 +38,7 @@ pub struct ConfigError {
     reason: String,
 }
 
-/// Whether somebody is the operator.
+/// Whether a request is the operator's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Auth {
     /// Yes.

@@ -1,7 +1,7 @@
 //! What is written down of a request: a line of JSON.
 //!
 //! No secrets: neither the operator's token nor a client's idempotency key, and no body. The id of an order is one as
-//! far as whoever knows it may read, pay and cancel it: the log is the owner's.
+//! far as a client that knows it may read, pay and cancel it: the log is the owner's.
 
 use domain::{Environment, StoreStats};
 use http::{HeaderName, Method, header};
@@ -93,7 +93,7 @@ impl Log {
     }
 }
 
-/// A method by its name; one that nobody has heard of could be of any length.
+/// A method by its name; an unknown one could be of any length.
 fn known(method: &Method) -> &str {
     match method.as_str() {
         name if name.len() <= 16 => name,

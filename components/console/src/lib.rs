@@ -1,5 +1,5 @@
-//! The component `console`: serves the console, the API's documentation and its OpenAPI document, all of them part of the
-//! program. It has no store and no variables.
+//! The component `console`: serves the console, the API's documentation and its OpenAPI document, all of them part of
+//! the program. It has no store and no variables.
 
 #[cfg(any(feature = "local", feature = "redis"))]
 use spin_shell as shell;

@@ -7,8 +7,8 @@ use crate::model::time::Timestamp;
 /// What the domain needs from the world besides its store.
 #[allow(async_fn_in_trait, reason = "a component has one thread, so the futures need not be Send")]
 pub trait Environment {
-    /// The time of day. It may jump and differ between machines: it decides when an unpaid order is due to expire, never what
-    /// is in stock.
+    /// The time of day. It may jump and differ between machines: it decides when an unpaid order is due to expire,
+    /// never what is in stock.
     fn now(&self) -> Timestamp;
 
     /// The monotonic clock: the time since a fixed moment of this instance.

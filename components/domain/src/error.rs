@@ -61,8 +61,8 @@ pub enum Error {
     /// The request was done in a batch whose leader was stopped. Whether it was done is unknown; a repeat tells.
     #[error("the request was given up half way")]
     Abandoned,
-    /// The record of an item has no room for another hold: as many orders wait for their payment as it can take. It has room
-    /// again once some of them are paid, cancelled or expired.
+    /// The record of an item has no room for another hold: as many orders wait for their payment as it can take. It has
+    /// room again once some of them are paid, cancelled or expired.
     #[error("{0} has as many unpaid orders as it can take")]
     ItemFull(ItemId),
     /// The list of all items has no room for another one.

@@ -21,8 +21,9 @@
 //! | 6 | [`Shop::place`], by the key's digest in the first item and then in a mapping | `tests/model-check`: `RetryIsSafe` |
 //! | 7 | `resume` in `flows/place.rs` confirms; [`Shop::confirm`] | `tests/model-check`: `ToldIsTrue`; `tests/crash-recovery` |
 //!
-//! The rules are in [`model`], pure: no store, no clock, no chance. The requests are methods of [`Shop`], one file each in
-//! `flows`; what they share is in `engine`. Each layer uses only those below it: flows, engine, store and environment, model.
+//! The rules are in [`model`], pure: no store, no clock, no chance. The requests are methods of [`Shop`], one file each
+//! in `flows`; what they share is in `engine`. Each layer uses only those below it: flows, engine, store and
+//! environment, model.
 
 mod engine;
 mod environment;

@@ -30,7 +30,7 @@ pub enum Key {
 
 impl Key {
     /// Whether records of this kind come into being through [`Store::create`]. The others are written under a name
-    /// that is fresh, or with a value that is the same whoever writes it.
+    /// that is fresh, or with a value that is the same for every request that writes it.
     pub fn is_created(&self) -> bool {
         matches!(self, Key::Catalog | Key::Item(_) | Key::Sequence)
     }
@@ -70,8 +70,8 @@ impl Entry {
     }
 }
 
-/// What was found under a key: a record, or none. An error concerns this record alone: the others that were read with it
-/// are as good as ever.
+/// What was found under a key: a record, or none. An error concerns this record alone: the others that were read with
+/// it are as good as ever.
 pub type Found = Result<Option<Entry>, Damaged>;
 
 /// A record that the store has and cannot hand over, or one that it should have and has lost.
@@ -148,27 +148,27 @@ pub enum StoreError {
 /// A durable store of records with an atomic create and an atomic compare-and-swap.
 #[allow(async_fn_in_trait, reason = "a component has one thread, so the futures need not be Send")]
 pub trait Store {
-    /// Reads records: one answer a key, in the order of `keys`, of which none is there twice. A key's answer may be older
-    /// than the next key's, but none is older than the call.
+    /// Reads records: one answer a key, in the order of `keys`, of which none is there twice. A key's answer may be
+    /// older than the next key's, but none is older than the call.
     async fn get(&self, keys: &[Key]) -> Result<Vec<Found>, StoreError>;
 
-    /// As [`Store::get`], for items that are likely to be swapped next: what it takes to swap them may be read with them.
-    /// The others are read after the items.
+    /// As [`Store::get`], for items that are likely to be swapped next: what it takes to swap them may be read with
+    /// them. The others are read after the items.
     async fn get_for_update(&self, keys: &[Key]) -> Result<Vec<Found>, StoreError> {
         self.get(keys).await
     }
 
-    /// Writes records under names that nobody else can know yet, all or none where the store can.
+    /// Writes records under names that no other request can know yet, all or none where the store can.
     /// Answers with the entries, as if they had been read.
     async fn insert(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Entry>, StoreError>;
 
-    /// Removes what [`Store::insert`] wrote and nobody else has seen.
+    /// Removes what [`Store::insert`] wrote and no other request has seen.
     async fn remove(&self, keys: &[Key]) -> Result<(), StoreError>;
 
     /// Writes those of these records that are not there yet. One that is there stays as it is.
     ///
-    /// Where the store can, each is written by one atomic step. The key-value store of Spin cannot: there, of two that are
-    /// written under one key within a millisecond the later one stays.
+    /// Where the store can, each is written by one atomic step. The key-value store of Spin cannot: there, of two that
+    /// are written under one key within a millisecond the later one stays.
     async fn put(&self, records: Vec<(Key, Vec<u8>)>) -> Result<(), StoreError>;
 
     /// Writes a record unless it exists; of several at once exactly one creates it.
@@ -177,8 +177,9 @@ pub trait Store {
     /// Replaces the record that was read, if it still has the same bytes. After an error the swap may have been made.
     async fn swap(&self, read: &Entry, value: Vec<u8>) -> Result<Swap, StoreError>;
 
-    /// Makes sure that what was read so far is not lost where the store goes on from a copy that lags behind. To be called
-    /// before a client is told anything that rests on a read alone. A store without such copies has nothing to do.
+    /// Makes sure that what was read so far is not lost where the store goes on from a copy that lags behind. To be
+    /// called before a client is told anything that rests on a read alone. A store without such copies has nothing to
+    /// do.
     async fn confirm(&self) -> Result<(), StoreError> {
         Ok(())
     }

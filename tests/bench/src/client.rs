@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use harness::{Client, Request};
 use serde_json::{Value, json};
 
-/// Requests that prepare are sent over so many connections.
+/// The connections over which requests that prepare are sent.
 const CONNECTIONS: usize = 32;
 
 /// The name of an item that is there for measuring.

@@ -84,7 +84,7 @@ pub struct Growth<'a> {
 }
 
 impl Growth<'_> {
-    /// How many rounds there are for so many amounts.
+    /// How many rounds there are for this number of amounts.
     pub fn rounds(&self, amounts: usize) -> u64 {
         (amounts * self.connections.len()) as u64 * self.bench.rounds
     }

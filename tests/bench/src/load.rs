@@ -7,11 +7,11 @@ use crate::client::{item_id, order};
 use crate::store::Stock;
 use crate::wrk::{Pick, Script};
 
-/// With so many orders on an item it is the next one's turn. So the holds of an item are about as many as they would be
-/// if orders were also paid, which is what happens to them in a shop.
+/// After this number of orders on an item it is the next one's turn. So the holds of an item are about as many as they
+/// would be if orders were also paid, which is what happens to them in a shop.
 pub const ORDERS_A_TURN: usize = 100;
 
-/// So many different orders of several lines.
+/// The number of different orders of several lines.
 const BASKETS: usize = 1000;
 
 /// One kind of load.

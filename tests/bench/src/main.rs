@@ -38,7 +38,7 @@ use crate::wrk::Wrk;
 /// As many items as there are to choose from.
 const MANY: usize = 100;
 
-/// Orders are prepared to be paid at so many a second.
+/// For this number of payments a second orders are prepared.
 const MAX_PAID_PER_SECOND: u64 = 5000;
 
 /// Builds the shop and, to compare it with, bare components that do only the necessary calls of the store; puts load on
@@ -386,7 +386,7 @@ impl Run {
         })
     }
 
-    /// Says that so many more rounds are coming.
+    /// Says how many more rounds are coming.
     fn prepare(&self, rounds: u64, journal: Journal) {
         self.bench.progress.inc_length(rounds);
         self.bench.progress.set_message(format!("preparing a store with journal {}", journal.name()));

@@ -51,7 +51,7 @@ impl Machine {
     }
 }
 
-/// One kind of request, over so many connections.
+/// One kind of request, over one number of connections.
 #[derive(Serialize)]
 pub struct Row {
     pub journal: Journal,

@@ -94,8 +94,8 @@ impl Template {
         Ok(copy)
     }
 
-    /// A copy with so many more orders that are paid. Their records are those that the application has written for one,
-    /// byte for byte but for the id.
+    /// A copy with this number of orders more, all paid. Their records are those that the application has written for
+    /// one, byte for byte but for the id.
     pub fn with_orders(&self, directory: &Path, journal: Journal, orders: usize) -> Result<Self> {
         let copy = self.copy(directory)?;
         let mut store = Connection::open(copy.directory.join(FILE_NAME))?;

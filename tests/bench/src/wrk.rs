@@ -34,7 +34,7 @@ pub enum Pick {
     Any,
     /// One after the other, each once.
     Once,
-    /// One after the other, each so many times, and then the first again.
+    /// One after the other, each this number of times, and then the first again.
     Each(usize),
 }
 
@@ -70,7 +70,7 @@ impl Wrk {
         Ok(Self { scratch: scratch.to_owned() })
     }
 
-    /// Sends a script for so many seconds, and measures.
+    /// Sends a script for this number of seconds, and measures.
     pub fn measure(&self, urls: &[String], script: &Script, connections: usize, seconds: u64) -> Result<Measured> {
         let output = self.run(urls, script, connections, seconds, None)?;
         let line = output.lines().find_map(|line| line.strip_prefix("figures "));
@@ -78,7 +78,7 @@ impl Wrk {
         Ok(serde_json::from_str(line)?)
     }
 
-    /// Sends a script until there were so many requests.
+    /// Sends a script until there was this number of requests.
     pub fn send(&self, urls: &[String], script: &Script, connections: usize, requests: usize) -> Result<()> {
         self.run(urls, script, connections, 600, Some(requests)).map(drop)
     }

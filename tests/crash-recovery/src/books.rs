@@ -64,7 +64,7 @@ pub struct Books {
 }
 
 impl Books {
-    /// Books of a shop that has so many of each item.
+    /// Books of a shop that has this quantity of each item.
     pub fn new(supply: i64) -> Self {
         Self { supply: [supply; ITEMS], ..Self::default() }
     }

@@ -19,13 +19,13 @@ use tempfile::TempDir;
 use crate::books::{Adjustment, Books, ITEMS, Order, SCARCE, shown};
 use crate::redis::Redis;
 
-/// So many are there at first, and again before clients send again what was not answered: then none is refused.
+/// The units at first, and again before clients send again what was not answered: then none is refused.
 const PLENTY: u64 = 1_000_000;
 
-/// So many of the scarce item are there when the load begins.
+/// The units of the scarce item when the load begins.
 const FEW: i64 = 10;
 
-/// A replica that will be promoted hears nothing more while clients get so many answers at most.
+/// The most answers that clients get while a replica that will be promoted hears nothing more.
 const MAX_ANSWERS_APART: usize = 50;
 
 /// What is killed.
@@ -58,14 +58,14 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// So many servers of one shop with no data yet.
+    /// This number of servers of one shop with no data yet.
     pub fn new(program: Program, target: Target, servers: usize, seed: u64) -> Result<Self> {
         ensure!(servers == 1 || target.has_redis(), "several servers share a Redis: choose a target that has one");
         let redis = target.has_redis().then(Redis::start).transpose()?;
         Self::on(redis, program, target, servers, seed)
     }
 
-    /// The same, on a Redis with a replica. A write counts once so many replicas have it.
+    /// The same, on a Redis with a replica. A write counts once this number of replicas has it.
     pub fn with_replica(program: Program, target: Target, servers: usize, needed: usize, seed: u64) -> Result<Self> {
         ensure!(target.has_redis(), "the replica is one of a Redis: choose a target that has one");
         Self::on(Some(Redis::with_replica(needed)?), program, target, servers, seed)

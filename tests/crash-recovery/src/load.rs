@@ -15,15 +15,15 @@ const CLIENTS: usize = 8;
 const MAX_LINES: usize = 3;
 const MAX_PER_LINE: u64 = 3;
 
-/// Clients ask for one of the latest so many orders.
+/// Clients ask for one of this number of the latest orders.
 pub const RECENT: usize = 100;
 
-/// The server is killed after so many answers at most, and so much later, so that it is not always between two.
+/// The server is killed after at most this number of answers and a random time, so that it is not always between two.
 const MAX_ANSWERS: usize = 250;
 const MAX_DELAY: Duration = Duration::from_millis(5);
 
 /// Lets clients loose on the server, and kills it at a random moment. Each of them stops when it is not answered.
-/// `kill` can have so many more answers waited for, or until no client is left.
+/// How many more answers `kill` can wait for, or until no client is left.
 pub fn until_killed(
     servers: &Servers,
     books: &mut Books,

@@ -24,7 +24,7 @@ struct Arguments {
     #[arg(long, value_name = "NAME", default_value_t = Target::Local)]
     target: Target,
 
-    /// So many servers, of which one is killed; several share a Redis
+    /// How many servers there are, of which one is killed; several share a Redis
     #[arg(long, default_value_t = 1)]
     servers: usize,
 

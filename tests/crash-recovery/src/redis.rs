@@ -16,7 +16,7 @@ struct Replica {
     server: RedisServer,
     /// Where the servers of the shop find whichever is the primary.
     front: Front,
-    /// So many replicas must have a write before it counts.
+    /// The number of replicas that must have a write before it counts.
     needed: usize,
 }
 

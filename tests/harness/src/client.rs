@@ -279,7 +279,7 @@ impl Connection {
         }
     }
 
-    /// Reads until so many bytes are there; false if the connection ends before.
+    /// Reads until this number of bytes is there; false if the connection ends before.
     fn read_to(&mut self, length: usize) -> io::Result<bool> {
         while self.received.len() < length {
             if !self.read_some()? {

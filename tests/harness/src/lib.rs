@@ -60,7 +60,7 @@ pub fn fresh(kind: &str) -> String {
     format!("bb-{kind}-{:016x}", fastrand::u64(..))
 }
 
-/// Runs so many clients that all start at the same moment; the results are in the order of their numbers.
+/// Runs this number of clients, which all start at the same moment; the results are in the order of their numbers.
 pub fn at_once<T: Send>(count: usize, client: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let start = Barrier::new(count);
     let run = |number| {

@@ -189,7 +189,7 @@ impl Database {
         Self { address: self.address.clone(), login: login.to_owned(), ..*self }
     }
 
-    /// The same, for a shop that waits for so many replicas.
+    /// The same, for a shop that waits for this number of replicas.
     pub fn with_replicas(mut self, replicas: usize) -> Self {
         self.replicas = replicas;
         self

@@ -135,7 +135,7 @@ impl History {
         Some(self.beginning(explained))
     }
 
-    /// The first so many questions and answers.
+    /// This many of the first questions and answers.
     fn beginning(&self, length: usize) -> History {
         let (events, later) = self.events.split_at(length);
         let mut operations = self.operations.clone();

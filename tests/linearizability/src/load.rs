@@ -35,7 +35,7 @@ const REQUESTS_A_CLIENT: usize = 8;
 const ITEMS: usize = 2;
 const MAX_ON_HAND: u64 = 6;
 const MAX_PER_LINE: u64 = 3;
-/// One in so many requests that change something is sent and not waited for.
+/// Of this number of requests that change something, one is sent and not waited for.
 const LEFT: u32 = 8;
 /// Longer than most requests take: some are left before they are read, and some after they are done.
 const MAX_WAIT: Duration = Duration::from_millis(4);

@@ -44,14 +44,14 @@ const MIN_SPEED: f64 = 0.9;
 const TIMEOUT: Duration = Duration::from_secs(180);
 
 /// After the load, an item that no request changes any more keeps what it has. From then on each change of it decides
-/// 16 late orders: so many of its holds for each request, and these few requests more, have to clear it.
+/// 16 late orders: a request for each 16 of its holds, and these few more, have to clear it.
 const CLEARED_A_REQUEST: usize = 16;
 const A_FEW: usize = 3;
 
-/// And so many are sent at most to find out how many it takes.
+/// The most that are sent to find out how many it takes.
 const MAX_REQUESTS: u32 = 2000;
 
-/// An order takes so many of an item at most.
+/// The most units of an item in an order.
 const MAX_PER_LINE: u64 = 1_000_000;
 
 /// The targets, one for each kind of store: Spin's key-value store, its SQLite database, and a Redis.

@@ -22,10 +22,10 @@ const MAX_ADJUSTED: i64 = 5;
 /// How many are left of the item that is nearly sold out.
 const FEW: i64 = 20;
 
-/// Each client asks for one of its latest so many orders.
+/// Each client asks for one of this number of its latest orders.
 const RECENT: usize = 32;
 
-/// A request that the shop was too busy for is sent again so many times.
+/// How often a request is sent again that the shop was too busy for.
 const REPEATS: u32 = 20;
 
 /// The phases take turns in so long, or in the time that there is. A minute has all of them, twice.

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::json;
 use tempfile::TempDir;
 
-/// So many of each item are there at first: more than is ever sold.
+/// The units of each item at first: more than are ever sold.
 pub(crate) const PLENTY: u64 = 10_000_000;
 
 /// What one costs. Prices are not what this is about.

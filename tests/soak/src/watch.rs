@@ -9,17 +9,17 @@ use records::place::{Place, Source};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// An item may hold so many times as many orders as are pending.
+/// An item may hold this multiple of the orders that are pending.
 pub const HOLDS_A_PENDING_ORDER: usize = 2;
 
-/// And so many more.
+/// And this number more.
 pub const SPARE_HOLDS: usize = 16;
 
 /// More than that is a fault once it has lasted so long...
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// ...and through so many changes of the item's record. Dead holds leave an item only when it is changed: so the bound
-/// does not depend on how fast the machine is.
+/// ...and through this number of changes of the item's record. Dead holds leave an item only when it is changed: so the
+/// bound does not depend on how fast the machine is.
 const CHANGES: u64 = 128;
 
 /// The holds of an item at one moment.
@@ -70,12 +70,13 @@ impl Holds {
         Ok(holds)
     }
 
-    /// Whether there are no more holds than there may be for so many pending orders.
+    /// Whether there are no more holds than there may be for this number of pending orders.
     pub fn are_bounded(&self) -> bool {
         self.excess() <= SPARE_HOLDS
     }
 
-    /// How many holds there are beyond those that there may be for so many pending orders, the spare ones not counted.
+    /// How many holds there are beyond those that there may be for this number of pending orders, the spare ones not
+    /// counted.
     pub fn excess(&self) -> usize {
         self.all.saturating_sub(HOLDS_A_PENDING_ORDER * self.pending)
     }

@@ -1,5 +1,5 @@
-//! What every store has to do for the domain, as tests that each store runs: [`store_contract!`] makes them for one. What
-//! only one store does (its commands, its errors) is tested beside it.
+//! What every store has to do for the domain, as tests that each store runs: [`store_contract!`] makes them for one.
+//! What only one store does (its commands, its errors) is tested beside it.
 
 use std::fmt::Debug;
 use std::future::{pending, poll_fn};

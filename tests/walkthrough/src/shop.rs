@@ -218,7 +218,7 @@ fn fields_and_body(headers: &HeaderMap, shows: impl Fn(&str) -> bool, body: &str
     shown
 }
 
-/// At most so many characters, with what is left out counted; a further line begins under the first.
+/// At most this number of characters, with what is left out counted; a further line begins under the first.
 fn shortened(text: &str, most: usize) -> String {
     let text = text.trim_end();
     let shown = match text.char_indices().nth(most) {

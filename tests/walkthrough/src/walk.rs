@@ -11,13 +11,13 @@ use crate::shop::Shop;
 /// A version 4 UUID that is never drawn.
 const NO_ORDER: &str = "00000000-0000-4000-8000-000000000000";
 
-/// So many pages of a list are turned; in a busy shop an order is further back after a moment.
+/// The most pages of a list that are turned; in a busy shop an order is further back after a moment.
 const PAGES: usize = 20;
 
 /// By so much a list of orders may be out of sequence.
 const A_MOMENT: Duration = Duration::from_secs(10);
 
-/// So many have to be there: one that is bought, and two in an order that is cancelled.
+/// The units that have to be there: one that is bought, and two in an order that is cancelled.
 const NEEDED: u64 = 3;
 
 /// What is ordered: tea and cups, or what goes for them where the walk has no items of its own.

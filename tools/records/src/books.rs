@@ -336,7 +336,8 @@ impl Books {
     }
 
     /// How many orders are listed whose records were withdrawn: a request that places an order under an idempotency key
-    /// and finds another order there takes its own records back. The list keeps the name, since its records never change.
+    /// and finds another order there takes its own records back. The list keeps the name, since its records never
+    /// change.
     pub fn withdrawn(&self) -> usize {
         let is_there = |order: &&Uuid| self.orders.contains_key(order) || self.states.contains_key(order);
         self.placed.keys().filter(|order| !is_there(order)).count()

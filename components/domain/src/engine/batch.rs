@@ -1,16 +1,17 @@
 //! Requests that are done together: group commit.
 //!
 //! A store takes as long for one commit of many orders as for one of a single order. So requests that arrive within a
-//! moment in one instance of a component form a batch. The first of them leads: it lingers where others are to be expected,
-//! does the work of all in a few calls, and hands each its answer. A request that comes while a batch runs is in the next
-//! one. A lone request is not delayed.
+//! moment in one instance of a component form a batch. The first of them leads: it lingers where others are to be
+//! expected, does the work of all in a few calls, and hands each its answer. A request that comes while a batch runs is
+//! in the next one. A lone request is not delayed.
 //!
-//! A host that has many requests at once starts an instance for each that finds no other ready, and then gives each instance
-//! its turn. Spread like that, requests would never form a batch. So an instance whose batches are small although the store
-//! is busy asks to be [spared](Batcher::should_shed_load): the host then routes requests to fuller instances.
+//! A host that has many requests at once starts an instance for each that finds no other ready, and then gives each
+//! instance its turn. Spread like that, requests would never form a batch. So an instance whose batches are small
+//! although the store is busy asks to be [spared](Batcher::should_shed_load): the host then routes requests to fuller
+//! instances.
 //!
-//! This file decides who does the work. What the work is, and that a request which cannot be done in a batch fails or goes on
-//! by itself, is up to its caller.
+//! This file decides who does the work. What the work is, and that a request which cannot be done in a batch fails or
+//! goes on by itself, is up to its caller.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -34,8 +35,8 @@ const SMALL_BATCH: usize = 2;
 
 /// Work that can be done in a batch.
 pub(crate) trait Batchable {
-    /// The records that it reads, in the order of magnitude. A batch must not ask so much of the store that it is refused
-    /// what each of its requests by itself is granted.
+    /// The records that it reads, in the order of magnitude. A batch must not ask so much of the store that it is
+    /// refused what each of its requests by itself is granted.
     fn cost(&self) -> usize;
 }
 
@@ -79,8 +80,8 @@ impl<W, A> Default for Batcher<W, A> {
 }
 
 impl<W: Batchable, A> Batcher<W, A> {
-    /// Has `own` done, in a batch or alone, and answers with its result; none where that is unknown, since the request that
-    /// led the batch was stopped.
+    /// Has `own` done, in a batch or alone, and answers with its result; none where that is unknown, since the request
+    /// that led the batch was stopped.
     ///
     /// `work` does what it is given and answers each, in that sequence.
     pub(crate) async fn submit<E: Environment>(

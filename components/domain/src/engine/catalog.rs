@@ -26,8 +26,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
         PRESET.iter().any(|(preset, ..)| item_id.as_str() == *preset)
     }
 
-    /// Makes the sequence of the order index, the preset items, and then the catalog that lists them. Of several requests at
-    /// once each item is created once; and since items are never removed, one that is there stays as it is.
+    /// Makes the sequence of the order index, the preset items, and then the catalog that lists them. Of several
+    /// requests at once each item is created once; and since items are never removed, one that is there stays as it is.
     pub(crate) async fn seed(&self) -> Result<(), Error> {
         self.create_sequence().await?;
         let mut catalog = Catalog::default();

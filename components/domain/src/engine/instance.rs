@@ -1,5 +1,5 @@
-//! What the requests of one instance of a component share, and the questions and answers that they pass to each other in a
-//! batch.
+//! What the requests of one instance of a component share, and the questions and answers that they pass to each other
+//! in a batch.
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -16,8 +16,8 @@ use crate::model::order::Order;
 use crate::model::order_state::OrderState;
 use crate::model::plan::PlaceRequest;
 
-/// What the requests of one instance share. A server that serves requests side by side has one of these, and all its shops
-/// share it.
+/// What the requests of one instance share. A server that serves requests side by side has one of these, and all its
+/// shops share it.
 #[derive(Debug, Default)]
 pub struct InstanceState {
     pub(crate) placing: Batcher<PlaceRequest, PlaceOutcome>,
@@ -26,7 +26,8 @@ pub struct InstanceState {
 }
 
 impl InstanceState {
-    /// An instance that has placed orders before and allocated these numbers of the order index then. No other may have them.
+    /// An instance that has placed orders before and allocated these numbers of the order index then. No other may have
+    /// them.
     pub fn with_sequence(numbers: Range<u64>) -> Self {
         Self { block: Block::of(numbers), ..Self::default() }
     }

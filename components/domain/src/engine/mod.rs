@@ -1,5 +1,5 @@
-//! What the flows share: the shop and its instance, how records are read and written, how attempts are counted, how requests
-//! are done in batches, and the one way in which an item changes.
+//! What the flows share: the shop and its instance, how records are read and written, how attempts are counted, how
+//! requests are done in batches, and the one way in which an item changes.
 
 pub mod batch;
 pub mod catalog;

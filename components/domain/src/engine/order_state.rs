@@ -40,8 +40,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
         })
     }
 
-    /// Decides an order whose time is over, and answers with its state. No client is told of an expiry before it is decided:
-    /// another server's clock, or this one's after it was put back, may say that there is time left.
+    /// Decides an order whose time is over, and answers with its state. No client is told of an expiry before it is
+    /// decided: another server's clock, or this one's after it was put back, may say that there is time left.
     pub(crate) async fn expire(&self, order: &Order, mut state: Read<OrderState>) -> Result<Read<OrderState>, Error> {
         let mut attempts = self.attempts();
         loop {

@@ -43,7 +43,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
     /// The state of an order that was there a moment ago.
     ///
     /// # Errors
-    /// [`Error::OrderNotFound`] where the request that placed it has withdrawn it since, because another order has its key.
+    /// [`Error::OrderNotFound`] where the request that placed it has withdrawn it since, because another order has its
+    /// key.
     pub(crate) async fn read_state(&self, id: OrderId) -> Result<Read<OrderState>, Error> {
         // Rule: withdrawn-is-not-damage.
         let missing = || Error::OrderNotFound;

@@ -9,8 +9,8 @@ use crate::store::{StoreError, Swap};
 /// With pauses of 0 to 64 ms, a request gives up after about a second of bad luck.
 const MAX_ATTEMPTS: u32 = 40;
 
-/// A batch gives up after some tens of milliseconds: several batches at one item come in each other's way, and their requests
-/// go on by themselves.
+/// A batch gives up after some tens of milliseconds: several batches at one item come in each other's way, and their
+/// requests go on by themselves.
 const MAX_ATTEMPTS_IN_BATCH: u32 = 12;
 
 /// The longest pause is 1 ms times two to this power.
@@ -49,7 +49,8 @@ impl<'a, E: Environment> Attempts<'a, E> {
         Self { environment, made: 0, max: MAX_ATTEMPTS }
     }
 
-    /// Those of a batch. They are few: a request without luck in a batch goes on by itself and does not delay the others.
+    /// Those of a batch. They are few: a request without luck in a batch goes on by itself and does not delay the
+    /// others.
     pub(crate) fn in_batch(environment: &'a E) -> Self {
         Self { environment, made: 0, max: MAX_ATTEMPTS_IN_BATCH }
     }

@@ -1,5 +1,5 @@
-//! The numbers of the order index. A record says up to which number they are allocated. An instance allocates a block of them
-//! at once, by compare-and-swap, and gives back none: a number without a record is passed over.
+//! The numbers of the order index. A record says up to which number they are allocated. An instance allocates a block
+//! of them at once, by compare-and-swap, and gives back none: a number without a record is passed over.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -14,11 +14,12 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::store::{Key, Store, StoreError, Swap};
 
-/// How many numbers an instance allocates at once. It serves a bounded number of requests, and most of these are no orders.
+/// How many numbers an instance allocates at once. It serves a bounded number of requests, and most of these are no
+/// orders.
 const BLOCK_SIZE: u64 = 64;
 
-/// How long an instance uses the numbers that it allocated. By as much the order of the list may differ from that in which
-/// orders were placed. Under load an instance hardly lives longer, and so allocates once.
+/// How long an instance uses the numbers that it allocated. By as much the order of the list may differ from that in
+/// which orders were placed. Under load an instance hardly lives longer, and so allocates once.
 pub(crate) const BLOCK_TTL: Duration = Duration::from_secs(5);
 
 /// The numbers that an instance may still use.
@@ -89,8 +90,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
         block.take(Duration::ZERO).ok_or(Error::Contended)
     }
 
-    /// Allocates the next numbers. A swap that was not answered is looked up and not tried again: nothing of the order is
-    /// written yet.
+    /// Allocates the next numbers. A swap that was not answered is looked up and not tried again: nothing of the order
+    /// is written yet.
     async fn allocate(&self, size: u64) -> Result<Range<u64>, Error> {
         let by = self.environment.random_name();
         let mut attempts = self.attempts();

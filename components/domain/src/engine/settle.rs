@@ -42,8 +42,8 @@ impl Settled {
     }
 }
 
-/// The holds in a record: those of pending orders, and those of decided ones that are not settled yet. There are at most about
-/// as many of the latter as of the former.
+/// The holds in a record: those of pending orders, and those of decided ones that are not settled yet. There are at
+/// most about as many of the latter as of the former.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HoldCount {
     /// How many there are.
@@ -55,11 +55,11 @@ pub struct HoldCount {
 }
 
 impl<S: Store, E: Environment> Shop<S, E> {
-    /// Settles in `item`, which was read from `entry` and is not written yet, those orders that are decided. Up to `decisions`
-    /// that are unpaid and past their expiry are decided here.
+    /// Settles in `item`, which was read from `entry` and is not written yet, those orders that are decided. Up to
+    /// `decisions` that are unpaid and past their expiry are decided here.
     ///
-    /// Not the orders whose states are among the guards: they may be held by this very change, which is not written. Their
-    /// keys would be mapped before any other request could see them used.
+    /// Not the orders whose states are among the guards: they may be held by this very change, which is not written.
+    /// Their keys would be mapped before any other request could see them used.
     pub(crate) async fn settle(
         &self,
         entry: &Entry,
@@ -116,9 +116,9 @@ impl<S: Store, E: Environment> Shop<S, E> {
         }
     }
 
-    /// Settles holds of an item that `paid` orders were just paid on, where more than a third of those that are looked at are of
-    /// decided orders: without this, holds would stay where orders are paid and no new ones come. Errors are not the payer's
-    /// business: the orders are paid.
+    /// Settles holds of an item that `paid` orders were just paid on, where more than a third of those that are looked
+    /// at are of decided orders: without this, holds would stay where orders are paid and no new ones come. Errors are
+    /// not the payer's business: the orders are paid.
     pub(crate) async fn settle_after_payment(&self, item: Read<Item>, paid: usize) {
         let holds = item.record.holds().len();
         // Of a record with many holds only some payers look at some, as many as it takes to keep up with the payments.
@@ -186,8 +186,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
         .await
     }
 
-    /// Releases what a decided order holds, as far as that goes. Its state is recorded: what is left after an error is settled
-    /// by later requests for the item, and by those first that find too little of it.
+    /// Releases what a decided order holds, as far as that goes. Its state is recorded: what is left after an error is
+    /// settled by later requests for the item, and by those first that find too little of it.
     pub(crate) async fn release_all(&self, order: &Order, settlement: Settlement) {
         for line in order.lines() {
             let _ = self.release(&line.item_id, order.order_id, settlement).await;

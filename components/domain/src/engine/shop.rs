@@ -48,8 +48,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
         &self.settings.currency
     }
 
-    /// Makes sure that what a client is about to be told is not undone when the store fails over, nor what it rests on. To be
-    /// called before an answer is given that has to stay true.
+    /// Makes sure that what a client is about to be told is not undone when the store fails over, nor what it rests on.
+    /// To be called before an answer is given that has to stay true.
     ///
     /// # Errors
     /// If that cannot be made sure.

@@ -13,8 +13,8 @@ use crate::model::order_state::OrderState;
 use crate::model::time::Timestamp;
 use crate::store::{Entry, Found, Key, Store};
 
-/// How often a request settles what is due and then looks again whether that was enough: up to 64 expired holds each time.
-/// What is left after that is for the next request.
+/// How often a request settles what is due and then looks again whether that was enough: up to 64 expired holds each
+/// time. What is left after that is for the next request.
 const MAX_ROUNDS: u32 = 16;
 
 /// What a request wants of an item that it has read.
@@ -66,9 +66,9 @@ enum Written {
 
 /// Records that were read after an item, and that guard its swap.
 ///
-/// The protocol rests on that sequence: a hold is dropped only after its order was decided, and a key leaves the item only
-/// after its mapping was written. So an order that is still unpaid here, and a mapping that is still absent, show that
-/// neither had happened before the item was read; and the swap shows that nothing happened since.
+/// The protocol rests on that sequence: a hold is dropped only after its order was decided, and a key leaves the item
+/// only after its mapping was written. So an order that is still unpaid here, and a mapping that is still absent, show
+/// that neither had happened before the item was read; and the swap shows that nothing happened since.
 #[derive(Debug)]
 pub(crate) struct Guards(Vec<(Key, Found)>);
 
@@ -92,15 +92,15 @@ impl Guards {
     }
 }
 
-/// The state that was found. If it is missing or cannot be read it is passed over, and so its hold is left alone: that may
-/// keep stock from being sold, but never sells it twice.
+/// The state that was found. If it is missing or cannot be read it is passed over, and so its hold is left alone: that
+/// may keep stock from being sold, but never sells it twice.
 pub(crate) fn readable_state(found: &Found) -> Option<Read<OrderState>> {
     decode(found.clone().ok()??).ok()
 }
 
 impl<S: Store, E: Environment> Shop<S, E> {
-    /// Reads an item, lets `change` decide and swaps it, again and again until nothing came in between. `change` is told for
-    /// how many bytes of new holds the record has room.
+    /// Reads an item, lets `change` decide and swaps it, again and again until nothing came in between. `change` is
+    /// told for how many bytes of new holds the record has room.
     ///
     /// Where there is less than `change` wants it is asked once more, after holds were settled.
     pub(crate) async fn update_item<T>(
@@ -112,8 +112,9 @@ impl<S: Store, E: Environment> Shop<S, E> {
         self.update_read_item(item_id, read, &[], 0, self.attempts(), |item, _, room| change(item, room)).await
     }
 
-    /// As [`Self::update_item`], beginning with what was `read` already: the item, and then its guards. `change` is also shown
-    /// the guards with these keys, which are read again after the item whenever that is. It adds up to `adds` holds.
+    /// As [`Self::update_item`], beginning with what was `read` already: the item, and then its guards. `change` is
+    /// also shown the guards with these keys, which are read again after the item whenever that is. It adds up to
+    /// `adds` holds.
     pub(crate) async fn update_read_item<T>(
         &self,
         item_id: &ItemId,
@@ -138,7 +139,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
         latest.ok_or(Error::Contended)
     }
 
-    /// What [`Self::update_read_item`] does, without its answer: once in a component, and not once for each kind of change.
+    /// What [`Self::update_read_item`] does, without its answer: once in a component, and not once for each kind of
+    /// change.
     async fn update(
         &self,
         item_id: &ItemId,
@@ -180,8 +182,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
                     };
                     if let Step::Short { of, changed: more } = change(&mut item, guards, room)? {
                         again = settled.helps(of);
-                        // Written although it did not help: the refusal says how much is available, which then has to be so
-                        // for every request, and the next one need not settle the same holds again.
+                        // Written although it did not help: the refusal says how much is available, which then has to
+                        // be so for every request, and the next one need not settle the same holds again.
                         // Rule: holds-of-a-short-batch-are-written.
                         let nothing_changed = !changed && !more && settled.dropped == 0;
                         if nothing_changed {
@@ -252,14 +254,14 @@ impl<S: Store, E: Environment> Shop<S, E> {
         }
     }
 
-    /// Writes what was settled in an item that this request does not need. If another swap came first, that one has settled
-    /// some too.
+    /// Writes what was settled in an item that this request does not need. If another swap came first, that one has
+    /// settled some too.
     pub(crate) async fn write_settled(&self, entry: &Entry, item: Item) {
         let _ = self.write(entry, item).await;
     }
 
-    /// Reads, after these items, their guards and the states of the orders whose holds are looked at, in one call. With each
-    /// item comes how many holds are to be added to it.
+    /// Reads, after these items, their guards and the states of the orders whose holds are looked at, in one call. With
+    /// each item comes how many holds are to be added to it.
     pub(crate) async fn read_guards(
         &self,
         items: &mut dyn Iterator<Item = (&Item, usize)>,
@@ -304,8 +306,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
         })
     }
 
-    /// Writes the mappings of settled orders, before the swap that drops their keys from the item, once there are `min` of them.
-    /// Many in one call: so a key costs next to no write of its own.
+    /// Writes the mappings of settled orders, before the swap that drops their keys from the item, once there are `min`
+    /// of them. Many in one call: so a key costs next to no write of its own.
     async fn write_mappings(&self, item: &mut Item, min: usize) -> Result<(), Error> {
         if item.unmapped_keys().len() < min || item.unmapped_keys().is_empty() {
             return Ok(());

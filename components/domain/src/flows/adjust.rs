@@ -1,7 +1,7 @@
 //! Adjusting stock: an operator adds to what is on hand, or takes from it.
 //!
-//! An adjustment has a record of its own, for the history. It is written before the item is changed, so that every adjustment
-//! that was made has one; what is written of an adjustment that is then refused is removed.
+//! An adjustment has a record of its own, for the history. It is written before the item is changed, so that every
+//! adjustment that was made has one; what is written of an adjustment that is then refused is removed.
 
 use serde::{Deserialize, Serialize};
 
@@ -55,8 +55,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
     /// it ([`crate::item::REMEMBERED_ADJUSTMENTS`]).
     ///
     /// # Errors
-    /// If there is no such item, less than what is promised would be left or too much on hand, the key was used for another
-    /// request, or the store fails.
+    /// If there is no such item, less than what is promised would be left or too much on hand, the key was used for
+    /// another request, or the store fails.
     pub async fn adjust_item(
         &self,
         item_id: &ItemId,
@@ -125,8 +125,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
         Ok(AdjustOutcome { view: self.view_item(item_id, item).await?, replayed: keyed && made_before })
     }
 
-    /// Writes the record of the adjustment under a key, before it is made. What an adjustment that was refused had written
-    /// under the same key is replaced.
+    /// Writes the record of the adjustment under a key, before it is made. What an adjustment that was refused had
+    /// written under the same key is replaced.
     ///
     /// # Errors
     /// [`Error::IdempotencyKeyReused`] if the key stands for an adjustment that was made to another item.
@@ -154,9 +154,9 @@ impl<S: Store, E: Environment> Shop<S, E> {
         }
     }
 
-    /// Removes the record of an adjustment that was not made, if it still is that: another request with the same key may have
-    /// written since, and be making it. If one does so in this very moment, its adjustment is made and has no record, so that
-    /// histories leave it out.
+    /// Removes the record of an adjustment that was not made, if it still is that: another request with the same key
+    /// may have written since, and be making it. If one does so in this very moment, its adjustment is made and has no
+    /// record, so that histories leave it out.
     async fn erase_adjustment(&self, key: KeyDigest, written: Option<AdjustmentRecord>) {
         let Some(value) = written.and_then(|record| encode(&record).ok()) else { return };
         if let Ok(Some(entry)) = self.read_one(Key::Adjustment(key)).await

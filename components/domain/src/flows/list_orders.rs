@@ -1,8 +1,8 @@
 //! The list of all orders, newest first.
 //!
-//! A key-value store lists nothing, or everything. So orders are written together with a record of the order index that names
-//! them, under a number of the [sequence](crate::engine::sequence): one call, no commit more. A page is read by going down the
-//! numbers.
+//! A key-value store lists nothing, or everything. So orders are written together with a record of the order index that
+//! names them, under a number of the [sequence](crate::engine::sequence): one call, no commit more. A page is read by
+//! going down the numbers.
 
 use std::cmp::Reverse;
 
@@ -51,10 +51,11 @@ struct Listed {
 }
 
 impl<S: Store, E: Environment> Shop<S, E> {
-    /// Lists up to `most` orders, newest first to within [`BLOCK_TTL`](crate::engine::sequence), of one status or of all. Goes on where `cursor` says.
+    /// Lists up to `most` orders, newest first to within [`BLOCK_TTL`](crate::engine::sequence), of one status or of
+    /// all. Goes on where `cursor` says.
     ///
-    /// The cost is bounded, by the numbers and orders that are looked at: a page may have less than `most` and yet not be the
-    /// last.
+    /// The cost is bounded, by the numbers and orders that are looked at: a page may have less than `most` and yet not
+    /// be the last.
     pub async fn list_orders(
         &self,
         cursor: Option<Cursor>,
@@ -111,8 +112,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
         Ok(page)
     }
 
-    /// An order that the list names, as it is shown there; none where its status is not wanted, or where it came to nothing
-    /// before a client was told of it.
+    /// An order that the list names, as it is shown there; none where its status is not wanted, or where it came to
+    /// nothing before a client was told of it.
     async fn list_one(
         &self,
         found: Result<Option<OrderRead>, Error>,

@@ -1,4 +1,5 @@
-//! The requests: each reads, asks the model, calls the store, and starts over where something came in between. No rule is here.
+//! The requests: each reads, asks the model, calls the store, and starts over where something came in between. No rule
+//! is here.
 
 pub mod adjust;
 pub mod cancel;

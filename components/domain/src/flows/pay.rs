@@ -31,8 +31,8 @@ type Items = Vec<(ItemId, FoundItem)>;
 impl<S: Store, E: Environment> Shop<S, E> {
     /// Pays an order. Repeating it is safe. An `amount` that is given must be the total.
     ///
-    /// The swap of the state is the moment of sale: it succeeds only while the state is what was read before the holds were
-    /// seen, and a hold is dropped only after the order was decided. So every line is held at that moment.
+    /// The swap of the state is the moment of sale: it succeeds only while the state is what was read before the holds
+    /// were seen, and a hold is dropped only after the order was decided. So every line is held at that moment.
     ///
     /// Orders that are paid within a moment in one instance are looked up together, and then paid one by one.
     ///

@@ -1,10 +1,10 @@
 //! Placing orders, each by itself or many in a batch.
 //!
-//! Orders that are asked for within a moment in one instance are placed together (see [`crate::engine::batch`]): their items
-//! are read in one call, the orders are written in one, and each item is swapped once for all of them. What holds for one
-//! order holds for each of many, since a line is held by the same steps: read the item, look whether the key was used, see
-//! the order unpaid, swap the item. One order's trouble is its own: a request that cannot go on in a batch is handed back
-//! what was done so far and goes on alone.
+//! Orders that are asked for within a moment in one instance are placed together (see [`crate::engine::batch`]): their
+//! items are read in one call, the orders are written in one, and each item is swapped once for all of them. What holds
+//! for one order holds for each of many, since a line is held by the same steps: read the item, look whether the key
+//! was used, see the order unpaid, swap the item. One order's trouble is its own: a request that cannot go on in a
+//! batch is handed back what was done so far and goes on alone.
 
 use std::rc::Rc;
 
@@ -46,8 +46,8 @@ enum Attempt {
 struct HoldRequest<'a> {
     order: &'a Order,
     line: &'a Line,
-    /// Only on the first line, and only where its own request holds it: then another order that was placed under the key
-    /// takes precedence.
+    /// Only on the first line, and only where its own request holds it: then another order that was placed under the
+    /// key takes precedence.
     key: Option<KeyDigest>,
     outcome: Result<HoldOutcome, Error>,
 }
@@ -259,7 +259,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
             match outcome {
                 Ok(HoldOutcome::Held | HoldOutcome::Contended) => {}
                 Ok(HoldOutcome::Decided(state)) => {
-                    // A closed order gives back what it held so far: the request that closed it saw only what was held by then.
+                    // A closed order gives back what it held so far: the request that closed it saw only what was held
+                    // by then.
                     // Rule: closed-order-releases-what-it-holds.
                     let released = state.settlement().filter(|settlement| *settlement != Settlement::Sold);
                     if let Some(released) = released {
@@ -304,9 +305,9 @@ impl<S: Store, E: Environment> Shop<S, E> {
         .await?
     }
 
-    /// Takes back an order whose key turned out to be another one's. Its records are removed once it is rejected, from the
-    /// state that its own request wrote: if anything was decided since, a client may have been told, and it stays. It stays
-    /// too if an answer is lost, and is closed all the same: it holds nothing.
+    /// Takes back an order whose key turned out to be another one's. Its records are removed once it is rejected, from
+    /// the state that its own request wrote: if anything was decided since, a client may have been told, and it stays.
+    /// It stays too if an answer is lost, and is closed all the same: it holds nothing.
     async fn withdraw(&self, order: &Order, state: &Read<OrderState>) {
         // Rule: told-orders-are-not-withdrawn.
         let rejected = self.swap_rejected(order, state).await;
@@ -320,9 +321,9 @@ impl<S: Store, E: Environment> Shop<S, E> {
         self.transition(state, Event::Reject { at }, order.expires_at).await
     }
 
-    /// Rejects an order that could not be placed, and releases what it holds. Only its own request does so, and only from the
-    /// state that it wrote itself: if another request confirmed the order since, that is, saw every line held, that state is
-    /// gone, and the line that was short has to be looked at again. Answers false in that case.
+    /// Rejects an order that could not be placed, and releases what it holds. Only its own request does so, and only
+    /// from the state that it wrote itself: if another request confirmed the order since, that is, saw every line held,
+    /// that state is gone, and the line that was short has to be looked at again. Answers false in that case.
     async fn reject(&self, order: &Order, state: &Read<OrderState>) -> Result<bool, Error> {
         Ok(match self.swap_rejected(order, state).await? {
             Transition::Done(_) => {
@@ -388,8 +389,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
         if let Ok(HoldOutcome::Contended) = outcome { Err(Error::Contended) } else { outcome }
     }
 
-    /// Holds one line of each of these orders, all of one item, in one swap; or as many of them as can be held. Begins with
-    /// what was `read` of the item before the orders were written.
+    /// Holds one line of each of these orders, all of one item, in one swap; or as many of them as can be held. Begins
+    /// with what was `read` of the item before the orders were written.
     async fn hold_lines(
         &self,
         item_id: &ItemId,
@@ -434,7 +435,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
 }
 
 impl BatchRead {
-    /// The reason of the plan in the words of the shop: an item or a mapping that could not be read has an error of its own.
+    /// The reason of the plan in the words of the shop: an item or a mapping that could not be read has an error of its
+    /// own.
     fn explain(&self, reason: NotPlanned) -> NotPlaced {
         match reason {
             NotPlanned::UnknownItem(item_id) => {
@@ -454,8 +456,8 @@ impl BatchRead {
     }
 }
 
-/// The records that guard a hold of an order: its state, which has to be unpaid, and the mapping of its key, which must not
-/// be of another order.
+/// The records that guard a hold of an order: its state, which has to be unpaid, and the mapping of its key, which must
+/// not be of another order.
 fn guard_keys(order: &Order, key: Option<KeyDigest>) -> impl Iterator<Item = Key> {
     [Key::OrderState(order.order_id)].into_iter().chain(key.map(Key::Idempotency))
 }

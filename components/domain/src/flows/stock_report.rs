@@ -80,8 +80,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
         Ok(ItemList { items: items.into_iter().map(|report| report.view).collect(), unreadable })
     }
 
-    /// Reports on all items, in the order of their ids. Looks at up to `look` holds in all, to tell those of pending orders
-    /// from the others.
+    /// Reports on all items, in the order of their ids. Looks at up to `look` holds in all, to tell those of pending
+    /// orders from the others.
     ///
     /// # Errors
     /// If the catalog cannot be read, or the store fails.

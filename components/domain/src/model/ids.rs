@@ -56,7 +56,8 @@ macro_rules! text_id {
     };
 }
 
-/// The name of an item: 1 to 64 of `A-Z a-z 0-9 . _ -`, but not `.` or `..`, so that it is the same in a URL, a key and JSON.
+/// The name of an item: 1 to 64 of `A-Z a-z 0-9 . _ -`, but not `.` or `..`, so that it is the same in a URL, a key and
+/// JSON.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ItemId(String);

@@ -1,7 +1,7 @@
 //! The record of an item: its stock, its price and its holds. This is the record that decides who gets the last unit.
 //!
-//! Its fields are private. What is available is stored and what is on hand is the sum of it and of the holds, so an item that
-//! promises more than it has cannot be written down.
+//! Its fields are private. What is available is stored and what is on hand is the sum of it and of the holds, so an
+//! item that promises more than it has cannot be written down.
 
 use crate::model::amounts::{Delta, Money, Stock};
 pub use crate::model::holds::{Hold, Holds};
@@ -13,8 +13,8 @@ use crate::model::time::Timestamp;
 // Rule: adjustments-are-remembered.
 pub const REMEMBERED_ADJUSTMENTS: usize = 64;
 
-/// The most bytes that a record grows by with a hold: its order, quantity, expiry and key, each as long as it can be, and
-/// what the next hold's expiry grows by, which is written as the time since this one's.
+/// The most bytes that a record grows by with a hold: its order, quantity, expiry and key, each as long as it can be,
+/// and what the next hold's expiry grows by, which is written as the time since this one's.
 const HOLD_BYTES: usize = 16 + 5 + 9 + 17 + 8;
 
 /// The bytes of an adjustment in the record.
@@ -41,9 +41,9 @@ impl Look {
 
     /// For a swap that adds this number of holds.
     ///
-    /// More than it adds, so that settling keeps up with placing however many orders are placed at once. With two looks a
-    /// hold, half of the holds that are looked at have to be of decided orders for as many to go as come: so a record has
-    /// at most twice as many holds as it has pending orders, and fewer where payments settle too.
+    /// More than it adds, so that settling keeps up with placing however many orders are placed at once. With two looks
+    /// a hold, half of the holds that are looked at have to be of decided orders for as many to go as come: so a record
+    /// has at most twice as many holds as it has pending orders, and fewer where payments settle too.
     pub fn beside(added: usize) -> Self {
         let decisions = added.saturating_mul(2).max(16);
         Self { expired: decisions.saturating_mul(4), others: added.max(1).saturating_mul(2), decisions }
@@ -69,8 +69,8 @@ pub struct Item {
     /// The units that left with settled orders. Kept apart from what is on hand, so that [`Self::is_balanced`] can tell
     /// whether any are missing.
     pub(super) sold: u64,
-    /// Stock that is promised to orders. A hold leaves only when it is settled, never by its expiry alone: an expired hold
-    /// may belong to a paid order whose goods still count as on hand.
+    /// Stock that is promised to orders. A hold leaves only when it is settled, never by its expiry alone: an expired
+    /// hold may belong to a paid order whose goods still count as on hand.
     pub(super) holds: Holds,
     /// Settled orders whose idempotency keys have no mapping yet, sorted by key.
     pub(super) unmapped_keys: Vec<(KeyDigest, OrderId)>,
@@ -93,8 +93,8 @@ impl Adjustment {
         Self { key, request: digest([delta.get().to_string().as_str(), reason]) }
     }
 
-    /// The name under which an earlier version kept the adjustment's record. Two items whose adjustments had the same key,
-    /// delta and reason shared a record.
+    /// The name under which an earlier version kept the adjustment's record. Two items whose adjustments had the same
+    /// key, delta and reason shared a record.
     pub(crate) fn earlier_name(&self) -> KeyDigest {
         let request = u64::from_be_bytes(self.request);
         KeyDigest::from_bytes(digest([self.key.to_string().as_str(), format!("{request:016x}").as_str()]))
@@ -129,7 +129,8 @@ pub enum HoldError {
     AlreadyHeld,
 }
 
-/// A record contradicts itself: its numbers do not add up to any that an item can have. It is refused and left as it is.
+/// A record contradicts itself: its numbers do not add up to any that an item can have. It is refused and left as it
+/// is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("its numbers are more than an item can have")]
 pub struct OutOfBounds;
@@ -168,7 +169,8 @@ impl Item {
         self.holds.reserved()
     }
 
-    /// The units that are there, promised ones included. At most [`Stock::MAX`]: every change keeps this sum or checks it.
+    /// The units that are there, promised ones included. At most [`Stock::MAX`]: every change keeps this sum or checks
+    /// it.
     pub fn on_hand(&self) -> u64 {
         // Rule: on-hand-is-a-sum.
         self.available.saturating_add(self.reserved())
@@ -209,8 +211,8 @@ impl Item {
         self.on_hand().checked_add(self.sold) == Some(self.received)
     }
 
-    /// Promises stock to an order. This is the rule against overselling: a hold takes from what is available, and where that
-    /// is too little there is no hold.
+    /// Promises stock to an order. This is the rule against overselling: a hold takes from what is available, and where
+    /// that is too little there is no hold.
     ///
     /// # Errors
     /// If there is too little, or the order has a hold already.
@@ -275,8 +277,8 @@ impl Item {
         held.or_else(settled)
     }
 
-    /// The holds whose orders are read next. They are taken from a place that `turn` picks: with another one each time, also
-    /// where nothing was written in between, every hold is looked at sooner or later.
+    /// The holds whose orders are read next. They are taken from a place that `turn` picks: with another one each time,
+    /// also where nothing was written in between, every hold is looked at sooner or later.
     pub fn due(&self, now: Timestamp, turn: u64, look: Look) -> Vec<OrderId> {
         let (mut due, mut expired, mut others) = (Vec::new(), look.expired, look.others);
         for (order, hold) in self.holds.from_turn(turn) {
@@ -324,8 +326,8 @@ impl Item {
         if on_hand > Stock::MAX { Err(AdjustError::TooMuch) } else { Ok((available, received)) }
     }
 
-    /// Changes what is on hand, if [`Self::check_adjustment`] allows it. Answers with the adjustments that are no longer
-    /// remembered.
+    /// Changes what is on hand, if [`Self::check_adjustment`] allows it. Answers with the adjustments that are no
+    /// longer remembered.
     ///
     /// # Errors
     /// As [`Self::check_adjustment`].

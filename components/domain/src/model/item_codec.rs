@@ -30,7 +30,7 @@ use crate::model::item::{Adjustment, Item};
 /// What CBOR that is not told by other means begins with (RFC 8949, 3.4.6).
 const SELF_DESCRIBED: Tag = Tag::new(55799);
 
-/// A swap brings at most so many new holds: one of each request that an instance serves at once.
+/// The most new holds of a swap: one of each request that an instance serves at once.
 const MAX_NEW_HOLDS: usize = 16;
 
 /// The form described above.
@@ -55,8 +55,8 @@ impl From<minicbor::decode::Error> for DecodeError {
 
 type Written = Result<(), minicbor::encode::Error<Infallible>>;
 
-/// The bytes that are being written. Nearly all that comes at once is a number: a few bytes, which are stored sooner than
-/// the call is made that would copy them.
+/// The bytes that are being written. Nearly all that comes at once is a number: a few bytes, which are stored sooner
+/// than the call is made that would copy them.
 struct Bytes(Vec<u8>);
 
 impl minicbor::encode::Write for Bytes {
@@ -253,7 +253,7 @@ fn read_holds(from: &mut Decoder<'_>) -> Result<Holds, DecodeError> {
     Holds::from_sorted(list).ok_or(DecodeError::Malformed)
 }
 
-/// The beginning of a column with this name and so many rows.
+/// The beginning of a column with this name and number of rows.
 fn column(from: &mut Decoder<'_>, name: &str, rows: u64) -> Result<(), DecodeError> {
     if named(from, name)?.array()? == Some(rows) { Ok(()) } else { Err(DecodeError::Malformed) }
 }

@@ -5,11 +5,11 @@
 pub struct Limits {
     /// The most bytes of a record.
     pub record_bytes: usize,
-    /// The bytes of these that are kept free of holds, for what else a record has to take: adjustments that it remembers,
-    /// keys of settled orders, longer numbers. So settling and adjusting always have room.
+    /// The bytes of these that are kept free of holds, for what else a record has to take: adjustments that it
+    /// remembers, keys of settled orders, longer numbers. So settling and adjusting always have room.
     pub reserved_bytes: usize,
-    /// How many keys of settled orders an item carries before their mappings are written, all in one call. A record that is
-    /// full carries none.
+    /// How many keys of settled orders an item carries before their mappings are written, all in one call. A record
+    /// that is full carries none.
     pub mappings_per_write: usize,
     /// The most requests that are done in one batch: as many as an instance serves at once.
     pub requests_per_batch: usize,

@@ -1,4 +1,5 @@
-//! The rules, without a store, a clock or chance: what an item, an order and its state are, and every change that they allow.
+//! The rules, without a store, a clock or chance: what an item, an order and its state are, and every change that they
+//! allow.
 
 pub mod amounts;
 pub mod cursor;

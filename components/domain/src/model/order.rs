@@ -1,4 +1,5 @@
-//! The record of an order: what was asked for, at which prices. It never changes; the order's state has a record of its own.
+//! The record of an order: what was asked for, at which prices. It never changes; the order's state has a record of its
+//! own.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,8 +21,8 @@ pub struct NewOrder {
     pub customer_id: Option<CustomerId>,
 }
 
-/// Items and quantities: at least one, each item once, in the order of their ids. All requests go through the items of an order
-/// in this one sequence.
+/// Items and quantities: at least one, each item once, in the order of their ids. All requests go through the items of
+/// an order in this one sequence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lines(Vec<(ItemId, Quantity)>);
 

@@ -8,8 +8,8 @@ use crate::model::ids::PaymentMethod;
 use crate::model::item::Settlement;
 use crate::model::time::Timestamp;
 
-/// The state of an order. It begins as [`Self::NEW`], is read from its record, or is made by [`Self::apply`]: nothing else can
-/// write down, for example, a payment that was not made.
+/// The state of an order. It begins as [`Self::NEW`], is read from its record, or is made by [`Self::apply`]: nothing
+/// else can write down, for example, a payment that was not made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Record", into = "Record")]
 pub struct OrderState(State);
@@ -19,8 +19,8 @@ pub struct OrderState(State);
 pub enum State {
     /// Not decided yet.
     Unpaid {
-        /// A request other than the one that placed the order has seen every line held, and may have told so to the client:
-        /// from then on the order cannot be rejected.
+        /// A request other than the one that placed the order has seen every line held, and may have told so to the
+        /// client: from then on the order cannot be rejected.
         confirmed: bool,
     },
     /// Paid, for ever.
@@ -145,8 +145,8 @@ impl OrderState {
     }
 }
 
-/// The state as it is stored. Flat, since serde reads an enum with a tag by way of a copy of whatever is there, which is a lot
-/// of code for a component.
+/// The state as it is stored. Flat, since serde reads an enum with a tag by way of a copy of whatever is there, which
+/// is a lot of code for a component.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Record {

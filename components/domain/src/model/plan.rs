@@ -1,8 +1,8 @@
 //! Which orders of a batch can be placed, and which cannot. Decided from a snapshot, before anything is written.
 //!
 //! A plan is a forecast and not a promise: other instances sell at the same time. The promise is made by
-//! [`Item::hold`](super::item::Item::hold) and the swap that writes it. What a plan refuses for want of stock is looked at once
-//! more, after expired holds are settled.
+//! [`Item::hold`](super::item::Item::hold) and the swap that writes it. What a plan refuses for want of stock is looked
+//! at once more, after expired holds are settled.
 
 use std::rc::Rc;
 

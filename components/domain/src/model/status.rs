@@ -37,8 +37,8 @@ impl fmt::Display for Status {
     }
 }
 
-/// The status of an order in this state. `all_held` says whether each of its lines is held; it matters only while the order is
-/// unpaid. No clock has a part in it: an order is expired once its state says so.
+/// The status of an order in this state. `all_held` says whether each of its lines is held; it matters only while the
+/// order is unpaid. No clock has a part in it: an order is expired once its state says so.
 pub fn status(state: &OrderState, all_held: bool) -> Status {
     match state.get() {
         State::Paid(_) => Status::Paid,

@@ -204,7 +204,8 @@ impl World {
     }
 }
 
-/// The bytes of an item whose record says another number on hand than its holds and sales add up to: both from 24 to 255.
+/// The bytes of an item whose record says another number on hand than its holds and sales add up to: both from 24 to
+/// 255.
 pub fn with_on_hand(item: &Item, on_hand: u8) -> Vec<u8> {
     let said = |number: u8| [b"\x67on_hand\x18".as_slice(), &[number]].concat();
     let (bytes, from) = (item.to_bytes(), said(item.on_hand().try_into().unwrap()));

@@ -29,7 +29,7 @@ fn with_an_order() -> Books {
     books
 }
 
-/// Whether stock of which so many are available fits; nothing has been paid.
+/// Whether stock with this quantity available fits; nothing has been paid.
 fn fits(books: &Books, available: [u64; ITEMS]) -> bool {
     let mut books = books.clone();
     books.compare(&available.map(|available| stock(available.max(10), available)));

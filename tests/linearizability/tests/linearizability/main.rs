@@ -37,7 +37,7 @@ fn is_linearizable(target: Target) {
     assert!(unknown.expect("the shop is served") > 0, "no request was left");
 }
 
-/// An order of so many of item 0.
+/// An order for this quantity of item 0.
 fn lines(quantity: u64) -> Vec<Line> {
     vec![Line { item: 0, quantity }]
 }
@@ -58,7 +58,7 @@ fn stock(on_hand: u64, reserved: u64) -> Observed {
     Observed::Item(Stock { on_hand, reserved, available: on_hand - reserved })
 }
 
-/// A history that begins with items 0 and 1, of which there are so many.
+/// A history that begins with items 0 and 1 in these quantities.
 fn with_stock(on_hand: u64) -> History {
     let mut history = History::default();
     for item in [0, 1] {
