@@ -1,5 +1,7 @@
 //! A served shop with a fresh store.
 
+use std::time::Duration;
+
 use harness::server::Settings;
 use harness::{Request, Server, Store, Target};
 use host::Stats;
@@ -14,8 +16,10 @@ impl Shop {
     /// Serves the application with these variables on top of a token.
     pub fn open(variables: &[(&str, &str)]) -> Self {
         let store = Store::new(Target::Local).expect("there is a store");
-        let server =
-            Server::start(&store, Settings::with_variables(variables)).unwrap_or_else(|error| panic!("{error}"));
+        // What a request costs differs in a new instance. So instances stay, however slow the machine is.
+        let idle_timeout = Some(Duration::from_secs(3600));
+        let settings = Settings { idle_timeout, ..Settings::with_variables(variables) };
+        let server = Server::start(&store, settings).unwrap_or_else(|error| panic!("{error}"));
         Self { server, _store: store }
     }
 

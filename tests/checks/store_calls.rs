@@ -46,7 +46,7 @@ fn an_order_of_one_line_takes_two_commits_with_a_key_or_without_and_the_first_of
         let key = format!("k{number}");
         let key = Some(key.as_str()).filter(|_| number % 2 == 1);
         let ((status, _), cost) = shop.cost(|| shop.post("/orders", &one_line(), key));
-        // An instance without a request for a while ends: on a slow machine that may be any time.
+        // An instance that is still busy when the next request comes leaves it to a new one.
         let new = cost.components["orders"].instances;
         assert_eq!((status, cost.commits()), (201, 2 + new), "{cost:?}");
         two[usize::from(key.is_some())] |= new == 0;

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use host::{Interference, Options};
 use tokio::runtime::Builder;
@@ -24,6 +25,8 @@ pub struct Server {
 pub struct Settings {
     /// Variables of the application on top of the operator's token and of those that say where the store is.
     pub variables: BTreeMap<String, String>,
+    /// How long an instance without a request is kept. None: as long as in Spin.
+    pub idle_timeout: Option<Duration>,
     /// What comes between the components and their store.
     pub interference: Option<Arc<dyn Interference>>,
 }
@@ -32,7 +35,7 @@ impl Settings {
     /// These variables.
     pub fn with_variables(variables: &[(&str, &str)]) -> Self {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Self { variables, interference: None }
+        Self { variables, ..Self::default() }
     }
 }
 
@@ -62,6 +65,8 @@ impl Server {
             build: building.is_some(),
             ..Options::default()
         };
+        let idle_timeout = settings.idle_timeout.unwrap_or(options.idle_timeout);
+        let options = Options { idle_timeout, ..options };
         let host = wait(host::start(options))?;
         if let Some(mut built) = building {
             built.insert(manifest.to_owned());

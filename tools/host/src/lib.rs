@@ -75,6 +75,9 @@ pub struct Options {
     pub quiet: bool,
     /// Run the components' build commands first.
     pub build: bool,
+    /// How long an instance without a request is kept: one second, as in Spin. Tests that need an instance to stay say
+    /// more, so that they do not depend on how fast the machine is.
+    pub idle_timeout: Duration,
     /// What tests do to the components' key-value calls. None: the store is Spin's.
     pub interference: Option<Arc<dyn Interference>>,
 }
@@ -89,6 +92,7 @@ impl Default for Options {
             variables: BTreeMap::new(),
             quiet: false,
             build: true,
+            idle_timeout: runtime::IDLE_TIMEOUT,
             interference: None,
         }
     }
@@ -167,7 +171,8 @@ async fn load(options: Options, stopping: Arc<AtomicBool>) -> Result<(Applicatio
             interference: options.interference.clone(),
             counters: Counters::default(),
         });
-        let workers = tokio::task::block_in_place(|| Workers::load(&component.source, grants, stopping.clone()))?;
+        let load = || Workers::load(&component.source, grants, stopping.clone(), options.idle_timeout);
+        let workers = tokio::task::block_in_place(load)?;
         components.insert(id.clone(), ProxyHandler::new(workers));
     }
     let banner = server::banner(address, &router, &manifest, store.path());

@@ -85,6 +85,7 @@ async fn main() -> ExitCode {
         quiet: arguments.quiet,
         build: !arguments.no_build,
         interference: arguments.lie.map(|lie| Arc::new(Liar::new(lie)) as Arc<dyn Interference>),
+        ..Options::default()
     };
     match serve(options).await {
         Ok(()) => ExitCode::SUCCESS,

@@ -26,7 +26,7 @@ const MAX_CONCURRENT_REQUESTS: usize = 16;
 /// Requests that one instance serves before it is replaced. One of WASI 0.2 serves a single one.
 const MAX_REQUESTS: usize = 128;
 /// How long an instance without a request is kept.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
+pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often running code checks whether it has to stop.
 const EPOCH: Duration = Duration::from_millis(10);
 
@@ -94,11 +94,18 @@ pub(crate) struct Workers {
     proxy: ProxyPre<Guest>,
     grants: Arc<Grants>,
     stopping: Arc<AtomicBool>,
+    idle_timeout: Duration,
 }
 
 impl Workers {
-    /// Compiles the component in the file `source`. Its instances end soon after `stopping` is set.
-    pub(crate) fn load(source: &Path, grants: Arc<Grants>, stopping: Arc<AtomicBool>) -> Result<Self, Error> {
+    /// Compiles the component in the file `source`. Its instances end after `idle_timeout` without a request, and soon
+    /// after `stopping` is set.
+    pub(crate) fn load(
+        source: &Path,
+        grants: Arc<Grants>,
+        stopping: Arc<AtomicBool>,
+        idle_timeout: Duration,
+    ) -> Result<Self, Error> {
         let engine = ENGINE.as_ref().map_err(Error::runtime)?;
         let failed = |reason: String| Error::component(&grants.component, source, reason);
         let bytes = std::fs::read(source).map_err(|error| failed(format!("cannot be read, was it built? {error}")))?;
@@ -115,7 +122,7 @@ impl Workers {
         let proxy = proxy.map_err(|error| {
             failed(format!("this host serves HTTP components of WASI 0.3 and 0.2, and not this one: {error:#}"))
         })?;
-        Ok(Self { proxy, grants, stopping })
+        Ok(Self { proxy, grants, stopping, idle_timeout })
     }
 
     pub(crate) fn grants(&self) -> &Grants {
@@ -171,25 +178,31 @@ impl HandlerState for Workers {
             store,
             proxy,
             view,
-            expiration: Expiration(Box::pin(tokio::time::sleep(IDLE_TIMEOUT))),
+            expiration: Expiration {
+                timer: Box::pin(tokio::time::sleep(self.idle_timeout)),
+                timeout: self.idle_timeout,
+            },
             state: Worker { most_requests, stopping: self.stopping.clone() },
         })
     }
 }
 
-/// Ends an instance that has been idle for [`IDLE_TIMEOUT`]. Requests may take as long as they like, as in Spin.
-pub(crate) struct Expiration(Pin<Box<tokio::time::Sleep>>);
+/// Ends an instance that has been idle for this time. Requests may take as long as they like, as in Spin.
+pub(crate) struct Expiration {
+    timer: Pin<Box<tokio::time::Sleep>>,
+    timeout: Duration,
+}
 
 impl WorkerExpiration for Expiration {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>, status: WorkerStatus, start: Instant) -> Poll<()> {
         if status != WorkerStatus::Idle {
             return Poll::Pending;
         }
-        let deadline = (start + IDLE_TIMEOUT).into();
-        if self.0.deadline() != deadline {
-            self.0.as_mut().reset(deadline);
+        let deadline = (start + self.timeout).into();
+        if self.timer.deadline() != deadline {
+            self.timer.as_mut().reset(deadline);
         }
-        self.0.as_mut().poll(context)
+        self.timer.as_mut().poll(context)
     }
 }
 
