@@ -123,10 +123,7 @@ const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "helper_that_does_not_confirm",
-        patches: &[Patch(
-            "helpers-confirm",
-            Replace("let confirmed: Result<OrderState, ()> = Ok(state.record.clone());"),
-        )],
+        patches: &[Patch("helpers-confirm", Replace("let confirmed = true;"))],
     },
     Mutant {
         name: "mapping_read_before_item",
@@ -200,7 +197,7 @@ const MUTANTS: &[Mutant] = &[
                 "match state.record.apply(Event::Expire { at: now }, expires_at) {
             Ok(expired) => {
                 let value = crate::engine::codec::encode(&expired)?;
-                *found = Ok(Some(Entry::new(state.entry.physical_key.clone(), value)));
+                *found = Ok(Some(crate::store::Entry::new(state.entry.physical_key.clone(), value)));
                 Ok(expired.settlement())
             }
             Err(_) => Ok(None),

@@ -77,7 +77,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
     }
 }
 
-/// The catalog out of its bytes; one that is not sorted is not believed.
+/// Decodes the catalog. One that is not sorted is refused as damaged.
 fn decode_catalog(entry: Entry) -> Result<Read<Catalog>, Error> {
     let read: Read<Catalog> = decode(entry)?;
     if read.record.items.is_sorted_by(|one, next| one < next) {

@@ -1,5 +1,5 @@
 //! Records and their bytes. Items are CBOR (see [`crate::model::item_codec`]); all others are JSON, so that a person
-//! can read them. What cannot have been written by the rules is not believed, and left as it is.
+//! can read them. A record that the rules cannot have written is refused as damaged and left as it is.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

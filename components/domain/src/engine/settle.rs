@@ -8,11 +8,11 @@ use crate::engine::update_item::{Guards, Lack, Update, readable_state};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::model::ids::{ItemId, OrderId};
-use crate::model::item::{Item, Look, OutOfBounds, Settlement};
+use crate::model::item::{Item, Look, Settlement};
 use crate::model::order::Order;
 use crate::model::order_state::{Event, OrderState};
 use crate::model::time::Timestamp;
-use crate::store::{Entry, Found, Key, Store};
+use crate::store::{Found, Key, Store};
 
 /// A record with so few holds is not worth a swap of its own.
 const FEW_HOLDS: usize = 16;
@@ -55,14 +55,14 @@ pub struct HoldCount {
 }
 
 impl<S: Store, E: Environment> Shop<S, E> {
-    /// Settles in `item`, which was read from `entry` and is not written yet, those orders that are decided. Up to
+    /// Settles in `item`, which was read and is not written yet, those orders that are decided. Up to
     /// `decisions` that are unpaid and past their expiry are decided here.
     ///
     /// Not the orders whose states are among the guards: they may be held by this very change, which is not written.
     /// Their keys would be mapped before any other request could see them used.
     pub(crate) async fn settle(
         &self,
-        entry: &Entry,
+        item_id: &ItemId,
         item: &mut Item,
         states: &mut Guards,
         guard_keys: &[Key],
@@ -86,7 +86,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
                 settlement => settlement,
             };
             if let Some(settlement) = settlement {
-                item.settle(order, settlement).map_err(|error| damaged(entry, error))?;
+                item.settle(order, settlement).map_err(|error| Error::damaged_item(item_id, error))?;
                 settled.dropped = settled.dropped.saturating_add(1);
                 settled.released = settled.released.saturating_add(usize::from(settlement != Settlement::Sold));
             }
@@ -119,7 +119,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
     /// Settles holds of an item that `paid` orders were just paid on, where more than a third of those that are looked
     /// at are of decided orders: without this, holds would stay where orders are paid and no new ones come. Errors are
     /// not the payer's business: the orders are paid.
-    pub(crate) async fn settle_after_payment(&self, item: Read<Item>, paid: usize) {
+    pub(crate) async fn settle_after_payment(&self, item_id: &ItemId, item: Read<Item>, paid: usize) {
         let holds = item.record.holds().len();
         // Of a record with many holds only some payers look at some, as many as it takes to keep up with the payments.
         let looks = LOOKED_AT_AFTER_PAYMENT;
@@ -135,7 +135,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
         let due = item.due(now, turn, Look::at(looks, looks));
         let due = due.get(..looks).unwrap_or(&due);
         let Ok(mut states) = self.read_states(due).await else { return };
-        let Ok(settled) = self.settle(&entry, &mut item, &mut states, &[], now, 0).await else { return };
+        let Ok(settled) = self.settle(item_id, &mut item, &mut states, &[], now, 0).await else { return };
         // A third is more than placing leaves where it settles too, and less than may be there.
         if settled.dropped.saturating_mul(3) > due.len() {
             self.write_settled(&entry, item).await;
@@ -193,8 +193,4 @@ impl<S: Store, E: Environment> Shop<S, E> {
             let _ = self.release(&line.item_id, order.order_id, settlement).await;
         }
     }
-}
-
-fn damaged(entry: &Entry, error: OutOfBounds) -> Error {
-    Error::Unreadable { key: entry.physical_key.clone(), reason: error.to_string() }
 }

@@ -92,8 +92,8 @@ impl Guards {
     }
 }
 
-/// The state that was found. If it is missing or cannot be read it is passed over, and so its hold is left alone: that
-/// may keep stock from being sold, but never sells it twice.
+/// The state that was found, if it can be read. Without it the order's hold is not settled. That may keep stock from being
+/// sold, but never sells it twice.
 pub(crate) fn readable_state(found: &Found) -> Option<Read<OrderState>> {
     decode(found.clone().ok()??).ok()
 }
@@ -169,10 +169,10 @@ impl<S: Store, E: Environment> Shop<S, E> {
                 Step::Unchanged => return Ok(()),
                 Step::Write => {
                     let decisions = Look::beside(adds).decisions;
-                    self.settle(&entry, &mut item, guards, guard_keys, now, decisions).await?;
+                    self.settle(item_id, &mut item, guards, guard_keys, now, decisions).await?;
                 }
                 Step::Short { of, changed } => {
-                    let settled = self.settle_when_short(&entry, &mut item, guard_keys, now).await?;
+                    let settled = self.settle_when_short(item_id, &mut item, guard_keys, now).await?;
                     let room = match of {
                         Lack::Stock => room,
                         Lack::Room => {
@@ -204,8 +204,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
                 Written::TooLarge => {
                     rounds = rounds.saturating_add(1);
                     // Rule: full-records-settle-alone.
-                    let helped = self.settle_alone(item_id).await?;
-                    if rounds >= MAX_ROUNDS || !helped {
+                    let helped = rounds < MAX_ROUNDS && self.settle_alone(item_id).await?;
+                    if !helped {
                         return Err(Error::ItemFull(item_id.clone()));
                     }
                 }
@@ -225,13 +225,13 @@ impl<S: Store, E: Environment> Shop<S, E> {
     /// Looks at as many holds as a request does that is short, and settles them in `item`, which is not written yet.
     async fn settle_when_short(
         &self,
-        entry: &Entry,
+        item_id: &ItemId,
         item: &mut Item,
         guard_keys: &[Key],
         now: Timestamp,
     ) -> Result<Settled, Error> {
         let mut states = self.read_states(&item.due(now, self.turn(), Look::SHORT)).await?;
-        self.settle(entry, item, &mut states, guard_keys, now, Look::SHORT.decisions).await
+        self.settle(item_id, item, &mut states, guard_keys, now, Look::SHORT.decisions).await
     }
 
     /// Settles what is due in a swap of its own. That always has room: a hold takes more bytes than its order's mapping
@@ -241,7 +241,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
         loop {
             let Read { entry, record: mut item } = self.item(item_id).await?;
             let now = self.environment.now();
-            let settled = self.settle_when_short(&entry, &mut item, &[], now).await?;
+            let settled = self.settle_when_short(item_id, &mut item, &[], now).await?;
             if settled.dropped == 0 && item.unmapped_keys().is_empty() {
                 return Ok(false);
             }

@@ -102,7 +102,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
                 PayOutcome::Refused(_) | PayOutcome::Retry(_) | PayOutcome::Overdue(_) => false,
             };
             if let (Ok(Some(item)), paid @ 1..) = (item, outcomes.iter().filter(is_paid).count()) {
-                self.settle_after_payment(item, paid).await;
+                self.settle_after_payment(&item_id, item, paid).await;
             }
         }
         outcomes

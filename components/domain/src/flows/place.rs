@@ -369,8 +369,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
             }
         }
         // Rule: helpers-confirm.
-        let confirmed = state.record.apply(Event::Confirm, order.expires_at);
-        if confirmed.is_ok_and(|confirmed| confirmed == state.record) {
+        let confirmed = state.record.is_confirmed();
+        if confirmed {
             return replayed(&state.record);
         }
         Ok(match self.transition(&state, Event::Confirm, order.expires_at).await? {

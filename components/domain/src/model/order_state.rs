@@ -131,6 +131,11 @@ impl OrderState {
         matches!(self.0, State::Unpaid { .. }) && now >= expires_at
     }
 
+    /// Whether it is unpaid and cannot be rejected any more.
+    pub fn is_confirmed(&self) -> bool {
+        matches!(self.0, State::Unpaid { confirmed: true })
+    }
+
     /// Whether it was closed as if it had never been placed.
     pub fn is_rejected(&self) -> bool {
         matches!(self.0, State::Closed { reason: CloseReason::Rejected, .. })
