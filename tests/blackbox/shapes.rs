@@ -3,19 +3,9 @@
 
 use std::time::{Duration, SystemTime};
 
+pub use harness::observed::Status;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    Placing,
-    Pending,
-    Paid,
-    Cancelled,
-    Expired,
-    Rejected,
-}
 
 /// RFC 3339 in UTC with milliseconds: `2026-01-31T23:59:59.123Z` and nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

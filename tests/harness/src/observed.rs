@@ -20,7 +20,7 @@ pub struct Line {
 }
 
 /// The status of an order, as it is told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Not every line is held.
