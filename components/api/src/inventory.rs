@@ -137,7 +137,7 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
 
     use crate::code::Code;
     use crate::openapi::operation::{Answer, Example, Operation};
-    use crate::request::invalid_idempotency_key;
+    use crate::request::idempotency_key_problems;
 
     let currency: Currency = from_value("CNY".into())?;
     let view = |id: &str, on_hand: u64, unit_price: u64| {
@@ -267,13 +267,9 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
         &[Code::InvalidRequest, Code::IdempotencyKeyReused],
         [
             Example::problem("AdjustmentInvalid", "By nothing", adjustment(br#"{"delta":0}"#))?,
-            Example::problem("IdempotencyKeyInvalid", "A key of two words", invalid_idempotency_key())?,
-            Example::problem(
-                "IdempotencyKeyReused",
-                "Another request under the same key",
-                Error::IdempotencyKeyReused,
-            )?,
-        ],
+        ]
+        .into_iter()
+        .chain(idempotency_key_problems()?),
     ))
     .writes();
     let health = Operation::new(

@@ -19,7 +19,7 @@ use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request::RequestContext;
 #[cfg(feature = "openapi")]
-use crate::request::invalid_idempotency_key;
+use crate::request::idempotency_key_problems;
 use crate::route::{Route, Verb};
 
 /// Present, and `true`, if an earlier request with the same idempotency key did the work.
@@ -275,13 +275,9 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
                 ),
             )?,
             Example::problem("OrderEmpty", "No lines", wrong(br#"{"items":[]}"#))?,
-            Example::problem("IdempotencyKeyInvalid", "A key of two words", invalid_idempotency_key())?,
-            Example::problem(
-                "IdempotencyKeyReused",
-                "Another request under the same key",
-                Error::IdempotencyKeyReused,
-            )?,
-        ],
+        ]
+        .into_iter()
+        .chain(idempotency_key_problems()?),
     ))
     .writes();
     let show =

@@ -284,7 +284,7 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
             Verb::Get,
             "getOrderHistory",
             "orders",
-            ["Tell what happened to an order", "When it was placed, and what became of it."],
+            ["Tell what happened to an order", "When it was placed, and when it was paid or closed."],
         )
         .answers(Answer::new(200, "What happened, oldest first.").json::<OrderHistoryJson>([Example::new(
             "OrderHistoryPaid",

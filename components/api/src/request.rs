@@ -6,6 +6,8 @@ use domain::KeyDigest;
 use http::{HeaderName, Method, header};
 
 use crate::config::{Auth, Config};
+#[cfg(feature = "openapi")]
+use crate::openapi::operation::Example;
 use crate::problem::{FieldError, Problem};
 use crate::route::{Route, Verb};
 
@@ -165,9 +167,19 @@ impl<'a> RequestContext<'a> {
 }
 
 /// 422 for a key that is too long, empty, not visible ASCII, badly quoted or given twice.
-pub(crate) fn invalid_idempotency_key() -> Problem {
+fn invalid_idempotency_key() -> Problem {
     let reason = format!("must be sent once, with 1 to {MAX_KEY_LEN} visible characters, bare or quoted");
     Problem::invalid(vec![FieldError::header(IDEMPOTENCY_KEY.as_str(), reason)])
+}
+
+/// Examples of what is wrong with an idempotency key, for the operations that take one.
+#[cfg(feature = "openapi")]
+pub(crate) fn idempotency_key_problems() -> serde_json::Result<[Example; 2]> {
+    let reused = domain::Error::IdempotencyKeyReused;
+    Ok([
+        Example::problem("IdempotencyKeyInvalid", "A key of two words", invalid_idempotency_key())?,
+        Example::problem("IdempotencyKeyReused", "Another request under the same key", reused)?,
+    ])
 }
 
 /// The key in a header value: a structured-field string as in the IETF draft (`"…"`, with `\"` and `\\`), or a bare

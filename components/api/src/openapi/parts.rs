@@ -30,7 +30,7 @@ pub(crate) fn info() -> Value {
             is 20.00 yuan. **Times** are RFC 3339 in UTC. **Numbers** in requests are whole and written so: `2`, \
             not `2.0` or `2e0`. Unknown fields and duplicate keys are refused.\n\n**Sending again is safe.** Give `POST /orders` and adjustments an `idempotency-key` of \
             their own, and send the same again when an answer is lost: it is done once. Paying, cancelling and \
-            pricing need no key.\n\n**Who may do what.** Whoever knows the id of an order may read, pay and \
+            pricing need no key.\n\n**Who may do what.** A client that knows the id of an order may read, pay and \
             cancel it. What changes stock or shows all orders is for the operator, who sends `authorization: \
             Bearer TOKEN` (on the page `/docs`: Authorize).\n\n**Errors** are RFC 9457 \
             `application/problem+json`. `code` says what is wrong in a word that does not change; `errors`, in a \
@@ -48,7 +48,7 @@ pub(crate) fn tags() -> Value {
     let tags = [
         (
             "orders",
-            "Place, show and cancel orders. Whoever knows the id of an order may do so; the list is for the operator.",
+            "Place, show and cancel orders. A client that knows the id of an order may do so; the list is for the operator.",
         ),
         ("payments", "Pay orders."),
         ("inventory", "What there is and what it costs. Changes are for the operator."),
@@ -257,7 +257,7 @@ fn all_headers() -> Vec<(&'static str, &'static str, Value)> {
             "ReferrerPolicy",
             "referrer-policy",
             json!({
-                "description": "Nobody else is told where a link was followed.",
+                "description": "The browser sends no `referer`.",
                 "required": true,
                 "schema": { "type": "string", "const": "no-referrer" },
                 "example": "no-referrer"

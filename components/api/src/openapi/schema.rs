@@ -50,7 +50,7 @@ macro_rules! inline_schemas {
 }
 
 schemas! {
-    /// The id of an order: a random UUID in lower case. Whoever knows it may read, pay and cancel the order, so keep it
+    /// The id of an order: a random UUID in lower case. A client that knows it may read, pay and cancel the order, so keep it
     /// as you would a password.
     OrderId = {
         "type": "string",
