@@ -1,7 +1,7 @@
 //! Every kind of request, cut off at every call of the store: before it, after it, and with its answer lost or refused.
 
 use harness::{Request, Target};
-use host::Fate;
+use host::CallOutcome;
 
 use crate::TARGET;
 use crate::fixture::{Fixture, ONE_LINE, TWO_LINES, WITH_THE_LAST};
@@ -39,7 +39,7 @@ fn cut_off_everywhere(case: &Case) {
 }
 
 /// One run; false if the request ended before its n-th call.
-fn cut_off(case: &Case, fixture: &Fixture, number: usize, fate: Fate) -> bool {
+fn cut_off(case: &Case, fixture: &Fixture, number: usize, fate: CallOutcome) -> bool {
     let store = fixture.store.copy();
     let stop = Stop::at(number, fate);
     let shop = store.open_with(Some(stop.clone()));
@@ -56,7 +56,7 @@ fn cut_off(case: &Case, fixture: &Fixture, number: usize, fate: Fate) -> bool {
 
     match fate {
         _ if reached.is_none() => assert_eq!(answer.status, case.answer),
-        Fate::Killed { .. } => assert_eq!(answer, Answer::NONE),
+        CallOutcome::Killed { .. } => assert_eq!(answer, Answer::NONE),
         _ if answer.status == case.answer => {}
         _ => assert_eq!((answer.status, answer.problem().as_str()), (503, "store_unavailable")),
     }

@@ -1,7 +1,7 @@
 //! What happens before a case, on a store that works.
 
 use harness::{Request, Target};
-use host::{Fate, Operation};
+use host::{CallOutcome, Operation};
 
 use crate::TARGET;
 use crate::books::Books;
@@ -92,7 +92,7 @@ impl Fixture {
     /// A placing of two lines stopped for ever when its first line was held. No client was told the order's id.
     pub fn half_placed(&mut self, request: &Request) {
         let (operation, number) = first_hold();
-        let stop = Stop::at_operation(operation, number, Fate::Killed { done: true });
+        let stop = Stop::at_operation(operation, number, CallOutcome::Killed { done: true });
         let answer = self.store.open_with(Some(stop)).must(request, 500);
         self.books.told(request, &answer);
         let id = |key: &String| key.strip_prefix("order:").map(str::to_owned);

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::thread;
 
 use harness::Request;
-use host::Fate;
+use host::CallOutcome;
 
 use crate::fixture::{Fixture, ONE_LINE, TWO_LINES, WITH_THE_LAST};
 use crate::requests;
@@ -27,14 +27,14 @@ struct Pair {
 
 fn at_once(pair: &Pair) {
     let fixture = Fixture::new(pair.fixture);
-    for end in [Fate::Killed { done: false }, Fate::Done] {
+    for end in [CallOutcome::Killed { done: false }, CallOutcome::Done] {
         let calls = (1..).take_while(|number| one_waits(pair, &fixture, *number, end)).count();
         assert_eq!(calls, pair.calls, "{end:?}");
     }
 }
 
 /// One run; false if the first request ended before its n-th call.
-fn one_waits(pair: &Pair, fixture: &Fixture, number: usize, end: Fate) -> bool {
+fn one_waits(pair: &Pair, fixture: &Fixture, number: usize, end: CallOutcome) -> bool {
     let store = fixture.store.copy();
     let (stop, gate) = Stop::waiting_at(number);
     let shops = [store.open_with(Some(stop.clone())), store.open()];
@@ -61,7 +61,7 @@ fn one_waits(pair: &Pair, fixture: &Fixture, number: usize, end: Fate) -> bool {
     let reached = stop.reached();
     let _context = Context(format!("{first:?} waited before call {number}, {reached:?}, and then: {end:?}"));
 
-    let killed = reached.is_some() && end != Fate::Done;
+    let killed = reached.is_some() && end != CallOutcome::Done;
     let succeeded = [&first_answer, &second_answer].iter().filter(|answer| answer.status < 300).count();
     if killed {
         assert_eq!(first_answer.status, 500);

@@ -3,7 +3,7 @@
 use std::thread;
 
 use harness::Request;
-use host::Lie;
+use host::StoreFault;
 
 use crate::books::Books;
 use crate::requests;
@@ -11,9 +11,9 @@ use crate::shop::Store;
 use crate::stops::Context;
 
 /// Three servers sell five units of one item and one of another, and an honest one comes after them.
-pub fn race(store: &Store, lie: Lie) {
+pub fn race(store: &Store, fault: StoreFault) {
     let buyer = |server: usize| {
-        let shop = store.open_lying(lie);
+        let shop = store.open_faulty(fault);
         let mut told = Vec::new();
         for number in 0..4 {
             let place = Request::place(&[("last", 1), ("new", 1)][number % 2..]).key(format!("{server}-{number}"));
@@ -31,7 +31,7 @@ pub fn race(store: &Store, lie: Lie) {
         let buyers = [0, 1, 2].map(|server| scope.spawn(move || buyer(server)));
         buyers.into_iter().flat_map(|buyer| buyer.join().expect("a buyer is answered")).collect()
     });
-    let _context = Context(format!("{lie:?}: {told:#?}"));
+    let _context = Context(format!("{fault:?}: {told:#?}"));
     let mut books = Books::default();
     for (request, answer) in &told {
         assert!(answer.status < 500 || answer.status == 503);

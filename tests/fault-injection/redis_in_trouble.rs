@@ -4,7 +4,7 @@ use std::{fs, thread};
 
 use harness::store::Database;
 use harness::{RedisServer, Request};
-use host::Lie;
+use host::StoreFault;
 use redis::FromRedisValue;
 
 use crate::books::Books;
@@ -60,9 +60,9 @@ fn ask<T: FromRedisValue>(store: &Store, command: &[&str]) -> T {
 fn ready_says_that_it_is_in_trouble() {
     let template = Store::new();
     drop(opened(&template));
-    for trouble in [Lie::Errors, Lie::DiskFull, Lie::Down] {
+    for trouble in [StoreFault::Errors, StoreFault::DiskFull, StoreFault::Down] {
         let _context = Context(format!("{trouble:?}"));
-        is_unavailable(&template.copy().open_lying(trouble).send(&Request::get("/ready")));
+        is_unavailable(&template.copy().open_faulty(trouble).send(&Request::get("/ready")));
     }
 }
 
@@ -70,14 +70,14 @@ fn ready_says_that_it_is_in_trouble() {
 fn a_slow_redis_is_waited_for() {
     let store = Store::new();
     drop(opened(&store));
-    store.open_lying(Lie::Slow).must(&place(), 201);
+    store.open_faulty(StoreFault::Slow).must(&place(), 201);
 }
 
 #[test]
 fn servers_that_race_for_the_last_units_on_a_redis_in_trouble_sell_none_twice() {
     let template = Store::new();
     opened(&template).must(&requests::create("new", 5), 201);
-    for trouble in [Lie::Errors, Lie::DiskFull] {
+    for trouble in [StoreFault::Errors, StoreFault::DiskFull] {
         race(&template.copy(), trouble);
     }
 }
@@ -159,7 +159,7 @@ fn a_key_of_another_type_is_refused_and_left_alone() {
     assert_eq!(ask::<String>(&store, &["TYPE", "inventory:last"]), "list");
 }
 
-/// What it looks like meanwhile is said in `tools/records/src/place.rs`.
+/// What it looks like meanwhile is said in `tools/records/src/location.rs`.
 #[test]
 fn one_that_a_shop_is_moving_into_sells_nothing_and_stays_as_it_is() {
     let (_server, store) = redis(&[]);

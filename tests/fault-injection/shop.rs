@@ -8,7 +8,7 @@ use std::time::Duration;
 use harness::server::Settings;
 use harness::store::Database;
 use harness::{Request, Server};
-use host::{Interference, Liar, Lie};
+use host::{FaultyStore, StoreFault, StoreHook};
 use serde_json::Value;
 
 use crate::TARGET;
@@ -45,14 +45,14 @@ impl Store {
     }
 
     /// A server on this store whose calls of the store are interfered with.
-    pub fn open_with(&self, interference: Option<Arc<dyn Interference>>) -> Shop {
-        let settings = Settings { interference, ..Settings::default() };
+    pub fn open_with(&self, hook: Option<Arc<dyn StoreHook>>) -> Shop {
+        let settings = Settings { hook, ..Settings::default() };
         Shop(Server::start(&self.0, settings).unwrap_or_else(|error| panic!("{error}")))
     }
 
     /// A server on this store that finds it otherwise than it says.
-    pub fn open_lying(&self, lie: Lie) -> Shop {
-        self.open_with(Some(Arc::new(Liar::new(lie))))
+    pub fn open_faulty(&self, fault: StoreFault) -> Shop {
+        self.open_with(Some(Arc::new(FaultyStore::new(fault))))
     }
 
     pub fn records(&self) -> Records {

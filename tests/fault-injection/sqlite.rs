@@ -2,7 +2,7 @@
 //! twice.
 
 use harness::Request;
-use host::Lie;
+use host::StoreFault;
 
 use crate::race::race;
 use crate::requests::{self, Answer};
@@ -10,7 +10,7 @@ use crate::shop::Store;
 use crate::stops::Context;
 
 /// What can happen to any store.
-const TROUBLES: [Lie; 3] = [Lie::Errors, Lie::DiskFull, Lie::Down];
+const TROUBLES: [StoreFault; 3] = [StoreFault::Errors, StoreFault::DiskFull, StoreFault::Down];
 
 /// A shop with a stock of one of the item `last`.
 fn opened() -> Store {
@@ -28,14 +28,14 @@ fn ready_says_that_it_is_in_trouble() {
     let template = opened();
     for trouble in TROUBLES {
         let _context = Context(format!("{trouble:?}"));
-        is_unavailable(&template.copy().open_lying(trouble).send(&Request::get("/ready")));
+        is_unavailable(&template.copy().open_faulty(trouble).send(&Request::get("/ready")));
     }
 }
 
 #[test]
 fn what_only_reads_works_on_a_full_disk() {
     let store = opened();
-    let shop = store.open_lying(Lie::DiskFull);
+    let shop = store.open_faulty(StoreFault::DiskFull);
     shop.must(&Request::get("/inventory/last"), 200);
     is_unavailable(&shop.send(&Request::place(&[("last", 1)])));
 }
@@ -43,7 +43,7 @@ fn what_only_reads_works_on_a_full_disk() {
 #[test]
 fn a_slow_database_is_waited_for() {
     let store = opened();
-    let shop = store.open_lying(Lie::Slow);
+    let shop = store.open_faulty(StoreFault::Slow);
     shop.must(&Request::place(&[("last", 1)]), 201);
 }
 
@@ -51,7 +51,7 @@ fn a_slow_database_is_waited_for() {
 fn servers_that_race_for_the_last_units_on_a_database_in_trouble_sell_none_twice() {
     let template = opened();
     template.open().must(&requests::create("new", 5), 201);
-    for trouble in [Lie::Errors, Lie::DiskFull] {
+    for trouble in [StoreFault::Errors, StoreFault::DiskFull] {
         race(&template.copy(), trouble);
     }
 }

@@ -4,14 +4,14 @@ use std::fmt;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use host::{Call, Fate, Interference, Operation};
+use host::{Call, CallOutcome, Operation, StoreHook};
 
 /// How a call can end. The first two end the instance, and the request with it.
-pub const FATES: [Fate; 4] = [
-    Fate::Killed { done: false },
-    Fate::Killed { done: true },
-    Fate::Failed { done: false },
-    Fate::Failed { done: true },
+pub const FATES: [CallOutcome; 4] = [
+    CallOutcome::Killed { done: false },
+    CallOutcome::Killed { done: true },
+    CallOutcome::Failed { done: false },
+    CallOutcome::Failed { done: true },
 ];
 
 /// Gives the n-th call its fate, and leaves all others alone.
@@ -24,31 +24,31 @@ struct State {
     only: Option<Operation>,
     /// The calls up to that one; zero once it was reached.
     left: usize,
-    fate: Fate,
+    fate: CallOutcome,
     /// What the call was.
     reached: Option<String>,
     /// Where to wait before the call is given its fate.
-    gate: Option<(Sender<()>, Receiver<Fate>)>,
+    gate: Option<(Sender<()>, Receiver<CallOutcome>)>,
 }
 
 /// The other side of a request that waits at its n-th call.
 pub struct Gate {
     arrived: Receiver<()>,
-    go: Sender<Fate>,
+    go: Sender<CallOutcome>,
 }
 
 impl Stop {
     /// `number` counts from 1.
-    pub fn at(number: usize, fate: Fate) -> Arc<Self> {
+    pub fn at(number: usize, fate: CallOutcome) -> Arc<Self> {
         Self::new(None, number, fate)
     }
 
     /// The n-th call of one operation.
-    pub fn at_operation(operation: Operation, number: usize, fate: Fate) -> Arc<Self> {
+    pub fn at_operation(operation: Operation, number: usize, fate: CallOutcome) -> Arc<Self> {
         Self::new(Some(operation), number, fate)
     }
 
-    fn new(only: Option<Operation>, left: usize, fate: Fate) -> Arc<Self> {
+    fn new(only: Option<Operation>, left: usize, fate: CallOutcome) -> Arc<Self> {
         Arc::new(Self { state: Mutex::new(State { only, left, fate, reached: None, gate: None }) })
     }
 
@@ -56,7 +56,7 @@ impl Stop {
     pub fn waiting_at(number: usize) -> (Arc<Self>, Gate) {
         let (arrive, arrived) = channel();
         let (go, gone) = channel();
-        let stop = Self::at(number, Fate::Done);
+        let stop = Self::at(number, CallOutcome::Done);
         stop.state.lock().expect("no test panics here").gate = Some((arrive, gone));
         (stop, Gate { arrived, go })
     }
@@ -74,22 +74,22 @@ impl Stop {
     }
 }
 
-impl Interference for Stop {
-    fn fate(&self, call: &Call<'_>) -> Fate {
+impl StoreHook for Stop {
+    fn outcome(&self, call: &Call<'_>) -> CallOutcome {
         let mut state = self.state.lock().expect("no test panics here");
         if state.left == 0 || state.only.is_some_and(|only| only != call.operation) {
-            return Fate::Done;
+            return CallOutcome::Done;
         }
         state.left -= 1;
         if state.left > 0 {
-            return Fate::Done;
+            return CallOutcome::Done;
         }
         state.reached = Some(describe(call));
         let Some((arrive, gone)) = state.gate.take() else { return state.fate };
         drop(state);
         // Without a listener, the test has failed already.
         let _ = arrive.send(());
-        gone.recv().unwrap_or(Fate::Done)
+        gone.recv().unwrap_or(CallOutcome::Done)
     }
 }
 
@@ -100,7 +100,7 @@ impl Gate {
     }
 
     /// Lets the request go on with its call, or not.
-    pub fn go(self, fate: Fate) {
+    pub fn go(self, fate: CallOutcome) {
         // Where no request waits any more, the test has failed already.
         let _ = self.go.send(fate);
     }

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use harness::Request;
-use host::{Call, Fate, Interference};
+use host::{Call, CallOutcome, StoreHook};
 
 use crate::fixture::{Fixture, ONE_LINE, TWO_LINES, WITH_THE_LAST};
 use crate::requests::{self, Answer};
@@ -52,10 +52,10 @@ struct State {
     apart: bool,
 }
 
-impl Interference for Batch {
-    fn fate(&self, call: &Call<'_>) -> Fate {
+impl StoreHook for Batch {
+    fn outcome(&self, call: &Call<'_>) -> CallOutcome {
         let begun = self.state().begun;
-        if begun { self.stop.fate(call) } else { Fate::Done }
+        if begun { self.stop.outcome(call) } else { CallOutcome::Done }
     }
 
     fn prolongs(&self, requests: usize) -> bool {
@@ -102,7 +102,7 @@ fn together(case: &Case) {
 }
 
 /// One run; false if all were answered before the n-th call, and nothing if they did not come together.
-fn cut_off(case: &Case, fixture: &Fixture, number: usize, fate: Fate) -> Option<bool> {
+fn cut_off(case: &Case, fixture: &Fixture, number: usize, fate: CallOutcome) -> Option<bool> {
     let store = fixture.store.copy();
     let (stop, gate) = Stop::waiting_at(number);
     let mut books = fixture.books.clone();
@@ -132,7 +132,7 @@ fn cut_off(case: &Case, fixture: &Fixture, number: usize, fate: Fate) -> Option<
     for ((request, expected, again), answer) in requests.iter().zip(&answers) {
         let cut_off = match fate {
             _ if reached.is_none() => false,
-            Fate::Killed { .. } => *answer == Answer::NONE,
+            CallOutcome::Killed { .. } => *answer == Answer::NONE,
             _ => answer.status == 503 && answer.problem() == "store_unavailable",
         };
         // Where one has failed, another may have got what was left.
@@ -160,7 +160,7 @@ fn cut_off(case: &Case, fixture: &Fixture, number: usize, fate: Fate) -> Option<
 }
 
 /// Waits for the call, lets the other request run, and gives the call its fate.
-fn meet(case: &Case, other: &Shop, gate: Gate, fate: Fate) -> Option<(Request, Answer)> {
+fn meet(case: &Case, other: &Shop, gate: Gate, fate: CallOutcome) -> Option<(Request, Answer)> {
     if !gate.arrived() {
         return None;
     }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use harness::process::{self, Process, Program};
 use harness::{Client, RedisServer, Server as InProcess, Target, server};
 use host::Stats;
-use records::place::Place;
+use records::location::Location;
 use soak::watch::Holds;
 
 use crate::client::item_id;
@@ -81,7 +81,7 @@ pub struct Server {
     /// Behind them. After them, so that it goes last.
     _redis: Option<RedisServer>,
     /// Where their records are.
-    place: Place,
+    place: Location,
     /// From the start of a process to its first answer.
     pub first_answer: Duration,
 }
@@ -100,9 +100,9 @@ impl Server {
             None
         };
         let place = match (&redis, application) {
-            (Some(redis), _) => Place::Redis(redis.url()),
-            (None, Application::OnSqlite) => Place::Sqlite(settings.state.join("sqlite_db.db")),
-            (None, _) => Place::KeyValue(settings.state.join("sqlite_key_value.db")),
+            (Some(redis), _) => Location::Redis(redis.url()),
+            (None, Application::OnSqlite) => Location::Sqlite(settings.state.join("sqlite_db.db")),
+            (None, _) => Location::KeyValue(settings.state.join("sqlite_key_value.db")),
         };
         let started = process::Settings {
             manifest: &application.manifest(),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use host::{Interference, Options};
+use host::{Options, StoreHook};
 use tokio::runtime::Builder;
 
 use crate::{Client, Error, Store, TOKEN, Target};
@@ -28,7 +28,7 @@ pub struct Settings {
     /// How long an instance without a request is kept. None: as long as in Spin.
     pub idle_timeout: Option<Duration>,
     /// What comes between the components and their store.
-    pub interference: Option<Arc<dyn Interference>>,
+    pub hook: Option<Arc<dyn StoreHook>>,
 }
 
 impl Settings {
@@ -60,7 +60,7 @@ impl Server {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             state_dir: Some(folder.to_owned()),
             variables: settings.variables,
-            interference: settings.interference,
+            hook: settings.hook,
             quiet: true,
             build: building.is_some(),
             ..Options::default()

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use anyhow::Result;
 use harness::observed::Status;
-use records::place::{Place, Source};
+use records::location::{Location, Source};
 use records::{Books, Faults};
 use uuid::Uuid;
 
@@ -12,7 +12,7 @@ use crate::store::PLENTY;
 use crate::told::Told;
 
 /// Reads a store from beginning to end.
-pub fn read(place: &Place) -> Result<Books> {
+pub fn read(place: &Location) -> Result<Books> {
     let mut all = Vec::new();
     Source::open(place)?.each_raw("", |key, value| {
         all.push((key.to_owned(), value));

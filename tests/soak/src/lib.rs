@@ -134,7 +134,7 @@ pub fn run(options: Options, mut say: impl FnMut(String)) -> Result<Vec<Verdict>
     }
     told.add(buyer.told);
 
-    let books = audit::read(&store.place)?;
+    let books = audit::read(&store.location)?;
     let mut contradictions = load.faults();
     contradictions.extend(audit::contradictions(&books, &told, &load.items));
     let counts = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -209,7 +209,7 @@ fn under_load(
         ensure!(elapsed < load.length + TIMEOUT, "clients have not ended {} s after the end", TIMEOUT.as_secs());
         let mut worst = (String::new(), Holds::default());
         for (item, bound) in load.items.iter().zip(&mut watched.bounds) {
-            let holds = Holds::read(&store.place, item)?;
+            let holds = Holds::read(&store.location, item)?;
             bound.sample(Instant::now(), holds);
             if worst.0.is_empty() || holds.excess() > worst.1.excess() {
                 worst = (item.clone(), holds);
@@ -284,9 +284,9 @@ fn clear_away(store: &Store, told: &Told, buyer: &mut Buyer, item: usize, faults
         let delta = if number.is_multiple_of(2) { 1 } else { -1 };
         buyer.adjust(item, delta, false);
     };
-    let requests = u32::try_from(Holds::read(&store.place, &id)?.all / CLEARED_A_REQUEST + A_FEW)?;
+    let requests = u32::try_from(Holds::read(&store.location, &id)?.all / CLEARED_A_REQUEST + A_FEW)?;
     (0..requests).for_each(|number| adjust(buyer, number));
-    let left = Holds::read(&store.place, &id)?.all;
+    let left = Holds::read(&store.location, &id)?.all;
     if left > SPARE_HOLDS {
         faults.add("items with dead holds", format!("{id}: {left} holds after {requests} requests"));
     }
@@ -329,7 +329,7 @@ fn clear_away(store: &Store, told: &Told, buyer: &mut Buyer, item: usize, faults
     }
     // Orders that were short of stock meanwhile have settled some of them, too.
     for number in 0..MAX_REQUESTS {
-        if Holds::read(&store.place, &id)?.all <= SPARE_HOLDS {
+        if Holds::read(&store.location, &id)?.all <= SPARE_HOLDS {
             return Ok(format!("{figures}, few after all was ordered and {number} requests more"));
         }
         adjust(buyer, number);

@@ -7,7 +7,7 @@ use anyhow::{Result, bail, ensure};
 use clap::ValueEnum;
 use harness::{RedisServer, Target};
 use records::Item;
-use records::place::{self, Place};
+use records::location::{self, Location};
 use rusqlite::Connection;
 use serde::Serialize;
 use serde_json::json;
@@ -50,7 +50,7 @@ impl Journal {
 pub(crate) struct Store {
     state: TempDir,
     pub(crate) redis: Option<RedisServer>,
-    pub(crate) place: Place,
+    pub(crate) location: Location,
 }
 
 impl Store {
@@ -62,13 +62,13 @@ impl Store {
         fs::create_dir_all(&directory)?;
         let state = tempfile::tempdir_in(directory.canonicalize()?)?;
         let redis = target.has_redis().then(RedisServer::start).transpose()?;
-        let place = match (&redis, target) {
-            (Some(redis), _) => Place::Redis(redis.url()),
-            (None, Target::Local) => Place::KeyValue(file(state.path(), "sqlite_key_value.db", journal)?),
-            (None, Target::FermyonCloud) => Place::Sqlite(file(state.path(), "sqlite_db.db", journal)?),
+        let location = match (&redis, target) {
+            (Some(redis), _) => Location::Redis(redis.url()),
+            (None, Target::Local) => Location::KeyValue(file(state.path(), "sqlite_key_value.db", journal)?),
+            (None, Target::FermyonCloud) => Location::Sqlite(file(state.path(), "sqlite_db.db", journal)?),
             (None, target) => bail!("it is not known which store {target} has"),
         };
-        let store = Self { state, redis, place };
+        let store = Self { state, redis, location };
         // Thousands of writes that need not be on the disk one by one.
         store.sync("no")?;
         store.put(items)?;
@@ -84,7 +84,7 @@ impl Store {
     fn put(&self, items: &[String]) -> Result<()> {
         let mut listed: Vec<_> = items.iter().collect();
         listed.sort_unstable();
-        let mut target = place::Target::open(&self.place)?;
+        let mut target = location::Target::open(&self.location)?;
         target.put("ledger", serde_json::to_vec(&json!({ "id": "soak", "next": 0, "by": "" }))?)?;
         target.put("catalog", serde_json::to_vec(&json!({ "items": listed }))?)?;
         let item = Item { on_hand: PLENTY, unit_price: PRICE, ..Item::default() }.encode();

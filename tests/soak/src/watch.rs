@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use records::Item;
-use records::place::{Place, Source};
+use records::location::{Location, Source};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -40,7 +40,7 @@ struct Payment {
 
 impl Holds {
     /// The holds of an item that is there, out of the store. The server may run.
-    pub fn read(place: &Place, item: &str) -> Result<Self> {
+    pub fn read(place: &Location, item: &str) -> Result<Self> {
         let key = format!("inventory:{item}");
         let mut source = Source::open(place)?;
         let decode = |bytes: Option<Option<Vec<u8>>>| -> Result<Item> {

@@ -19,10 +19,10 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::WasiHttpCtx;
 
 use crate::clock::Clock;
+use crate::faults::StoreFault;
 use crate::guest::http::NoNetwork;
-use crate::interference::{Call, Fate, Interference};
+use crate::hook::{Call, CallOutcome, StoreHook};
 use crate::keyvalue::{self, Failure};
-use crate::lies::Lie;
 use crate::outbound::AllowedHost;
 use crate::stats::{Counters, Effect, Operation};
 use crate::variables::Variables;
@@ -43,7 +43,7 @@ pub(crate) struct Grants {
     pub(crate) store: Arc<keyvalue::Database>,
     pub(crate) database: crate::sqlite::Database,
     pub(crate) clock: Clock,
-    pub(crate) interference: Option<Arc<dyn Interference>>,
+    pub(crate) hook: Option<Arc<dyn StoreHook>>,
     pub(crate) counters: Counters,
 }
 
@@ -88,9 +88,7 @@ impl Guest {
     /// `wait-for` of the monotonic clock, which a test may prolong.
     pub(crate) async fn wait(accessor: &Accessor<Self>, nanoseconds: u64) {
         tokio::time::sleep(Duration::from_nanos(nanoseconds)).await;
-        let prolonged = |guest: &Self| {
-            guest.grants.interference.as_ref().is_some_and(|interference| interference.prolongs(guest.requests))
-        };
+        let prolonged = |guest: &Self| guest.grants.hook.as_ref().is_some_and(|hook| hook.prolongs(guest.requests));
         while accessor.with(|mut access| prolonged(access.data_mut())) {
             tokio::time::sleep(POLL_INTERVAL).await;
         }
@@ -114,23 +112,23 @@ impl Guest {
         &self,
         operation: Operation,
         keys: &[String],
-        make: impl FnOnce(Option<Lie>) -> Result<T, Failure>,
+        make: impl FnOnce(Option<StoreFault>) -> Result<T, Failure>,
         effect: impl FnOnce(&T) -> Effect,
     ) -> wasmtime::Result<Result<T, E>> {
-        let fate = self.fate(operation, keys);
-        let result = match (fate.not_done(), fate) {
+        let chosen = self.chosen_outcome(operation, keys);
+        let result = match (chosen.not_done(), chosen) {
             (Some(failure), _) => Err(failure),
-            (None, Fate::Lied(lie)) => make(Some(lie)),
+            (None, CallOutcome::Faulty(fault)) => make(Some(fault)),
             (None, _) => make(None),
         };
-        self.outcome(operation, fate, result, effect)
+        self.outcome(operation, chosen, result, effect)
     }
 
     /// The outcome that a test chooses for a call.
-    pub(crate) fn fate(&self, operation: Operation, keys: &[String]) -> Fate {
-        self.grants.interference.as_ref().map_or(Fate::Done, |interference| {
+    pub(crate) fn chosen_outcome(&self, operation: Operation, keys: &[String]) -> CallOutcome {
+        self.grants.hook.as_ref().map_or(CallOutcome::Done, |hook| {
             let call = Call { component: &self.grants.component, operation, keys };
-            tokio::task::block_in_place(|| interference.fate(&call))
+            tokio::task::block_in_place(|| hook.outcome(&call))
         })
     }
 
@@ -138,15 +136,15 @@ impl Guest {
     pub(crate) fn outcome<T, E: Other>(
         &self,
         operation: Operation,
-        fate: Fate,
+        chosen: CallOutcome,
         result: Result<T, Failure>,
         effect: impl FnOnce(&T) -> Effect,
     ) -> wasmtime::Result<Result<T, E>> {
         self.grants.counters.call(operation, result.as_ref().map_or(Effect::Nothing, effect));
-        match (fate, result) {
-            (Fate::Killed { .. }, _) => Err(wasmtime::Error::new(Failure::Killed)),
+        match (chosen, result) {
+            (CallOutcome::Killed { .. }, _) => Err(wasmtime::Error::new(Failure::Killed)),
             (_, Err(failure @ (Failure::Dead | Failure::Killed))) => Err(wasmtime::Error::new(failure)),
-            (Fate::Failed { done: true }, _) => Ok(Err(E::other("the answer was lost on purpose".to_owned()))),
+            (CallOutcome::Failed { done: true }, _) => Ok(Err(E::other("the answer was lost on purpose".to_owned()))),
             (_, Err(Failure::Refused(reason))) => Ok(Err(E::other(reason))),
             (_, Ok(value)) => Ok(Ok(value)),
         }
@@ -164,18 +162,18 @@ impl Guest {
 
     /// The answer to a read that has found `value`.
     fn answered(&self, key: &str, value: Option<Vec<u8>>) -> Option<Vec<u8>> {
-        match &self.grants.interference {
-            Some(interference) => interference.answer(key, value),
+        match &self.grants.hook {
+            Some(hook) => hook.answer(key, value),
             None => value,
         }
     }
 }
 
-impl Fate {
+impl CallOutcome {
     /// Why the call is not made, if it is not.
     pub(crate) fn not_done(self) -> Option<Failure> {
         match self {
-            Self::Done | Self::Failed { done: true } | Self::Killed { done: true } | Self::Lied(_) => None,
+            Self::Done | Self::Failed { done: true } | Self::Killed { done: true } | Self::Faulty(_) => None,
             Self::Failed { done: false } => Some(Failure::Refused("refused on purpose".to_owned())),
             Self::Killed { done: false } => Some(Failure::Killed),
         }

@@ -72,7 +72,7 @@ pub(crate) enum Failure {
     #[error("the key-value store has failed and stays so until the host is restarted")]
     Dead,
 
-    /// An [`crate::Interference`] ends the component's instance.
+    /// An [`crate::StoreHook`] ends the component's instance.
     #[error("killed on purpose")]
     Killed,
 }

@@ -12,10 +12,10 @@ mod bindings;
 mod build;
 mod clock;
 mod error;
+mod faults;
 mod guest;
-mod interference;
+mod hook;
 mod keyvalue;
-mod lies;
 mod manifest;
 mod outbound;
 mod redis;
@@ -49,9 +49,9 @@ use crate::server::Application;
 use crate::stats::Counters;
 
 pub use crate::error::Error;
-pub use crate::interference::{Call, Fate, Interference};
+pub use crate::faults::{FaultyStore, StoreFault};
+pub use crate::hook::{Call, CallOutcome, StoreHook};
 pub use crate::keyvalue::Journal;
-pub use crate::lies::{Liar, Lie};
 pub use crate::stats::{Calls, ComponentStats, Operation, Stats};
 
 /// How long tasks may take to end once the server has stopped and the requests' time is over.
@@ -79,7 +79,7 @@ pub struct Options {
     /// more, so that they do not depend on how fast the machine is.
     pub idle_timeout: Duration,
     /// What tests do to the components' key-value calls. None: the store is Spin's.
-    pub interference: Option<Arc<dyn Interference>>,
+    pub hook: Option<Arc<dyn StoreHook>>,
 }
 
 impl Default for Options {
@@ -93,7 +93,7 @@ impl Default for Options {
             quiet: false,
             build: true,
             idle_timeout: runtime::IDLE_TIMEOUT,
-            interference: None,
+            hook: None,
         }
     }
 }
@@ -168,7 +168,7 @@ async fn load(options: Options, stopping: Arc<AtomicBool>) -> Result<(Applicatio
             store: store.clone(),
             database: database(),
             clock: clock.clone(),
-            interference: options.interference.clone(),
+            hook: options.hook.clone(),
             counters: Counters::default(),
         });
         let load = || Workers::load(&component.source, grants, stopping.clone(), options.idle_timeout);

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use host::{Interference, Journal, Liar, Lie, Options};
+use host::{FaultyStore, Journal, Options, StoreFault, StoreHook};
 
 /// Builds the components of a Spin application and serves them, as `spin up --build` does.
 ///
@@ -53,8 +53,8 @@ struct Arguments {
     no_build: bool,
 
     /// Serve from a store that is not what it says, to see what the application makes of it; for tests
-    #[arg(long, value_name = "LIE")]
-    lie: Option<Lie>,
+    #[arg(long, value_name = "FAULT")]
+    fault: Option<StoreFault>,
 }
 
 fn listen_address(text: &str) -> Result<SocketAddr, String> {
@@ -84,7 +84,7 @@ async fn main() -> ExitCode {
         variables: arguments.variables.into_iter().collect(),
         quiet: arguments.quiet,
         build: !arguments.no_build,
-        interference: arguments.lie.map(|lie| Arc::new(Liar::new(lie)) as Arc<dyn Interference>),
+        hook: arguments.fault.map(|fault| Arc::new(FaultyStore::new(fault)) as Arc<dyn StoreHook>),
         ..Options::default()
     };
     match serve(options).await {

@@ -52,12 +52,12 @@ async fn done<S: Send, T>(
     effect: impl FnOnce(&T) -> Effect,
     make: impl AsyncFnOnce() -> Result<T, Failure>,
 ) -> wasmtime::Result<Result<T, Error>> {
-    let fate = accessor.with(|mut access| access.get().fate(operation, keys));
-    let result = match fate.not_done() {
+    let chosen = accessor.with(|mut access| access.get().chosen_outcome(operation, keys));
+    let result = match chosen.not_done() {
         Some(failure) => Err(failure),
         None => make().await,
     };
-    accessor.with(|mut access| access.get().outcome(operation, fate, result, effect))
+    accessor.with(|mut access| access.get().outcome(operation, chosen, result, effect))
 }
 
 /// The effect of a command that writes and answers with a number or with nothing.

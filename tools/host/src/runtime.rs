@@ -135,8 +135,8 @@ fn link(linker: &mut Linker<Guest>, grants: &Grants) -> wasmtime::Result<()> {
     wasmtime_wasi::p3::add_to_linker(linker)?;
     p2::add_only_http_to_linker_async(linker)?;
     p3::add_to_linker(linker)?;
-    if grants.interference.is_some() {
-        // This replaces the whole interface. Components in tests with interference use only these functions of it.
+    if grants.hook.is_some() {
+        // This replaces the whole interface. Components in tests with hook use only these functions of it.
         linker.allow_shadowing(true);
         let mut clock = linker.instance("wasi:clocks/monotonic-clock@0.3.0")?;
         let start = Instant::now();

@@ -8,7 +8,7 @@ mod books;
 mod bytes;
 mod item;
 #[cfg(feature = "program")]
-pub mod place;
+pub mod location;
 mod stored;
 
 use serde::Deserialize;

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::{Parser, Subcommand};
 
-use records::place::{Place, Source};
+use records::location::{Location, Source};
 
 /// Prints the records in a store, each on a line: its key, a tab, and what is there as JSON.
 ///
@@ -23,7 +23,7 @@ struct Arguments {
 
     /// Which store
     #[arg(long, value_name = "STORE", default_value = ".spin/sqlite_key_value.db")]
-    store: Place,
+    store: Location,
 
     /// Only records whose key begins like this
     #[arg(value_name = "KEY", default_value = "")]
@@ -38,19 +38,19 @@ enum Command {
     /// both sides, and the source stays as it is.
     Move {
         #[arg(long, value_name = "STORE")]
-        from: Place,
+        from: Location,
         #[arg(long, value_name = "STORE")]
-        to: Place,
+        to: Location,
     },
     /// Writes all records of a shop that is stopped to standard output, as lines of JSON
     Export {
         #[arg(long, value_name = "STORE")]
-        from: Place,
+        from: Location,
     },
     /// Reads what was exported from standard input into a store, which has to be empty; see move
     Import {
         #[arg(long, value_name = "STORE")]
-        to: Place,
+        to: Location,
     },
 }
 
@@ -78,7 +78,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 /// Prints all records.
-fn print(store: &Place, prefix: &str) -> anyhow::Result<()> {
+fn print(store: &Location, prefix: &str) -> anyhow::Result<()> {
     let mut output = io::stdout().lock();
     let mut unreadable = 0;
     Source::open(store)?.each_raw(prefix, |key, value| {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
-use records::place::{Place, Source, Target};
+use records::location::{Location, Source, Target};
 use records::{Balance, Books};
 use sha2::{Digest as _, Sha256};
 
@@ -83,10 +83,10 @@ impl Progress {
 }
 
 /// Reads a store from beginning to end, and passes on each record.
-fn read(place: &Place, progress: &Progress, mut hand: impl FnMut(&str, &[u8]) -> Result<()>) -> Result<Account> {
-    let mut source = Source::open(place)?;
+fn read(location: &Location, progress: &Progress, mut hand: impl FnMut(&str, &[u8]) -> Result<()>) -> Result<Account> {
+    let mut source = Source::open(location)?;
     let records = source.records()?;
-    progress.next(format!("reading {place}"), records.len() as u64);
+    progress.next(format!("reading {location}"), records.len() as u64);
     let mut account = Account::default();
     source.hand_over(&records, |key, value| {
         account.enter(key, &value)?;
@@ -98,26 +98,26 @@ fn read(place: &Place, progress: &Progress, mut hand: impl FnMut(&str, &[u8]) ->
 }
 
 /// Reads a store once more, and makes sure that nothing has changed.
-fn read_again(place: &Place, progress: &Progress, before: &Account) -> Result<()> {
-    let again = read(place, progress, |_, _| Ok(()))?;
-    ensure!(again.is_like(before), "{place} has changed meanwhile: stop the shop, and begin again");
+fn read_again(location: &Location, progress: &Progress, before: &Account) -> Result<()> {
+    let again = read(location, progress, |_, _| Ok(()))?;
+    ensure!(again.is_like(before), "{location} has changed meanwhile: stop the shop, and begin again");
     Ok(())
 }
 
 /// The balance of a store's books.
-fn balance(place: &str, account: &Account) -> Result<Balance> {
-    account.books.balance().with_context(|| format!("the books of {place} are not in order"))
+fn balance(location: &str, account: &Account) -> Result<Balance> {
+    account.books.balance().with_context(|| format!("the books of {location} are not in order"))
 }
 
 /// Makes sure that a store has the records that were written to it.
-fn check(place: &Place, progress: &Progress, sent: &Account) -> Result<Balance> {
-    let arrived = read(place, progress, |_, _| Ok(()))?;
-    ensure!(arrived.is_like(sent), "{place} does not have what was put into it");
-    balance(&place.to_string(), &arrived)
+fn check(location: &Location, progress: &Progress, sent: &Account) -> Result<Balance> {
+    let arrived = read(location, progress, |_, _| Ok(()))?;
+    ensure!(arrived.is_like(sent), "{location} does not have what was put into it");
+    balance(&location.to_string(), &arrived)
 }
 
 /// Moves all records of one store into another.
-pub fn carry(from: &Place, to: &Place) -> Result<()> {
+pub fn carry(from: &Location, to: &Location) -> Result<()> {
     let progress = Progress::new()?;
     // Checked before anything is written to the other store.
     Source::open(from)?;
@@ -133,7 +133,7 @@ pub fn carry(from: &Place, to: &Place) -> Result<()> {
 }
 
 /// Writes all records of a store as lines of JSON.
-pub fn export(from: &Place, to: impl Write) -> Result<()> {
+pub fn export(from: &Location, to: impl Write) -> Result<()> {
     let progress = Progress::new()?;
     Source::open(from)?;
     let mut writer = Writer::begin(to)?;
@@ -146,7 +146,7 @@ pub fn export(from: &Place, to: impl Write) -> Result<()> {
 }
 
 /// Writes exported records to a store.
-pub fn import(from: impl BufRead, to: &Place) -> Result<()> {
+pub fn import(from: impl BufRead, to: &Location) -> Result<()> {
     let progress = Progress::new()?;
     let mut target = Target::open(to)?;
     let mut sent = Account::default();

@@ -5,9 +5,9 @@ use std::slice;
 use wasmtime::component::Resource;
 
 use crate::bindings::wasi::keyvalue::{atomics, store};
+use crate::faults::StoreFault;
 use crate::guest::{Guest, Other};
 use crate::keyvalue::{Cas, OpenBucket, Swap};
-use crate::lies::Lie;
 use crate::stats::{Effect, Operation};
 
 impl Other for atomics::CasError {
@@ -24,8 +24,8 @@ impl atomics::Host for Guest {
         delta: i64,
     ) -> wasmtime::Result<Result<i64, store::Error>> {
         let bucket = self.bucket(&bucket)?;
-        let make = |lie: Option<Lie>| match lie {
-            Some(lie) => lie.increment(&bucket, &key, delta),
+        let make = |fault: Option<StoreFault>| match fault {
+            Some(fault) => fault.increment(&bucket, &key, delta),
             None => bucket.increment(&key, delta),
         };
         self.done(Operation::Increment, slice::from_ref(&key), make, |_| Effect::Commit)
@@ -34,8 +34,8 @@ impl atomics::Host for Guest {
     fn swap(&mut self, cas: Resource<Cas>, value: Vec<u8>) -> wasmtime::Result<Result<(), atomics::CasError>> {
         let cas = self.table.delete(cas)?;
         let key = cas.key().clone();
-        let make = |lie: Option<Lie>| match lie {
-            Some(lie) => lie.swap(cas, &value),
+        let make = |fault: Option<StoreFault>| match fault {
+            Some(fault) => fault.swap(cas, &value),
             None => cas.swap(&value),
         };
         let swap = self.done(Operation::Swap, slice::from_ref(&key), make, |swap| match swap {

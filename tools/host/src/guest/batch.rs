@@ -3,9 +3,9 @@
 use wasmtime::component::Resource;
 
 use crate::bindings::wasi::keyvalue::{batch, store};
+use crate::faults::StoreFault;
 use crate::guest::Guest;
 use crate::keyvalue::OpenBucket;
-use crate::lies::Lie;
 use crate::stats::{Effect, Operation};
 
 impl batch::Host for Guest {
@@ -37,7 +37,7 @@ impl batch::Host for Guest {
         }
         let bucket = self.bucket(&bucket)?;
         let keys: Vec<_> = pairs.iter().map(|(key, _)| key.clone()).collect();
-        let make = |lie: Option<Lie>| if lie.is_some() { Ok(()) } else { bucket.set_many(pairs) };
+        let make = |fault: Option<StoreFault>| if fault.is_some() { Ok(()) } else { bucket.set_many(pairs) };
         self.done(Operation::SetMany, &keys, make, |()| Effect::Commit)
     }
 

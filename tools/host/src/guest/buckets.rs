@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use wasmtime::component::Resource;
 
+use crate::faults::StoreFault;
 use crate::guest::{Guest, Other};
 use crate::keyvalue::{Bucket, Failure, OpenBucket};
-use crate::lies::Lie;
 use crate::stats::{Effect, Operation};
 
 impl Guest {
@@ -52,7 +52,7 @@ impl Guest {
         value: &[u8],
     ) -> wasmtime::Result<Result<(), E>> {
         let bucket = self.bucket(bucket)?;
-        let make = |lie: Option<Lie>| if lie.is_some() { Ok(()) } else { bucket.set(&key, value) };
+        let make = |fault: Option<StoreFault>| if fault.is_some() { Ok(()) } else { bucket.set(&key, value) };
         self.done(Operation::Set, slice::from_ref(&key), make, |()| Effect::Commit)
     }
 

@@ -2,7 +2,7 @@
 
 use harness::RedisServer;
 use records::Item;
-use records::place::{Place, Source, Target};
+use records::location::{Location, Source, Target};
 
 #[test]
 fn records_are_found_by_their_names_in_each_store() {
@@ -10,9 +10,9 @@ fn records_are_found_by_their_names_in_each_store() {
     let redis = RedisServer::start().unwrap();
     let item = Item { on_hand: 7, ..Item::default() }.encode();
     for place in [
-        Place::KeyValue(folder.path().join("key-value.db")),
-        Place::Sqlite(folder.path().join("sqlite.db")),
-        Place::Redis(redis.url()),
+        Location::KeyValue(folder.path().join("key-value.db")),
+        Location::Sqlite(folder.path().join("sqlite.db")),
+        Location::Redis(redis.url()),
     ] {
         let mut target = Target::open(&place).unwrap();
         target.put("inventory:tea", item.clone()).unwrap();

@@ -31,7 +31,7 @@ fn is_scratch(key: &str) -> bool {
 
 /// A store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Location {
     /// A SQLite file, of whichever kind its tables say.
     File(PathBuf),
     /// The SQLite file of Spin's key-value store.
@@ -42,7 +42,7 @@ pub enum Place {
     Redis(String),
 }
 
-impl FromStr for Place {
+impl FromStr for Location {
     type Err = std::convert::Infallible;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -55,7 +55,7 @@ impl FromStr for Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(file) | Self::KeyValue(file) | Self::Sqlite(file) => file.display().fmt(f),
@@ -122,7 +122,7 @@ impl Table {
 
 /// A store that is only read.
 pub struct Source {
-    place: Place,
+    location: Location,
     from: From,
 }
 
@@ -133,27 +133,27 @@ enum From {
 
 impl Source {
     /// Opens a store. All reads of a file see it as it is now, even if it is changed meanwhile.
-    pub fn open(place: &Place) -> Result<Self> {
-        let from = match place {
-            Place::Redis(url) => From::Redis(connect(place, url)?),
-            Place::File(file) | Place::KeyValue(file) | Place::Sqlite(file) => {
+    pub fn open(location: &Location) -> Result<Self> {
+        let from = match location {
+            Location::Redis(url) => From::Redis(connect(location, url)?),
+            Location::File(file) | Location::KeyValue(file) | Location::Sqlite(file) => {
                 let (connection, table) = open(file)?;
-                let other = match place {
-                    Place::KeyValue(_) => table != Table::KeyValue,
-                    Place::Sqlite(_) => table != Table::Records,
+                let other = match location {
+                    Location::KeyValue(_) => table != Table::KeyValue,
+                    Location::Sqlite(_) => table != Table::Records,
                     _ => false,
                 };
-                ensure!(!other, "{place} is a store of the other kind");
-                connection.execute_batch("BEGIN").with_context(|| unreadable(place))?;
+                ensure!(!other, "{location} is a store of the other kind");
+                connection.execute_batch("BEGIN").with_context(|| unreadable(location))?;
                 From::Sqlite(connection, table)
             }
         };
-        Ok(Self { place: place.clone(), from })
+        Ok(Self { location: location.clone(), from })
     }
 
     /// All keys as they are, sorted.
     fn keys(&mut self) -> Result<Vec<String>> {
-        let unreadable = || unreadable(&self.place);
+        let unreadable = || unreadable(&self.location);
         match &mut self.from {
             From::Sqlite(connection, table) => {
                 let mut keys = connection.prepare(table.keys()).with_context(unreadable)?;
@@ -172,13 +172,13 @@ impl Source {
                 let mut select = connection.prepare_cached(table.value())?;
                 let value = |key: &String| {
                     let value = select.query_row([key], |row| row.get(0)).optional();
-                    value.with_context(|| unreadable(&self.place))?.with_context(|| gone(key))
+                    value.with_context(|| unreadable(&self.location))?.with_context(|| gone(key))
                 };
                 keys.iter().map(value).collect()
             }
             From::Redis(connection) => {
                 let values: Vec<Option<Vec<u8>>> =
-                    redis::cmd("MGET").arg(keys).query(connection).with_context(|| unreadable(&self.place))?;
+                    redis::cmd("MGET").arg(keys).query(connection).with_context(|| unreadable(&self.location))?;
                 let mut found = Vec::with_capacity(keys.len());
                 for (key, value) in keys.iter().zip(values) {
                     found.push(match value {
@@ -202,7 +202,7 @@ impl Source {
             From::Sqlite(connection, table) => {
                 let mut select = connection.prepare_cached(table.value())?;
                 let mut find = |key: &str| -> Result<Option<Vec<u8>>> {
-                    select.query_row([key], |row| row.get(0)).optional().with_context(|| unreadable(&self.place))
+                    select.query_row([key], |row| row.get(0)).optional().with_context(|| unreadable(&self.location))
                 };
                 let mut found = Vec::with_capacity(keys.len());
                 for key in keys {
@@ -218,7 +218,7 @@ impl Source {
             }
             From::Redis(_) if keys.is_empty() => Ok(Vec::new()),
             From::Redis(connection) => {
-                redis::cmd("MGET").arg(keys).query(connection).with_context(|| unreadable(&self.place))
+                redis::cmd("MGET").arg(keys).query(connection).with_context(|| unreadable(&self.location))
             }
         }
     }
@@ -257,8 +257,8 @@ impl Source {
         mut hand: impl FnMut(&str, Vec<u8>) -> Result<()>,
     ) -> Result<()> {
         for some in records.chunks(AT_ONCE) {
-            let places: Vec<_> = some.iter().map(|(_, place)| place.clone()).collect();
-            for ((key, _), value) in some.iter().zip(self.values(&places)?) {
+            let keys: Vec<_> = some.iter().map(|(_, key)| key.clone()).collect();
+            for ((key, _), value) in some.iter().zip(self.values(&keys)?) {
                 hand(key, value)?;
             }
         }
@@ -278,33 +278,33 @@ enum To {
 
 impl Target {
     /// Opens a store, and makes it where there is none.
-    pub fn open(place: &Place) -> Result<Self> {
-        let table = match place {
-            Place::Redis(url) => {
-                let mut connection = connect(place, url)?;
+    pub fn open(location: &Location) -> Result<Self> {
+        let table = match location {
+            Location::Redis(url) => {
+                let mut connection = connect(location, url)?;
                 let keys: u64 = redis::cmd("DBSIZE").query(&mut connection)?;
                 if keys > 0 {
                     let hint = "if a move was broken off here, empty it with FLUSHDB";
-                    bail!("{place} is not empty, {keys} keys are there; {hint}");
+                    bail!("{location} is not empty, {keys} keys are there; {hint}");
                 }
                 let kept_free = KEPT_FREE.map(|key| (key, MOVING_IN));
                 let alone: bool = redis::Commands::mset_nx(&mut connection, &kept_free)
-                    .with_context(|| format!("{place} cannot be filled"))?;
-                ensure!(alone, "{place} is being filled by another process");
+                    .with_context(|| format!("{location} cannot be filled"))?;
+                ensure!(alone, "{location} is being filled by another process");
                 return Ok(Self(To::Redis { connection, next: Vec::new(), last: Vec::new() }));
             }
-            Place::KeyValue(_) => Table::KeyValue,
-            Place::Sqlite(_) => Table::Records,
-            Place::File(file) if file.exists() => open(file)?.1,
-            Place::File(file) => {
+            Location::KeyValue(_) => Table::KeyValue,
+            Location::Sqlite(_) => Table::Records,
+            Location::File(file) if file.exists() => open(file)?.1,
+            Location::File(file) => {
                 let file = file.display();
                 bail!("{file} is not there; key-value:{file} or sqlite:{file} says what to make");
             }
         };
-        let (Place::File(file) | Place::KeyValue(file) | Place::Sqlite(file)) = place else {
-            bail!("{place} is no file");
+        let (Location::File(file) | Location::KeyValue(file) | Location::Sqlite(file)) = location else {
+            bail!("{location} is no file");
         };
-        let filled = || format!("{place} cannot be filled");
+        let filled = || format!("{location} cannot be filled");
         if let Some(folder) = file.parent() {
             std::fs::create_dir_all(folder).with_context(filled)?;
         }
@@ -316,7 +316,7 @@ impl Target {
             let mut keys = connection.prepare(table.keys()).with_context(filled)?;
             keys.query_map([], |_| Ok(())).with_context(filled)?.count()
         };
-        ensure!(keys == 0, "{place} is not empty, {keys} keys are there");
+        ensure!(keys == 0, "{location} is not empty, {keys} keys are there");
         Ok(Self(To::Sqlite(connection, table)))
     }
 
@@ -378,8 +378,8 @@ fn is_created(key: &str) -> bool {
     ["catalog", "ledger"].contains(&key) || key.starts_with("inventory:")
 }
 
-fn unreadable(place: &(impl fmt::Display + ?Sized)) -> String {
-    format!("{place} is no store that can be read")
+fn unreadable(location: &(impl fmt::Display + ?Sized)) -> String {
+    format!("{location} is no store that can be read")
 }
 
 /// Opens a SQLite file to be read, and says which kind it is.
@@ -400,9 +400,9 @@ fn open(file: &Path) -> Result<(Connection, Table)> {
     Err(refused.unwrap_or(missing)).with_context(unreadable)
 }
 
-fn connect(place: &Place, url: &str) -> Result<redis::Connection> {
+fn connect(location: &Location, url: &str) -> Result<redis::Connection> {
     let connected = redis::Client::open(url).and_then(|client| client.get_connection_with_timeout(TIMEOUT));
-    let connection = connected.with_context(|| format!("{place} cannot be reached"))?;
+    let connection = connected.with_context(|| format!("{location} cannot be reached"))?;
     connection.set_read_timeout(Some(TIMEOUT))?;
     Ok(connection)
 }

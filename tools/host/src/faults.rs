@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use crate::interference::{Call, Fate, Interference};
+use crate::hook::{Call, CallOutcome, StoreHook};
 use crate::keyvalue::{Bucket, Cas, Failure, Swap};
 use crate::stats::Operation;
 
@@ -22,7 +22,7 @@ const ERROR_RATE: u64 = 10;
 
 /// A way in which a store breaks its contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Lie {
+pub enum StoreFault {
     /// Swaps are made, and all are reported as lost to another: Spin's key-value on Redis
     SwapDenied,
     /// Swaps are made whatever is there: nothing is compared
@@ -53,7 +53,7 @@ pub enum Lie {
     Down,
 }
 
-impl Lie {
+impl StoreFault {
     pub(crate) fn swap(self, cas: Cas, value: &[u8]) -> Result<Swap, Failure> {
         match self {
             Self::SwapDenied => {
@@ -82,36 +82,36 @@ impl Lie {
     }
 }
 
-/// Applies one lie to all calls.
+/// Applies one fault to all calls.
 #[derive(Debug)]
-pub struct Liar {
-    lie: Lie,
+pub struct FaultyStore {
+    fault: StoreFault,
     calls: AtomicU64,
-    /// What reads have found, of keys that were not written here since. Only for [`Lie::StaleReads`].
+    /// What reads have found, of keys that were not written here since. Only for [`StoreFault::StaleReads`].
     found: Mutex<BTreeMap<String, Option<Vec<u8>>>>,
 }
 
-impl Liar {
-    /// A store that tells this lie.
-    pub fn new(lie: Lie) -> Self {
-        Self { lie, calls: AtomicU64::new(0), found: Mutex::default() }
+impl FaultyStore {
+    /// A store with this fault.
+    pub fn new(fault: StoreFault) -> Self {
+        Self { fault, calls: AtomicU64::new(0), found: Mutex::default() }
     }
 }
 
-impl Interference for Liar {
-    fn fate(&self, call: &Call<'_>) -> Fate {
+impl StoreHook for FaultyStore {
+    fn outcome(&self, call: &Call<'_>) -> CallOutcome {
         let operation = call.operation;
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
-        let lied = match self.lie {
-            Lie::Down => return Fate::Failed { done: false },
-            Lie::DiskFull if operation.writes() => return Fate::Failed { done: false },
-            Lie::DiskFull => false,
-            Lie::Errors => return error(number),
-            Lie::Slow => {
+        let is_faulty = match self.fault {
+            StoreFault::Down => return CallOutcome::Failed { done: false },
+            StoreFault::DiskFull if operation.writes() => return CallOutcome::Failed { done: false },
+            StoreFault::DiskFull => false,
+            StoreFault::Errors => return error(number),
+            StoreFault::Slow => {
                 sleep(SLOW);
                 false
             }
-            Lie::StaleReads => {
+            StoreFault::StaleReads => {
                 if operation.writes() {
                     // A server reads what it has written itself.
                     let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
@@ -119,17 +119,21 @@ impl Interference for Liar {
                 }
                 false
             }
-            Lie::WritesLost => matches!(operation, Operation::Set | Operation::SetMany),
-            Lie::SwapDenied | Lie::SwapBlind | Lie::SwapBoasted | Lie::SwapIgnored | Lie::SwapRefused => {
-                operation == Operation::Swap
+            StoreFault::WritesLost => matches!(operation, Operation::Set | Operation::SetMany),
+            StoreFault::SwapDenied
+            | StoreFault::SwapBlind
+            | StoreFault::SwapBoasted
+            | StoreFault::SwapIgnored
+            | StoreFault::SwapRefused => operation == Operation::Swap,
+            StoreFault::IncrementResets | StoreFault::IncrementLost | StoreFault::IncrementTorn => {
+                operation == Operation::Increment
             }
-            Lie::IncrementResets | Lie::IncrementLost | Lie::IncrementTorn => operation == Operation::Increment,
         };
-        if lied { Fate::Lied(self.lie) } else { Fate::Done }
+        if is_faulty { CallOutcome::Faulty(self.fault) } else { CallOutcome::Done }
     }
 
     fn answer(&self, key: &str, value: Option<Vec<u8>>) -> Option<Vec<u8>> {
-        if self.lie != Lie::StaleReads {
+        if self.fault != StoreFault::StaleReads {
             return value;
         }
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
@@ -138,13 +142,13 @@ impl Interference for Liar {
 }
 
 /// The outcome of a call with random errors. It is the same in every run.
-fn error(number: u64) -> Fate {
+fn error(number: u64) -> CallOutcome {
     let mut hasher = DefaultHasher::new();
     number.hash(&mut hasher);
     let random = hasher.finish();
     match random % ERROR_RATE {
-        0 => Fate::Failed { done: (random / ERROR_RATE).is_multiple_of(2) },
-        _ => Fate::Done,
+        0 => CallOutcome::Failed { done: (random / ERROR_RATE).is_multiple_of(2) },
+        _ => CallOutcome::Done,
     }
 }
 
@@ -154,17 +158,17 @@ mod tests {
 
     #[test]
     fn about_one_call_in_ten_fails_and_about_half_of_those_were_done() {
-        let fates: Vec<_> = (0..10_000).map(error).collect();
-        let count = |fate| fates.iter().filter(|other| **other == fate).count();
+        let outcomes: Vec<_> = (0..10_000).map(error).collect();
+        let count = |outcome| outcomes.iter().filter(|other| **other == outcome).count();
         for done in [false, true] {
-            let failed = count(Fate::Failed { done });
+            let failed = count(CallOutcome::Failed { done });
             assert!((400..600).contains(&failed), "{failed} with done: {done}");
         }
     }
 
     #[test]
     fn late_reads_answer_with_what_the_read_before_has_found_unless_it_was_written_here() {
-        let liar = Liar::new(Lie::StaleReads);
+        let liar = FaultyStore::new(StoreFault::StaleReads);
         let key = "a".to_owned();
         let one = Some(b"1".to_vec());
         let two = Some(b"2".to_vec());
@@ -172,7 +176,7 @@ mod tests {
         assert_eq!(liar.answer(&key, one.clone()), None);
         assert_eq!(liar.answer(&key, two.clone()), one);
         let write = Call { component: "orders", operation: Operation::Swap, keys: std::slice::from_ref(&key) };
-        assert_eq!(liar.fate(&write), Fate::Done);
+        assert_eq!(liar.outcome(&write), CallOutcome::Done);
         assert_eq!(liar.answer(&key, two.clone()), two);
     }
 }

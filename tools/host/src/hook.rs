@@ -1,8 +1,8 @@
-//! Lets a test intervene between a component and its store. Without an [`Interference`] the store behaves as Spin's.
+//! Lets a test intervene between a component and its store. Without an [`StoreHook`] the store behaves as Spin's.
 
 use std::fmt::Debug;
 
-use crate::lies::Lie;
+use crate::faults::StoreFault;
 use crate::stats::Operation;
 
 /// A key-value call that a component is about to make.
@@ -18,7 +18,7 @@ pub struct Call<'a> {
 
 /// The outcome that a test chooses for a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum CallOutcome {
     /// The outcome that it has on Spin.
     Done,
     /// The component gets an error. `done` tells whether the store executed the call and only the answer was lost.
@@ -32,13 +32,13 @@ pub enum Fate {
         done: bool,
     },
     /// The store does, or answers, something else.
-    Lied(Lie),
+    Faulty(StoreFault),
 }
 
 /// Decides the outcome of store calls and of waits.
-pub trait Interference: Debug + Send + Sync {
+pub trait StoreHook: Debug + Send + Sync {
     /// The outcome of this call. It may block, which blocks the component's whole instance.
-    fn fate(&self, call: &Call<'_>) -> Fate;
+    fn outcome(&self, call: &Call<'_>) -> CallOutcome;
 
     /// The answer to a read that has found `value`.
     fn answer(&self, _key: &str, value: Option<Vec<u8>>) -> Option<Vec<u8>> {

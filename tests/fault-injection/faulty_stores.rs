@@ -1,10 +1,10 @@
 //! Stores that are not what they say, and what the shop makes of them.
 //!
 //! Before anything is created in a store it is tried on scratch keys, as `GET /ready` does at any time. So a store that
-//! lies from the beginning is refused. One that was found honest is believed from then on, since a trial costs several
+//! is faulty from the beginning is refused. One that was found honest is believed from then on, since a trial costs several
 //! commits: if it is replaced by one that does not compare, only `/ready` tells.
 //!
-//! Two lies cannot be seen by anyone who tries a store alone: reads that are late with what others wrote, and an
+//! Two faults cannot be seen by anyone who tries a store alone: reads that are late with what others wrote, and an
 //! increment that others can come in between. What holds under them all the same is tested below. That a key which was
 //! used on one server is known on the next does not hold under late reads; nor, under torn increments, that one of two
 //! first requests of a new shop creates an item: each may sell from one of its own, of which one is lost. The
@@ -13,7 +13,7 @@
 use std::thread;
 
 use harness::Request;
-use host::{Lie, Operation};
+use host::{Operation, StoreFault};
 
 use crate::race::race;
 use crate::requests::{self, Answer};
@@ -26,9 +26,9 @@ const MAX_CALLS: u64 = 40 * 10;
 const UNCOMPARED: &str = "its swap replaces what it has not seen";
 const UNCOUNTED: &str = "its increment does not make cells of 8 bytes that stay";
 
-/// What comes of a lie. Answers are given by a word of their problem; the empty one is success.
+/// What follows from a fault. Answers are given by a word of their problem; the empty one is success.
 struct Row {
-    lie: Lie,
+    fault: StoreFault,
     /// What `/ready` says, on any store, and what the first request says that would create something.
     ready: &'static str,
     /// What placing an order says in a shop that was opened when the store was still honest.
@@ -37,24 +37,24 @@ struct Row {
 
 const ROWS: [Row; 13] = [
     Row {
-        lie: Lie::SwapDenied,
+        fault: StoreFault::SwapDenied,
         ready: "its swap reports failure although it swaps",
         placing: "its swap reports failure although it swaps",
     },
-    Row { lie: Lie::SwapBlind, ready: UNCOMPARED, placing: "" },
-    Row { lie: Lie::SwapBoasted, ready: UNCOMPARED, placing: "" },
-    Row { lie: Lie::SwapIgnored, ready: "its swap reports success and does not swap", placing: "" },
-    Row { lie: Lie::SwapRefused, ready: "its swap fails without a reason", placing: "busy" },
+    Row { fault: StoreFault::SwapBlind, ready: UNCOMPARED, placing: "" },
+    Row { fault: StoreFault::SwapBoasted, ready: UNCOMPARED, placing: "" },
+    Row { fault: StoreFault::SwapIgnored, ready: "its swap reports success and does not swap", placing: "" },
+    Row { fault: StoreFault::SwapRefused, ready: "its swap fails without a reason", placing: "busy" },
     // Nothing is counted in a shop that is open.
-    Row { lie: Lie::IncrementResets, ready: UNCOUNTED, placing: "" },
-    Row { lie: Lie::IncrementLost, ready: UNCOUNTED, placing: "" },
-    Row { lie: Lie::IncrementTorn, ready: "", placing: "" },
-    Row { lie: Lie::WritesLost, ready: "it does not return what was written", placing: "busy" },
-    Row { lie: Lie::StaleReads, ready: "", placing: "" },
+    Row { fault: StoreFault::IncrementResets, ready: UNCOUNTED, placing: "" },
+    Row { fault: StoreFault::IncrementLost, ready: UNCOUNTED, placing: "" },
+    Row { fault: StoreFault::IncrementTorn, ready: "", placing: "" },
+    Row { fault: StoreFault::WritesLost, ready: "it does not return what was written", placing: "busy" },
+    Row { fault: StoreFault::StaleReads, ready: "", placing: "" },
     // The errors come in the same order in every run: a placing meets with one at a read, which is not tried again.
-    Row { lie: Lie::Errors, ready: "store_unavailable", placing: "store_unavailable" },
-    Row { lie: Lie::DiskFull, ready: "store_unavailable", placing: "store_unavailable" },
-    Row { lie: Lie::Down, ready: "store_unavailable", placing: "store_unavailable" },
+    Row { fault: StoreFault::Errors, ready: "store_unavailable", placing: "store_unavailable" },
+    Row { fault: StoreFault::DiskFull, ready: "store_unavailable", placing: "store_unavailable" },
+    Row { fault: StoreFault::Down, ready: "store_unavailable", placing: "store_unavailable" },
 ];
 
 /// A store in which nothing was ever created.
@@ -83,18 +83,18 @@ fn says(answer: &Answer, expected: &str, succeeds: u16) {
 }
 
 #[test]
-fn ready_names_each_lie_that_it_can_see() {
+fn ready_names_each_fault_that_it_can_see() {
     for template in [new(), opened()] {
         for row in ROWS {
-            let _context = Context(format!("{:?}", row.lie));
+            let _context = Context(format!("{:?}", row.fault));
             let store = template.copy();
-            says(&store.open_lying(row.lie).send(&Request::get("/ready")), row.ready, 200);
+            says(&store.open_faulty(row.fault).send(&Request::get("/ready")), row.ready, 200);
         }
     }
 }
 
 #[test]
-fn a_lie_that_ready_names_lets_nothing_be_created_in_a_new_store() {
+fn a_fault_that_ready_names_lets_nothing_be_created_in_a_new_store() {
     let template = new();
     for row in ROWS {
         let firsts = [
@@ -104,9 +104,9 @@ fn a_lie_that_ready_names_lets_nothing_be_created_in_a_new_store() {
             (Request::get("/inventory"), 200),
         ];
         for (first, succeeds) in firsts {
-            let _context = Context(format!("{:?} {first:?}", row.lie));
+            let _context = Context(format!("{:?} {first:?}", row.fault));
             let store = template.copy();
-            says(&store.open_lying(row.lie).send(&first), row.ready, succeeds);
+            says(&store.open_faulty(row.fault).send(&first), row.ready, succeeds);
             if !row.ready.is_empty() {
                 let created = store.records().into_keys().find(|key| !key.starts_with("probe:"));
                 assert_eq!(created, None);
@@ -143,9 +143,9 @@ fn every_request_ends_and_none_with_a_500() {
             scope.spawn(move || {
                 for request in requests {
                     let store = template.copy();
-                    let shop = store.open_lying(row.lie);
+                    let shop = store.open_faulty(row.fault);
                     let answer = shop.send(request);
-                    let _context = Context(format!("{:?} {request:?} {answer:?}", row.lie));
+                    let _context = Context(format!("{:?} {request:?} {answer:?}", row.fault));
                     assert!(answer.status < 500 || answer.status == 503);
                     let calls: u64 = Operation::ALL.iter().map(|call| shop.0.host.stats().total(*call)).sum();
                     assert!(calls <= MAX_CALLS, "{calls} calls");
@@ -167,7 +167,7 @@ fn a_slow_store_is_waited_for() {
     thread::scope(|scope| {
         for (request, succeeds) in requests {
             let store = template.copy();
-            scope.spawn(move || store.open_lying(Lie::Slow).must(&request, succeeds));
+            scope.spawn(move || store.open_faulty(StoreFault::Slow).must(&request, succeeds));
         }
     });
 }
@@ -176,33 +176,33 @@ fn a_slow_store_is_waited_for() {
 fn placing_in_an_open_shop_notices_what_it_can() {
     let template = opened();
     for row in ROWS {
-        let _context = Context(format!("{:?}", row.lie));
+        let _context = Context(format!("{:?}", row.fault));
         let store = template.copy();
-        says(&store.open_lying(row.lie).send(&Request::place(&[("item1", 1)])), row.placing, 201);
+        says(&store.open_faulty(row.fault).send(&Request::place(&[("item1", 1)])), row.placing, 201);
     }
 }
 
-/// Under these lies all invariants hold in an open shop, as if a server failed now and then.
-const HARMLESS: [Lie; 9] = [
-    Lie::SwapDenied,
-    Lie::SwapRefused,
-    Lie::IncrementResets,
-    Lie::IncrementLost,
-    Lie::IncrementTorn,
-    Lie::WritesLost,
-    Lie::StaleReads,
-    Lie::Errors,
-    Lie::DiskFull,
+/// With these faults all invariants hold in an open shop, as if a server failed now and then.
+const HARMLESS: [StoreFault; 9] = [
+    StoreFault::SwapDenied,
+    StoreFault::SwapRefused,
+    StoreFault::IncrementResets,
+    StoreFault::IncrementLost,
+    StoreFault::IncrementTorn,
+    StoreFault::WritesLost,
+    StoreFault::StaleReads,
+    StoreFault::Errors,
+    StoreFault::DiskFull,
 ];
 
 #[test]
-fn servers_that_race_for_the_last_units_on_a_lying_store_sell_none_twice() {
+fn servers_that_race_for_the_last_units_on_a_faulty_store_sell_none_twice() {
     let template = opened();
     template.open().must(&requests::create("new", 5), 201);
     thread::scope(|scope| {
-        for lie in HARMLESS {
+        for fault in HARMLESS {
             let template = &template;
-            scope.spawn(move || race(&template.copy(), lie));
+            scope.spawn(move || race(&template.copy(), fault));
         }
     });
 }
@@ -210,7 +210,7 @@ fn servers_that_race_for_the_last_units_on_a_lying_store_sell_none_twice() {
 #[test]
 fn late_reads_are_late_and_end_in_a_second_attempt() {
     let store = opened();
-    let (late, other) = (store.open_lying(Lie::StaleReads), store.open());
+    let (late, other) = (store.open_faulty(StoreFault::StaleReads), store.open());
     let show = Request::get("/inventory/item1");
     assert_eq!(late.must(&show, 200).body["available"], 100);
     other.must(&Request::place(&[("item1", 60)]), 201);
@@ -237,7 +237,7 @@ fn no_request_of_an_open_shop_increments_anything() {
 #[test]
 fn what_is_said_to_be_held_and_is_not_cannot_be_paid() {
     let store = opened();
-    let shop = store.open_lying(Lie::SwapIgnored);
+    let shop = store.open_faulty(StoreFault::SwapIgnored);
     let placed = shop.must(&Request::place(&[("last", 1)]), 201);
     let refused = shop.must(&requests::pay(placed.order()), 409);
     assert_eq!(refused.body["order_status"], "placing");
