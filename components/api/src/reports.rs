@@ -25,8 +25,8 @@ use crate::route::{Route, Verb};
 /// The content type of Prometheus' text format.
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// How many holds a report looks up at most: about ten calls of the store.
-const MAX_HOLDS_LOOKED_AT: usize = 1000;
+/// How many holds that are not overdue a report looks up at most: about a hundred calls of the store.
+const MAX_HOLDS_LOOKED_AT: usize = 10_000;
 
 /// Answers the routes of the component `reports`.
 pub async fn handle<S: Store, E: Environment>(
@@ -48,7 +48,7 @@ pub async fn handle<S: Store, E: Environment>(
         }
         (Route::Books, Verb::Get) => {
             context.require_operator()?;
-            let ItemList { items: accounts, unreadable } = shop.stock_report(0).await?;
+            let ItemList { items: accounts, unreadable } = shop.stock_report(MAX_HOLDS_LOOKED_AT).await?;
             let balanced = unreadable.is_empty() && accounts.iter().all(|account| account.balanced);
             let items = accounts.iter().map(AccountJson::from).collect();
             Ok(Reply::json(StatusCode::OK, &BooksJson { items, balanced, unreadable_items: &unreadable }))
@@ -182,10 +182,16 @@ struct AccountJson<'a> {
     available: u64,
     /// Whether `received` is the sum of `on_hand` and `sold`, and `reserved` at most `on_hand`.
     balanced: bool,
+    /// How many orders of the item this report could not look up, since there are too many unpaid ones in all. Those of
+    /// them that are paid count as reserved and not as sold until a later change of the item. Absent if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::PositiveCount"))]
+    orders_not_looked_up: Option<usize>,
 }
 
 impl<'a> From<&'a StockReport> for AccountJson<'a> {
-    fn from(StockReport { view, received, sold, balanced, .. }: &'a StockReport) -> Self {
+    fn from(StockReport { view, received, sold, balanced, holds }: &'a StockReport) -> Self {
+        let not_looked_up = holds.all.saturating_sub(holds.looked_at);
         Self {
             item_id: &view.item_id,
             received: *received,
@@ -194,6 +200,7 @@ impl<'a> From<&'a StockReport> for AccountJson<'a> {
             reserved: view.reserved,
             available: view.available,
             balanced: *balanced,
+            orders_not_looked_up: (not_looked_up > 0).then_some(not_looked_up),
         }
     }
 }
@@ -267,7 +274,8 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
             available: on_hand.saturating_sub(reserved),
             unit_price: from_value(unit_price.into())?,
         };
-        let holds = HoldCount { all: usize::from(reserved > 0), looked_at: usize::from(reserved > 0), decided: 0 };
+        let holds =
+            HoldCount { all: usize::from(reserved > 0), looked_at: usize::from(reserved > 0), ..HoldCount::default() };
         Ok::<_, serde_json::Error>(StockReport { view, received, sold, balanced: true, holds })
     };
     let reports = vec![

@@ -20,9 +20,6 @@ const FEW_HOLDS: usize = 16;
 /// How many holds a payer looks at, to see whether it is time for a swap that settles them.
 const LOOKED_AT_AFTER_PAYMENT: usize = 48;
 
-/// How many holds of one item are looked at to count those of pending orders.
-const LOOKED_AT_TO_COUNT: usize = 100;
-
 /// What settling has done to an item.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Settled {
@@ -52,6 +49,8 @@ pub struct HoldCount {
     pub looked_at: usize,
     /// How many of those are of orders that are decided, or overdue.
     pub decided: usize,
+    /// How many of those are overdue.
+    pub overdue: usize,
 }
 
 impl<S: Store, E: Environment> Shop<S, E> {
@@ -142,38 +141,37 @@ impl<S: Store, E: Environment> Shop<S, E> {
         }
     }
 
-    /// The item as it would be if its expired holds were settled, without writing: what a reader is shown.
-    pub(crate) async fn preview(&self, item_id: &ItemId, item: &mut Item, now: Timestamp) -> Result<(), Error> {
-        let expired = item.due(now, 0, Look::at(Look::SHORT.expired, 0));
-        let mut states = self.read_states(&expired).await?;
-        for (order, found) in states.states_mut() {
-            if let Some(state) = readable_state(found) {
-                let released = Settlement::Released { key_reusable: false };
-                let settlement = state.record.settlement().unwrap_or(released);
+    /// The item as it is once its holds are settled, without writing it: what a reader is shown. All overdue holds are
+    /// looked at, and up to `others` of the rest.
+    pub(crate) async fn preview(&self, item_id: &ItemId, item: &mut Item, others: usize) -> Result<HoldCount, Error> {
+        let now = self.environment.now();
+        let all = item.holds().len();
+        // Most readers look at no others: they need no place to begin at either.
+        let turn = if others == 0 { 0 } else { self.turn() };
+        let orders = item.due(now, turn, Look::at(usize::MAX, others));
+        let mut count = HoldCount { all, looked_at: orders.len(), ..HoldCount::default() };
+        for orders in orders.chunks(self.settings.limits.records_per_read.max(1)) {
+            let mut states = self.read_states(orders).await?;
+            for (order, found) in states.states_mut() {
+                let Some(hold) = item.holds().get(order) else { continue };
+                let is_overdue = hold.expires_at <= now;
+                let Some(state) = readable_state(found) else { continue };
+                let overdue = is_overdue.then_some(Settlement::Released { key_reusable: false });
+                let Some(settlement) = state.record.settlement().or(overdue) else { continue };
                 item.settle(order, settlement).map_err(|error| Error::damaged_item(item_id, error))?;
+                count.decided = count.decided.saturating_add(1);
+                count.overdue = count.overdue.saturating_add(usize::from(is_overdue));
             }
         }
-        Ok(())
+        Ok(count)
     }
 
-    /// Counts the holds of an item, and looks at some of them.
-    pub(crate) async fn count_holds(&self, item: &Item, look: usize) -> Result<HoldCount, Error> {
-        let all = item.holds().len();
-        if look == 0 {
-            // Most reports do not look: they need no place to begin at either.
-            return Ok(HoldCount { all, ..HoldCount::default() });
+    /// Settles overdue holds of an item that a reader has looked at, where there are so many that the next reader should
+    /// not have to look at them all again. Errors are not the reader's business.
+    pub(crate) async fn settle_after_reading(&self, item_id: &ItemId, seen: HoldCount) {
+        if seen.overdue > Look::SHORT.expired {
+            let _ = self.settle_alone(item_id).await;
         }
-        let now = self.environment.now();
-        let look = look.min(LOOKED_AT_TO_COUNT);
-        let orders = item.due(now, self.turn(), Look::at(look, look));
-        let orders: Vec<_> = orders.into_iter().take(look).collect();
-        let mut states = self.read_states(&orders).await?;
-        let is_decided = |(order, found): &(OrderId, &mut Found)| {
-            let is_overdue = item.holds().get(*order).is_some_and(|hold| hold.expires_at <= now);
-            readable_state(found).is_some_and(|state| is_overdue || state.record.settlement().is_some())
-        };
-        let decided = states.states_mut().filter(is_decided).count();
-        Ok(HoldCount { all, looked_at: orders.len(), decided })
     }
 
     /// Ends the hold that a decided order still has on an item.

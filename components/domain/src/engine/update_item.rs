@@ -15,7 +15,7 @@ use crate::store::{Entry, Found, Key, Store};
 
 /// How often a request settles what is due and then looks again whether that was enough: up to 64 expired holds each
 /// time. What is left after that is for the next request.
-const MAX_ROUNDS: u32 = 16;
+const MAX_ROUNDS: u32 = 64;
 
 /// What a request wants of an item that it has read.
 pub(crate) enum Update<T> {
@@ -236,7 +236,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
 
     /// Settles what is due in a swap of its own. That always has room: a hold takes more bytes than its order's mapping
     /// leaves in the record, which is none. Answers whether anything is gone.
-    async fn settle_alone(&self, item_id: &ItemId) -> Result<bool, Error> {
+    pub(crate) async fn settle_alone(&self, item_id: &ItemId) -> Result<bool, Error> {
         let mut attempts = self.attempts();
         loop {
             let Read { entry, record: mut item } = self.item(item_id).await?;

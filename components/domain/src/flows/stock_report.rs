@@ -44,11 +44,11 @@ pub struct StockReport {
     pub view: ItemView,
     /// The initial stock and the sum of all adjustments.
     pub received: u64,
-    /// The units that left with settled orders.
+    /// The units that left with paid orders.
     pub sold: u64,
     /// Whether received = on hand + sold.
     pub balanced: bool,
-    /// The holds in its record.
+    /// The holds in its record. Where not all were looked at, units of paid orders may be among those reserved.
     pub holds: HoldCount,
 }
 
@@ -68,7 +68,10 @@ impl<S: Store, E: Environment> Shop<S, E> {
     /// If there is no such item, or its record cannot be read.
     pub async fn show_item(&self, item_id: &ItemId) -> Result<ItemView, Error> {
         let item = self.find_item(item_id).await?.ok_or_else(|| Error::ItemNotFound(item_id.clone()))?;
-        self.view_item(item_id, item.record).await
+        let mut item = item.record;
+        let seen = self.preview(item_id, &mut item, 0).await?;
+        self.settle_after_reading(item_id, seen).await;
+        Ok(ItemView::new(item_id, &item))
     }
 
     /// Shows all items, in the order of their ids.
@@ -80,8 +83,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
         Ok(ItemList { items: items.into_iter().map(|report| report.view).collect(), unreadable })
     }
 
-    /// Reports on all items, in the order of their ids. Looks at up to `look` holds in all, to tell those of pending
-    /// orders from the others.
+    /// Reports on all items, in the order of their ids. Looks at all overdue holds, and at up to `look` others, to tell
+    /// those of pending orders from those of paid ones.
     ///
     /// # Errors
     /// If the catalog cannot be read, or the store fails.
@@ -100,9 +103,9 @@ impl<S: Store, E: Environment> Shop<S, E> {
                     }
                     Err(error) => return Err(error),
                 };
-                let holds = self.count_holds(&item, look).await?;
-                look = look.saturating_sub(holds.looked_at);
-                self.preview(item_id, &mut item, self.environment.now()).await?;
+                let holds = self.preview(item_id, &mut item, look).await?;
+                look = look.saturating_sub(holds.looked_at.saturating_sub(holds.overdue));
+                self.settle_after_reading(item_id, holds).await;
                 let (received, sold, balanced) = (item.received(), item.sold(), item.is_balanced());
                 list.items.push(StockReport { view: ItemView::new(item_id, &item), received, sold, balanced, holds });
             }
@@ -111,7 +114,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
     }
 
     pub(crate) async fn view_item(&self, item_id: &ItemId, mut item: Item) -> Result<ItemView, Error> {
-        self.preview(item_id, &mut item, self.environment.now()).await?;
+        self.preview(item_id, &mut item, 0).await?;
         Ok(ItemView::new(item_id, &item))
     }
 }

@@ -89,15 +89,67 @@ fn a_record_that_an_earlier_version_filled_to_the_limit_is_taken_apart() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn the_first_order_for_all_of_the_stock_finds_what_many_expired_orders_held() {
+fn the_first_order_for_all_of_the_stock_finds_what_thousands_of_expired_orders_held() {
     let world = World::new();
-    world.adjust("item1", 900).unwrap();
-    for _ in 0..500 {
-        world.place(&[("item1", 2)]).unwrap();
+    world.adjust("item1", 2600).unwrap();
+    for instance in [world.elsewhere(), world.elsewhere(), world.elsewhere()] {
+        for _ in 0..900 {
+            instance.place(&[("item1", 1)]).unwrap();
+        }
     }
     world.wait(900);
-    assert_eq!(world.place(&[("item1", 1000)]).unwrap().view.status, Status::Pending);
+    assert_eq!(world.place(&[("item1", 2700)]).unwrap().view.status, Status::Pending);
     assert_eq!(world.holds("item1"), 1);
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn every_reader_is_shown_the_stock_of_all_expired_orders_at_the_first_look() {
+    for orders in [20, 64, 65, 300] {
+        let world = World::new();
+        world.adjust("item1", 5 * orders).unwrap();
+        for _ in 0..orders {
+            world.place(&[("item1", 5)]).unwrap();
+        }
+        let all = u64::try_from(100 + 5 * orders).unwrap();
+        world.wait(900);
+        let listed = || run(world.shop().list_items()).unwrap().items.remove(0).available;
+        let reported = |look| run(world.shop().stock_report(look)).unwrap().items.remove(0).view.available;
+        assert_eq!([listed(), reported(0), reported(1000)], [all; 3], "{orders}");
+        assert_eq!(world.stock("item1"), (all, 0, all), "{orders}");
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn readers_settle_the_holds_of_expired_orders_where_there_are_many() {
+    let world = World::new();
+    for _ in 0..100 {
+        world.place(&[("item1", 1)]).unwrap();
+    }
+    let (_, writes) = world.writes(|| world.stock("item1"));
+    assert_eq!(writes, 0, "none is expired");
+    world.wait(900);
+    world.stock("item1");
+    assert!(world.holds("item1") <= 64, "{} holds", world.holds("item1"));
+    let (_, writes) = world.writes(|| world.stock("item1"));
+    assert_eq!(writes, 0, "few are left");
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn the_books_say_what_is_sold_when_they_are_asked_and_how_much_they_could_not_look_up() {
+    let world = World::new();
+    let report = |look| run(world.shop().stock_report(look)).unwrap().items.remove(0);
+    let paid: Vec<_> = (0..3).map(|_| world.place(&[("item1", 2)]).unwrap()).collect();
+    world.place(&[("item1", 1)]).unwrap();
+    for paid in &paid {
+        world.pay(paid).unwrap();
+    }
+    let complete = report(1000);
+    assert_eq!((complete.sold, complete.view.on_hand, complete.view.reserved), (6, 94, 1));
+    assert_eq!((complete.view.available, complete.balanced), (93, true));
+    assert_eq!((complete.holds.all, complete.holds.looked_at, complete.holds.decided), (4, 4, 3));
+    let partial = report(2);
+    assert_eq!((partial.holds.all, partial.holds.looked_at, partial.view.available), (4, 2, 93));
+    assert!(partial.balanced);
 }
 
 #[wasm_bindgen_test(unsupported = test)]
