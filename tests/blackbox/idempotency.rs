@@ -272,6 +272,24 @@ fn a_key_that_is_none_is_refused() {
 }
 
 #[test]
+fn two_customers_who_choose_the_same_weak_key_do_not_get_one_order() {
+    with_shop(|shop| {
+        let item = shop.new_item(10, 1000);
+        leaves_alone(&shop, &[&item], || {
+            for key in ["1", "\"1\"", "my-cart-7", "0123456789abcde", "\"\\\"3456789abcde\""] {
+                for _ in 0..2 {
+                    shop.order(one_of(&item)).key(key).send().problem(422, "invalid_request");
+                }
+            }
+        });
+        // The operator's keys need not be secrets: a delivery note has a number.
+        let note = fresh("n").chars().rev().take(6).collect::<String>();
+        assert_eq!(shop.adjust(&item, 1).key(&note).send().item(200).on_hand, 11);
+        assert_eq!(shop.adjust(&item, 1).key(&note).send().item(200).on_hand, 11);
+    });
+}
+
+#[test]
 fn paying_and_cancelling_need_no_key_and_mind_none() {
     with_shop(|shop| {
         let item = shop.new_item(10, 1000);

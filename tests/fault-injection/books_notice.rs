@@ -20,7 +20,7 @@ impl Subject {
     fn new() -> Self {
         let store = Store::new();
         let shop = store.open();
-        let place = Request::place(&[("item1", 2)]).key("k");
+        let place = Request::place(&[("item1", 2)]).key(requests::key("k"));
         let placed = shop.must(&place, 201);
         let mut subject = Self { store, shop, books: Books::default(), place, placed };
         subject.books.told(&subject.place, &subject.placed);

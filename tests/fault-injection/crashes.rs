@@ -104,7 +104,7 @@ fn placing_with_a_key() {
     cut_off_everywhere(&Case {
         fixture: Fixture::opened,
         expired: false,
-        request: |_| Request::place(&TWO_LINES).key("k"),
+        request: |_| Request::place(&TWO_LINES).key(requests::key("k")),
         answer: 201,
         again: &[201],
         calls: 17,
@@ -117,10 +117,10 @@ fn repeating_what_was_placed_with_a_key() {
     cut_off_everywhere(&Case {
         fixture: |fixture| {
             fixture.opened();
-            fixture.placed(&Request::place(&ONE_LINE).key("k"));
+            fixture.placed(&Request::place(&ONE_LINE).key(requests::key("k")));
         },
         expired: false,
-        request: |_| Request::place(&ONE_LINE).key("k"),
+        request: |_| Request::place(&ONE_LINE).key(requests::key("k")),
         answer: 201,
         again: &[201],
         calls: 10,
@@ -133,10 +133,10 @@ fn repeating_what_was_cut_off_when_its_first_line_was_held() {
     cut_off_everywhere(&Case {
         fixture: |fixture| {
             fixture.opened();
-            fixture.half_placed(&Request::place(&TWO_LINES).key("k"));
+            fixture.half_placed(&Request::place(&TWO_LINES).key(requests::key("k")));
         },
         expired: false,
-        request: |_| Request::place(&TWO_LINES).key("k"),
+        request: |_| Request::place(&TWO_LINES).key(requests::key("k")),
         answer: 201,
         again: &[201],
         calls: 13,
@@ -149,10 +149,10 @@ fn repeating_what_was_cut_off_and_has_expired() {
     cut_off_everywhere(&Case {
         fixture: |fixture| {
             fixture.opened();
-            fixture.half_placed(&Request::place(&TWO_LINES).key("k"));
+            fixture.half_placed(&Request::place(&TWO_LINES).key(requests::key("k")));
         },
         expired: true,
-        request: |_| Request::place(&TWO_LINES).key("k"),
+        request: |_| Request::place(&TWO_LINES).key(requests::key("k")),
         answer: 201,
         again: &[201],
         calls: 8,
@@ -181,7 +181,7 @@ fn placing_what_expired_holds_make_room_for() {
     cut_off_everywhere(&Case {
         fixture: |fixture| {
             fixture.a_last_unit();
-            fixture.placed(&Request::place(&WITH_THE_LAST).key("k"));
+            fixture.placed(&Request::place(&WITH_THE_LAST).key(requests::key("k")));
         },
         expired: true,
         request: |_| Request::place(&WITH_THE_LAST),
@@ -202,7 +202,7 @@ fn placing_beside_holds_that_are_to_be_settled() {
                 fixture.placed(&Request::place(&[("item1", quantity), ("item2", quantity)]));
             }
             fixture.paid();
-            fixture.placed(&Request::place(&[("item1", 4)]).key("k"));
+            fixture.placed(&Request::place(&[("item1", 4)]).key(requests::key("k")));
             fixture.paid();
         },
         expired: true,
@@ -219,7 +219,7 @@ fn placing_when_mappings_are_due() {
     cut_off_everywhere(&Case {
         fixture: Fixture::mappings_are_due,
         expired: false,
-        request: |_| Request::place(&ONE_LINE).key("k17"),
+        request: |_| Request::place(&ONE_LINE).key(requests::key("k17")),
         answer: 201,
         again: &[201],
         calls: 15,
@@ -281,7 +281,7 @@ fn cancelling() {
     cut_off_everywhere(&Case {
         fixture: |fixture| {
             fixture.opened();
-            fixture.placed(&Request::place(&TWO_LINES).key("k"));
+            fixture.placed(&Request::place(&TWO_LINES).key(requests::key("k")));
         },
         expired: false,
         request: |orders| requests::cancel(&orders[0]),
@@ -318,7 +318,7 @@ fn adjusting_with_a_key() {
             fixture.cancelled();
         },
         expired: false,
-        request: |_| requests::adjust("item1").key("k"),
+        request: |_| requests::adjust("item1").key(requests::key("k")),
         answer: 200,
         again: &[200],
         calls: 9,

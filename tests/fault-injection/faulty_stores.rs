@@ -99,7 +99,7 @@ fn a_fault_that_ready_names_lets_nothing_be_created_in_a_new_store() {
     for row in ROWS {
         let firsts = [
             (Request::place(&[("item1", 1)]), 201),
-            (Request::place(&[("item1", 1), ("item2", 1)]).key("k"), 201),
+            (Request::place(&[("item1", 1), ("item2", 1)]).key(requests::key("k")), 201),
             (requests::adjust("item1"), 200),
             (Request::get("/inventory"), 200),
         ];
@@ -124,12 +124,12 @@ fn every_request_ends_and_none_with_a_500() {
     let (placed, paid) = (placed.order(), paid.order());
     let requests = [
         Request::place(&[("item1", 1)]),
-        Request::place(&[("item1", 1), ("item2", 1)]).key("k"),
+        Request::place(&[("item1", 1), ("item2", 1)]).key(requests::key("k")),
         Request::place(&[("item1", 1), ("last", 2)]),
         requests::pay(placed),
         requests::pay(paid),
         requests::cancel(placed),
-        requests::adjust("item1").key("k"),
+        requests::adjust("item1").key(requests::key("k")),
         requests::create("new", 5),
         requests::price("item1", 1200),
         Request::get("/inventory"),

@@ -82,10 +82,10 @@ impl Fixture {
     pub fn mappings_are_due(&mut self) {
         self.opened();
         for number in 1..=15 {
-            self.placed(&Request::place(&ONE_LINE).key(format!("k{number}")));
+            self.placed(&Request::place(&ONE_LINE).key(requests::key(&format!("k{number}"))));
             self.cancelled();
         }
-        self.placed(&Request::place(&ONE_LINE).key("k16"));
+        self.placed(&Request::place(&ONE_LINE).key(requests::key("k16")));
         self.paid();
     }
 

@@ -102,7 +102,7 @@ fn two_placings_of_a_last_unit_that_an_expired_order_holds() {
     at_once(&Pair {
         fixture: |fixture| {
             fixture.a_last_unit();
-            fixture.placed(&Request::place(&WITH_THE_LAST).key("k"));
+            fixture.placed(&Request::place(&WITH_THE_LAST).key(requests::key("k")));
         },
         days: [1, 1],
         requests: |_| [Request::place(&[("last", 1)]), Request::place(&WITH_THE_LAST)],
@@ -116,7 +116,9 @@ fn two_placings_with_one_key() {
     at_once(&Pair {
         fixture: Fixture::opened,
         days: [0, 0],
-        requests: |_| [Request::place(&TWO_LINES).key("k"), Request::place(&TWO_LINES).key("k")],
+        requests: |_| {
+            [Request::place(&TWO_LINES).key(requests::key("k")), Request::place(&TWO_LINES).key(requests::key("k"))]
+        },
         succeed: 2..=2,
         calls: 17,
     });
@@ -127,7 +129,9 @@ fn two_placings_with_one_key_when_mappings_are_due() {
     at_once(&Pair {
         fixture: Fixture::mappings_are_due,
         days: [0, 0],
-        requests: |_| [Request::place(&ONE_LINE).key("k17"), Request::place(&ONE_LINE).key("k17")],
+        requests: |_| {
+            [Request::place(&ONE_LINE).key(requests::key("k17")), Request::place(&ONE_LINE).key(requests::key("k17"))]
+        },
         succeed: 2..=2,
         calls: 15,
     });
@@ -138,7 +142,7 @@ fn a_repeat_while_the_mapping_of_its_key_is_written() {
     at_once(&Pair {
         fixture: Fixture::mappings_are_due,
         days: [0, 0],
-        requests: |_| [Request::place(&ONE_LINE).key("k16"), Request::place(&ONE_LINE)],
+        requests: |_| [Request::place(&ONE_LINE).key(requests::key("k16")), Request::place(&ONE_LINE)],
         succeed: 2..=2,
         calls: 6,
     });
@@ -160,7 +164,12 @@ fn two_placings_with_one_key_of_two_lines_of_which_one_is_the_last() {
     at_once(&Pair {
         fixture: Fixture::a_last_unit,
         days: [0, 0],
-        requests: |_| [Request::place(&WITH_THE_LAST).key("k"), Request::place(&WITH_THE_LAST).key("k")],
+        requests: |_| {
+            [
+                Request::place(&WITH_THE_LAST).key(requests::key("k")),
+                Request::place(&WITH_THE_LAST).key(requests::key("k")),
+            ]
+        },
         succeed: 2..=2,
         calls: 17,
     });
@@ -185,7 +194,7 @@ fn cancelling_against_paying() {
     at_once(&Pair {
         fixture: |fixture| {
             fixture.opened();
-            fixture.placed(&Request::place(&TWO_LINES).key("k"));
+            fixture.placed(&Request::place(&TWO_LINES).key(requests::key("k")));
         },
         days: [0, 0],
         requests: |orders| [requests::cancel(&orders[0]), requests::pay(&orders[0])],
@@ -199,7 +208,7 @@ fn paying_against_the_settlement_of_what_has_expired() {
     at_once(&Pair {
         fixture: |fixture| {
             fixture.opened();
-            fixture.placed(&Request::place(&TWO_LINES).key("k"));
+            fixture.placed(&Request::place(&TWO_LINES).key(requests::key("k")));
         },
         days: [0, 1],
         requests: |orders| [requests::pay(&orders[0]), requests::adjust("item1")],
@@ -227,7 +236,7 @@ fn the_settlement_of_what_was_paid_against_placing() {
     at_once(&Pair {
         fixture: |fixture| {
             fixture.opened();
-            fixture.placed(&Request::place(&ONE_LINE).key("k"));
+            fixture.placed(&Request::place(&ONE_LINE).key(requests::key("k")));
             fixture.paid();
         },
         days: [0, 0],
@@ -245,7 +254,7 @@ fn cancelling_against_adjusting() {
             fixture.placed(&Request::place(&WITH_THE_LAST));
         },
         days: [0, 0],
-        requests: |orders| [requests::cancel(&orders[0]), requests::adjust("last").key("k")],
+        requests: |orders| [requests::cancel(&orders[0]), requests::adjust("last").key(requests::key("k"))],
         succeed: 1..=2,
         calls: 16,
     });
@@ -267,7 +276,7 @@ fn adjusting_against_placing() {
     at_once(&Pair {
         fixture: Fixture::a_last_unit,
         days: [0, 0],
-        requests: |_| [requests::adjust("last").key("k"), Request::place(&[("last", 1)])],
+        requests: |_| [requests::adjust("last").key(requests::key("k")), Request::place(&[("last", 1)])],
         succeed: 1..=1,
         calls: 9,
     });

@@ -16,7 +16,8 @@ pub fn race(store: &Store, fault: StoreFault) {
         let shop = store.open_faulty(fault);
         let mut told = Vec::new();
         for number in 0..4 {
-            let place = Request::place(&[("last", 1), ("new", 1)][number % 2..]).key(format!("{server}-{number}"));
+            let place = Request::place(&[("last", 1), ("new", 1)][number % 2..])
+                .key(requests::key(&format!("{server}-{number}")));
             let placed = shop.send(&place);
             let pay = (placed.status == 201).then(|| requests::pay(placed.order()));
             told.push((place, placed));

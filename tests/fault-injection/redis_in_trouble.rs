@@ -28,7 +28,7 @@ fn opened(store: &Store) -> Shop {
 }
 
 fn place() -> Request {
-    Request::place(&[("last", 1)]).key("k")
+    Request::place(&[("last", 1)]).key(requests::key("k"))
 }
 
 fn is_unavailable(answer: &Answer) {
@@ -225,7 +225,7 @@ fn what_no_replica_has_is_told_to_nobody_and_what_was_told_is_there_after_a_fail
     let shop = opened(&store);
     shop.must(&requests::create("many", 10), 201);
     let [one, other, paid] = ["one", "other", "paid"].map(|key| {
-        let placed = shop.must(&Request::place(&[("many", 1)]).key(key), 201);
+        let placed = shop.must(&Request::place(&[("many", 1)]).key(requests::key(key)), 201);
         placed.order().to_owned()
     });
     shop.must(&requests::pay(&paid), 200);
@@ -235,8 +235,8 @@ fn what_no_replica_has_is_told_to_nobody_and_what_was_told_is_there_after_a_fail
         requests::pay(&one),
         requests::cancel(&other),
         requests::price("last", 1),
-        requests::adjust("many").key("k"),
-        Request::place(&[("many", 1)]).key("late"),
+        requests::adjust("many").key(requests::key("k")),
+        Request::place(&[("many", 1)]).key(requests::key("late")),
         order(&one),
         order(&other),
         Request::get(format!("/orders/{one}/history")),
@@ -258,7 +258,7 @@ fn what_no_replica_has_is_told_to_nobody_and_what_was_told_is_there_after_a_fail
     shop.must(&requests::cancel(&one), 200);
     shop.must(&requests::pay(&other), 200);
     shop.must(&requests::price("last", 2), 200);
-    shop.must(&Request::place(&[("many", 1)]).key("late"), 201);
+    shop.must(&Request::place(&[("many", 1)]).key(requests::key("late")), 201);
 }
 
 #[test]
@@ -286,7 +286,7 @@ fn one_that_is_killed_under_load_has_every_order_that_was_acknowledged() {
         let buyer = |buyer: usize| {
             let mut told = Vec::new();
             for number in 0.. {
-                let place = Request::place(&[("plenty", 1)]).key(format!("{round}-{buyer}-{number}"));
+                let place = Request::place(&[("plenty", 1)]).key(requests::key(&format!("{round}-{buyer}-{number}")));
                 let placed = shop.send(&place);
                 let order = (placed.status == 201).then(|| placed.order().to_owned());
                 told.push((place, placed));

@@ -7,6 +7,11 @@ use serde_json::{Value, json};
 /// much.
 pub const DELTA: i64 = -1;
 
+/// An idempotency key, as long as that of an order has to be.
+pub fn key(name: &str) -> String {
+    format!("{name:->16}")
+}
+
 pub fn pay(order: &str) -> Request {
     Request::pay(order).json(json!({ "method": "card" }))
 }

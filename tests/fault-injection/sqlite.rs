@@ -60,7 +60,7 @@ fn servers_that_race_for_the_last_units_on_a_database_in_trouble_sell_none_twice
 fn a_database_that_somebody_else_has_locked_is_waited_for_and_then_refused() {
     let store = opened();
     let shop = store.open();
-    let place = Request::place(&[("last", 1)]).key("k");
+    let place = Request::place(&[("last", 1)]).key(requests::key("k"));
     let other = store.0.sqlite();
     other.execute_batch("BEGIN IMMEDIATE").expect("it can be locked");
     // SQLite waits for five seconds, four times.

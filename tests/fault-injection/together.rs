@@ -176,7 +176,7 @@ fn meet(case: &Case, other: &Shop, gate: Gate, fate: CallOutcome) -> Option<(Req
 fn three_orders(_: &[String]) -> Vec<Asked> {
     vec![
         (Request::place(&ONE_LINE), 201, &[201]),
-        (Request::place(&TWO_LINES).key("k"), 201, &[201]),
+        (Request::place(&TWO_LINES).key(requests::key("k")), 201, &[201]),
         (Request::place(&WITH_THE_LAST), 201, &[201, 409]),
     ]
 }

@@ -86,6 +86,13 @@ impl World {
         self.send(request(Method::POST, path, body.as_ref()))
     }
 
+    /// The shop behind the contract.
+    pub fn open(&self) -> (Config, Shop<MemoryStore, FakeEnvironment>) {
+        let config = Config::new(TOKEN.to_owned(), "900", "CNY".to_owned()).expect("these are sound");
+        let shop = Shop::new(self.store.clone(), self.environment.clone(), config.settings.clone(), Rc::default());
+        (config, shop)
+    }
+
     /// Sends a request on the way that it would take: to the component of its route.
     pub fn send(&self, request: Request<Vec<u8>>) -> Answer {
         let component = component(request.uri().path());
@@ -99,11 +106,7 @@ impl World {
             headers: fields.collect::<Vec<_>>().into(),
             body: if body.len() > api::MAX_BODY_BYTES { Body::TooLarge } else { Body::Whole(body) },
         };
-        let open = async || {
-            let config = Config::new(TOKEN.to_owned(), "900", "CNY".to_owned()).expect("these are sound");
-            let shop = Shop::new(self.store.clone(), self.environment.clone(), config.settings.clone(), Rc::default());
-            Ok((config, shop))
-        };
+        let open = async || Ok(self.open());
         let environment = &self.environment;
         let response = match component {
             "orders" => run(api::respond(request, environment, Log::Requests, open, orders::handle)),

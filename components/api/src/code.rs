@@ -88,8 +88,7 @@ codes! {
     AmountMismatch = UNPROCESSABLE_ENTITY, "amount_mismatch", "Amount mismatch";
     /// A record that this request needs cannot be read. It was left as it is; the log says which.
     UnreadableRecord = INTERNAL_SERVER_ERROR, "unreadable_record", "Unreadable record";
-    /// Too many concurrent requests for the same item or order, or an item has as many unpaid orders as its record can
-    /// hold: then `item_id` says which. Sending the request again is safe.
+    /// Too many concurrent requests for the same item or order. Sending the request again is safe.
     Busy = SERVICE_UNAVAILABLE, "busy", "Busy", retry after "1";
     /// The store did not answer. Sending the request again is safe: with an idempotency key, if it had one.
     StoreUnavailable = SERVICE_UNAVAILABLE, "store_unavailable", "Store unavailable", retry after "5";
@@ -97,4 +96,9 @@ codes! {
     StoreUnsuitable = SERVICE_UNAVAILABLE, "store_unsuitable", "Store unsuitable", retry after "60";
     /// A variable of the shop has an invalid value; the log says which.
     Misconfigured = SERVICE_UNAVAILABLE, "misconfigured", "Misconfigured", retry after "60";
+    /// The item has as many unpaid orders as its record can hold. Nothing was ordered or changed. A repeat is refused too,
+    /// until some of these orders are paid, cancelled or expired.
+    ItemFull = INSUFFICIENT_STORAGE, "item_full", "Item full";
+    /// The shop has as many items as it can list. Nothing was created, and a repeat is refused too.
+    CatalogFull = INSUFFICIENT_STORAGE, "catalog_full", "Catalog full";
 }

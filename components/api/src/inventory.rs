@@ -13,7 +13,7 @@ use crate::openapi::schema;
 use crate::orders::REPLAYED;
 use crate::problem::{FieldError, Problem};
 use crate::reply::Reply;
-use crate::request::RequestContext;
+use crate::request::{MIN_ADJUSTMENT_KEY_LEN, RequestContext};
 use crate::route::{Route, Verb};
 
 /// Answers the routes of the component `inventory`.
@@ -69,7 +69,7 @@ async fn adjust<S: Store, E: Environment>(
 ) -> Result<Reply, Problem> {
     context.require_operator()?;
     let adjustment = body::adjustment(context.json()?)?;
-    let key = context.idempotency_key("adjustments")?;
+    let key = context.idempotency_key("adjustments", MIN_ADJUSTMENT_KEY_LEN)?;
     let adjusted = shop.adjust_item(&item_id(id)?, adjustment.delta, &adjustment.reason, key).await?;
     let reply = Reply::json(StatusCode::OK, &item(&adjusted.view, shop.currency()));
     Ok(if adjusted.replayed { reply.with(REPLAYED, "true") } else { reply })
@@ -225,7 +225,7 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
             )?,
         ],
     ))
-    .writes();
+    .adds();
     let adjust = Operation::new(
         Route::Adjustments(""),
         Verb::Post,
@@ -269,9 +269,9 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
             Example::problem("AdjustmentInvalid", "By nothing", adjustment(br#"{"delta":0}"#))?,
         ]
         .into_iter()
-        .chain(idempotency_key_problems()?),
+        .chain(idempotency_key_problems(MIN_ADJUSTMENT_KEY_LEN)?),
     ))
-    .writes();
+    .adds();
     let health = Operation::new(
         Route::Health,
         Verb::Get,

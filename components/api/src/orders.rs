@@ -17,9 +17,9 @@ use crate::listing;
 use crate::openapi::schema;
 use crate::problem::Problem;
 use crate::reply::Reply;
-use crate::request::RequestContext;
 #[cfg(feature = "openapi")]
 use crate::request::idempotency_key_problems;
+use crate::request::{MIN_ORDER_KEY_LEN, RequestContext};
 use crate::route::{Route, Verb};
 
 /// Present, and `true`, if an earlier request with the same idempotency key did the work.
@@ -47,7 +47,7 @@ pub async fn handle<S: Store, E: Environment>(
 
 async fn place<S: Store, E: Environment>(context: &RequestContext<'_>, shop: &Shop<S, E>) -> Result<Reply, Problem> {
     let request = body::order(context.json()?)?;
-    let key = context.idempotency_key("orders")?;
+    let key = context.idempotency_key("orders", MIN_ORDER_KEY_LEN)?;
     let placed = shop.place(request, key).await?;
     let location = format!("/orders/{}", placed.view.order.order_id);
     let reply = Reply::json(StatusCode::CREATED, &OrderJson::from(&placed.view)).with(header::LOCATION, &location);
@@ -232,7 +232,7 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
              the request can be sent again without ordering twice.",
         ],
     )
-    .parameters(["IdempotencyKey"])
+    .parameters(["OrderIdempotencyKey"])
     .body::<body::OrderRequest>(
         true,
         [
@@ -277,9 +277,9 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
             Example::problem("OrderEmpty", "No lines", wrong(br#"{"items":[]}"#))?,
         ]
         .into_iter()
-        .chain(idempotency_key_problems()?),
+        .chain(idempotency_key_problems(MIN_ORDER_KEY_LEN)?),
     ))
-    .writes();
+    .adds();
     let show =
         Operation::new(Route::Order(""), Verb::Get, "getOrder", "orders", ["Show an order", "The order as it now is."])
             .conditional()

@@ -11,9 +11,6 @@ use crate::reply::Reply;
 /// How many errors an `invalid_request` lists at most.
 pub(crate) const MAX_ERRORS: usize = 20;
 
-/// How long a client waits, in seconds, until unpaid orders may have made room.
-pub(crate) const RETRY_AFTER_FULL: &str = "60";
-
 /// Why a request was not done.
 #[derive(Debug)]
 pub struct Problem(Box<Content>);
@@ -216,11 +213,9 @@ impl From<Error> for Problem {
             Error::ItemExists(item_id) => Self::new(Code::ItemExists, detail).with("item_id", item_id.to_string()),
             Error::InvalidCursor(error) => Self::invalid(vec![FieldError::parameter("cursor", error)]),
             Error::Contended | Error::Abandoned => Self::new(Code::Busy, detail),
-            // Unpaid orders make room when they are paid, cancelled or expired.
-            Error::ItemFull(item_id) => Self::new(Code::Busy, detail)
-                .header(header::RETRY_AFTER, RETRY_AFTER_FULL)
-                .with("item_id", item_id.to_string()),
-            Error::CatalogFull => Self::new(Code::Busy, detail).header(header::RETRY_AFTER, RETRY_AFTER_FULL),
+            // 507 is not to be repeated by itself (RFC 4918, section 11.5).
+            Error::ItemFull(item_id) => Self::new(Code::ItemFull, detail).with("item_id", item_id.to_string()),
+            Error::CatalogFull => Self::new(Code::CatalogFull, detail),
             Error::Unreadable { .. } => {
                 // The record's name and content may belong to another client.
                 let detail = "A record that this request needs cannot be read. It was left as it is.";

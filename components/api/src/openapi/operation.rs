@@ -208,4 +208,9 @@ impl Operation {
     pub(crate) fn writes(self) -> Self {
         self.shared([(500, "UnreadableRecord"), (503, "Unavailable")])
     }
+
+    /// Makes records longer, and so may find one full.
+    pub(crate) fn adds(self) -> Self {
+        self.writes().shared([(507, "Full")])
+    }
 }

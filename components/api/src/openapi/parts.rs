@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::operation::{Answer, Content, Example};
 use super::schema::{ItemId, OrderId, OrderStatus, Text};
 use crate::listing::{FORMATS, USUAL_PAGE};
-use crate::request::MAX_KEY_LEN;
+use crate::request::{MAX_KEY_LEN, MIN_ADJUSTMENT_KEY_LEN, MIN_ORDER_KEY_LEN};
 use crate::respond::MAX_REQUEST_ID_LEN;
 
 /// The headers of every response with a body, by the names of their components.
@@ -156,9 +156,8 @@ fn all_headers() -> Vec<(&'static str, &'static str, Value)> {
             "RetryAfter",
             "retry-after",
             json!({
-                "description": "After how many seconds it is worth trying again: 1 when `busy` because of other requests, \
-                    60 when `busy` because an item has as many unpaid orders as it can take, 5 when \
-                    `store_unavailable`, 60 for what the owner has to mend.",
+                "description": "After how many seconds it is worth trying again: 1 when `busy`, 5 when `store_unavailable`, \
+                    60 for what the owner has to mend.",
                 "required": true,
                 "schema": { "type": "integer", "enum": [1, 5, 60] },
                 "example": 5
@@ -370,23 +369,16 @@ pub(crate) fn parameters(generator: &mut SchemaGenerator) -> Value {
                 still that, the answer is 304 without a body.",
             "schema": { "type": "string", "examples": ["\"79ebb770eefc3d4ef363dd42ac4ffe40\""] }
         },
-        "IdempotencyKey": {
-            "name": "idempotency-key",
-            "in": "header",
-            "description": "Makes the request safe to send again: a name for it that no other request has, of 1 to 255 \
-                visible ASCII characters, bare or in quotes (then with `\\\"` and `\\\\` for the two). A repeat \
-                answers with what the first one made, as it now is. To be sent once a request.",
-            "schema": {
-                "type": "string",
-                "minLength": 1,
-                "maxLength": MAX_KEY_LEN.saturating_mul(2).saturating_add(2),
-                "pattern": format!(
-                    r#"^(?:[!#-~][!-~]{{0,{}}}|"(?:[!#-\[\]-~]|\\["\\]){{1,{MAX_KEY_LEN}}}")$"#,
-                    MAX_KEY_LEN.saturating_sub(1)
-                ),
-                "examples": ["\"cart-7\""]
-            }
-        },
+        "IdempotencyKey": idempotency_key(
+            MIN_ADJUSTMENT_KEY_LEN,
+            "a name for it that no other request has",
+            "\"delivery-note-4711\"",
+        ),
+        "OrderIdempotencyKey": idempotency_key(
+            MIN_ORDER_KEY_LEN,
+            "a random name, new for each order, that no other customer can guess, such as a UUID",
+            "\"8e03978e-40d5-43e8-bc93-6894a57f9324\"",
+        ),
         "Status": {
             "name": "status",
             "in": "query",
@@ -423,6 +415,30 @@ pub(crate) fn parameters(generator: &mut SchemaGenerator) -> Value {
                 "default": "json",
                 "examples": ["json"]
             }
+        }
+    })
+}
+
+/// The header `idempotency-key` of operations whose keys have at least this number of characters.
+fn idempotency_key(min_len: usize, what: &str, example: &str) -> Value {
+    json!({
+        "name": "idempotency-key",
+        "in": "header",
+        "description": format!(
+            "Makes the request safe to send again: {what}, of {min_len} to {MAX_KEY_LEN} visible ASCII characters, bare or \
+             in quotes (then with `\\\"` and `\\\\` for the two). A repeat answers with what the first one made, as it \
+             now is. To be sent once a request."
+        ),
+        "schema": {
+            "type": "string",
+            "minLength": min_len,
+            "maxLength": MAX_KEY_LEN.saturating_mul(2).saturating_add(2),
+            "pattern": format!(
+                r#"^(?:[!#-~][!-~]{{{},{}}}|"(?:[!#-\[\]-~]|\\["\\]){{{min_len},{MAX_KEY_LEN}}}")$"#,
+                min_len.saturating_sub(1),
+                MAX_KEY_LEN.saturating_sub(1)
+            ),
+            "examples": [example]
         }
     })
 }

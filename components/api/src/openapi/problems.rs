@@ -91,7 +91,7 @@ fn members(code: Code, generator: &mut SchemaGenerator) -> (Map<String, Value>, 
     let status =
         |statuses: &[&str]| json!({ "description": "The status of the order.", "type": "string", "enum": statuses });
     let (members, required): (Vec<(&str, Value)>, Vec<&'static str>) = match code {
-        Code::ItemNotFound | Code::Busy => (vec![("item_id", item_id)], vec![]),
+        Code::ItemNotFound => (vec![("item_id", item_id)], vec![]),
         Code::InsufficientStock => {
             let requested =
                 json!({ "type": "integer", "format": "int64", "minimum": 1, "maximum": domain::Stock::MAX });
@@ -99,7 +99,7 @@ fn members(code: Code, generator: &mut SchemaGenerator) -> (Map<String, Value>, 
             let members = vec![("item_id", item_id), ("available", available), ("requested", requested)];
             (members, vec!["item_id", "available", "requested"])
         }
-        Code::ItemExists => (vec![("item_id", item_id)], vec!["item_id"]),
+        Code::ItemExists | Code::ItemFull => (vec![("item_id", item_id)], vec!["item_id"]),
         Code::OrderNotPayable => {
             let status = status(&["placing", "cancelled", "expired", "rejected"]);
             (vec![("order_status", status)], vec!["order_status"])
@@ -140,7 +140,11 @@ pub(crate) fn responses() -> serde_json::Result<Vec<(&'static str, Answer)>> {
         let reason = "its swap reports failure although it swaps".to_owned();
         Ok::<_, serde_json::Error>([
             example("StoreUnavailable", "The store is down", Error::Store(StoreError::Unavailable(String::new())))?,
-            example("StoreUnsuitable", "The store lies", Error::Store(StoreError::ContractViolation(reason)))?,
+            example(
+                "StoreUnsuitable",
+                "The store has no compare-and-swap",
+                Error::Store(StoreError::ContractViolation(reason)),
+            )?,
             example("Misconfigured", "A variable makes no sense", Problem::misconfigured(&""))?,
         ])
     };
@@ -274,6 +278,21 @@ pub(crate) fn responses() -> serde_json::Result<Vec<(&'static str, Answer)>> {
                 of_all,
             )
             .headers(["RetryAfter"]),
+        ),
+        (
+            "Full",
+            Answer::problem(
+                "A record has no room for more. Nothing was changed, and a repeat is refused too.",
+                &[Code::ItemFull, Code::CatalogFull],
+                [
+                    example(
+                        "ItemFull",
+                        "As many unpaid orders as an item can have",
+                        Error::ItemFull(serde_json::from_value("item1".into())?),
+                    )?,
+                    example("CatalogFull", "As many items as a shop can list", Error::CatalogFull)?,
+                ],
+            ),
         ),
         (
             "StoreUnavailable",
