@@ -116,7 +116,32 @@ fn a_repeat_of_an_expired_order_shows_it_expired() {
 }
 
 #[test]
-fn ordinary_requests_bring_back_the_stock_of_many_expired_orders() {
+fn the_stock_of_expired_orders_is_shown_at_the_first_look_everywhere() {
+    for orders in [20, 80] {
+        with_own_server(SHORT, |server| {
+            let shop = &server.shop;
+            let item = shop.new_item(5 * orders, 1000);
+            let placed = (0..orders).map(|_| shop.place(&item, 5)).last().expect("there are some");
+            expired(shop, &placed);
+            let of_item = |path: &str| {
+                let items = shop.get(path).operator().send().expect(200).value()["items"].clone();
+                let items = items.as_array().expect("a list").clone();
+                let item = items.into_iter().find(|listed| listed["item_id"] == *item).expect("it is there");
+                (item["available"].as_u64(), item["reserved"].as_u64())
+            };
+            assert_eq!(of_item("/books"), (Some(5 * orders), Some(0)));
+            let metrics = shop.get("/metrics").operator().send();
+            let metrics = String::from_utf8(metrics.expect(200).body.to_vec()).expect("text");
+            let line = format!("stock_available{{item=\"{item}\"}} {}", 5 * orders);
+            assert!(metrics.lines().any(|found| found == line), "{line} is not in\n{metrics}");
+            assert_eq!(of_item("/inventory"), (Some(5 * orders), Some(0)));
+            assert_eq!(shop.available(&item), 5 * orders);
+        });
+    }
+}
+
+#[test]
+fn the_first_order_for_all_of_the_stock_gets_what_many_expired_orders_held() {
     with_own_server(SHORT, |server| {
         let shop = &server.shop;
         let item = shop.new_item(150, 1000);
@@ -130,13 +155,7 @@ fn ordinary_requests_bring_back_the_stock_of_many_expired_orders() {
         for answer in &orders {
             seen.push(expired(shop, &answer.order(201)));
         }
-        // One request settles only some; a few of them settle all.
-        let all = shop.order(json!({"item_id": item, "quantity": 150}));
-        let mut tries = 0;
-        while all.clone().send().status != 201 {
-            tries += 1;
-            assert!(tries < 10, "the stock of expired orders does not come back");
-        }
+        shop.order(json!({"item_id": item, "quantity": 150})).send().order(201);
         for order in seen {
             assert_eq!(shop.order_now(&order.order_id), order);
         }

@@ -282,16 +282,12 @@ fn the_books_are_balanced_at_every_moment() {
                 }
             }
         });
-        // Paid goods leave the shelf with later requests.
-        for _ in 0..20 {
-            shop.adjust("item1", 1).send().item(200);
-        }
         let accounts = shop.get("/books").operator().send().accounts();
         let item1 = accounts.items.iter().find(|account| account.item_id == "item1").expect("it is there");
-        assert_eq!((item1.received, item1.sold, item1.reserved), (100 + 10 + 20, 10, 10));
+        assert_eq!((item1.received, item1.sold, item1.reserved), (100 + 10, 10, 10));
         let metrics = shop.get("/metrics").operator().send();
         let metrics = String::from_utf8(metrics.expect(200).body.to_vec()).expect("text");
-        for line in ["stock_received{item=\"item1\"} 130", "stock_sold{item=\"item1\"} 10", "# TYPE stock_sold gauge"] {
+        for line in ["stock_received{item=\"item1\"} 110", "stock_sold{item=\"item1\"} 10", "# TYPE stock_sold gauge"] {
             assert!(metrics.lines().any(|found| found == line), "{line} is not in\n{metrics}");
         }
     });

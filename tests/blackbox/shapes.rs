@@ -207,6 +207,8 @@ pub struct Account {
     pub reserved: u64,
     pub available: u64,
     pub balanced: bool,
+    #[serde(default)]
+    pub orders_not_looked_up: u64,
 }
 
 /// The answer to `GET /books`.
