@@ -216,7 +216,7 @@ struct OrderRequestLine {
 /// An order with any number of lines. Lines of the same item are added up; the sum must be a quantity too.
 #[cfg(feature = "openapi")]
 #[derive(JsonSchema)]
-#[schemars(title = "Several lines")]
+#[schemars(title = "Order of several lines")]
 #[expect(dead_code, reason = "the schema of what `order` reads")]
 struct OrderRequestLong {
     #[schemars(extend("minItems" = 1, "maxItems" = MAX_LINES))]
@@ -228,7 +228,7 @@ struct OrderRequestLong {
 /// An order with one line, written short.
 #[cfg(feature = "openapi")]
 #[derive(JsonSchema)]
-#[schemars(title = "One line")]
+#[schemars(title = "Order of one line")]
 #[expect(dead_code, reason = "the schema of what `order` reads")]
 struct OrderRequestShort {
     #[schemars(with = "schema::ItemId")]

@@ -33,8 +33,9 @@ pub(crate) fn info() -> Value {
             pricing need no key.\n\n**Who may do what.** A client that knows the id of an order may read, pay and \
             cancel it. What changes stock or shows all orders is for the operator, who sends `authorization: \
             Bearer TOKEN` (on the page `/docs`: Authorize).\n\n**Errors** are RFC 9457 \
-            `application/problem+json`. `code` says what is wrong in a word that does not change; `errors`, in a \
-            422 `invalid_request`, lists each error and where it is. A 503 has `retry-after`.\n\n**Methods.** \
+            `application/problem+json`. `code` says what is wrong in a word that does not change; `detail` is for \
+            people and may change; `errors`, in a 422 `invalid_request`, lists each error and where it is. A 503 has \
+            `retry-after`.\n\n**Methods.** \
             `HEAD` works wherever `GET` does, with the same headers and no body. `OPTIONS` works on every path: \
             204 with `allow`. Any other method gets 405 `method_not_allowed` with `allow`, any other path 404 \
             `not_found`; both are among the responses below `components`. A slash at the end of a path does not \

@@ -128,13 +128,13 @@ schemas! {
     /// The process answers.
     Health = {
         "type": "object",
-        "properties": { "status": { "const": "ok" } },
+        "properties": { "status": { "type": "string", "const": "ok" } },
         "required": ["status"]
     };
     /// The store is there and keeps its promises.
     Readiness = {
         "type": "object",
-        "properties": { "status": { "const": "ready" } },
+        "properties": { "status": { "type": "string", "const": "ready" } },
         "required": ["status"]
     };
 }
@@ -154,7 +154,7 @@ inline_schemas! {
         ]
     };
     /// The name of an item's event: there is one kind.
-    Adjusted = { "const": "adjusted" };
+    Adjusted = { "type": "string", "const": "adjusted" };
     /// This document.
     Document = {
         "type": "object",
