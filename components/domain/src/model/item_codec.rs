@@ -30,8 +30,8 @@ use crate::model::item::{Adjustment, Item};
 /// What CBOR that is not told by other means begins with (RFC 8949, 3.4.6).
 const SELF_DESCRIBED: Tag = Tag::new(55799);
 
-/// The most new holds of a swap: one of each request that an instance serves at once.
-const MAX_NEW_HOLDS: usize = 16;
+/// For how many new holds there is room in the list of a read item, so that adding them does not move it. Not a limit.
+const SPARE_HOLDS: usize = 16;
 
 /// The form described above.
 const FORMAT: u64 = 1;
@@ -217,7 +217,7 @@ fn read_holds(from: &mut Decoder<'_>) -> Result<Holds, DecodeError> {
     let rows = some(Some(count(orders.len())))?;
     let no_key = Hold { quantity: Quantity::ONE, expires_at: 0.into(), key: None };
     // With room for what is held next, or else the list would move to make some.
-    let mut list = Vec::with_capacity(orders.len().saturating_add(MAX_NEW_HOLDS));
+    let mut list = Vec::with_capacity(orders.len().saturating_add(SPARE_HOLDS));
     list.extend(orders.iter().map(|order| (OrderId::from_bytes(*order), no_key)));
 
     column(from, "quantity", rows)?;
