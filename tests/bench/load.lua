@@ -63,7 +63,7 @@ function request()
   sent = sent + 1
   if #placed > 0 then return format("POST", "/orders/" .. table.remove(placed) .. "/" .. settings.follow, "") end
   local chosen = choose()
-  return settings.keyed and format(chosen[1], chosen[2], chosen[3], "bench-" .. sent) or chosen
+  return settings.keyed and format(chosen[1], chosen[2], chosen[3], string.format("bench-%016d", sent)) or chosen
 end
 
 function done(summary, latency)

@@ -33,7 +33,8 @@ fn an_instance_has_at_most_4_mib_of_memory_at_its_last_request() {
     let large = json!({ "item_id": "item1", "quantity": 1, "customer_id": spaces });
     for _ in 0..REQUESTS_OF_AN_INSTANCE {
         shop.get("/inventory");
-        let (_, order) = shop.post("/orders", &json!({ "item_id": "item2", "quantity": 1 }), Some("k"));
+        let (_, order) =
+            shop.post("/orders", &json!({ "item_id": "item2", "quantity": 1 }), Some("a-key-that-is-long"));
         shop.post("/orders", &large, None);
         shop.post(
             &format!("/orders/{}/pay", order["order_id"].as_str().expect("an order has an id")),

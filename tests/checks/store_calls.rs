@@ -43,7 +43,7 @@ fn an_order_of_one_line_takes_two_commits_with_a_key_or_without_and_the_first_of
     let shop = open();
     let mut two = [false; 2];
     for number in 0..50 {
-        let key = format!("k{number}");
+        let key = format!("a-key-that-is-long-{number}");
         let key = Some(key.as_str()).filter(|_| number % 2 == 1);
         let ((status, _), cost) = shop.cost(|| shop.post("/orders", &one_line(), key));
         // An instance that is still busy when the next request comes leaves it to a new one.
@@ -68,9 +68,9 @@ fn paying_takes_one_commit_and_paying_again_none() {
 #[test]
 fn the_first_repeat_of_a_keyed_order_takes_at_most_one_commit_and_later_ones_none() {
     let shop = open();
-    let (_, order) = shop.post("/orders", &one_line(), Some("k"));
+    let (_, order) = shop.post("/orders", &one_line(), Some("a-key-that-is-long"));
     for most in [1, 0, 0] {
-        let ((status, again), cost) = shop.cost(|| shop.post("/orders", &one_line(), Some("k")));
+        let ((status, again), cost) = shop.cost(|| shop.post("/orders", &one_line(), Some("a-key-that-is-long")));
         assert_eq!((status, &again["order_id"]), (201, &order["order_id"]));
         assert!(cost.commits() <= most, "{cost:?}");
     }
@@ -79,12 +79,12 @@ fn the_first_repeat_of_a_keyed_order_takes_at_most_one_commit_and_later_ones_non
 #[test]
 fn refusals_take_no_commit() {
     let shop = open();
-    shop.post("/orders", &one_line(), Some("k"));
+    shop.post("/orders", &one_line(), Some("a-key-that-is-long"));
     let refused = [
         (json!({ "item_id": "item1", "quantity": 101 }), None, 409),
         (json!({ "item_id": "nothing", "quantity": 1 }), None, 404),
         (json!({ "item_id": "item1", "quantity": 0 }), None, 422),
-        (json!({ "item_id": "item1", "quantity": 2 }), Some("k"), 422),
+        (json!({ "item_id": "item1", "quantity": 2 }), Some("a-key-that-is-long"), 422),
     ];
     for (order, key, expected) in refused {
         let ((status, _), cost) = shop.cost(|| shop.post("/orders", &order, key));
