@@ -257,7 +257,7 @@ mod tests {
 
     fn order(id: &str, status: &str, quantity: u64) -> Order {
         let mut order = json!({
-            "order_id": id, "status": status, "total": quantity, "currency": "CNY",
+            "order_id": id, "status": status, "total": quantity, "currency": "CNY", "currency_digits": 2,
             "items": [{"item_id": "a", "quantity": quantity, "unit_price": 1}],
             "placed_at": "2026-01-01T00:00:00.000Z", "expires_at": "2026-01-01T00:15:00.000Z",
         });
@@ -342,7 +342,15 @@ mod tests {
     }
 
     fn item(on_hand: u64, reserved: u64, available: u64) -> Item {
-        Item { item_id: "a".to_owned(), on_hand, reserved, available, unit_price: 1, currency: "CNY".to_owned() }
+        Item {
+            item_id: "a".to_owned(),
+            on_hand,
+            reserved,
+            available,
+            unit_price: 1,
+            currency: "CNY".to_owned(),
+            currency_digits: 2,
+        }
     }
 
     #[test]

@@ -180,7 +180,8 @@ mod tests {
         Answer { method: Method::GET, asked: format!("GET {asked}"), status, headers, body }
     }
 
-    const ITEM: &str = r#"{"item_id":"a","on_hand":5,"reserved":2,"available":3,"unit_price":1,"currency":"CNY"}"#;
+    const ITEM: &str =
+        r#"{"item_id":"a","on_hand":5,"reserved":2,"available":3,"unit_price":1,"currency":"CNY","currency_digits":2}"#;
 
     #[test]
     fn an_answer_as_the_document_says_passes() {

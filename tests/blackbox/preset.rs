@@ -20,6 +20,7 @@ fn preset() -> Vec<Item> {
             available: stock,
             unit_price,
             currency: "CNY".to_owned(),
+            currency_digits: 2,
         })
         .into()
 }

@@ -33,6 +33,17 @@ fn every_price_is_in_the_currency_that_is_set() {
 }
 
 #[test]
+fn a_price_says_how_many_decimal_places_its_currency_has() {
+    for (currency, digits) in [("JPY", 0), ("EUR", 2), ("KWD", 3), ("CLF", 4)] {
+        with_own_server(&[("currency", currency)], |server| {
+            let shop = &server.shop;
+            assert_eq!(shop.item("item1").currency_digits, digits);
+            assert_eq!(shop.place("item1", 1).currency_digits, digits);
+        });
+    }
+}
+
+#[test]
 fn a_shop_that_is_not_configured_says_so_and_sells_nothing() {
     for (name, value) in [
         ("payment_window_seconds", ""),
@@ -43,6 +54,7 @@ fn a_shop_that_is_not_configured_says_so_and_sells_nothing() {
         ("currency", ""),
         ("currency", "yuan"),
         ("currency", "cny"),
+        ("currency", "ABC"),
     ] {
         with_own_server(&[(name, value)], |server| {
             let shop = &server.shop;

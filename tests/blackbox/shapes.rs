@@ -57,6 +57,7 @@ pub struct Order {
     pub items: Vec<Line>,
     pub total: u64,
     pub currency: String,
+    pub currency_digits: u8,
     pub customer_id: Option<String>,
     pub placed_at: Time,
     pub expires_at: Time,
@@ -122,6 +123,7 @@ pub struct Item {
     pub available: u64,
     pub unit_price: u64,
     pub currency: String,
+    pub currency_digits: u8,
 }
 
 impl Item {
@@ -269,7 +271,7 @@ mod tests {
     use super::*;
 
     const PENDING: &str = r#"{"order_id":"o","status":"pending","items":[{"item_id":"a","quantity":2,"unit_price":5}],
-        "total":10,"currency":"CNY","placed_at":"2026-01-01T00:00:00.000Z","expires_at":"2026-01-01T00:15:00.000Z"}"#;
+        "total":10,"currency":"CNY","currency_digits":2,"placed_at":"2026-01-01T00:00:00.000Z","expires_at":"2026-01-01T00:15:00.000Z"}"#;
     const PAYMENT: &str = r#","payment":{"amount":10,"method":"card","paid_at":"2026-01-01T00:01:00.000Z"}}"#;
 
     fn paid() -> String {
@@ -310,7 +312,8 @@ mod tests {
         }
     }
 
-    const ITEM: &str = r#"{"item_id":"a","on_hand":5,"reserved":2,"available":3,"unit_price":1,"currency":"CNY"}"#;
+    const ITEM: &str =
+        r#"{"item_id":"a","on_hand":5,"reserved":2,"available":3,"unit_price":1,"currency":"CNY","currency_digits":2}"#;
 
     #[test]
     fn an_unsound_item_is_caught() {

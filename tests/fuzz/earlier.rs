@@ -57,6 +57,18 @@ fn path(order: &Value) -> String {
     format!("/orders/{}", order["order_id"].as_str().expect("an id"))
 }
 
+/// What is told today, without what the earlier version did not tell: the decimal places of a currency.
+fn as_then(told: Value) -> Value {
+    match told {
+        Value::Object(members) => {
+            let members = members.into_iter().filter(|(name, _)| name != "currency_digits");
+            members.map(|(name, value)| (name, as_then(value))).collect()
+        }
+        Value::Array(list) => list.into_iter().map(as_then).collect(),
+        other => other,
+    }
+}
+
 fn status(order: &Value) -> &str {
     order["status"].as_str().expect("a status")
 }
@@ -98,11 +110,11 @@ fn an_earlier_store_has_every_kind_of_record_and_orders_in_every_state() {
 fn every_order_and_item_of_an_earlier_store_is_told_as_before() {
     let world = shop();
     for (name, order) in orders() {
-        assert_eq!(world.get(&path(order)).body, *order, "{name}");
+        assert_eq!(as_then(world.get(&path(order)).body), *order, "{name}");
         let history = world.get(&format!("{}/history", path(order)));
         assert_eq!(history.status, 200, "{name}: {history:?}");
     }
-    assert_eq!(world.get("/inventory").body, TOLD["inventory"]);
+    assert_eq!(as_then(world.get("/inventory").body), TOLD["inventory"]);
     assert_eq!(world.get("/books").body, TOLD["books"]);
 
     // And each is in the list of orders, once.
@@ -178,7 +190,7 @@ fn a_request_with_a_key_that_an_earlier_version_answered_is_answered_with_the_sa
         let before = world.get("/inventory").body;
         let answer = placed_again(&world, keyed);
         assert!(answer.replayed(), "{keyed}: {answer:?}");
-        assert_eq!(answer.body, *order, "{keyed}");
+        assert_eq!(as_then(answer.body), *order, "{keyed}");
         assert_eq!(world.get("/inventory").body, before, "{keyed}");
         let mut other = keyed.clone();
         other["body"]["items"][0]["quantity"] = 7.into();
@@ -225,7 +237,7 @@ fn the_books_of_an_earlier_store_balance_after_every_kind_of_request() {
         assert_eq!((&item["balanced"], &item["reserved"]), (&json!(true), &json!(0)), "{item}");
     }
     for (name, order) in orders().filter(|(_, order)| status(order) != "pending") {
-        assert_eq!(world.get(&path(order)).body, *order, "{name}");
+        assert_eq!(as_then(world.get(&path(order)).body), *order, "{name}");
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use domain::{Currency, Limits, Settings};
+use domain::{Limits, Settings};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+
+use crate::currency;
 
 /// The longest time that an unpaid order may hold stock: a year.
 const MAX_WINDOW_SECONDS: u64 = 31_536_000;
@@ -57,7 +59,7 @@ impl Config {
         let seconds = seconds.ok_or_else(|| {
             invalid("payment_window_seconds", format!("must be a whole number from 1 to {MAX_WINDOW_SECONDS}"))
         })?;
-        let currency = Currency::try_from(currency).map_err(|error| invalid("currency", error.to_string()))?;
+        let currency = currency::parse(&currency).map_err(|error| invalid("currency", error.to_string()))?;
         let settings = Settings { payment_window: Duration::from_secs(seconds), currency, limits: LIMITS };
         Ok(Self { settings, operator_token })
     }
@@ -94,7 +96,7 @@ mod tests {
             let error = config("", window, "CNY").unwrap_err();
             assert!(error.starts_with("the variable payment_window_seconds must be"), "{error}");
         }
-        for currency in ["", "cny", "CN", "YUAN"] {
+        for currency in ["", "cny", "CN", "YUAN", "ABC"] {
             assert!(config("", "900", currency).unwrap_err().starts_with("the variable currency must be"));
         }
     }

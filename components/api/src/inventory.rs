@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::body;
+use crate::currency::minor_digits;
 #[cfg(feature = "openapi")]
 use crate::openapi::schema;
 use crate::orders::REPLAYED;
@@ -105,6 +106,8 @@ struct ItemJson<'a> {
     unit_price: Money,
     #[cfg_attr(feature = "openapi", schemars(with = "schema::Currency"))]
     currency: &'a Currency,
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::CurrencyDigits"))]
+    currency_digits: Option<u8>,
 }
 
 /// All items, in the order of their ids.
@@ -126,6 +129,7 @@ fn item<'a>(view: &'a ItemView, currency: &'a Currency) -> ItemJson<'a> {
         available: view.available,
         unit_price: view.unit_price,
         currency,
+        currency_digits: minor_digits(currency),
     }
 }
 

@@ -10,6 +10,7 @@
 mod body;
 mod code;
 mod config;
+mod currency;
 mod files;
 pub mod inventory;
 mod json;

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::body;
+use crate::currency::minor_digits;
 use crate::listing;
 #[cfg(feature = "openapi")]
 use crate::openapi::schema;
@@ -78,6 +79,9 @@ pub(crate) struct OrderJson<'a> {
     total: Money,
     #[cfg_attr(feature = "openapi", schemars(with = "schema::Currency"))]
     currency: &'a Currency,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::CurrencyDigits"))]
+    currency_digits: Option<u8>,
     /// The customer, if the request named one.
     #[cfg_attr(feature = "openapi", schemars(with = "Option<schema::CustomerId>"))]
     customer_id: Option<&'a CustomerId>,
@@ -116,6 +120,7 @@ impl<'a> From<&'a OrderView> for OrderJson<'a> {
             items: order.lines(),
             total: order.total(),
             currency: &order.currency,
+            currency_digits: minor_digits(&order.currency),
             customer_id: order.customer_id.as_ref(),
             placed_at: order.placed_at.to_string(),
             expires_at: order.expires_at.to_string(),

@@ -87,6 +87,9 @@ schemas! {
     };
     /// The ISO 4217 code of the currency.
     Currency = { "type": "string", "pattern": "^[A-Z]{3}$", "examples": ["CNY"] };
+    /// How many decimal places the minor unit of the currency has, by ISO 4217: with 2 an amount of 2000 is 20.00, with 0
+    /// it is 2000. An order that an earlier version took in what is no currency does not say it.
+    CurrencyDigits = { "type": "integer", "minimum": 0, "maximum": 4, "examples": [2] };
     /// How many units of an item.
     Quantity = {
         "type": "integer",

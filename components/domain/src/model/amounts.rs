@@ -135,6 +135,13 @@ impl Money {
 #[serde(try_from = "String", into = "String")]
 pub struct Currency(String);
 
+impl Currency {
+    /// The three letters.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A text that is no currency code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be three capital letters, as in ISO 4217")]
