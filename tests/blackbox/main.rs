@@ -17,6 +17,7 @@ pub mod server;
 pub mod shapes;
 
 // The tests.
+mod conditions;
 mod contention;
 mod errors;
 mod expiry;
@@ -28,8 +29,10 @@ mod inventory;
 mod listing;
 mod operator;
 mod orders;
+mod origins;
 mod pages;
 mod payments;
 mod preset;
 mod restart;
 mod settings;
+mod standards;

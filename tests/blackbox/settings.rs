@@ -55,6 +55,13 @@ fn a_shop_that_is_not_configured_says_so_and_sells_nothing() {
         ("currency", "yuan"),
         ("currency", "cny"),
         ("currency", "ABC"),
+        ("currency", "XAU"),
+        ("log", "everything"),
+        ("operator_token", "two\nlines"),
+        ("allowed_origins", "*"),
+        ("allowed_origins", "shop.example"),
+        ("allowed_origins", "https://shop.example/"),
+        ("allowed_origins", "https://shop.example, null"),
     ] {
         with_own_server(&[(name, value)], |server| {
             let shop = &server.shop;
@@ -67,6 +74,28 @@ fn a_shop_that_is_not_configured_says_so_and_sells_nothing() {
             shop.get("/none").send().problem(404, "not_found");
         });
     }
+}
+
+/// A secret that comes out of a file ends with a line break.
+#[test]
+fn white_space_around_a_variable_does_not_count() {
+    let variables = [
+        ("operator_token", " let-me-in-please\n"),
+        ("payment_window_seconds", "60\r\n"),
+        ("currency", "\nEUR \n"),
+        ("log", "problems\n"),
+        ("allowed_origins", "\n"),
+    ];
+    with_own_server(&variables, |server| {
+        let shop = &server.shop;
+        for (token, status) in [("let-me-in-please", 200), (" let-me-in-please ", 200), ("let-me-in", 401)] {
+            let put = shop.put("/inventory/item1").json(json!({"unit_price": 1000}));
+            put.header("authorization", format!("Bearer {token}")).send().expect(status);
+        }
+        let order = shop.place("item1", 1);
+        assert_eq!(order.expires_at.since(order.placed_at), Some(Duration::from_secs(60)));
+        assert_eq!(order.currency, "EUR");
+    });
 }
 
 #[test]

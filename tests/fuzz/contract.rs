@@ -1,7 +1,7 @@
 //! What holds for the answer to every request.
 
 use api::{Code, Reply};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
 use crate::shop::Answer;
@@ -9,7 +9,10 @@ use crate::shop::Answer;
 pub fn check(asked: &str, response: api::Response) -> Answer {
     let Reply { status, headers, body: bytes } = response.reply;
     let status = status.as_u16();
-    let headers: HeaderMap = headers.into_iter().collect();
+    let field = |(name, value): (&'static str, String)| {
+        (HeaderName::from_static(name), HeaderValue::from_str(&value).expect("a header can have it"))
+    };
+    let headers: HeaderMap = headers.into_iter().map(field).collect();
     let header = |name: &str| headers.get(name).map(|value| value.to_str().expect("a text"));
     let text = String::from_utf8_lossy(&bytes);
     assert_eq!(header("cache-control"), Some("no-store"), "{asked}");

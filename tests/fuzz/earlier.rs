@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use domain::KeyDigest;
 use domain::order::{Lines, NewOrder};
@@ -175,7 +176,12 @@ fn a_key_that_is_too_short_now_is_refused_and_still_stands_for_its_order() {
         let lines = Lines::new(list(&keyed["body"], "items").iter().map(line)).expect("lines");
         let customer_id = keyed["body"]["customer_id"].as_str().map(|id| id.parse().expect("an id"));
         let key = KeyDigest::new("orders", keyed["key"].as_str().expect("a key"));
-        let (_, shop) = world.open();
+        let settings = Settings {
+            payment_window: Duration::from_secs(900),
+            currency: "CNY".to_owned().try_into().expect("a currency"),
+            limits: api::LIMITS,
+        };
+        let shop = world.open(settings);
         let placed = run(shop.place(NewOrder { lines, customer_id }, Some(key))).expect("it was placed before");
         assert!(placed.replayed, "{keyed}");
         assert_eq!(placed.view.order.order_id.to_string(), order["order_id"], "{keyed}");

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::LazyLock;
 
-use api::{Body, Config, Log, Response, inventory, orders, payments, reports};
-use domain::Shop;
+use api::{Body, Config, Response, Variables, inventory, orders, payments, reports};
+use domain::{Settings, Shop};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use memory_store::{FakeEnvironment, MemoryStore, run};
 use serde_json::Value;
@@ -15,6 +15,23 @@ use crate::contract;
 pub use memory_store::Records;
 
 const TOKEN: &str = "let-me-in";
+
+static VARIABLES: LazyLock<Variables> = LazyLock::new(|| {
+    let value = |name| match name {
+        "operator_token" => TOKEN,
+        "payment_window_seconds" => "900",
+        "currency" => "CNY",
+        "log" => "requests",
+        "allowed_origins" => ORIGIN,
+        _ => panic!("there is no variable {name}"),
+    };
+    let variables = run(Variables::read(async |name| Ok::<_, String>(value(name).to_owned())));
+    assert!(variables.are_sound());
+    variables
+});
+
+/// The origin whose pages may do what customers do.
+pub const ORIGIN: &str = "https://shop.example";
 
 /// A shop and what it has stored.
 pub struct World {
@@ -87,10 +104,8 @@ impl World {
     }
 
     /// The shop behind the contract.
-    pub fn open(&self) -> (Config, Shop<MemoryStore, FakeEnvironment>) {
-        let config = Config::new(TOKEN.to_owned(), "900", "CNY".to_owned()).expect("these are sound");
-        let shop = Shop::new(self.store.clone(), self.environment.clone(), config.settings.clone(), Rc::default());
-        (config, shop)
+    pub fn open(&self, settings: Settings) -> Shop<MemoryStore, FakeEnvironment> {
+        Shop::new(self.store.clone(), self.environment.clone(), settings, Rc::default())
     }
 
     /// Sends a request on the way that it would take: to the component of its route.
@@ -106,13 +121,13 @@ impl World {
             headers: fields.collect::<Vec<_>>().into(),
             body: if body.len() > api::MAX_BODY_BYTES { Body::TooLarge } else { Body::Whole(body) },
         };
-        let open = async || Ok(self.open());
+        let open = async |config: &Config| Ok(self.open(config.settings.clone()));
         let environment = &self.environment;
         let response = match component {
-            "orders" => run(api::respond(request, environment, Log::Requests, open, orders::handle)),
-            "payments" => run(api::respond(request, environment, Log::Requests, open, payments::handle)),
-            "inventory" => run(api::respond(request, environment, Log::Requests, open, inventory::handle)),
-            "reports" => run(api::respond(request, environment, Log::Requests, open, reports::handle)),
+            "orders" => run(api::respond(request, environment, &VARIABLES, open, orders::handle)),
+            "payments" => run(api::respond(request, environment, &VARIABLES, open, payments::handle)),
+            "inventory" => run(api::respond(request, environment, &VARIABLES, open, inventory::handle)),
+            "reports" => run(api::respond(request, environment, &VARIABLES, open, reports::handle)),
             // Without its files: what they are is no matter of chance. It has no log.
             "console" => Response { reply: api::respond_with_files(&request, environment, &[]), line: None },
             other => panic!("there is no component {other}"),

@@ -25,12 +25,16 @@ def filter_case(context, case):
 @schemathesis.hook
 def map_case(context, case):
     case.body = sendable(case.body)
+    # Most requests without a condition: a tag that was made up is none that anything has, and all would end in a 412.
+    for name in ("if-match", "if-none-match"):
+        if case.headers and name in case.headers and len(str(case.headers[name])) % 8 != 3:
+            del case.headers[name]
     return case
 
 
 def sendable(value):
-    """What was made up, with whole numbers written as such, which the shop wants while 2.0 is whole to JSON Schema too, and
-    mostly with items that there are: otherwise nearly all orders end in a 404, whatever else is right or wrong in them."""
+    """What was made up, mostly with items that there are: otherwise nearly all orders end in a 404, whatever else is right or
+    wrong in them."""
     if isinstance(value, dict):
         value = {name: sendable(member) for name, member in value.items()}
         item_id = value.get("item_id")
@@ -39,7 +43,7 @@ def sendable(value):
         return value
     if isinstance(value, list):
         return [sendable(member) for member in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    return value
 
 
 @schemathesis.hook

@@ -16,9 +16,12 @@ pub(crate) const MAX_REASON_LEN: usize = 256;
 #[derive(Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "PaymentRequest"))]
 pub(crate) struct Payment {
-    #[cfg_attr(feature = "openapi", schemars(with = "schema::PaymentMethod", skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(
+        feature = "openapi",
+        schemars(with = "Option<schema::PaymentMethod>", skip_serializing_if = "Option::is_none")
+    )]
     pub(crate) method: Option<PaymentMethod>,
-    #[cfg_attr(feature = "openapi", schemars(with = "schema::Money", skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<schema::Money>", skip_serializing_if = "Option::is_none"))]
     pub(crate) amount: Option<Money>,
 }
 
@@ -28,7 +31,7 @@ pub(crate) struct Payment {
 pub(crate) struct NewItem {
     #[cfg_attr(feature = "openapi", schemars(with = "schema::Money"))]
     pub(crate) unit_price: Money,
-    #[cfg_attr(feature = "openapi", schemars(with = "schema::Stock", skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<schema::Stock>", skip_serializing_if = "Option::is_none"))]
     pub(crate) on_hand: Option<Stock>,
 }
 
@@ -39,7 +42,10 @@ pub(crate) struct Adjustment {
     #[cfg_attr(feature = "openapi", schemars(with = "schema::Delta"))]
     pub(crate) delta: Delta,
     /// Empty by default.
-    #[cfg_attr(feature = "openapi", schemars(with = "schema::Reason", skip_serializing_if = "String::is_empty"))]
+    #[cfg_attr(
+        feature = "openapi",
+        schemars(with = "Option<schema::Reason>", skip_serializing_if = "String::is_empty")
+    )]
     pub(crate) reason: String,
 }
 
@@ -47,10 +53,17 @@ pub(crate) struct Adjustment {
 /// one line, `{"item_id":"item1","quantity":2,"customer_id":"…"}`.
 pub(crate) fn order(json: &[u8]) -> Result<NewOrder, Problem> {
     read(json, |object| {
-        let short = !object.has("items");
-        let known: &[_] = if short { &["item_id", "quantity", "customer_id"] } else { &["items", "customer_id"] };
-        object.deny_unknown_fields(known);
-        let lines = if short { object.line().map(|line| vec![line]) } else { object.items() };
+        const LINE: [&str; 2] = ["item_id", "quantity"];
+        object.deny_unknown_fields(&["items", "item_id", "quantity", "customer_id"]);
+        let line = LINE.into_iter().filter(|name| object.has(name)).collect::<Vec<_>>();
+        // A null is as if it were not there, but where it is all that there is, it is the mistake.
+        let short = !object.has("items") && (!line.is_empty() || !object.object.contains_key("items"));
+        let lines = if short {
+            object.line().map(|line| vec![line])
+        } else {
+            line.into_iter().for_each(|name| object.error(name, "unknown field"));
+            object.items()
+        };
         let customer_id = object.optional("customer_id", text::<CustomerId>);
         let lines = Lines::new(lines?).map_err(|error| {
             let pointer = match error {
@@ -103,7 +116,7 @@ pub(crate) fn adjustment(json: &[u8]) -> Result<Adjustment, Problem> {
 
 /// Reads an object with `fields`, which returns `None` exactly if it has reported an error.
 fn read<T>(json: &[u8], fields: impl FnOnce(&mut Fields<'_>) -> Option<T>) -> Result<T, Problem> {
-    let value = serde_json::from_slice(json).map_err(|error| Problem::malformed_json(&error))?;
+    let value = Json::parse(json).map_err(|error| Problem::malformed_json(&error))?;
     let Json::Object(object) = value else {
         return Err(Problem::invalid(vec![FieldError::body(String::new(), "must be an object")]));
     };
@@ -122,9 +135,10 @@ struct Fields<'a> {
     errors: &'a mut Vec<FieldError>,
 }
 
-impl Fields<'_> {
+impl<'a> Fields<'a> {
+    /// Whether a field is there: one that is null is as if it were not (the shop itself says `"customer_id":null`).
     fn has(&self, name: &str) -> bool {
-        self.object.contains_key(name)
+        self.object.get(name).is_some_and(|value| *value != Json::Null)
     }
 
     fn error(&mut self, name: &str, detail: impl ToString) {
@@ -139,8 +153,12 @@ impl Fields<'_> {
     }
 
     /// A required field; `None` if an error was reported.
-    fn required<T>(&mut self, name: &str, take: impl FnOnce(&Json) -> Result<T, String>) -> Option<T> {
+    fn required<T>(&mut self, name: &str, take: impl FnOnce(&'a Json) -> Result<T, String>) -> Option<T> {
         match self.object.get(name) {
+            Some(Json::Null) => {
+                self.error(name, "is required, and must not be null");
+                None
+            }
             Some(value) => take(value).map_err(|detail| self.error(name, detail)).ok(),
             None => {
                 self.error(name, "is required");
@@ -149,8 +167,8 @@ impl Fields<'_> {
         }
     }
 
-    /// An optional field; the outer `None` if an error was reported.
-    fn optional<T>(&mut self, name: &str, take: impl FnOnce(&Json) -> Result<T, String>) -> Option<Option<T>> {
+    /// An optional field, which may be null; the outer `None` if an error was reported.
+    fn optional<T>(&mut self, name: &str, take: impl FnOnce(&'a Json) -> Result<T, String>) -> Option<Option<T>> {
         if self.has(name) { self.required(name, take).map(Some) } else { Some(None) }
     }
 
@@ -161,10 +179,10 @@ impl Fields<'_> {
     }
 
     fn items(&mut self) -> Option<Vec<(ItemId, Quantity)>> {
-        let Some(Json::List(items)) = self.object.get("items") else {
-            self.error("items", "must be an array");
-            return None;
-        };
+        let items = self.required("items", |value| match value {
+            Json::List(items) => Ok(items),
+            _ => Err("must be an array".to_owned()),
+        })?;
         let mut lines = Some(Vec::with_capacity(items.len().min(MAX_LINES)));
         // One more than allowed, so that `Lines` reports that there are too many.
         for (index, item) in items.iter().enumerate().take(MAX_LINES.saturating_add(1)) {
@@ -221,7 +239,7 @@ struct OrderRequestLine {
 struct OrderRequestLong {
     #[schemars(extend("minItems" = 1, "maxItems" = MAX_LINES))]
     items: Vec<OrderRequestLine>,
-    #[schemars(with = "schema::CustomerId", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::CustomerId>", skip_serializing_if = "Option::is_none")]
     customer_id: Option<CustomerId>,
 }
 
@@ -235,7 +253,7 @@ struct OrderRequestShort {
     item_id: ItemId,
     #[schemars(with = "schema::Quantity")]
     quantity: Quantity,
-    #[schemars(with = "schema::CustomerId", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::CustomerId>", skip_serializing_if = "Option::is_none")]
     customer_id: Option<CustomerId>,
 }
 
@@ -296,12 +314,55 @@ mod tests {
 
     #[test]
     fn a_value_that_is_no_integer_in_range_is_refused() {
-        for number in ["0", "-1", "1.0", "1e30", "1000000000000000000000000000000", "1000001", "\"1\"", "null", "true"]
-        {
+        for number in ["0", "-1", "1.5", "1e30", "1000000000000000000000000000000", "1000001", "\"1\"", "true"] {
             let body = format!(r#"{{"item_id":"a","quantity":{number}}}"#);
             let expected = ["/quantity: must be a whole number from 1 to 1000000"];
             assert_eq!(errors(order(body.as_bytes())), expected, "{number}");
         }
+    }
+
+    #[test]
+    fn an_integer_is_one_however_it_is_written() {
+        for number in ["2", "2.0", "2e0", "20e-1", "0.2E+1"] {
+            let read = order(format!(r#"{{"item_id":"a","quantity":{number}}}"#).as_bytes()).unwrap();
+            assert_eq!(read.lines.iter().next().unwrap().1.get(), 2, "{number}");
+            assert_eq!(payment(format!(r#"{{"amount":{number}}}"#).as_bytes()).unwrap().amount.unwrap().get(), 2);
+            let new = item(format!(r#"{{"unit_price":{number},"on_hand":{number}}}"#).as_bytes()).unwrap();
+            assert_eq!((new.unit_price.get(), new.on_hand.unwrap().get()), (2, 2), "{number}");
+            assert_eq!(adjustment(format!(r#"{{"delta":-{number}}}"#).as_bytes()).unwrap().delta.get(), -2);
+        }
+    }
+
+    #[test]
+    fn an_optional_field_that_is_null_is_as_if_it_were_not_there() {
+        let plain = order(br#"{"item_id":"a","quantity":3}"#).unwrap();
+        for body in [
+            r#"{"item_id":"a","quantity":3,"customer_id":null}"#,
+            r#"{"item_id":"a","quantity":3,"items":null}"#,
+            r#"{"items":[{"item_id":"a","quantity":3}],"customer_id":null,"item_id":null,"quantity":null}"#,
+        ] {
+            assert_eq!(order(body.as_bytes()).unwrap(), plain, "{body}");
+        }
+        assert_eq!(payment(br#"{"method":null,"amount":null}"#).unwrap(), Payment::default());
+        assert_eq!(item(br#"{"unit_price":1,"on_hand":null}"#).unwrap(), item(br#"{"unit_price":1}"#).unwrap());
+        assert_eq!(adjustment(br#"{"delta":1,"reason":null}"#).unwrap(), adjustment(br#"{"delta":1}"#).unwrap());
+    }
+
+    #[test]
+    fn a_required_field_that_is_null_is_named() {
+        let detail = "is required, and must not be null";
+        for (errors, places) in [
+            (errors(order(br#"{"item_id":null,"quantity":1}"#)), vec!["/item_id"]),
+            (errors(order(br#"{"item_id":"a","quantity":null}"#)), vec!["/quantity"]),
+            (errors(order(br#"{"items":null}"#)), vec!["/items"]),
+            (errors(order(br#"{"items":[{"item_id":"a","quantity":null}]}"#)), vec!["/items/0/quantity"]),
+            (errors(item(br#"{"unit_price":null}"#)), vec!["/unit_price"]),
+            (errors(adjustment(br#"{"delta":null}"#)), vec!["/delta"]),
+        ] {
+            let expected: Vec<_> = places.iter().map(|place| format!("{place}: {detail}")).collect();
+            assert_eq!(errors, expected);
+        }
+        assert_eq!(errors(payment(br#"{"tip":null}"#)), ["/tip: unknown field"]);
     }
 
     #[test]

@@ -54,6 +54,8 @@ macro_rules! codes {
 codes! {
     /// The body is not JSON, ended early, or has a duplicate key in an object.
     MalformedJson = BAD_REQUEST, "malformed_json", "Malformed JSON";
+    /// A header asks for what the shop does not do. `errors` names it.
+    UnsupportedHeader = BAD_REQUEST, "unsupported_header", "Unsupported header";
     /// The operator's bearer token is missing or wrong.
     Unauthorized = UNAUTHORIZED, "unauthorized", "Unauthorized";
     /// The shop has no operator token, so all operator requests are refused.
@@ -66,6 +68,8 @@ codes! {
     OrderNotFound = NOT_FOUND, "order_not_found", "Order not found";
     /// The path does not support this method; `allow` lists those that it does.
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed";
+    /// The client does not accept what the shop answers: see `detail` for what that is. Nothing was done.
+    NotAcceptable = NOT_ACCEPTABLE, "not_acceptable", "Not acceptable";
     /// The body took longer than 30 seconds to arrive.
     RequestTimeout = REQUEST_TIMEOUT, "request_timeout", "Request timeout";
     /// Less of an item is available than requested. Nothing was ordered or taken.
@@ -76,10 +80,16 @@ codes! {
     OrderNotPayable = CONFLICT, "order_not_payable", "Order not payable";
     /// Only a placing or pending order can be cancelled.
     OrderNotCancellable = CONFLICT, "order_not_cancellable", "Order not cancellable";
+    /// The item or the order is not what `if-match` or `if-none-match` says. It is as it was.
+    PreconditionFailed = PRECONDITION_FAILED, "precondition_failed", "Precondition failed";
     /// The body has more than 65,536 bytes.
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "Body too large";
-    /// The content type of the body is not `application/json`.
+    /// The content type of the body is not `application/json`, or there are several.
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type";
+    /// The body is compressed, or coded in another way: `accept-encoding` says how it is taken.
+    UnsupportedContentCoding = UNSUPPORTED_MEDIA_TYPE, "unsupported_content_coding", "Unsupported content coding";
+    /// `expect` has something else than `100-continue`.
+    ExpectationFailed = EXPECTATION_FAILED, "expectation_failed", "Expectation failed";
     /// The request is well-formed but invalid. `errors` lists up to 20 errors.
     InvalidRequest = UNPROCESSABLE_ENTITY, "invalid_request", "Invalid request";
     /// The idempotency key was used for another request.

@@ -7,6 +7,8 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::currency;
+use crate::log::Log;
+use crate::origins::Origins;
 
 /// The longest time that an unpaid order may hold stock: a year.
 const MAX_WINDOW_SECONDS: u64 = 31_536_000;
@@ -24,7 +26,65 @@ pub const LIMITS: Limits = Limits {
     records_per_read: 100,
 };
 
-/// What the variables say.
+/// The variables, as far as they can be understood: where one cannot, requests that need a shop are answered with 503.
+#[derive(Debug, Clone)]
+pub struct Variables {
+    /// Which requests are written down.
+    pub(crate) log: Log,
+    /// Which pages of other origins may do what customers do.
+    pub(crate) origins: Origins,
+    /// What the shop is, or which variable does not say what it should.
+    pub(crate) config: Result<Config, ConfigError>,
+}
+
+/// The names of the variables, in the sequence in which [`Variables::of`] takes them.
+const NAMES: [&str; 5] = ["log", "allowed_origins", "operator_token", "payment_window_seconds", "currency"];
+
+impl Variables {
+    /// Reads each variable by `get`, all in the same way: without white space around it.
+    pub async fn read<E: ToString>(get: impl AsyncFn(&'static str) -> Result<String, E>) -> Self {
+        let mut values = [const { Ok(String::new()) }; NAMES.len()];
+        for (name, value) in NAMES.into_iter().zip(&mut values) {
+            *value = match get(name).await {
+                Ok(value) => Ok(trimmed(&value).to_owned()),
+                Err(error) => Err(invalid(name, format!("cannot be read: {}", error.to_string()))),
+            };
+        }
+        Self::of(values)
+    }
+
+    /// What these values of [`NAMES`] say.
+    fn of([log, origins, token, window, currency]: [Result<String, ConfigError>; NAMES.len()]) -> Self {
+        let expected = || invalid("log", "must be problems or requests".to_owned());
+        let log = log.and_then(|log| Log::named(&log).ok_or_else(expected));
+        let origins =
+            origins.and_then(|origins| Origins::parse(&origins).map_err(|error| invalid("allowed_origins", error)));
+        let config = token.and_then(|token| Config::new(token, &window?, &currency?));
+        // The first that is wrong.
+        let config = match (&log, &origins) {
+            (Err(error), _) | (_, Err(error)) => Err(error.clone()),
+            _ => config,
+        };
+        Self { log: log.unwrap_or(Log::Problems), origins: origins.unwrap_or_default(), config }
+    }
+
+    /// Whether each of them says what it should.
+    pub fn are_sound(&self) -> bool {
+        self.config.is_ok()
+    }
+}
+
+/// The value of a variable. A secret that comes out of a file ends with a line break, and may begin with a byte order
+/// mark.
+pub fn trimmed(value: &str) -> &str {
+    value.strip_prefix('\u{feff}').unwrap_or(value).trim_ascii()
+}
+
+fn invalid(variable: &'static str, reason: String) -> ConfigError {
+    ConfigError { variable, reason }
+}
+
+/// What the shop is.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// For the domain.
@@ -53,13 +113,15 @@ pub(crate) enum Auth {
 
 impl Config {
     /// Reads the variables `operator_token` (empty: none), `payment_window_seconds` and `currency`.
-    pub fn new(operator_token: String, payment_window_seconds: &str, currency: String) -> Result<Self, ConfigError> {
-        let invalid = |variable, reason: String| ConfigError { variable, reason };
+    fn new(operator_token: String, payment_window_seconds: &str, currency: &str) -> Result<Self, ConfigError> {
+        if operator_token.chars().any(char::is_control) {
+            return Err(invalid("operator_token", "must be one line: no request could send it".to_owned()));
+        }
         let seconds = payment_window_seconds.parse().ok().filter(|s| (1..=MAX_WINDOW_SECONDS).contains(s));
         let seconds = seconds.ok_or_else(|| {
             invalid("payment_window_seconds", format!("must be a whole number from 1 to {MAX_WINDOW_SECONDS}"))
         })?;
-        let currency = currency::parse(&currency).map_err(|error| invalid("currency", error.to_string()))?;
+        let currency = currency::parse(currency).map_err(|error| invalid("currency", error.to_string()))?;
         let settings = Settings { payment_window: Duration::from_secs(seconds), currency, limits: LIMITS };
         Ok(Self { settings, operator_token })
     }
@@ -84,26 +146,85 @@ fn bearer_token(authorization: &[u8]) -> Option<&[u8]> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Auth, Config};
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
 
-    fn config(token: &str, window: &str, currency: &str) -> Result<Config, String> {
-        Config::new(token.to_owned(), window, currency.to_owned()).map_err(|error| error.to_string())
+    use super::{Auth, Variables};
+    use crate::log::Log;
+
+    fn variables(named: &[(&str, &str)]) -> Variables {
+        let usual = [("payment_window_seconds", "900"), ("currency", "CNY"), ("log", "problems")];
+        let value = |name: &str| named.iter().chain(&usual).find(|(known, _)| *known == name).map_or("", |(_, it)| it);
+        let read = Variables::read(async |name| Ok::<_, String>(value(name).to_owned()));
+        match pin!(read).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(variables) => variables,
+            Poll::Pending => panic!("nothing is waited for"),
+        }
+    }
+
+    fn error(name: &str, value: &str) -> String {
+        variables(&[(name, value)]).config.unwrap_err().to_string()
     }
 
     #[test]
     fn a_variable_that_makes_no_sense_is_named() {
-        for window in ["", "0", "-1", "1.5", "31536001", "soon"] {
-            let error = config("", window, "CNY").unwrap_err();
-            assert!(error.starts_with("the variable payment_window_seconds must be"), "{error}");
-        }
-        for currency in ["", "cny", "CN", "YUAN", "ABC"] {
-            assert!(config("", "900", currency).unwrap_err().starts_with("the variable currency must be"));
+        for (name, values) in [
+            ("payment_window_seconds", &["", "0", "-1", "1.5", "31536001", "soon", "9 00"][..]),
+            ("currency", &["", "cny", "CN", "YUAN", "ABC", "XXX", "CNY EUR"]),
+            ("log", &["", "all", "Requests", "requests,problems"]),
+            ("operator_token", &["two\nlines", "a\tb", "a\0b"]),
+            ("allowed_origins", &["*", "null", "shop.example", "https://shop.example/", "https://a.example https://"]),
+        ] {
+            for value in values {
+                let error = error(name, value);
+                assert!(error.starts_with(&format!("the variable {name} must ")), "{value:?}: {error}");
+            }
         }
     }
 
     #[test]
+    fn white_space_around_a_variable_does_not_count() {
+        for (before, after) in [("", "\n"), (" ", " "), ("", "\r\n"), ("\u{feff}", "\n\n"), ("\n\t", "")] {
+            let around = |value: &str| format!("{before}{value}{after}");
+            let (token, window, currency) = (around("let-me-in"), around("60"), around("JPY"));
+            let (log, origins) = (around("requests"), around("https://a.example\nhttps://b.example"));
+            let read = variables(&[
+                ("operator_token", &token),
+                ("payment_window_seconds", &window),
+                ("currency", &currency),
+                ("log", &log),
+                ("allowed_origins", &origins),
+            ]);
+            assert_eq!(read.log, Log::Requests);
+            let config = read.config.unwrap();
+            assert_eq!(config.operator(Some(b"Bearer let-me-in")), Auth::Granted, "{token:?}");
+            assert_eq!(config.settings.payment_window.as_secs(), 60);
+            assert_eq!(config.settings.currency.as_str(), "JPY");
+        }
+        let empty = variables(&[("operator_token", " \n"), ("allowed_origins", "\n")]).config.unwrap();
+        assert_eq!(empty.operator(Some(b"Bearer ")), Auth::Disabled);
+    }
+
+    #[test]
+    fn a_variable_that_cannot_be_read_is_named() {
+        let read = Variables::read(async |name| if name == "currency" { Err("gone") } else { Ok("900".to_owned()) });
+        let Poll::Ready(variables) = pin!(read).poll(&mut Context::from_waker(Waker::noop())) else { panic!() };
+        // The first that is wrong.
+        assert!(variables.config.unwrap_err().to_string().starts_with("the variable log must"));
+        let value = |name| match name {
+            "log" => Ok("problems".to_owned()),
+            "allowed_origins" | "operator_token" => Ok(String::new()),
+            _ => Err("gone"),
+        };
+        let read = Variables::read(async |name| value(name));
+        let Poll::Ready(variables) = pin!(read).poll(&mut Context::from_waker(Waker::noop())) else { panic!() };
+        let error = variables.config.unwrap_err().to_string();
+        assert_eq!(error, "the variable payment_window_seconds cannot be read: gone");
+    }
+
+    #[test]
     fn only_the_whole_token_is_the_operators() {
-        let shop = config("let-me-in", "900", "CNY").unwrap();
+        let shop = variables(&[("operator_token", "let-me-in")]).config.unwrap();
         for known in ["Bearer let-me-in", "bearer let-me-in", "Bearer  let-me-in "] {
             assert_eq!(shop.operator(Some(known.as_bytes())), Auth::Granted, "{known}");
         }
@@ -117,7 +238,7 @@ mod tests {
 
     #[test]
     fn without_a_token_nobody_is_the_operator() {
-        let shop = config("", "900", "CNY").unwrap();
+        let shop = variables(&[]).config.unwrap();
         assert_eq!(shop.operator(Some(b"Bearer ")), Auth::Disabled);
         assert_eq!(shop.operator(None), Auth::Disabled);
     }

@@ -1,10 +1,12 @@
 //! Files that are part of the program.
 
-use http::{Method, StatusCode, header};
+use http::{Method, StatusCode};
 
+use crate::header;
+use crate::negotiation::{accept, accept_plain, allows, expectations};
 use crate::problem::Problem;
 use crate::reply::Reply;
-use crate::request::{Headers, Request};
+use crate::request::Request;
 
 /// A file.
 #[derive(Debug)]
@@ -33,7 +35,16 @@ pub(crate) fn reply(request: &Request, files: &[File]) -> Result<Reply, Problem>
         Method::OPTIONS => return Ok(Reply::empty(StatusCode::NO_CONTENT).with(header::ALLOW, allow)),
         _ => return Err(Problem::method_not_allowed(allow)),
     }
-    let compressed = takes_gzip(&request.headers);
+    let compressed = allows(&request.headers, header::ACCEPT_ENCODING, &["gzip"]) == Some(true);
+    let group = file.media_type.split('/').next().unwrap_or_default();
+    let bare = file.media_type.split(';').next().unwrap_or_default();
+    let ranges = [bare, &format!("{group}/*"), "*/*"];
+    expectations(&request.headers)?;
+    accept(&request.headers, ranges)?;
+    if !compressed {
+        accept_plain(&request.headers, ranges)?;
+    }
+
     let (content, tag) = if compressed { (file.gzip, "-gzip") } else { (file.plain, "") };
     let reply = Reply::of(file.media_type, content.to_vec())
         .with(header::ETAG, &format!("\"{}{tag}\"", file.tag))
@@ -46,17 +57,6 @@ pub(crate) fn reply(request: &Request, files: &[File]) -> Result<Reply, Problem>
     Ok(if compressed { reply.with(header::CONTENT_ENCODING, "gzip") } else { reply })
 }
 
-/// Whether `accept-encoding` (RFC 9110, 12.5.3) names gzip, and not with weight 0.
-fn takes_gzip(headers: &Headers) -> bool {
-    let gzip = |coding: &[u8]| {
-        let mut parts = coding.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
-        let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(b"gzip"));
-        let refused = |weight: &[u8]| matches!(weight, b"q=0" | b"q=0.0" | b"q=0.00" | b"q=0.000");
-        named && !parts.any(refused)
-    };
-    headers.all(header::ACCEPT_ENCODING).flat_map(|value| value.split(|byte| *byte == b',')).any(gzip)
-}
-
 /// The pages, for the OpenAPI document.
 #[cfg(feature = "openapi")]
 pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::Operation>> {
@@ -66,8 +66,9 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
     use crate::openapi::{FILE_HEADERS, schema};
 
     let page = |path, id, about| {
-        let page = Operation::at(path, "get", id, "pages", about).parameters(["IfNoneMatch"]);
-        page.shared([(304, "FileNotModified")])
+        let page = Operation::at(path, "get", id, "pages", about).parameters(["IfMatch", "IfNoneMatch"]);
+        let refused = [(406, "NotAcceptable"), (412, "PreconditionFailed"), (417, "ExpectationFailed")];
+        page.shared([(304, "FileNotModified")]).shared(refused)
     };
     let beginning = json!({
         "openapi": "3.1.1",
@@ -100,9 +101,10 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
 
 #[cfg(test)]
 mod tests {
-    use http::{Method, StatusCode, header};
+    use http::{Method, StatusCode};
 
     use super::{File, reply};
+    use crate::header;
     use crate::request::{Body, Request};
 
     const PAGE: File =
@@ -113,7 +115,7 @@ mod tests {
         let request = Request { method, target: target.to_owned(), headers, body: Body::Whole(Vec::new()) };
         match reply(&request, &[PAGE]) {
             Ok(reply) if reply.status == StatusCode::OK => {
-                let compressed = reply.header(&header::CONTENT_ENCODING).is_some();
+                let compressed = reply.header(header::CONTENT_ENCODING).is_some();
                 assert_eq!(compressed, reply.body == b"gzip");
                 Ok(reply.body)
             }

@@ -1,20 +1,20 @@
 //! The handler of the component `inventory`: show and change items, health and readiness.
 
 use domain::{Currency, Environment, ItemId, ItemView, Money, PutOutcome, Shop, Store};
-use http::{StatusCode, header};
+use http::StatusCode;
 #[cfg(feature = "openapi")]
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use crate::body;
 use crate::currency::minor_digits;
+use crate::header;
 #[cfg(feature = "openapi")]
 use crate::openapi::schema;
 use crate::orders::REPLAYED;
 use crate::problem::{FieldError, Problem};
 use crate::reply::Reply;
-use crate::request::{MIN_ADJUSTMENT_KEY_LEN, RequestContext};
+use crate::request::{MIN_ADJUSTMENT_KEY_LEN, RequestContext, decoded};
 use crate::route::{Route, Verb};
 
 /// Answers the routes of the component `inventory`.
@@ -26,17 +26,17 @@ pub async fn handle<S: Store, E: Environment>(
         (Route::Items, Verb::Get) => {
             let list = shop.list_items().await?;
             let items = list.items.iter().map(|view| item(view, shop.currency())).collect();
-            Ok(Reply::tagged(&ItemsJson { items, unreadable_items: &list.unreadable }))
+            Ok(Reply::json(StatusCode::OK, &ItemsJson { items, unreadable_items: &list.unreadable }))
         }
         (Route::Item(id), Verb::Get) => {
             let view = shop.show_item(&item_id(id)?).await?;
-            Ok(Reply::tagged(&item(&view, shop.currency())))
+            Ok(Reply::json(StatusCode::OK, &item(&view, shop.currency())))
         }
         (Route::Item(id), Verb::Put) => put(context, shop, id).await,
         (Route::Adjustments(id), Verb::Post) => adjust(context, shop, id).await,
         (Route::Ready, Verb::Get) => {
             shop.probe().await?;
-            Ok(Reply::json(StatusCode::OK, &json!({ "status": "ready" })))
+            Ok(Reply::state("ready"))
         }
         _ => Err(Problem::not_found()),
     }
@@ -48,10 +48,11 @@ async fn put<S: Store, E: Environment>(
     id: &str,
 ) -> Result<Reply, Problem> {
     context.require_operator()?;
+    context.require_whole()?;
     let new = body::item(context.json()?)?;
     // Invalid rather than not found: this request is to create the item.
     let id = new_item_id(id)?;
-    let (view, outcome) = shop.put_item(&id, new.unit_price, new.on_hand).await?;
+    let (view, outcome) = shop.put_item_if(&context.condition(tag(shop))?, &id, new.unit_price, new.on_hand).await?;
     let status = match outcome {
         PutOutcome::Created => StatusCode::CREATED,
         PutOutcome::Priced => StatusCode::OK,
@@ -71,19 +72,26 @@ async fn adjust<S: Store, E: Environment>(
     context.require_operator()?;
     let adjustment = body::adjustment(context.json()?)?;
     let key = context.idempotency_key("adjustments", MIN_ADJUSTMENT_KEY_LEN)?;
-    let adjusted = shop.adjust_item(&item_id(id)?, adjustment.delta, &adjustment.reason, key).await?;
+    let (condition, id) = (context.condition(tag(shop))?, item_id(id)?);
+    let adjusted = shop.adjust_item_if(&condition, &id, adjustment.delta, &adjustment.reason, key).await?;
     let reply = Reply::json(StatusCode::OK, &item(&adjusted.view, shop.currency()));
     Ok(if adjusted.replayed { reply.with(REPLAYED, "true") } else { reply })
 }
 
 /// The id of an item that may be new.
 fn new_item_id(text: &str) -> Result<ItemId, Problem> {
-    text.parse().map_err(|error| Problem::invalid(vec![FieldError::parameter("item_id", error)]))
+    decoded(text).parse().map_err(|error| Problem::invalid(vec![FieldError::parameter("item_id", error)]))
 }
 
 /// The item id in a path. No item has an invalid id, so it is not found.
 pub(crate) fn item_id(text: &str) -> Result<ItemId, Problem> {
-    text.parse().map_err(|_| Problem::no_such_item())
+    decoded(text).parse().map_err(|_| Problem::no_such_item())
+}
+
+/// What gives the tag of the answer that shows an item.
+fn tag<S: Store, E: Environment>(shop: &Shop<S, E>) -> impl Fn(&ItemView) -> String + 'static {
+    let currency = shop.currency().clone();
+    move |view| Reply::json(StatusCode::OK, &item(view, &currency)).tag()
 }
 
 /// An item as it is now.
@@ -137,7 +145,7 @@ fn item<'a>(view: &'a ItemView, currency: &'a Currency) -> ItemJson<'a> {
 #[cfg(feature = "openapi")]
 pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::Operation>> {
     use domain::Error;
-    use serde_json::from_value;
+    use serde_json::{from_value, json};
 
     use crate::code::Code;
     use crate::openapi::operation::{Answer, Example, Operation};
@@ -161,10 +169,8 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
         "inventory",
         ["List all items", "What there is, what can be ordered, and what it costs."],
     )
-    .conditional()
     .answers(
         Answer::new(200, "All items.")
-            .headers(["ETag"])
             .json::<ItemsJson<'static>>([Example::new(
                 "Items",
                 "A new shop",
@@ -175,8 +181,7 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
     .writes();
     let show =
         Operation::new(Route::Item(""), Verb::Get, "getItem", "inventory", ["Show an item", "The item as it now is."])
-            .conditional()
-            .answers(Answer::new(200, "The item.").headers(["ETag"]).json::<ItemJson<'static>>([example(
+            .answers(Answer::new(200, "The item.").json::<ItemJson<'static>>([example(
                 "Item1",
                 "An item",
                 view("item1", 100, 1000)?,

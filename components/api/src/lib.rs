@@ -9,16 +9,20 @@
 
 mod body;
 mod code;
+mod conditional;
 mod config;
 mod currency;
 mod files;
+mod header;
 pub mod inventory;
 mod json;
 mod listing;
 mod log;
+mod negotiation;
 #[cfg(feature = "openapi")]
 pub mod openapi;
 pub mod orders;
+mod origins;
 pub mod payments;
 mod problem;
 mod reply;
@@ -28,9 +32,8 @@ mod respond;
 mod route;
 
 pub use code::Code;
-pub use config::{Config, ConfigError, LIMITS};
+pub use config::{Config, ConfigError, LIMITS, Variables, trimmed};
 pub use files::File;
-pub use log::Log;
 pub use problem::Problem;
 pub use reply::Reply;
 pub use request::{BODY_TIMEOUT, Body, Headers, MAX_BODY_BYTES, Request, RequestContext, wants_body};

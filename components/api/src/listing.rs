@@ -1,11 +1,13 @@
 //! The list of all orders, as JSON, lines of JSON or CSV.
 
 use domain::{Cursor, Environment, InvalidCursor, MAX_LISTED, OrderId, OrderPage, OrderView, Shop, Status, Store};
-use http::{StatusCode, header};
+use http::StatusCode;
 #[cfg(feature = "openapi")]
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::header;
+use crate::negotiation::{self, JSON};
 #[cfg(feature = "openapi")]
 use crate::openapi::schema;
 use crate::orders::OrderJson;
@@ -61,15 +63,19 @@ pub(crate) async fn list<S: Store, E: Environment>(
 ) -> Result<Reply, Problem> {
     context.require_operator()?;
     let [cursor, limit, status, format] = context.parameters(PARAMETERS)?;
-    let from: Option<Cursor> = read(cursor, "cursor", |text| text.parse().ok(), InvalidCursor)?;
+    let cursor = cursor.map(|cursor| cursor.to_ascii_lowercase());
+    let from: Option<Cursor> = read(cursor.as_deref(), "cursor", |text| text.parse().ok(), InvalidCursor)?;
     let whole = |text: &str| (1..=MAX_LISTED).find(|limit| limit.to_string() == text);
-    let most = read(limit, "limit", whole, limit_expected())?;
+    let most = read(limit.as_deref(), "limit", whole, limit_expected())?;
     let named = |text: &str| STATUSES.into_iter().find(|status| status.to_string() == text);
-    let wanted = read(status, "status", named, "must be placing, pending, paid, cancelled, expired or rejected")?;
+    let wanted =
+        read(status.as_deref(), "status", named, "must be placing, pending, paid, cancelled, expired or rejected")?;
     let format_named = |text: &str| FORMATS.into_iter().find(|(name, _)| *name == text).map(|(_, format)| format);
-    let shape = read(format, "format", format_named, "must be json, ndjson or csv")?;
+    let shape = read(format.as_deref(), "format", format_named, "must be json, ndjson or csv")?;
+    let shape = shape.unwrap_or(Format::Json);
+    negotiation::accept(context.headers, types(shape))?;
     let page = shop.list_orders(from, wanted, most.unwrap_or(USUAL_PAGE)).await?;
-    let reply = reply(&page, shape.unwrap_or(Format::Json));
+    let reply = reply(&page, shape);
     Ok(match &page.next {
         Some(next) => {
             let same = [("limit", limit), ("status", status), ("format", format)];
@@ -78,6 +84,15 @@ pub(crate) async fn list<S: Store, E: Environment>(
         }
         None => reply,
     })
+}
+
+/// The media type of a page, and the ranges that it is in.
+fn types(format: Format) -> [&'static str; 3] {
+    match format {
+        Format::Json => JSON,
+        Format::Lines => ["application/x-ndjson", "application/*", "*/*"],
+        Format::Csv => ["text/csv", "text/*", "*/*"],
+    }
 }
 
 /// What the parameter `limit` must be.

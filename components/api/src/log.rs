@@ -4,15 +4,17 @@
 //! far as a client that knows it may read, pay and cancel it: the log is the owner's.
 
 use domain::{Environment, StoreStats};
-use http::{HeaderName, Method, header};
+use http::Method;
 use serde::Serialize;
 
 use crate::code::Code;
+use crate::header;
+use crate::orders;
 use crate::reply::Reply;
 use crate::request::{Headers, Request};
 use crate::route::Route;
 
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACEPARENT: &str = "traceparent";
 
 /// Which requests are written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,9 +26,13 @@ pub enum Log {
 }
 
 impl Log {
-    /// Reads the variable `log`. Where it is missing or says something else, problems are written down.
-    pub fn of(variable: Option<&str>) -> Self {
-        if variable == Some("requests") { Self::Requests } else { Self::Problems }
+    /// Reads the variable `log`.
+    pub(crate) fn named(variable: &str) -> Option<Self> {
+        match variable {
+            "requests" => Some(Self::Requests),
+            "problems" => Some(Self::Problems),
+            _ => None,
+        }
     }
 }
 
@@ -53,7 +59,7 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    order_id: Option<&'a str>,
+    order_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     microseconds: Option<u64>,
     store_calls: u32,
@@ -102,10 +108,13 @@ fn known(method: &Method) -> &str {
 }
 
 /// The order that a request is about, or has placed.
-fn order_id<'a>(request: &'a Request, reply: &'a Reply) -> Option<&'a str> {
+fn order_id(request: &Request, reply: &Reply) -> Option<String> {
     match Route::parse(request.path())? {
-        Route::Order(id) | Route::Pay(id) | Route::Cancel(id) | Route::OrderHistory(id) => Some(id),
-        Route::Orders => reply.header(&header::LOCATION)?.to_str().ok()?.strip_prefix("/orders/"),
+        // As it is written everywhere else, where it is an id.
+        Route::Order(id) | Route::Pay(id) | Route::Cancel(id) | Route::OrderHistory(id) => {
+            Some(orders::order_id(id).map_or_else(|_| id.to_owned(), |id| id.to_string()))
+        }
+        Route::Orders => reply.header(header::LOCATION)?.strip_prefix("/orders/").map(str::to_owned),
         _ => None,
     }
 }

@@ -113,7 +113,10 @@ impl Components {
         for response in &operation.responses {
             match response {
                 Response::Shared(status, name) => responses.insert(*status, reference("responses", name)),
-                Response::Own(answer) => responses.insert(answer.status, self.answer(answer, &parts::USUAL_HEADERS)),
+                Response::Own(answer) => {
+                    let usual = parts::usual_headers(operation, answer.status);
+                    responses.insert(answer.status, self.answer(answer, &usual))
+                }
             };
         }
         let responses = responses.into_iter().map(|(status, response)| (status.to_string(), response));

@@ -4,7 +4,7 @@ use domain::order::Line;
 #[cfg(feature = "openapi")]
 use domain::order::MAX_LINES;
 use domain::{Currency, CustomerId, Environment, Error, Money, OrderId, OrderView, PaymentMethod, Shop, Status, Store};
-use http::{HeaderName, StatusCode, header};
+use http::StatusCode;
 #[cfg(feature = "openapi")]
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -12,7 +12,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::body;
+#[cfg(feature = "openapi")]
+use crate::conditional::Preconditions;
 use crate::currency::minor_digits;
+use crate::header;
 use crate::listing;
 #[cfg(feature = "openapi")]
 use crate::openapi::schema;
@@ -20,11 +23,11 @@ use crate::problem::Problem;
 use crate::reply::Reply;
 #[cfg(feature = "openapi")]
 use crate::request::idempotency_key_problems;
-use crate::request::{MIN_ORDER_KEY_LEN, RequestContext};
+use crate::request::{MIN_ORDER_KEY_LEN, RequestContext, decoded};
 use crate::route::{Route, Verb};
 
 /// Present, and `true`, if an earlier request with the same idempotency key did the work.
-pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+pub(crate) const REPLAYED: &str = "idempotent-replayed";
 
 /// Answers the routes of the component `orders`.
 pub async fn handle<S: Store, E: Environment>(
@@ -36,11 +39,11 @@ pub async fn handle<S: Store, E: Environment>(
         (Route::Orders, Verb::Get) => listing::list(context, shop).await,
         (Route::Order(id), Verb::Get) => {
             let view = shop.show_order(order_id(id)?).await?;
-            Ok(Reply::tagged(&OrderJson::from(&view)))
+            Ok(reply(&view))
         }
         (Route::Cancel(id), Verb::Post) => {
-            let view = shop.cancel(order_id(id)?).await?;
-            Ok(Reply::json(StatusCode::OK, &OrderJson::from(&view)))
+            let view = shop.cancel_if(&context.condition(tag)?, order_id(id)?).await?;
+            Ok(reply(&view))
         }
         _ => Err(Problem::not_found()),
     }
@@ -49,15 +52,26 @@ pub async fn handle<S: Store, E: Environment>(
 async fn place<S: Store, E: Environment>(context: &RequestContext<'_>, shop: &Shop<S, E>) -> Result<Reply, Problem> {
     let request = body::order(context.json()?)?;
     let key = context.idempotency_key("orders", MIN_ORDER_KEY_LEN)?;
+    context.expect_untagged()?;
     let placed = shop.place(request, key).await?;
     let location = format!("/orders/{}", placed.view.order.order_id);
-    let reply = Reply::json(StatusCode::CREATED, &OrderJson::from(&placed.view)).with(header::LOCATION, &location);
+    let reply = Reply { status: StatusCode::CREATED, ..reply(&placed.view) }.with(header::LOCATION, &location);
     Ok(if placed.replayed { reply.with(REPLAYED, "true") } else { reply })
 }
 
-/// The order id in a path. No order has an invalid id, so it is not found.
+/// The order id in a path, in upper or lower case (RFC 9562, 4). No order has an invalid id, so it is not found.
 pub(crate) fn order_id(text: &str) -> Result<OrderId, Problem> {
-    text.parse().map_err(|_| Error::OrderNotFound.into())
+    decoded(text).to_ascii_lowercase().parse().map_err(|_| Error::OrderNotFound.into())
+}
+
+/// The answer that shows an order.
+pub(crate) fn reply(view: &OrderView) -> Reply {
+    Reply::json(StatusCode::OK, &OrderJson::from(view))
+}
+
+/// The tag of the answer that shows an order.
+pub(crate) fn tag(view: &OrderView) -> String {
+    reply(view).tag()
 }
 
 /// An order as it is now. It has a `payment` exactly when it is paid.
@@ -287,10 +301,8 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
     .adds();
     let show =
         Operation::new(Route::Order(""), Verb::Get, "getOrder", "orders", ["Show an order", "The order as it now is."])
-            .conditional()
             .answers(
                 Answer::new(200, "The order.")
-                    .headers(["ETag"])
                     .json::<OrderJson<'static>>([
                         examples::order_pending()?,
                         examples::order_paid()?,
@@ -321,6 +333,11 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
         "The order is paid, expired or rejected.",
         &[Code::OrderNotCancellable],
         [Example::problem("OrderNotCancellable", "Paid", Error::OrderNotCancellable(Status::Paid))?],
+    ))
+    .answers(Answer::problem(
+        "The header `if-none-match` is wrong.",
+        &[Code::InvalidRequest],
+        [Example::problem("IfNoneMatchInvalid", "A tag without quotes", Preconditions::unreadable())?],
     ))
     .writes();
     Ok(vec![place, show, cancel])

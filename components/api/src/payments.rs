@@ -1,10 +1,11 @@
 //! The payments component's part: pay orders.
 
 use domain::{Environment, PaymentMethod, Shop, Store};
-use http::StatusCode;
 
 use crate::body::{self, Payment};
-use crate::orders::{OrderJson, order_id};
+#[cfg(feature = "openapi")]
+use crate::orders::OrderJson;
+use crate::orders::{order_id, reply, tag};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request::RequestContext;
@@ -17,8 +18,9 @@ pub async fn handle<S: Store, E: Environment>(
 ) -> Result<Reply, Problem> {
     let (Route::Pay(id), Verb::Post) = (context.route, context.verb) else { return Err(Problem::not_found()) };
     let Payment { method, amount } = context.json_or_nothing()?.map(body::payment).transpose()?.unwrap_or_default();
-    let view = shop.pay(order_id(id)?, method.unwrap_or_else(PaymentMethod::unspecified), amount).await?;
-    Ok(Reply::json(StatusCode::OK, &OrderJson::from(&view)))
+    let (condition, method) = (context.condition(tag)?, method.unwrap_or_else(PaymentMethod::unspecified));
+    let view = shop.pay_if(condition, order_id(id)?, method, amount).await?;
+    Ok(reply(&view))
 }
 
 /// The operation that this module serves, for the OpenAPI document.

@@ -1,11 +1,10 @@
 //! Every answer that is not what was asked for, as RFC 9457 `application/problem+json`.
 
-use domain::{Error, Money, Stock, StoreError};
-use http::{HeaderName, HeaderValue, header};
-use serde::Serialize;
-use serde_json::{Map, Value, json};
+use domain::{Error, ItemId, Money, Stock, StoreError};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::code::Code;
+use crate::header;
 use crate::reply::Reply;
 
 /// How many errors an `invalid_request` lists at most.
@@ -19,11 +18,20 @@ pub struct Problem(Box<Content>);
 struct Content {
     code: Code,
     detail: String,
-    /// The members that only problems of this code have.
-    more: Map<String, Value>,
-    header: Option<(HeaderName, HeaderValue)>,
+    /// The members that only problems of this code have, in the order of their names.
+    more: Vec<(&'static str, Member)>,
+    header: Option<(&'static str, &'static str)>,
     /// For the log only: it may have what no client is to see.
     cause: Option<String>,
+}
+
+/// The value of a member. A value of the JSON library would bring the formatting of floating-point numbers into every
+/// component.
+#[derive(Debug)]
+enum Member {
+    Text(String),
+    Number(u64),
+    Errors(Vec<FieldError>),
 }
 
 /// One error in a request.
@@ -53,17 +61,21 @@ impl FieldError {
 
 impl Problem {
     fn new(code: Code, detail: impl ToString) -> Self {
-        let header = code.retry_after().map(|seconds| (header::RETRY_AFTER, HeaderValue::from_static(seconds)));
-        Self(Box::new(Content { code, detail: detail.to_string(), more: Map::new(), header, cause: None }))
+        let header = code.retry_after().map(|seconds| (header::RETRY_AFTER, seconds));
+        Self(Box::new(Content { code, detail: detail.to_string(), more: Vec::new(), header, cause: None }))
     }
 
-    fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.0.more.insert(name.to_owned(), value.into());
+    fn with(mut self, name: &'static str, value: Member) -> Self {
+        self.0.more.push((name, value));
         self
     }
 
-    fn header(mut self, name: HeaderName, value: &'static str) -> Self {
-        self.0.header = Some((name, HeaderValue::from_static(value)));
+    fn about(self, item_id: &ItemId) -> Self {
+        self.with("item_id", Member::Text(item_id.to_string()))
+    }
+
+    fn header(mut self, name: &'static str, value: &'static str) -> Self {
+        self.0.header = Some((name, value));
         self
     }
 
@@ -87,11 +99,34 @@ impl Problem {
     }
 
     pub(crate) fn malformed_json(error: &serde_json::Error) -> Self {
-        let what = match error.classify() {
-            serde_json::error::Category::Data => "Duplicate object key",
-            _ => "The body is not JSON",
-        };
-        Self::new(Code::MalformedJson, format!("{what} (line {}, column {}).", error.line(), error.column()))
+        Self::new(
+            Code::MalformedJson,
+            match error.classify() {
+                // The one thing that the reader itself refuses: a duplicate object key.
+                serde_json::error::Category::Data => format!("{error}."),
+                _ => format!("The body is not JSON (line {}, column {}).", error.line(), error.column()),
+            },
+        )
+    }
+
+    /// 400 for a part of an item, which cannot be put (RFC 9110, 14.5).
+    pub(crate) fn no_parts() -> Self {
+        let error = FieldError::header(header::CONTENT_RANGE, "a part of an item cannot be put");
+        Self::new(Code::UnsupportedHeader, "A header asks for what the shop does not do.")
+            .with("errors", Member::Errors(vec![error]))
+    }
+
+    /// 406 for a client that does not take the first of these types.
+    pub(crate) fn not_acceptable([media_type, ..]: [&str; 3]) -> Self {
+        Self::new(Code::NotAcceptable, format!("The answer is {media_type}, and not compressed."))
+    }
+
+    pub(crate) fn expectation_failed() -> Self {
+        Self::new(Code::ExpectationFailed, "Of what a client can expect there is 100-continue.")
+    }
+
+    pub(crate) fn precondition_failed() -> Self {
+        Error::PreconditionFailed.into()
     }
 
     pub(crate) fn body_late() -> Self {
@@ -108,6 +143,12 @@ impl Problem {
 
     pub(crate) fn unsupported_media_type() -> Self {
         Self::new(Code::UnsupportedMediaType, "The content type must be application/json.")
+            .header(header::ACCEPT, "application/json")
+    }
+
+    pub(crate) fn unsupported_content_coding() -> Self {
+        Self::new(Code::UnsupportedContentCoding, "The body must not be compressed, or coded in another way.")
+            .header(header::ACCEPT_ENCODING, "identity")
     }
 
     pub(crate) fn unauthorized() -> Self {
@@ -121,16 +162,13 @@ impl Problem {
 
     /// 422 with what is wrong in each place.
     pub(crate) fn invalid(errors: Vec<FieldError>) -> Self {
-        let errors: Vec<_> = errors
-            .into_iter()
-            .take(MAX_ERRORS)
-            .map(|error| json!({ error.place: error.name, "detail": error.detail }))
-            .collect();
+        let mut errors = errors;
+        errors.truncate(MAX_ERRORS);
         let detail = match errors.len() {
             1 => "The request has an error; see errors.".to_owned(),
             many => format!("The request has {many} errors; see errors."),
         };
-        Self::new(Code::InvalidRequest, detail).with("errors", errors)
+        Self::new(Code::InvalidRequest, detail).with("errors", Member::Errors(errors))
     }
 
     /// 503 until the owner has corrected a variable.
@@ -146,8 +184,11 @@ impl Problem {
     /// Whether it states a fact about a record that must still hold when the store fails over to a replica. That there
     /// is too little of an item, or that a record does not exist, may change at any moment.
     pub(crate) fn is_lasting(&self) -> bool {
-        use Code::{IdempotencyKeyReused, ItemExists, OrderNotCancellable, OrderNotPayable};
-        matches!(self.0.code, OrderNotPayable | OrderNotCancellable | IdempotencyKeyReused | ItemExists)
+        use Code::{IdempotencyKeyReused, ItemExists, OrderNotCancellable, OrderNotPayable, PreconditionFailed};
+        matches!(
+            self.0.code,
+            OrderNotPayable | OrderNotCancellable | IdempotencyKeyReused | ItemExists | PreconditionFailed
+        )
     }
 
     /// The cause, which goes to the log and never to a client.
@@ -156,42 +197,55 @@ impl Problem {
     }
 
     pub(crate) fn into_reply(self) -> Reply {
-        let Content { code, detail, more, header, .. } = *self.0;
-        let problem = ProblemJson {
-            kind: format!("urn:problem-type:{}", code.as_str()),
-            title: code.title(),
-            status: code.status().as_u16(),
-            detail,
-            code: code.as_str(),
-            more,
-        };
-        let reply = Reply::json(code.status(), &problem).with(header::CONTENT_TYPE, "application/problem+json");
-        header.into_iter().fold(reply, |reply, (name, value)| reply.with_value(name, value))
+        let Content { code, header, .. } = &*self.0;
+        let reply = Reply::json(code.status(), &*self.0).with(header::CONTENT_TYPE, "application/problem+json");
+        header.iter().fold(reply, |reply, (name, value)| reply.with(name, value))
     }
 }
 
-#[derive(Serialize)]
-struct ProblemJson {
-    #[serde(rename = "type")]
-    kind: String,
-    title: &'static str,
-    status: u16,
-    detail: String,
-    code: &'static str,
-    #[serde(flatten)]
-    more: Map<String, Value>,
+impl Serialize for Content {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { code, detail, more, .. } = self;
+        let mut problem = serializer.serialize_map(None)?;
+        problem.serialize_entry("type", &format!("urn:problem-type:{}", code.as_str()))?;
+        problem.serialize_entry("title", code.title())?;
+        problem.serialize_entry("status", &code.status().as_u16())?;
+        problem.serialize_entry("detail", detail)?;
+        problem.serialize_entry("code", code.as_str())?;
+        more.iter().try_for_each(|(name, value)| problem.serialize_entry(name, value))?;
+        problem.end()
+    }
+}
+
+impl Serialize for Member {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Number(number) => serializer.serialize_u64(*number),
+            Self::Errors(errors) => errors.serialize(serializer),
+        }
+    }
+}
+
+impl Serialize for FieldError {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut error = serializer.serialize_map(None)?;
+        error.serialize_entry("detail", &self.detail)?;
+        error.serialize_entry(self.place, &self.name)?;
+        error.end()
+    }
 }
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let detail = capitalised(&error);
         match error {
-            Error::ItemNotFound(item_id) => Self::new(Code::ItemNotFound, detail).with("item_id", item_id.to_string()),
+            Error::ItemNotFound(item_id) => Self::new(Code::ItemNotFound, detail).about(&item_id),
             Error::OrderNotFound => Self::new(Code::OrderNotFound, detail),
             Error::InsufficientStock { item_id, available, requested } => Self::new(Code::InsufficientStock, detail)
-                .with("item_id", item_id.to_string())
-                .with("available", available)
-                .with("requested", requested),
+                .with("available", Member::Number(available))
+                .about(&item_id)
+                .with("requested", Member::Number(requested)),
             Error::TotalTooLarge => {
                 let detail = format!("the total would exceed {}", Money::MAX);
                 Self::invalid(vec![FieldError::body("/items".to_owned(), detail)])
@@ -202,19 +256,25 @@ impl From<Error> for Problem {
             }
             Error::IdempotencyKeyReused => Self::new(Code::IdempotencyKeyReused, detail),
             Error::OrderNotPayable(status) => {
-                Self::new(Code::OrderNotPayable, detail).with("order_status", status.to_string())
+                Self::new(Code::OrderNotPayable, detail).with("order_status", Member::Text(status.to_string()))
             }
             Error::OrderNotCancellable(status) => {
-                Self::new(Code::OrderNotCancellable, detail).with("order_status", status.to_string())
+                Self::new(Code::OrderNotCancellable, detail).with("order_status", Member::Text(status.to_string()))
             }
             Error::AmountMismatch { total, .. } => Self::new(Code::AmountMismatch, detail)
-                .with("total", total.get())
-                .with("errors", json!([{ "pointer": "/amount", "detail": format!("must be {total}") }])),
-            Error::ItemExists(item_id) => Self::new(Code::ItemExists, detail).with("item_id", item_id.to_string()),
+                .with(
+                    "errors",
+                    Member::Errors(vec![FieldError::body("/amount".to_owned(), format!("must be {total}"))]),
+                )
+                .with("total", Member::Number(total.get())),
+            Error::ItemExists(item_id) => Self::new(Code::ItemExists, detail).about(&item_id),
+            Error::PreconditionFailed => {
+                Self::new(Code::PreconditionFailed, "It is not what if-match or if-none-match says. It is as it was.")
+            }
             Error::InvalidCursor(error) => Self::invalid(vec![FieldError::parameter("cursor", error)]),
             Error::Contended | Error::Abandoned => Self::new(Code::Busy, detail),
             // 507 is not to be repeated by itself (RFC 4918, section 11.5).
-            Error::ItemFull(item_id) => Self::new(Code::ItemFull, detail).with("item_id", item_id.to_string()),
+            Error::ItemFull(item_id) => Self::new(Code::ItemFull, detail).about(&item_id),
             Error::CatalogFull => Self::new(Code::CatalogFull, detail),
             Error::Unreadable { .. } => {
                 // The record's name and content may belong to another client.

@@ -1,6 +1,7 @@
 //! An answer.
 
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use crate::header;
+use http::StatusCode;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -9,8 +10,8 @@ use sha2::{Digest, Sha256};
 pub struct Reply {
     /// The status.
     pub status: StatusCode,
-    /// The header fields, each name once.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The header fields, each name once, in lower case.
+    pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -18,7 +19,7 @@ pub struct Reply {
 impl Reply {
     /// The header fields as hosts take them.
     pub fn fields(&self) -> Vec<(String, Vec<u8>)> {
-        self.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect()
+        self.headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect()
     }
 
     /// An answer without a body.
@@ -38,28 +39,41 @@ impl Reply {
         Self { status, headers: Vec::new(), body }.with(header::CONTENT_TYPE, "application/json")
     }
 
-    /// An answer in JSON with a tag that changes whenever its content does.
-    pub(crate) fn tagged(content: &impl Serialize) -> Self {
-        let reply = Self::json(StatusCode::OK, content);
-        let digest = Sha256::digest(&reply.body).first_chunk().map_or(0, |half| u128::from_be_bytes(*half));
-        reply.with(header::ETAG, &format!("\"{digest:032x}\""))
+    /// An answer that names a state.
+    pub(crate) fn state(status: &str) -> Self {
+        #[derive(Serialize)]
+        struct State<'a> {
+            status: &'a str,
+        }
+
+        Self::json(StatusCode::OK, &State { status })
+    }
+
+    /// With a tag that changes whenever the content does; one that is there stays.
+    pub(crate) fn tagged(self) -> Self {
+        if self.header(header::ETAG).is_some() {
+            return self;
+        }
+        let tag = self.tag();
+        self.with(header::ETAG, &tag)
+    }
+
+    /// The tag of this content.
+    pub(crate) fn tag(&self) -> String {
+        let digest = Sha256::digest(&self.body).first_chunk().map_or(0, |half| u128::from_be_bytes(*half));
+        format!("\"{digest:032x}\"")
     }
 
     /// With a header; replaces one of the same name. A value that no header can have is left out.
-    pub(crate) fn with(self, name: HeaderName, value: &str) -> Self {
-        match HeaderValue::from_str(value) {
-            Ok(value) => self.with_value(name, value),
-            Err(_) => self,
+    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
+        if value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            self.headers.retain(|(other, _)| *other != name);
+            self.headers.push((name, value.to_owned()));
         }
-    }
-
-    pub(crate) fn with_value(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.retain(|(other, _)| *other != name);
-        self.headers.push((name, value));
         self
     }
 
-    pub(crate) fn header(&self, name: &HeaderName) -> Option<&HeaderValue> {
-        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value)
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(other, _)| *other == name).map(|(_, value)| value.as_str())
     }
 }

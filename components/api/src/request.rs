@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use domain::KeyDigest;
-use http::{HeaderName, Method, header};
+use domain::{Condition, KeyDigest};
+use http::Method;
 
+use crate::conditional::{Current, Preconditions};
 use crate::config::{Auth, Config};
+use crate::header;
 #[cfg(feature = "openapi")]
 use crate::openapi::operation::Example;
 use crate::problem::{FieldError, Problem};
@@ -17,7 +19,7 @@ pub const MAX_BODY_BYTES: usize = 64 * 1024;
 /// How long a client may take to send a body.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// The longest idempotency key, in characters.
 pub(crate) const MAX_KEY_LEN: usize = 255;
@@ -60,13 +62,41 @@ pub struct Headers(Vec<(String, Vec<u8>)>);
 
 impl Headers {
     /// The values of the fields of this name, in the order in which they were sent.
-    pub(crate) fn all(&self, name: HeaderName) -> impl Iterator<Item = &[u8]> {
-        let named = move |(other, _): &&(String, Vec<u8>)| other.eq_ignore_ascii_case(name.as_str());
+    pub(crate) fn all(&self, name: &'static str) -> impl Iterator<Item = &[u8]> {
+        let named = move |(other, _): &&(String, Vec<u8>)| other.eq_ignore_ascii_case(name);
         self.0.iter().filter(named).map(|(_, value)| value.as_slice())
     }
 
+    /// The elements of the fields of this name, which are one list (RFC 9110, 5.6.1). A comma in quotes is part of an
+    /// element.
+    pub(crate) fn elements(&self, name: &'static str) -> Vec<&[u8]> {
+        let mut elements = Vec::new();
+        for value in self.all(name) {
+            let mut quoted = false;
+            let mut rest = value;
+            while !rest.is_empty() {
+                let end = rest.iter().position(|byte| {
+                    quoted ^= *byte == b'"';
+                    *byte == b',' && !quoted
+                });
+                let (element, more) = rest.split_at_checked(end.unwrap_or(rest.len())).unwrap_or_default();
+                if !element.trim_ascii().is_empty() {
+                    elements.push(element.trim_ascii());
+                }
+                rest = more.get(1..).unwrap_or_default();
+            }
+        }
+        elements
+    }
+
+    /// The value of the field of this name, of which there may be one.
+    pub(crate) fn only(&self, name: &'static str) -> Option<&[u8]> {
+        let mut all = self.all(name);
+        all.next().filter(|_| all.next().is_none())
+    }
+
     /// The value of the first field of this name.
-    pub(crate) fn first(&self, name: HeaderName) -> Option<&[u8]> {
+    pub(crate) fn first(&self, name: &'static str) -> Option<&[u8]> {
         self.all(name).next()
     }
 }
@@ -111,21 +141,22 @@ pub struct RequestContext<'a> {
 impl<'a> RequestContext<'a> {
     /// Refuses a request that does not have the operator's token.
     pub(crate) fn require_operator(&self) -> Result<(), Problem> {
-        match self.config.operator(self.headers.first(header::AUTHORIZATION)) {
+        match self.config.operator(self.headers.only(header::AUTHORIZATION)) {
             Auth::Granted => Ok(()),
             Auth::Denied => Err(Problem::unauthorized()),
             Auth::Disabled => Err(Problem::operator_disabled()),
         }
     }
 
-    /// The values of these query parameters, each given at most once; other parameters are refused. Values are not
-    /// decoded, since no valid value needs percent-encoding.
-    pub(crate) fn parameters<const N: usize>(&self, names: [&str; N]) -> Result<[Option<&'a str>; N], Problem> {
-        let mut values = [None; N];
+    /// The values of these query parameters, each given at most once; other parameters are refused.
+    pub(crate) fn parameters<const N: usize>(&self, names: [&str; N]) -> Result<[Option<String>; N], Problem> {
+        let mut values = [const { None }; N];
         let mut errors = Vec::new();
         for parameter in self.query.split('&').filter(|parameter| !parameter.is_empty()) {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            let place = names.iter().position(|known| *known == name).and_then(|index| values.get_mut(index));
+            // Split before it is decoded (RFC 3986, 2.4). A name that there is not is told as it was sent.
+            let (meant, value) = (decoded(name), decoded(value));
+            let place = names.iter().position(|known| *known == meant).and_then(|index| values.get_mut(index));
             match place {
                 Some(place @ None) => *place = Some(value),
                 Some(Some(_)) => errors.push(FieldError::parameter(name, "must be given at most once")),
@@ -138,7 +169,7 @@ impl<'a> RequestContext<'a> {
     /// The body, whose content type must be JSON.
     pub(crate) fn json(&self) -> Result<&'a [u8], Problem> {
         let bytes = self.bytes()?;
-        let content_type = self.headers.first(header::CONTENT_TYPE).unwrap_or_default();
+        let content_type = self.headers.only(header::CONTENT_TYPE).unwrap_or_default();
         let media_type = content_type.split(|byte| *byte == b';').next().unwrap_or_default();
         if media_type.trim_ascii().eq_ignore_ascii_case(b"application/json") {
             Ok(bytes)
@@ -152,7 +183,27 @@ impl<'a> RequestContext<'a> {
         if self.bytes()?.is_empty() { Ok(None) } else { self.json().map(Some) }
     }
 
+    /// What the client expects of the thing that it changes, whose tag `tag` gives.
+    pub(crate) fn condition<T>(&self, tag: impl Fn(&T) -> String + 'static) -> Result<Condition<T>, Problem> {
+        Ok(Preconditions::of_change(self.headers)?.condition(tag))
+    }
+
+    /// Refuses a client that expects a tag of what has none.
+    pub(crate) fn expect_untagged(&self) -> Result<(), Problem> {
+        let allowed = Preconditions::of_change(self.headers)?.allow(Current::Untagged);
+        if allowed { Ok(()) } else { Err(Problem::precondition_failed()) }
+    }
+
+    /// Refuses a part of what is to be put.
+    pub(crate) fn require_whole(&self) -> Result<(), Problem> {
+        self.headers.first(header::CONTENT_RANGE).map_or(Ok(()), |_| Err(Problem::no_parts()))
+    }
+
     fn bytes(&self) -> Result<&'a [u8], Problem> {
+        let codings = self.headers.elements(header::CONTENT_ENCODING);
+        if !codings.iter().all(|coding| coding.eq_ignore_ascii_case(b"identity")) {
+            return Err(Problem::unsupported_content_coding());
+        }
         match self.body {
             Body::Whole(bytes) => Ok(bytes),
             Body::TooLarge => Err(Problem::body_too_large()),
@@ -175,12 +226,31 @@ impl<'a> RequestContext<'a> {
     }
 }
 
+/// A part of a path or of a query as it is meant (RFC 3986, 2.1). What is no text then means as little as an empty one.
+pub(crate) fn decoded(text: &str) -> String {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, more @ ..] = rest {
+        rest = more;
+        let mut byte = *first;
+        if let (b'%', [high, low, after @ ..]) = (byte, more)
+            && let (Some(high), Some(low)) = (digit(*high), digit(*low))
+        {
+            byte = high << 4 | low;
+            rest = after;
+        }
+        bytes.push(byte);
+    }
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
 /// 422 for a key that is too long or too short, not visible ASCII, badly quoted or given twice.
 fn invalid_idempotency_key(min_len: usize) -> Problem {
     let random = if min_len > 1 { ": a new random one for each order, such as a UUID" } else { "" };
     let reason =
         format!("must be sent once, with {min_len} to {MAX_KEY_LEN} visible characters, bare or quoted{random}");
-    Problem::invalid(vec![FieldError::header(IDEMPOTENCY_KEY.as_str(), reason)])
+    Problem::invalid(vec![FieldError::header(IDEMPOTENCY_KEY, reason)])
 }
 
 /// Examples of what is wrong with an idempotency key, for the operations that take one.
@@ -215,9 +285,9 @@ fn idempotency_key(value: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use http::header;
 
-    use super::{Headers, idempotency_key};
+    use super::{Headers, decoded, idempotency_key};
+    use crate::header;
 
     #[test]
     fn header_fields_are_found_however_their_names_are_written() {
@@ -227,6 +297,23 @@ mod tests {
         assert_eq!(headers.all(header::ACCEPT).collect::<Vec<_>>(), [b"a", b"c"]);
         assert_eq!(headers.first(header::CONTENT_TYPE), Some(b"b".as_slice()));
         assert_eq!(headers.first(header::ETAG), None);
+    }
+
+    #[test]
+    fn a_part_of_a_path_is_decoded_once() {
+        for (text, meant) in [
+            ("item1", "item1"),
+            ("%69tem%31", "item1"),
+            ("%E4%bb%B6", "\u{4ef6}"),
+            ("%2561", "%61"),
+            ("a%2Fb", "a/b"),
+            ("a%", "a%"),
+            ("a%6", "a%6"),
+            ("a%zz%+1", "a%zz%+1"),
+            ("%ff", ""),
+        ] {
+            assert_eq!(decoded(text), meant, "{text}");
+        }
     }
 
     #[test]

@@ -3,18 +3,20 @@
 use std::time::Duration;
 
 use domain::{Environment, Shop, Store, StoreStats};
-use http::{HeaderName, Method, StatusCode, header};
-use serde_json::json;
+use http::{Method, StatusCode};
 
-use crate::config::Config;
+use crate::conditional::{Current, Preconditions};
+use crate::config::{Config, Variables};
 use crate::files::{self, File};
+use crate::header;
 use crate::log::{Log, Outcome};
+use crate::negotiation::{self, JSON};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request::{Headers, Request, RequestContext};
 use crate::route::{Route, Verb};
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID: &str = "x-request-id";
 
 /// The longest request id that is taken from a client.
 pub(crate) const MAX_REQUEST_ID_LEN: usize = 128;
@@ -29,21 +31,25 @@ pub struct Response {
     pub line: Option<String>,
 }
 
+/// The media type of the metrics, and the ranges that it is in.
+const TEXT: [&str; 3] = ["text/plain", "text/*", "*/*"];
+
 /// Answers a request. `handle` is a component's part of it; `open` gives it the shop, once the request is known to
 /// need one.
 pub async fn respond<S: Store, E: Environment>(
     request: Request,
     environment: &E,
-    log: Log,
-    open: impl AsyncFnOnce() -> Result<(Config, Shop<S, E>), Problem>,
+    variables: &Variables,
+    open: impl AsyncFnOnce(&Config) -> Result<Shop<S, E>, Problem>,
     handle: impl AsyncFnOnce(&RequestContext<'_>, &Shop<S, E>) -> Result<Reply, Problem>,
 ) -> Response {
+    let log = variables.log;
     // To look at the clock costs a call, too.
     let clock = || if log == Log::Requests { environment.monotonic() } else { Duration::ZERO };
     let begun = clock();
     let request_id = request_id(&request.headers).unwrap_or_else(|| environment.random_name());
     let mut tally = StoreStats::default();
-    let (reply, code, cause) = match answer(&request, &mut tally, open, handle).await {
+    let (reply, code, cause) = match answer(&request, &mut tally, variables, open, handle).await {
         Ok(reply) => (reply, None, None),
         Err(mut problem) => {
             let (code, cause) = (problem.code(), problem.take_cause());
@@ -53,13 +59,14 @@ pub async fn respond<S: Store, E: Environment>(
     let took = clock().saturating_sub(begun).as_micros();
     let outcome = Outcome { took: u64::try_from(took).unwrap_or(u64::MAX), tally, code, cause };
     let line = log.line(&request, &reply, &request_id, &outcome, environment);
-    Response { reply: finish(reply, &request_id), line }
+    Response { reply: finish(variables.origins.told(&request, reply), &request_id), line }
 }
 
 async fn answer<S: Store, E: Environment>(
     request: &Request,
     tally: &mut StoreStats,
-    open: impl AsyncFnOnce() -> Result<(Config, Shop<S, E>), Problem>,
+    variables: &Variables,
+    open: impl AsyncFnOnce(&Config) -> Result<Shop<S, E>, Problem>,
     handle: impl AsyncFnOnce(&RequestContext<'_>, &Shop<S, E>) -> Result<Reply, Problem>,
 ) -> Result<Reply, Problem> {
     let route = Route::parse(request.path()).ok_or_else(Problem::not_found)?;
@@ -67,37 +74,39 @@ async fn answer<S: Store, E: Environment>(
         return Ok(Reply::empty(StatusCode::NO_CONTENT).with(header::ALLOW, route.allow()));
     }
     let verb = route.verb(&request.method).ok_or_else(|| Problem::method_not_allowed(route.allow()))?;
-    if route == Route::Health {
-        return Ok(Reply::json(StatusCode::OK, &json!({ "status": "ok" })));
+    negotiation::expectations(&request.headers)?;
+    let types = if route == Route::Metrics { TEXT } else { JSON };
+    // A page of the list of orders has the type that its query says.
+    if (route, verb) != (Route::Orders, Verb::Get) {
+        negotiation::accept(&request.headers, types)?;
     }
-    let (config, shop) = open().await?;
-    let context = RequestContext {
-        route,
-        verb,
-        query: request.query(),
-        config: &config,
-        headers: &request.headers,
-        body: &request.body,
-    };
+    negotiation::accept_plain(&request.headers, types)?;
+    if route == Route::Health {
+        return conditional(&request.headers, Reply::state("ok"));
+    }
+    let config = variables.config.as_ref().map_err(Problem::misconfigured)?;
+    let shop = open(config).await?;
+    let context =
+        RequestContext { route, verb, query: request.query(), config, headers: &request.headers, body: &request.body };
     let reply = handle(&context, &shop).await;
     let told = reply.as_ref().map_or_else(Problem::is_lasting, |_| true);
     let confirmed = if told && route.is_lasting(verb) { shop.confirm().await } else { Ok(()) };
     *tally = shop.stats();
     confirmed?;
     let reply = reply?;
-    Ok(if verb == Verb::Get { conditional(&request.headers, reply) } else { reply })
+    if verb == Verb::Get { conditional(&request.headers, reply) } else { Ok(reply) }
 }
 
 /// Answers a request for one of these files.
 pub fn respond_with_files(request: &Request, environment: &impl Environment, files: &[File]) -> Reply {
     let request_id = request_id(&request.headers).unwrap_or_else(|| environment.random_name());
-    let reply = files::reply(request, files).unwrap_or_else(Problem::into_reply);
-    finish(conditional(&request.headers, reply), &request_id)
+    let reply = files::reply(request, files).and_then(|reply| conditional(&request.headers, reply));
+    finish(reply.unwrap_or_else(Problem::into_reply), &request_id)
 }
 
 /// Adds what every response carries.
 fn finish(reply: Reply, request_id: &str) -> Reply {
-    let reply = match reply.header(&header::CACHE_CONTROL) {
+    let reply = match reply.header(header::CACHE_CONTROL) {
         Some(_) => reply,
         None => reply.with(header::CACHE_CONTROL, "no-store"),
     };
@@ -107,23 +116,28 @@ fn finish(reply: Reply, request_id: &str) -> Reply {
         return reply;
     }
     let length = reply.body.len();
-    reply.with_value(header::CONTENT_LENGTH, length.into())
+    reply.with(header::CONTENT_LENGTH, &length.to_string())
 }
 
-/// 304 in place of a reply that the client has already.
-fn conditional(headers: &Headers, reply: Reply) -> Reply {
-    let Some(tag) = reply.header(&header::ETAG).filter(|_| reply.status == StatusCode::OK) else { return reply };
-    // A weak comparison, as RFC 9110 (13.1.2) wants here.
-    let same = |known: &[u8]| known == b"*" || known.strip_prefix(b"W/").unwrap_or(known) == tag.as_bytes();
-    let known = headers.all(header::IF_NONE_MATCH).flat_map(|value| value.split(|byte| *byte == b','));
-    if known.map(<[u8]>::trim_ascii).any(same) {
-        // With those fields of the answer that say how to keep it (RFC 9110, 15.4.5).
-        let kept = |(name, _): &(HeaderName, _)| [header::ETAG, header::CACHE_CONTROL, header::VARY].contains(name);
-        let empty = Reply::empty(StatusCode::NOT_MODIFIED);
-        reply.headers.into_iter().filter(kept).fold(empty, |empty, (name, value)| empty.with_value(name, value))
-    } else {
-        reply
+/// Gives the reply to a request that reads its tag, and looks whether the client wants it: 304 in place of what it has
+/// already, 412 where it expects another one.
+fn conditional(headers: &Headers, reply: Reply) -> Result<Reply, Problem> {
+    if reply.status != StatusCode::OK {
+        return Ok(reply);
     }
+    let reply = reply.tagged();
+    let current = reply.header(header::ETAG).map_or(Current::Untagged, |tag| Current::Tagged(tag.as_bytes()));
+    let preconditions = Preconditions::of(headers);
+    if !preconditions.matches(current) {
+        return Err(Problem::precondition_failed());
+    }
+    if !preconditions.is_known(current) {
+        return Ok(reply);
+    }
+    // With those fields of the answer that say how to keep it (RFC 9110, 15.4.5).
+    let kept = |(name, _): &(&str, _)| [header::ETAG, header::CACHE_CONTROL, header::VARY].contains(name);
+    let empty = Reply::empty(StatusCode::NOT_MODIFIED);
+    Ok(reply.headers.into_iter().filter(kept).fold(empty, |empty, (name, value)| empty.with(name, &value)))
 }
 
 /// The client's request id, if it sent one that is fit for a header and a log.

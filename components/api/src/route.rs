@@ -128,6 +128,22 @@ impl Route<'_> {
         }
     }
 
+    /// Whether this is for the operator, who has the token.
+    pub(crate) fn is_operators(self, verb: Verb) -> bool {
+        match self {
+            Self::Orders => verb == Verb::Get,
+            Self::Item(_) => verb == Verb::Put,
+            Self::Adjustments(_) | Self::ItemHistory(_) | Self::Books | Self::Metrics => true,
+            Self::Order(_)
+            | Self::Pay(_)
+            | Self::Cancel(_)
+            | Self::OrderHistory(_)
+            | Self::Items
+            | Self::Health
+            | Self::Ready => false,
+        }
+    }
+
     /// The verb of a method; none if the route does not have it.
     pub fn verb(self, method: &Method) -> Option<Verb> {
         let verb = match *method {

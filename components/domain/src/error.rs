@@ -52,6 +52,9 @@ pub enum Error {
     /// The item that was to be created is there already.
     #[error("the item {0} exists already")]
     ItemExists(ItemId),
+    /// The item or the order is not what the request expects it to be. It is as it was.
+    #[error("it is not what the request expects it to be")]
+    PreconditionFailed,
     /// There is no such place in the list of orders.
     #[error(transparent)]
     InvalidCursor(#[from] InvalidCursor),

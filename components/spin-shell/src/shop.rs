@@ -1,10 +1,10 @@
 //! The shop of a component: its store, its variables, and the state that the requests of an instance share.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use api::{Config, Log, Problem, Reply, RequestContext};
+use api::{Config, Problem, Reply, RequestContext, Variables};
 use domain::{InstanceState, Shop};
 use spin_sdk::variables;
 use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};
@@ -33,17 +33,17 @@ pub async fn serve(
         refuse_new_requests();
     }
     let request = http::receive(request).await?;
-    let response = api::respond(request, &SpinEnvironment, log().await, open, handle).await;
+    let variables = variables().await;
+    let response = api::respond(request, &SpinEnvironment, &variables, open, handle).await;
     if let Some(line) = response.line {
         eprintln!("{line}");
     }
     http::send(response.reply).await
 }
 
-async fn open() -> Result<(Config, SpinShop), Problem> {
-    let config = config().await?;
+async fn open(config: &Config) -> Result<SpinShop, Problem> {
     let store = store::open().await?;
-    Ok((config.clone(), Shop::new(store, SpinEnvironment, config.settings.clone(), INSTANCE.with(Rc::clone))))
+    Ok(Shop::new(store, SpinEnvironment, config.settings.clone(), INSTANCE.with(Rc::clone)))
 }
 
 /// Tells the host, by the component model's backpressure, to give this instance no more requests. The instance ends
@@ -58,32 +58,21 @@ fn refuse_new_requests() {
     }
 }
 
-/// What is logged, read once for each instance.
-async fn log() -> Log {
-    static LOG: OnceLock<Log> = OnceLock::new();
-    match LOG.get() {
-        Some(log) => *log,
-        None => {
-            let variable = variables::get("log").await.ok();
-            *LOG.get_or_init(|| Log::of(variable.as_deref()))
-        }
+/// The variables, read once for each instance, which serves at most 128 requests; again while one makes no sense.
+async fn variables() -> Rc<Variables> {
+    thread_local! {
+        static VARIABLES: OnceCell<Rc<Variables>> = const { OnceCell::new() };
     }
+    if let Some(variables) = VARIABLES.with(|variables| variables.get().cloned()) {
+        return variables;
+    }
+    let read = Rc::new(Variables::read(async |name| variables::get(name).await).await);
+    if read.are_sound() { VARIABLES.with(|variables| variables.get_or_init(|| read).clone()) } else { read }
 }
 
-/// The variables, read once for each instance, which serves at most 128 requests.
-async fn config() -> Result<&'static Config, Problem> {
-    static CONFIG: OnceLock<Config> = OnceLock::new();
-    if let Some(config) = CONFIG.get() {
-        return Ok(config);
-    }
-    let operator_token = variable("operator_token").await?;
-    let payment_window_seconds = variable("payment_window_seconds").await?;
-    let currency = variable("currency").await?;
-    let config = Config::new(operator_token, &payment_window_seconds, currency);
-    let config = config.map_err(|error| Problem::misconfigured(&error))?;
-    Ok(CONFIG.get_or_init(|| config))
-}
-
+/// A variable of the store.
+#[cfg(feature = "redis")]
 pub(crate) async fn variable(name: &str) -> Result<String, Problem> {
-    variables::get(name).await.map_err(|error| Problem::misconfigured(&error))
+    let value = variables::get(name).await.map_err(|error| Problem::misconfigured(&error))?;
+    Ok(api::trimmed(&value).to_owned())
 }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use api::{Config, File, Log, Problem, Reply, RequestContext};
+use api::{Config, File, Problem, Reply, RequestContext, Variables};
 use domain::{Environment, Error, InstanceState, Shop, Timestamp};
 use sqlite_store::{SpinSqlite, SqliteStore};
 use wasi::clocks::{monotonic_clock, wall_clock};
@@ -82,8 +82,8 @@ pub fn serve(
     handle: impl AsyncFnOnce(&RequestContext<'_>, &SpinShop) -> Result<Reply, Problem>,
 ) {
     let request = http::receive(request);
-    let log = Log::of(variables::get("log").ok().as_deref());
-    let answer = run(api::respond(request, &Wasi2Environment, log, async || open(), handle));
+    let variables = run(Variables::read(async |name| variables::get(name)));
+    let answer = run(api::respond(request, &Wasi2Environment, &variables, async |config| open(config), handle));
     if let Some(line) = answer.line {
         eprintln!("{line}");
     }
@@ -102,13 +102,11 @@ fn run<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-fn open() -> Result<(Config, SpinShop), Problem> {
-    let variable = |name| variables::get(name).map_err(|error| Problem::misconfigured(&error));
-    let config = Config::new(variable("operator_token")?, &variable("payment_window_seconds")?, variable("currency")?);
-    let config = config.map_err(|error| Problem::misconfigured(&error))?;
+fn open(config: &Config) -> Result<SpinShop, Problem> {
     let database = SpinSqlite::open(DATABASE).map_err(|error| Problem::from(Error::from(error)))?;
     let store = SqliteStore::new(Rc::new(database), Wasi2Environment);
-    Ok((config.clone(), Shop::new(store, Wasi2Environment, config.settings, Rc::new(InstanceState::single_request()))))
+    let instance = Rc::new(InstanceState::single_request());
+    Ok(Shop::new(store, Wasi2Environment, config.settings.clone(), instance))
 }
 
 /// Time and randomness from the host.

@@ -17,6 +17,8 @@ pub(crate) struct Operation {
     pub(crate) summary: &'static str,
     pub(crate) description: String,
     pub(crate) operator: bool,
+    /// Whether its answer has a tag, which changes with the content.
+    pub(crate) tagged: bool,
     /// Names of components.
     pub(crate) parameters: Vec<&'static str>,
     pub(crate) body: Option<Body>,
@@ -145,7 +147,12 @@ impl Operation {
             Verb::Post => "post",
             Verb::Put => "put",
         };
-        Self::at(route.path(), method, id, tag, [summary, description])
+        let operation = Self::at(route.path(), method, id, tag, [summary, description]);
+        let operation = operation.shared([(406, "NotAcceptable"), (417, "ExpectationFailed")]);
+        match verb {
+            Verb::Get => Self { tagged: true, ..operation.preconditions().shared([(304, "NotModified")]) },
+            Verb::Post | Verb::Put => operation.preconditions(),
+        }
     }
 
     /// An operation of a path that no route has: a page.
@@ -158,7 +165,8 @@ impl Operation {
     ) -> Self {
         let description = description.to_owned();
         let (parameters, responses) = (Vec::new(), Vec::new());
-        Self { path, method, id, tag, summary, description, operator: false, parameters, body: None, responses }
+        let (operator, tagged) = (false, false);
+        Self { path, method, id, tag, summary, description, operator, tagged, parameters, body: None, responses }
     }
 
     pub(crate) fn parameters(mut self, names: impl IntoIterator<Item = &'static str>) -> Self {
@@ -186,17 +194,14 @@ impl Operation {
     /// With a JSON body.
     pub(crate) fn body<T: JsonSchema>(mut self, required: bool, examples: impl IntoIterator<Item = Example>) -> Self {
         self.body = Some(Body { required, content: Content::json::<T>(examples) });
-        self.shared([
-            (400, "MalformedJson"),
-            (408, "RequestTimeout"),
-            (413, "BodyTooLarge"),
-            (415, "UnsupportedMediaType"),
-        ])
+        let malformed = if self.method == "put" { "PutMalformed" } else { "MalformedJson" };
+        self.shared([(400, malformed), (408, "RequestTimeout"), (413, "BodyTooLarge"), (415, "UnsupportedMediaType")])
     }
 
-    /// With `if-none-match`.
-    pub(crate) fn conditional(self) -> Self {
-        self.parameters(["IfNoneMatch"]).shared([(304, "NotModified")])
+    /// With `if-match` and `if-none-match`.
+    fn preconditions(self) -> Self {
+        let parameter = if self.method == "get" { "IfNoneMatch" } else { "ChangeIfNoneMatch" };
+        self.parameters(["IfMatch", parameter]).shared([(412, "PreconditionFailed")])
     }
 
     /// Reads records.

@@ -4,18 +4,32 @@ use domain::MAX_LISTED;
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
-use super::operation::{Answer, Content, Example};
-use super::schema::{ItemId, OrderId, OrderStatus, Text};
+use super::operation::{Answer, Content, Example, Operation};
+use super::schema::{ItemId, OrderStatus, Text};
 use crate::listing::{FORMATS, USUAL_PAGE};
+use crate::origins::EXPOSED;
 use crate::request::{MAX_KEY_LEN, MIN_ADJUSTMENT_KEY_LEN, MIN_ORDER_KEY_LEN};
 use crate::respond::MAX_REQUEST_ID_LEN;
 
 /// The headers of every response with a body, by the names of their components.
 pub(crate) const USUAL_HEADERS: [&str; 3] = ["RequestId", "CacheControl", "ContentLength"];
 
+/// What a browser is told that lets pages of other origins use the shop, beyond those.
+const ORIGIN_HEADERS: [&str; 3] = ["VaryOrigin", "AllowOrigin", "ExposeHeaders"];
+
 /// The headers of a file, beyond those.
 pub(crate) const FILE_HEADERS: [&str; 7] =
     ["NoCache", "FileETag", "Vary", "ContentEncoding", "ContentSecurityPolicy", "ContentTypeOptions", "ReferrerPolicy"];
+
+/// A list of tags, or the asterisk.
+const TAGS: &str = r#"^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$"#;
+
+/// The usual headers of an operation's own answer.
+pub(crate) fn usual_headers(operation: &Operation, status: u16) -> Vec<&'static str> {
+    let of_customers = if operation.operator || operation.tag == "pages" { &[] } else { ORIGIN_HEADERS.as_slice() };
+    let tag = ["ETag"].into_iter().filter(|_| operation.tagged && status == 200);
+    USUAL_HEADERS.iter().chain(of_customers).copied().chain(tag).collect()
+}
 
 pub(crate) fn info() -> Value {
     json!({
@@ -27,15 +41,20 @@ pub(crate) fn info() -> Value {
             `{\"item_id\":\"item1\",\"quantity\":2}` holds two of them for you, for 15 minutes unless the shop \
             says otherwise: `expires_at` tells. `POST /orders/{order_id}/pay` buys them, `POST \
             /orders/{order_id}/cancel` gives them back.\n\n**Money** is a whole number in minor units: 2000 CNY \
-            is 20.00 yuan. **Times** are RFC 3339 in UTC. **Numbers** in requests are whole and written so: `2`, \
-            not `2.0` or `2e0`. Unknown fields and duplicate keys are refused.\n\n**Sending again is safe.** Give `POST /orders` and adjustments an `idempotency-key` of \
+            is 20.00 yuan. **Times** are RFC 3339 in UTC. **Numbers** in requests are integers, however they are \
+            written: `2.0` and `2e0` are 2. A field that may be left out may be null, which is the same. Unknown \
+            fields and duplicate keys are refused.\n\n**Sending again is safe.** Give `POST /orders` and adjustments an `idempotency-key` of \
             their own, and send the same again when an answer is lost: it is done once. Paying, cancelling and \
             pricing need no key.\n\n**Who may do what.** A client that knows the id of an order may read, pay and \
             cancel it. What changes stock or shows all orders is for the operator, who sends `authorization: \
             Bearer TOKEN` (on the page `/docs`: Authorize).\n\n**Errors** are RFC 9457 \
             `application/problem+json`. `code` says what is wrong in a word that does not change; `detail` is for \
             people and may change; `errors`, in a 422 `invalid_request`, lists each error and where it is. A 503 has \
-            `retry-after`.\n\n**Methods.** \
+            `retry-after`.\n\n**Conditions.** Every 200 of a \
+            `GET` has an `etag`. `if-match` and `if-none-match` work on every request: one that changes an item or an \
+            order does so only if the item or the order has such a tag at that moment, and gets 412 \
+            `precondition_failed` otherwise.\n\n**Pages of other origins** may do what customers do, if the shop's \
+            variable `allowed_origins` names them (CORS).\n\n**Methods.** \
             `HEAD` works wherever `GET` does, with the same headers and no body. `OPTIONS` works on every path: \
             204 with `allow`. Any other method gets 405 `method_not_allowed` with `allow`, any other path 404 \
             `not_found`; both are among the responses below `components`. A slash at the end of a path does not \
@@ -104,10 +123,58 @@ fn all_headers() -> Vec<(&'static str, &'static str, Value)> {
             }),
         ),
         (
+            "VaryOrigin",
+            "vary",
+            json!({
+                "description": "There if the shop has `allowed_origins`.",
+                "schema": { "type": "string", "const": "origin" },
+                "example": "origin"
+            }),
+        ),
+        (
+            "AllowOrigin",
+            "access-control-allow-origin",
+            json!({
+                "description": "The `origin` of the request, if it is one of the shop's `allowed_origins` (CORS). An answer \
+                    to a preflight has also `access-control-allow-methods`, `access-control-allow-headers` and \
+                    `access-control-max-age`.",
+                "schema": { "type": "string" },
+                "example": "https://shop.example"
+            }),
+        ),
+        (
+            "ExposeHeaders",
+            "access-control-expose-headers",
+            json!({
+                "description": "Which headers such a page may read.",
+                "schema": { "type": "string", "const": EXPOSED },
+                "example": EXPOSED
+            }),
+        ),
+        (
+            "Accept",
+            "accept",
+            json!({
+                "description": "The type that a body must have.",
+                "schema": { "type": "string", "const": "application/json" },
+                "example": "application/json"
+            }),
+        ),
+        (
+            "AcceptEncoding",
+            "accept-encoding",
+            json!({
+                "description": "How a body may be coded: not at all.",
+                "schema": { "type": "string", "const": "identity" },
+                "example": "identity"
+            }),
+        ),
+        (
             "ETag",
             "etag",
             json!({
-                "description": "Changes whenever the content does. Send it as `if-none-match`.",
+                "description": "Changes whenever the content does. Send it as `if-none-match` to be answered only if it has \
+                    changed, or as `if-match` to change only what is still the same.",
                 "required": true,
                 "schema": { "type": "string", "pattern": "^\"[0-9a-f]{32}\"$" },
                 "example": "\"79ebb770eefc3d4ef363dd42ac4ffe40\""
@@ -279,9 +346,10 @@ pub(crate) fn header_name(component: &str) -> String {
 /// The usual headers of a response that several operations have.
 pub(crate) fn headers_of(response: &str) -> &'static [&'static str] {
     match response {
-        "NotModified" => &["RequestId", "CacheControl", "ETag"],
+        "NotModified" => &["RequestId", "CacheControl", "ETag", "VaryOrigin", "AllowOrigin", "ExposeHeaders"],
         "FileNotModified" => &["RequestId", "FileETag", "NoCache", "Vary"],
-        _ => &USUAL_HEADERS,
+        "Page" => &USUAL_HEADERS,
+        _ => &["RequestId", "CacheControl", "ContentLength", "VaryOrigin", "AllowOrigin", "ExposeHeaders"],
     }
 }
 
@@ -328,7 +396,6 @@ pub(crate) fn links() -> Value {
 }
 
 pub(crate) fn parameters(generator: &mut SchemaGenerator) -> Value {
-    let order_id = generator.subschema_for::<OrderId>();
     let item_id = generator.subschema_for::<ItemId>();
     let status = generator.subschema_for::<OrderStatus>();
     json!({
@@ -336,8 +403,13 @@ pub(crate) fn parameters(generator: &mut SchemaGenerator) -> Value {
             "name": "order_id",
             "in": "path",
             "required": true,
-            "description": "The id of an order. What is no id names no order: 404.",
-            "schema": order_id
+            "description": "The id of an order, in lower or upper case. What is no id names no order: 404.",
+            "schema": {
+                "type": "string",
+                "format": "uuid",
+                "pattern": "^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$",
+                "examples": ["a51dee89-7e11-4f02-a419-92ca47ab279f"]
+            }
         },
         "ItemId": {
             "name": "item_id",
@@ -362,6 +434,20 @@ pub(crate) fn parameters(generator: &mut SchemaGenerator) -> Value {
                 "type": "string",
                 "examples": ["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"]
             }
+        },
+        "IfMatch": {
+            "name": "if-match",
+            "in": "header",
+            "description": "The `etag` of what this request is about, as `GET` told it, or several with commas between them, or \
+                `*`. If it has another one by now, the answer is 412 and nothing is changed. A weak tag is none of them.",
+            "schema": { "type": "string", "examples": ["\"79ebb770eefc3d4ef363dd42ac4ffe40\""] }
+        },
+        "ChangeIfNoneMatch": {
+            "name": "if-none-match",
+            "in": "header",
+            "description": "Tags that what this request is about must not have, or `*`: it must not be there. If it has or is, \
+                the answer is 412 and nothing is changed.",
+            "schema": { "type": "string", "pattern": TAGS, "examples": ["*"] }
         },
         "IfNoneMatch": {
             "name": "if-none-match",

@@ -88,7 +88,7 @@ fn members(code: Code, generator: &mut SchemaGenerator) -> (Map<String, Value>, 
         Code::OrderNotCancellable => {
             (vec![("order_status", status(&["paid", "expired", "rejected"]))], vec!["order_status"])
         }
-        Code::InvalidRequest => {
+        Code::InvalidRequest | Code::UnsupportedHeader => {
             let error = json!({ "$ref": "#/components/schemas/FieldError" });
             let errors = json!({ "type": "array", "minItems": 1, "maxItems": MAX_ERRORS, "items": error });
             (vec![("errors", errors)], vec!["errors"])
@@ -137,6 +137,42 @@ pub(crate) fn responses() -> serde_json::Result<Vec<(&'static str, Answer)>> {
     let mut of_all = vec![example("Busy", "Too many at once", Error::Contended)?];
     of_all.extend(unavailable()?);
     Ok(vec![
+        (
+            "PutMalformed",
+            Answer::problem(
+                "The body is not JSON, or a part of an item is to be put.",
+                &[Code::MalformedJson, Code::UnsupportedHeader],
+                [
+                    example("PartOfAnItem", "With `content-range`", Problem::no_parts())?,
+                    example("ItemMalformed", "The body ends in the middle", malformed(br#"{"unit_price":"#))?,
+                ],
+            ),
+        ),
+        (
+            "NotAcceptable",
+            Answer::problem(
+                "The client does not take the type of the answer, by `accept`, or none without compression, by \
+                 `accept-encoding`.",
+                &[Code::NotAcceptable],
+                [example("NotAcceptable", "Only HTML is accepted", Problem::not_acceptable(crate::negotiation::JSON))?],
+            ),
+        ),
+        (
+            "PreconditionFailed",
+            Answer::problem(
+                "What the request is about has another tag by now. Nothing was changed.",
+                &[Code::PreconditionFailed],
+                [example("PreconditionFailed", "An order that was paid since", Problem::precondition_failed())?],
+            ),
+        ),
+        (
+            "ExpectationFailed",
+            Answer::problem(
+                "The client expects something else than `100-continue`.",
+                &[Code::ExpectationFailed],
+                [example("ExpectationFailed", "An unknown expectation", Problem::expectation_failed())?],
+            ),
+        ),
         (
             "MalformedJson",
             Answer::problem(
@@ -237,10 +273,14 @@ pub(crate) fn responses() -> serde_json::Result<Vec<(&'static str, Answer)>> {
         (
             "UnsupportedMediaType",
             Answer::problem(
-                "The body is not said to be JSON.",
-                &[Code::UnsupportedMediaType],
-                [example("UnsupportedMediaType", "Not said to be JSON", Problem::unsupported_media_type())?],
-            ),
+                "The body is not said to be JSON, or is compressed.",
+                &[Code::UnsupportedMediaType, Code::UnsupportedContentCoding],
+                [
+                    example("UnsupportedMediaType", "Not said to be JSON", Problem::unsupported_media_type())?,
+                    example("UnsupportedContentCoding", "Compressed", Problem::unsupported_content_coding())?,
+                ],
+            )
+            .headers(["Accept", "AcceptEncoding"]),
         ),
         (
             "UnreadableRecord",

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use crate::engine::batch::{Batchable, Batcher};
 use crate::engine::codec::Read;
+use crate::engine::condition::Condition;
 use crate::engine::retry::Retry;
 use crate::engine::sequence::Block;
 use crate::error::Error;
@@ -15,6 +16,7 @@ use crate::model::ids::{ItemId, KeyDigest, OrderId, PaymentMethod};
 use crate::model::order::Order;
 use crate::model::order_state::OrderState;
 use crate::model::plan::PlaceRequest;
+use crate::model::status::OrderView;
 
 /// What the requests of one instance share. A server that serves requests side by side has one of these, and all its
 /// shops share it.
@@ -97,6 +99,9 @@ pub(crate) struct PayRequest {
     pub(crate) order_id: OrderId,
     pub(crate) method: Rc<PaymentMethod>,
     pub(crate) amount: Option<Money>,
+    pub(crate) condition: Condition<OrderView>,
+    /// Whether this request may have paid the order, and not heard of it.
+    pub(crate) unclear: bool,
 }
 
 impl Batchable for PayRequest {

@@ -4,6 +4,7 @@
 pub mod batch;
 pub mod catalog;
 pub mod codec;
+pub mod condition;
 pub mod instance;
 pub mod order_state;
 pub mod read;

@@ -41,18 +41,19 @@ pub(crate) struct Attempts<'a, E> {
     environment: &'a E,
     made: u32,
     max: u32,
+    unclear: bool,
 }
 
 impl<'a, E: Environment> Attempts<'a, E> {
     /// Those of a request by itself.
     pub(crate) fn new(environment: &'a E) -> Self {
-        Self { environment, made: 0, max: MAX_ATTEMPTS }
+        Self { environment, made: 0, max: MAX_ATTEMPTS, unclear: false }
     }
 
     /// Those of a batch. They are few: a request without luck in a batch goes on by itself and does not delay the
     /// others.
     pub(crate) fn in_batch(environment: &'a E) -> Self {
-        Self { environment, made: 0, max: MAX_ATTEMPTS_IN_BATCH }
+        Self { environment, made: 0, max: MAX_ATTEMPTS_IN_BATCH, unclear: false }
     }
 
     /// Counts one that needs no pause after it.
@@ -61,12 +62,18 @@ impl<'a, E: Environment> Attempts<'a, E> {
         if self.made >= self.max { Err(Error::Contended) } else { Ok(()) }
     }
 
+    /// Whether an earlier attempt may have been made: the answer to its swap is lost.
+    pub(crate) fn is_unclear(&self) -> bool {
+        self.unclear
+    }
+
     /// Waits before the next attempt. In either case the caller reads again what is there.
     ///
     /// # Errors
     /// With [`Error::Contended`], or with the store's own error, where there were enough attempts.
     pub(crate) async fn again(&mut self, why: Retry) -> Result<(), Error> {
         self.made = self.made.saturating_add(1);
+        self.unclear |= matches!(why, Retry::Unknown(_));
         match why {
             Retry::Unknown(error @ StoreError::ContractViolation(_)) => return Err(error.into()),
             Retry::Unknown(error) if self.made >= self.max => return Err(error.into()),

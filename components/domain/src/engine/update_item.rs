@@ -109,7 +109,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
         mut change: impl FnMut(&mut Item, usize) -> Result<Update<T>, Error>,
     ) -> Result<T, Error> {
         let read = None::<(Read<Item>, &mut Guards)>;
-        self.update_read_item(item_id, read, &[], 0, self.attempts(), |item, _, room| change(item, room)).await
+        self.update_read_item(item_id, read, &[], 0, &mut self.attempts(), |item, _, room| change(item, room)).await
     }
 
     /// As [`Self::update_item`], beginning with what was `read` already: the item, and then its guards. `change` is
@@ -121,7 +121,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
         read: Option<(Read<Item>, &mut Guards)>,
         guard_keys: &[Key],
         adds: usize,
-        attempts: Attempts<'_, E>,
+        attempts: &mut Attempts<'_, E>,
         mut change: impl FnMut(&mut Item, &Guards, usize) -> Result<Update<T>, Error>,
     ) -> Result<T, Error> {
         let mut latest = None;
@@ -147,7 +147,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
         mut read: Option<(Read<Item>, &mut Guards)>,
         guard_keys: &[Key],
         adds: usize,
-        mut attempts: Attempts<'_, E>,
+        attempts: &mut Attempts<'_, E>,
         change: Steps<'_>,
     ) -> Result<(), Error> {
         let mut rounds = 0_u32;

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::engine::codec::{Read, decode, encode};
+use crate::engine::condition::Condition;
 use crate::engine::retry::Retry;
 use crate::engine::shop::Shop;
 use crate::engine::update_item::{Lack, Short, Update};
@@ -51,14 +52,29 @@ impl AdjustmentRecord {
 }
 
 impl<S: Store, E: Environment> Shop<S, E> {
-    /// Adds to what is on hand, or takes from it. A repeat with the same `key` does nothing, while the item remembers
-    /// it ([`crate::item::REMEMBERED_ADJUSTMENTS`]).
+    /// As [`Self::adjust_item_if`], whatever there is.
     ///
     /// # Errors
-    /// If there is no such item, less than what is promised would be left or too much on hand, the key was used for
-    /// another request, or the store fails.
+    /// As [`Self::adjust_item_if`].
     pub async fn adjust_item(
         &self,
+        item_id: &ItemId,
+        delta: Delta,
+        reason: &str,
+        key: Option<KeyDigest>,
+    ) -> Result<AdjustOutcome, Error> {
+        self.adjust_item_if(&Condition::default(), item_id, delta, reason, key).await
+    }
+
+    /// Adds to what is on hand, or takes from it, if the item is what is expected. A repeat with the same `key` does
+    /// nothing and expects nothing, while the item remembers it ([`crate::item::REMEMBERED_ADJUSTMENTS`]).
+    ///
+    /// # Errors
+    /// If there is no such item or it is not what is expected, less than what is promised would be left or too much on
+    /// hand, the key was used for another request, or the store fails.
+    pub async fn adjust_item_if(
+        &self,
+        condition: &Condition<ItemView>,
         item_id: &ItemId,
         delta: Delta,
         reason: &str,
@@ -71,6 +87,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
         let mut item = self.item(item_id).await?;
         let mut written = None;
         if item.record.adjustment(&key).is_none() {
+            self.check_item(item_id, &item.record, condition).await?;
             if item.record.check_adjustment(delta).is_err() {
                 // Nothing is written of what is refused.
                 let checked = self.update_item(item_id, |item, _| match item.check_adjustment(delta) {
@@ -89,26 +106,50 @@ impl<S: Store, E: Environment> Shop<S, E> {
             }
             written = Some(record);
         }
-        let now = self.environment.now();
-        let mut guards = self.read_guards(&mut [(&item.record, 0)].into_iter(), &[], now).await?;
-        let outcome = self
-            .update_read_item(item_id, Some((item, &mut guards)), &[], 0, self.attempts(), |item, _, _| {
+        let mut attempts = self.attempts();
+        let mut read = Some(item);
+        let outcome = loop {
+            let item = match read.take() {
+                Some(item) => item,
+                None => self.item(item_id).await?,
+            };
+            let version = item.record.version();
+            if item.record.adjustment(&key).is_none()
+                && let Err(error) = self.check_item(item_id, &item.record, condition).await
+            {
+                break Err(error);
+            }
+            let now = self.environment.now();
+            let mut guards = self.read_guards(&mut [(&item.record, 0)].into_iter(), &[], now).await?;
+            let read = Some((item, &mut guards));
+            let updated = self.update_read_item(item_id, read, &[], 0, &mut attempts, |item, _, _| {
                 // Rule: adjustments-are-made-once.
                 let made = item.adjustment(&key);
                 match made {
                     Some(made) if *made == adjustment => {
-                        return Ok(Update::Unchanged(Ok((item.clone(), true, Vec::new()))));
+                        return Ok(Update::Unchanged(Ok(Some((item.clone(), true, Vec::new())))));
                     }
                     Some(_) => return Err(Error::IdempotencyKeyReused),
                     None => {}
                 }
+                // What was expected was another state of the item.
+                if condition.is_some() && item.version() != version {
+                    return Ok(Update::Unchanged(Ok(None)));
+                }
                 match item.adjust(adjustment, delta) {
-                    Ok(forgotten) => Ok(Update::Write(Ok((item.clone(), false, forgotten)))),
+                    Ok(forgotten) => Ok(Update::Write(Ok(Some((item.clone(), false, forgotten))))),
                     Err(error) => short(item_id, delta, error),
                 }
-            })
-            .await;
-        if matches!(outcome, Ok(Err(_)) | Err(Error::TooMuchStock | Error::ItemFull(_))) {
+            });
+            match updated.await {
+                Ok(Ok(Some(adjusted))) => break Ok(Ok(adjusted)),
+                Ok(Ok(None)) => attempts.again(Retry::Stale).await?,
+                Ok(Err(error)) => break Ok(Err(error)),
+                Err(error) => break Err(error),
+            }
+        };
+        let refused = matches!(outcome, Err(Error::TooMuchStock | Error::ItemFull(_) | Error::PreconditionFailed));
+        if refused || matches!(outcome, Ok(Err(_))) {
             // Nothing was made. If its record stays, nothing names it.
             if keyed {
                 self.erase_adjustment(key, written).await;

@@ -1,28 +1,45 @@
 //! Cancelling an order.
 
+use crate::engine::condition::Condition;
 use crate::engine::order_state::Transition;
 use crate::engine::retry::Retry;
 use crate::engine::shop::Shop;
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::flows::show::OrderView;
 use crate::model::ids::OrderId;
 use crate::model::item::Settlement;
 use crate::model::order_state::Event;
-use crate::model::status::{Status, status};
+use crate::model::status::{OrderView, Status, status};
 use crate::store::Store;
 
 impl<S: Store, E: Environment> Shop<S, E> {
-    /// Cancels an order that is not paid. Repeating it is safe.
+    /// As [`Self::cancel_if`], whatever there is.
     ///
     /// # Errors
-    /// If there is no such order, or it is decided otherwise; or if the store fails.
+    /// As [`Self::cancel_if`].
     pub async fn cancel(&self, order_id: OrderId) -> Result<OrderView, Error> {
+        self.cancel_if(&Condition::default(), order_id).await
+    }
+
+    /// Cancels an order that is not paid, if it is what is expected. Repeating it is safe.
+    ///
+    /// # Errors
+    /// If there is no such order, it is not what is expected, or it is decided otherwise; or if the store fails.
+    pub async fn cancel_if(&self, condition: &Condition<OrderView>, order_id: OrderId) -> Result<OrderView, Error> {
         let released = Settlement::Released { key_reusable: false };
         let mut attempts = self.attempts();
         loop {
             let (order, state) = self.read_order(order_id).await?.ok_or(Error::OrderNotFound)?;
             let state = self.expire(&order, state).await?;
+            if condition.is_some() {
+                // The swap below is from the state that was read before this, so it holds at that moment.
+                let view = self.show_order(order_id).await?;
+                // This request may have cancelled the order itself, and not heard of it.
+                let done = attempts.is_unclear() && view.status == Status::Cancelled;
+                if !done {
+                    condition.check(Some(&view))?;
+                }
+            }
             match status(&state.record, true) {
                 Status::Cancelled => {
                     // The first cancellation may have stopped before the holds were released.

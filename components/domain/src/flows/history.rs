@@ -7,11 +7,10 @@ use crate::engine::shop::Shop;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::flows::adjust::AdjustmentRecord;
-use crate::flows::show::OrderView;
 use crate::model::ids::{ItemId, OrderId};
 use crate::model::item::Adjustment;
 use crate::model::order_state::{CloseReason, State};
-use crate::model::status::Status;
+use crate::model::status::{OrderView, Status};
 use crate::model::time::Timestamp;
 use crate::store::{Key, Store};
 

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::engine::codec::Read;
+use crate::engine::condition::Condition;
 use crate::engine::instance::{PayOutcome, PayRequest};
 use crate::engine::order_state::Transition;
 use crate::engine::read::{FoundItem, OrderRead, is_held};
@@ -10,12 +11,11 @@ use crate::engine::retry::Retry;
 use crate::engine::shop::Shop;
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::flows::show::OrderView;
 use crate::model::amounts::Money;
 use crate::model::ids::{ItemId, OrderId, PaymentMethod};
 use crate::model::order::Order;
 use crate::model::order_state::{Event, OrderState, Payment};
-use crate::model::status::{Status, status};
+use crate::model::status::{OrderView, Status, status};
 use crate::store::Store;
 
 /// An order that can be paid if all of its lines are held.
@@ -23,13 +23,27 @@ struct Payable {
     order: Order,
     state: Read<OrderState>,
     payment: Payment,
+    condition: Condition<OrderView>,
 }
 
 /// Items that were read, sorted by their ids.
 type Items = Vec<(ItemId, FoundItem)>;
 
 impl<S: Store, E: Environment> Shop<S, E> {
-    /// Pays an order. Repeating it is safe. An `amount` that is given must be the total.
+    /// As [`Self::pay_if`], whatever there is.
+    ///
+    /// # Errors
+    /// As [`Self::pay_if`].
+    pub async fn pay(
+        &self,
+        order_id: OrderId,
+        method: PaymentMethod,
+        amount: Option<Money>,
+    ) -> Result<OrderView, Error> {
+        self.pay_if(Condition::default(), order_id, method, amount).await
+    }
+
+    /// Pays an order, if it is what is expected. Repeating it is safe. An `amount` that is given must be the total.
     ///
     /// The swap of the state is the moment of sale: it succeeds only while the state is what was read before the holds
     /// were seen, and a hold is dropped only after the order was decided. So every line is held at that moment.
@@ -37,14 +51,16 @@ impl<S: Store, E: Environment> Shop<S, E> {
     /// Orders that are paid within a moment in one instance are looked up together, and then paid one by one.
     ///
     /// # Errors
-    /// If there is no such order, it cannot be paid, or the amount is not its total; or if the store fails.
-    pub async fn pay(
+    /// If there is no such order, it is not what is expected, it cannot be paid, or the amount is not its total; or if
+    /// the store fails.
+    pub async fn pay_if(
         &self,
+        condition: Condition<OrderView>,
         order_id: OrderId,
         method: PaymentMethod,
         amount: Option<Money>,
     ) -> Result<OrderView, Error> {
-        let request = PayRequest { order_id, method: Rc::new(method), amount };
+        let mut request = PayRequest { order_id, method: Rc::new(method), amount, condition, unclear: false };
         let (batcher, limits) = (&self.instance.paying, self.settings.limits);
         let mut attempts = self.attempts();
         loop {
@@ -57,7 +73,10 @@ impl<S: Store, E: Environment> Shop<S, E> {
                     return Ok(OrderView::new(order, &state, true));
                 }
                 PayOutcome::Refused(error) => return Err(error),
-                PayOutcome::Retry(retry) => attempts.again(retry).await?,
+                PayOutcome::Retry(retry) => {
+                    attempts.again(retry).await?;
+                    request.unclear = attempts.is_unclear();
+                }
                 PayOutcome::Overdue(read) => {
                     let (order, state) = *read;
                     let _ = self.expire(&order, state).await?;
@@ -123,14 +142,20 @@ impl<S: Store, E: Environment> Shop<S, E> {
         }
         match status(&state.record, true) {
             Status::Pending | Status::Placing => {}
-            Status::Paid => return Err(PayOutcome::Paid(Box::new((order, state.record)))),
+            Status::Paid => {
+                if !request.unclear {
+                    expect(&request.condition, &order, &state.record, true).map_err(PayOutcome::Refused)?;
+                }
+                return Err(PayOutcome::Paid(Box::new((order, state.record))));
+            }
             closed @ (Status::Cancelled | Status::Expired | Status::Rejected) => {
+                expect(&request.condition, &order, &state.record, true).map_err(PayOutcome::Refused)?;
                 return Err(PayOutcome::Refused(Error::OrderNotPayable(closed)));
             }
         }
         let method = PaymentMethod::clone(&request.method);
         let payment = Payment { amount: order.total(), method, paid_at: now };
-        Ok(Payable { order, state, payment })
+        Ok(Payable { order, state, payment, condition: request.condition.clone() })
     }
 
     /// Reads the items of these orders.
@@ -151,7 +176,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
     }
 
     async fn pay_one(&self, payable: Payable, items: &Items) -> Result<PayOutcome, Error> {
-        let Payable { order, state, payment } = payable;
+        let Payable { order, state, payment, condition } = payable;
         for line in order.lines() {
             let index = items.binary_search_by(|(id, _)| id.cmp(&line.item_id)).ok();
             // Rule: payment-needs-every-hold.
@@ -163,14 +188,24 @@ impl<S: Store, E: Environment> Shop<S, E> {
             if !held {
                 // Either not yet, or not any more: then the order was decided since.
                 let same = self.read_state(order.order_id).await?.entry == state.entry;
-                let placing = || PayOutcome::Refused(Error::OrderNotPayable(Status::Placing));
-                return Ok(if same { placing() } else { PayOutcome::Retry(Retry::Stale) });
+                if !same {
+                    return Ok(PayOutcome::Retry(Retry::Stale));
+                }
+                expect(&condition, &order, &state.record, false)?;
+                return Err(Error::OrderNotPayable(Status::Placing));
             }
         }
+        // The swap is from this state, so it holds at that moment.
+        expect(&condition, &order, &state.record, true)?;
         Ok(match self.transition(&state, Event::Pay(payment), order.expires_at).await? {
             Transition::Done(state) => PayOutcome::Paid(Box::new((order, state.record))),
             Transition::Retry(retry) => PayOutcome::Retry(retry),
             Transition::Illegal => PayOutcome::Retry(Retry::Stale),
         })
     }
+}
+
+/// Whether an order in this state is what a request expects.
+fn expect(condition: &Condition<OrderView>, order: &Order, state: &OrderState, all_held: bool) -> Result<(), Error> {
+    if condition.is_some() { condition.check(Some(&OrderView::new(order.clone(), state, all_held))) } else { Ok(()) }
 }

@@ -17,13 +17,13 @@ use crate::engine::shop::Shop;
 use crate::engine::update_item::{Guards, Lack, Short, Update};
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::flows::show::OrderView;
 use crate::model::holds::Hold;
 use crate::model::ids::{ItemId, KeyDigest, OrderId};
 use crate::model::item::{HoldError, Item, Settlement, Shortage};
 use crate::model::order::{Line, NewOrder, Order, Terms};
 use crate::model::order_state::{Event, OrderState};
 use crate::model::plan::{ItemSnapshot, NotPlanned, PlaceRequest, Snapshot, plan};
+use crate::model::status::OrderView;
 use crate::store::{Entry, Found, Key, Store};
 
 /// An order that is placed.
@@ -395,7 +395,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
         &self,
         item_id: &ItemId,
         read: Option<(Read<Item>, &mut Guards)>,
-        attempts: Attempts<'_, E>,
+        mut attempts: Attempts<'_, E>,
         requests: &mut [HoldRequest<'_>],
     ) {
         if requests.is_empty() {
@@ -405,7 +405,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
         let adds = requests.len();
         // Rule: guards-are-read-after-the-item.
         let outcomes = self
-            .update_read_item(item_id, read, &keys, adds, attempts, |item, guards, mut room| {
+            .update_read_item(item_id, read, &keys, adds, &mut attempts, |item, guards, mut room| {
                 let (mut result, mut changed, mut lack) = (Vec::with_capacity(adds), false, None);
                 for request in requests.iter() {
                     let before = item.holds().len();

@@ -1,7 +1,10 @@
 //! Creating an item, and setting its price.
 
+use crate::engine::codec::Read;
+use crate::engine::condition::Condition;
+use crate::engine::retry::Retry;
 use crate::engine::shop::Shop;
-use crate::engine::update_item::Update;
+use crate::engine::update_item::{Guards, Update};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::flows::stock_report::ItemView;
@@ -20,18 +23,35 @@ pub enum PutOutcome {
 }
 
 impl<S: Store, E: Environment> Shop<S, E> {
-    /// Creates an item, or changes the price of one that is there. `on_hand` is for a new item only.
+    /// As [`Self::put_item_if`], whatever there is.
     ///
     /// # Errors
-    /// If stock is given for an item that is there, the catalog is full, or the store fails.
+    /// As [`Self::put_item_if`].
     pub async fn put_item(
         &self,
         item_id: &ItemId,
         unit_price: Money,
         on_hand: Option<Stock>,
     ) -> Result<(ItemView, PutOutcome), Error> {
+        self.put_item_if(&Condition::default(), item_id, unit_price, on_hand).await
+    }
+
+    /// Creates an item, or changes the price of one that is there, if it is what is expected. `on_hand` is for a new
+    /// item only.
+    ///
+    /// # Errors
+    /// If it is not what is expected, stock is given for an item that is there, the catalog is full, or the store
+    /// fails.
+    pub async fn put_item_if(
+        &self,
+        condition: &Condition<ItemView>,
+        item_id: &ItemId,
+        unit_price: Money,
+        on_hand: Option<Stock>,
+    ) -> Result<(ItemView, PutOutcome), Error> {
         let new = Item::new(on_hand.unwrap_or(Stock::ZERO), unit_price);
         if self.find_item(item_id).await?.is_none() {
+            condition.check(None)?;
             self.add_to_catalog(item_id).await?;
             let view = ItemView::new(item_id, &new);
             match self.store.create(&Key::Item(item_id.clone()), new.to_bytes()).await? {
@@ -39,18 +59,41 @@ impl<S: Store, E: Environment> Shop<S, E> {
                 Creation::Exists => {}
             }
         }
-        if on_hand.is_some() {
-            return Err(Error::ItemExists(item_id.clone()));
-        }
-        let item = self
-            .update_item(item_id, |item, _| {
+        let mut attempts = self.attempts();
+        loop {
+            let mut checked = None;
+            if condition.is_some() {
+                let item = self.item(item_id).await?.record;
+                match self.check_item(item_id, &item, condition).await {
+                    Ok(()) => checked = Some(item.version()),
+                    // This request may have set the price itself, and not heard of it.
+                    Err(Error::PreconditionFailed) if attempts.is_unclear() => {
+                        let done = item.unit_price() == unit_price;
+                        let view = self.view_item(item_id, item).await?;
+                        return if done { Ok((view, PutOutcome::Priced)) } else { Err(Error::Abandoned) };
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            if on_hand.is_some() {
+                return Err(Error::ItemExists(item_id.clone()));
+            }
+            let read = None::<(Read<Item>, &mut Guards)>;
+            let updated = self.update_read_item(item_id, read, &[], 0, &mut attempts, |item, _, _| {
+                // What was expected was another state of the item.
+                if checked.is_some_and(|version| version != item.version()) {
+                    return Ok(Update::Unchanged(None));
+                }
                 if item.unit_price() == unit_price {
-                    return Ok(Update::Unchanged(item.clone()));
+                    return Ok(Update::Unchanged(Some(item.clone())));
                 }
                 item.set_price(unit_price);
-                Ok(Update::Write(item.clone()))
-            })
-            .await?;
-        Ok((self.view_item(item_id, item).await?, PutOutcome::Priced))
+                Ok(Update::Write(Some(item.clone())))
+            });
+            match updated.await? {
+                Some(item) => return Ok((self.view_item(item_id, item).await?, PutOutcome::Priced)),
+                None => attempts.again(Retry::Stale).await?,
+            }
+        }
     }
 }

@@ -6,27 +6,9 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::model::ids::OrderId;
 use crate::model::order::Order;
-use crate::model::order_state::{OrderState, Payment};
-use crate::model::status::{Status, status};
+use crate::model::order_state::OrderState;
+use crate::model::status::OrderView;
 use crate::store::Store;
-
-/// An order as a client sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OrderView {
-    /// What was ordered.
-    pub order: Order,
-    /// Its status.
-    pub status: Status,
-    /// The payment, once it was made.
-    pub payment: Option<Payment>,
-}
-
-impl OrderView {
-    /// The view of an order in this state, where `all_held` says whether each line is held.
-    pub(crate) fn new(order: Order, state: &OrderState, all_held: bool) -> Self {
-        Self { order, status: status(state, all_held), payment: state.payment().cloned() }
-    }
-}
 
 impl<S: Store, E: Environment> Shop<S, E> {
     /// Shows an order.

@@ -1,6 +1,7 @@
 //! Items as clients and operators see them.
 
 use crate::engine::codec::Read;
+use crate::engine::condition::Condition;
 use crate::engine::settle::HoldCount;
 use crate::engine::shop::Shop;
 use crate::environment::Environment;
@@ -111,6 +112,19 @@ impl<S: Store, E: Environment> Shop<S, E> {
             }
         }
         Ok(list)
+    }
+
+    /// Whether an item that was read is what a request expects.
+    ///
+    /// # Errors
+    /// [`Error::PreconditionFailed`] if it is not.
+    pub(crate) async fn check_item(
+        &self,
+        item_id: &ItemId,
+        item: &Item,
+        condition: &Condition<ItemView>,
+    ) -> Result<(), Error> {
+        if condition.is_some() { condition.check(Some(&self.view_item(item_id, item.clone()).await?)) } else { Ok(()) }
     }
 
     pub(crate) async fn view_item(&self, item_id: &ItemId, mut item: Item) -> Result<ItemView, Error> {

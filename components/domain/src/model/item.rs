@@ -264,6 +264,11 @@ impl Item {
         self.unit_price = unit_price;
     }
 
+    /// Another number for each state of the item.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
     /// Makes this the next version of the item, which is what is to be written.
     pub fn advance_version(&mut self) {
         // Rule: versions-differ.

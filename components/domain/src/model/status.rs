@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::model::order_state::{CloseReason, OrderState, State};
+use crate::model::order::Order;
+use crate::model::order_state::{CloseReason, OrderState, Payment, State};
 
 /// The status of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -47,5 +48,23 @@ pub fn status(state: &OrderState, all_held: bool) -> Status {
         State::Closed { reason: CloseReason::Rejected, .. } => Status::Rejected,
         State::Unpaid { .. } if all_held => Status::Pending,
         State::Unpaid { .. } => Status::Placing,
+    }
+}
+
+/// An order as a client sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderView {
+    /// What was ordered.
+    pub order: Order,
+    /// Its status.
+    pub status: Status,
+    /// The payment, once it was made.
+    pub payment: Option<Payment>,
+}
+
+impl OrderView {
+    /// The view of an order in this state, where `all_held` says whether each line is held.
+    pub(crate) fn new(order: Order, state: &OrderState, all_held: bool) -> Self {
+        Self { order, status: status(state, all_held), payment: state.payment().cloned() }
     }
 }

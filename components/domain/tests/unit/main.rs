@@ -11,6 +11,7 @@
 )]
 
 mod batch;
+mod conditions;
 mod inventory;
 mod item;
 mod item_record;
