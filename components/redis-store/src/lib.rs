@@ -8,6 +8,7 @@
 //! A command without an answer may have been executed. [`StoreError::Unavailable`] says so, and the protocol allows for
 //! it.
 
+pub mod address;
 mod connection;
 mod replicas;
 #[cfg(feature = "wasi")]

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 
 use api::Problem;
-use redis_store::{RedisStore, Shared, SpinRedis};
+use redis_store::{RedisStore, Shared, SpinRedis, address};
 
 use crate::SpinEnvironment;
 use crate::shop::variable;
@@ -21,6 +21,7 @@ pub(crate) async fn open() -> Result<Store, Problem> {
         Some(redis) => redis,
         None => {
             let url = variable("redis_url").await?;
+            let url = address::url(&url).map_err(|error| Problem::misconfigured(&error))?;
             let replicas = variable("redis_replicas").await?;
             let replicas = replicas.parse().map_err(|_| {
                 Problem::misconfigured(
