@@ -3,7 +3,8 @@
 //     ./install && npm ci
 //     BASE_URL=http://127.0.0.1:3000 OPERATOR_TOKEN=let-me-in node --test
 //
-// BASE_URL_SHORT names a second server, whose payment window is 3 seconds; SCREENSHOTS a folder for pictures.
+// BASE_URL_SHORT names a second server, whose payment window is 3 seconds; STOREFRONT the origin that the first one has
+// as `allowed_origins`, like http://127.0.0.1:8000, where the tests serve a page; SCREENSHOTS a folder for pictures.
 //
 // All in one process, one after another: one browser, and a shop that only one of them changes at a time.
 
@@ -14,3 +15,4 @@ import './time.mjs';
 import './texts.mjs';
 import './operator.mjs';
 import './docs.mjs';
+import './origins.mjs';

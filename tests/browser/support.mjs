@@ -12,10 +12,14 @@ const required = (name) => {
   return process.env[name].replace(/\/$/, '');
 };
 
-/** The server under test, its operator's token, and a server whose payment window is 3 seconds. */
+/**
+ * The server under test, its operator's token, a server whose payment window is 3 seconds, and the origin that the server
+ * under test has as `allowed_origins`: an address of this machine where nothing is served yet.
+ */
 export const BASE = required('BASE_URL');
 export const TOKEN = required('OPERATOR_TOKEN');
 export const SHORT = process.env.BASE_URL_SHORT?.replace(/\/$/, '');
+export const STOREFRONT = process.env.STOREFRONT?.replace(/\/$/, '');
 const PICTURES = process.env.SCREENSHOTS;
 
 /** How long a page may take for anything. */

@@ -1,6 +1,7 @@
 //! The console and the API's documentation, in a real browser: see tests/browser.
 
 use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
 use std::process::Command;
 
 use harness::{TOKEN, root};
@@ -20,13 +21,17 @@ fn people_can_use_the_pages_in_a_browser() {
             fs::copy(&file, folder.join(file.file_name().expect("it has one"))).expect("a file can be copied");
         }
     }
-    let shop = Shop::open(&[]);
+    // A port that is free: the tests serve a page there.
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr()).expect("a port is free");
+    let storefront = format!("http://{free}");
+    let shop = Shop::open(&[("allowed_origins", storefront.as_str())]);
     let short = Shop::open(&[("payment_window_seconds", "3")]);
     let pictures = root().join("target/screenshots");
     let run = Command::new("node")
         .args(["--test", "--test-reporter=spec", "all.test.mjs"])
         .env("BASE_URL", shop.server.client.url())
         .env("BASE_URL_SHORT", short.server.client.url())
+        .env("STOREFRONT", &storefront)
         .env("OPERATOR_TOKEN", TOKEN)
         .env("SCREENSHOTS", &pictures)
         .current_dir(&folder)
