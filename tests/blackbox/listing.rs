@@ -142,6 +142,41 @@ fn orders_are_listed_by_status() {
     });
 }
 
+/// The rows of a CSV, without the one with the names.
+#[track_caller]
+fn rows(csv: &[u8]) -> Vec<Vec<String>> {
+    let text = std::str::from_utf8(csv).expect("it is UTF-8");
+    let text = text.strip_prefix('\u{feff}').expect("a spreadsheet is told so");
+    let (mut rows, mut row, mut cell, mut quoted) = (Vec::new(), Vec::new(), String::new(), false);
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' if quoted && characters.peek() == Some(&'"') => cell.extend(characters.next()),
+            '"' => quoted = !quoted,
+            ',' if !quoted => row.push(std::mem::take(&mut cell)),
+            '\r' if !quoted => {
+                assert_eq!(characters.next(), Some('\n'), "a row ends with both");
+                row.push(std::mem::take(&mut cell));
+                rows.push(std::mem::take(&mut row));
+            }
+            character => cell.push(character),
+        }
+    }
+    assert!(cell.is_empty() && row.is_empty() && !quoted, "the last row has its end: {cell:?}");
+    let names = rows.remove(0).join(",");
+    assert_eq!(names, "order_id,status,placed_at,expires_at,customer_id,items,total,currency,method,paid_at");
+    rows.iter().for_each(|row| assert_eq!(row.len(), 10, "{row:?}"));
+    rows
+}
+
+/// The orders of lines of JSON.
+#[track_caller]
+fn lines(ndjson: &[u8]) -> Vec<Order> {
+    let text = std::str::from_utf8(ndjson).expect("it is UTF-8");
+    assert!(text.is_empty() || text.ends_with('\n'), "the last line has its end");
+    text.lines().map(|line| Order::parse(line.as_bytes()).expect("an order")).collect()
+}
+
 #[test]
 fn orders_come_as_csv_and_as_lines_of_json() {
     with_own_server(&[], |server| {
@@ -150,27 +185,72 @@ fn orders_come_as_csv_and_as_lines_of_json() {
         let body = json!({"items": [{"item_id": "item1", "quantity": 2}, {"item_id": "item2", "quantity": 1}],
             "customer_id": customer});
         let order = shop.order(body).send().order(201);
-        let order = shop.pay(&order.order_id).json(json!({"method": "card"})).send().order(200);
-        let lines = shop.orders("?format=ndjson").send();
-        let text = String::from_utf8(lines.expect(200).body.to_vec()).expect("text");
-        let read: Vec<_> = text.lines().map(|line| Order::parse(line.as_bytes()).expect("an order")).collect();
-        assert_eq!(read, std::slice::from_ref(&order));
+        let order = shop.pay(&order.order_id).json(json!({"method": "-2-3"})).send().order(200);
+        let answer = shop.orders("?format=ndjson").send();
+        assert_eq!(answer.header("content-disposition"), Some("attachment; filename=\"orders.ndjson\""), "{answer}");
+        assert_eq!(lines(&answer.expect(200).body), std::slice::from_ref(&order));
 
-        let answer = shop.orders("?format=csv&limit=1").send();
-        let text = String::from_utf8(answer.expect(200).body.to_vec()).expect("text");
-        let (head, row) = text.split_once("\r\n").expect("a head");
-        assert_eq!(head, "order_id,status,placed_at,expires_at,customer_id,items,total,currency,method,paid_at");
-        // No formula, and one field.
-        let quoted = "\"'=anna, \"\"the first\"\"\r\n安娜\"";
-        let row = row.strip_suffix("\r\n").expect("an end").replace(quoted, "CUSTOMER");
-        let fields: Vec<_> = row.split(',').collect();
-        assert_eq!(fields[..2], [order.order_id.as_str(), "paid"], "{answer}");
-        assert_eq!(fields[4..9], ["CUSTOMER", "2 item1; 1 item2", "4000", "CNY", "card"], "{answer}");
-        assert_eq!(fields.len(), 10, "{answer}");
+        let answer = shop.orders("?format=csv&limit=1&status=paid").send();
+        assert_eq!(answer.header("content-disposition"), Some("attachment; filename=\"orders-paid.csv\""), "{answer}");
+        let row = rows(&answer.expect(200).body).remove(0);
+        assert_eq!(row[..2], [order.order_id.as_str(), "paid"], "{answer}");
+        // No formulas, and one cell each.
+        assert_eq!(row[4], format!("'{customer}"), "{answer}");
+        assert_eq!(row[5..9], ["2 x item1 + 1 x item2", "4000", "CNY", "'-2-3"], "{answer}");
         // The next page is in the same form.
         shop.place("item1", 1);
         let next = shop.orders("?format=csv&limit=1").send().next().expect("there is more");
         assert!(next.contains("format=csv") && next.contains("limit=1"), "{next}");
+        assert_eq!(rows(&shop.get(next).operator().send().expect(200).body)[0][0], order.order_id);
+        // As JSON there is no file.
+        assert_eq!(shop.orders("").send().header("content-disposition"), None);
+    });
+}
+
+#[test]
+fn csv_and_lines_of_json_have_all_orders_and_a_page_where_a_limit_is_given() {
+    // Two pages and a half.
+    const ORDERS: usize = 250;
+    with_own_server(&[], |server| {
+        let shop = &server.shop;
+        let item = shop.new_item(1000, 1);
+        let placed = at_once(10, |number| {
+            let place =
+                |round| if (number + round) % 5 == 0 { shop.place_paid(&item, 1) } else { shop.place(&item, 1) };
+            (0..ORDERS / 10).map(place).collect::<Vec<_>>()
+        });
+        let placed: Vec<_> = placed.into_iter().flatten().collect();
+        let ids = |paid: bool| -> BTreeSet<_> {
+            let wanted = placed.iter().filter(|order| !paid || order.status == Status::Paid);
+            wanted.map(|order| order.order_id.clone()).collect()
+        };
+        let (all, paid) = (ids(false), ids(true));
+        assert_eq!((all.len(), paid.len()), (ORDERS, ORDERS / 5));
+        for (query, expected) in [("", &all), ("&status=paid", &paid), ("&status=cancelled", &BTreeSet::new())] {
+            for format in ["csv", "ndjson"] {
+                let answer = shop.orders(&format!("?format={format}{query}")).send();
+                assert_eq!(answer.next(), None, "{format}{query}");
+                let body = &answer.expect(200).body;
+                let listed: Vec<_> = match format {
+                    "csv" => rows(body).into_iter().map(|row| row[0].clone()).collect(),
+                    _ => lines(body).into_iter().map(|order| order.order_id).collect(),
+                };
+                assert_eq!(listed.len(), expected.len(), "{format}{query}");
+                assert_eq!(&listed.into_iter().collect::<BTreeSet<_>>(), expected, "{format}{query}");
+                let head = shop.head(format!("/orders?format={format}{query}")).operator().send();
+                for name in ["content-type", "content-disposition", "content-length"] {
+                    assert_eq!(head.header(name), answer.header(name), "{format}{query}");
+                }
+            }
+        }
+        let page = shop.orders("?format=csv&limit=7").send();
+        assert_eq!((rows(&page.expect(200).body).len(), page.next().is_some()), (7, true));
+        // From a cursor on, it is the rest.
+        let first = shop.orders("?limit=100").send().page();
+        let rest = shop.orders(&format!("?format=ndjson&cursor={}", first.next.expect("there are more"))).send();
+        assert_eq!(lines(&rest.expect(200).body).len(), ORDERS - 100);
+        shop.get("/orders?format=csv").send().problem(401, "unauthorized");
+        shop.orders("?format=csv&cursor=made-up").send().invalid_parameter("cursor");
     });
 }
 

@@ -1,5 +1,6 @@
 //! How large the components are, on disk and in memory.
 
+use harness::{Request, at_once};
 use serde_json::json;
 
 use crate::platforms::components;
@@ -53,4 +54,35 @@ fn an_instance_has_at_most_4_mib_of_memory_at_its_last_request() {
         assert!(component.requests >= REQUESTS_OF_AN_INSTANCE as u64, "{id}: {component:?}");
         assert!((1..=MAX_MEMORY_BYTES).contains(&component.largest_memory), "{id}: {component:?}");
     }
+}
+
+#[test]
+fn an_export_of_any_length_takes_no_more_memory_than_an_instance_has() {
+    const ORDERS: usize = 6_000;
+    let shop = Shop::open(&[]);
+    for item in ["a", "b", "c", "d"] {
+        let created = shop.server.client.send(&Request::create(item, 1, 1_000_000)).expect("the server answers");
+        assert_eq!(created.status, 201, "{created:?}");
+    }
+    // As long as it can be, also in JSON.
+    let customer = "\u{1F9A5}".repeat(128);
+    at_once(16, |client| {
+        for number in 0..ORDERS.div_ceil(16) {
+            let item = ["a", "b", "c", "d"][(client + number) % 4];
+            let order = json!({ "item_id": item, "quantity": 1, "customer_id": customer });
+            let (status, placed) = shop.post("/orders", &order, None);
+            assert_eq!(status, 201, "{placed}");
+        }
+    });
+    for format in ["csv", "ndjson"] {
+        let request = Request::get(format!("/orders?format={format}")).operator();
+        let answer = shop.server.client.send(&request).expect("the answer is whole");
+        let rows = answer.body.iter().filter(|byte| **byte == b'\n').count();
+        assert!(rows >= ORDERS, "{rows} in {format}");
+        println!("{} bytes of {format}", answer.body.len());
+        assert!(format == "csv" || answer.body.len() as u64 > MAX_MEMORY_BYTES, "it would not fit");
+    }
+    let orders = &shop.server.host.stats().components["orders"];
+    println!("{} bytes of memory", orders.largest_memory);
+    assert!((1..=MAX_MEMORY_BYTES).contains(&orders.largest_memory), "{orders:?}");
 }

@@ -14,5 +14,6 @@ mod readme;
 mod requests_http;
 mod shop;
 mod spinkube;
+mod spreadsheet;
 mod store_calls;
 mod unit_tests_on_wasm;

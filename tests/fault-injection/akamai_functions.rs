@@ -7,6 +7,7 @@ const TARGET: harness::Target = harness::Target::AkamaiFunctions;
 
 mod books;
 mod crashes;
+mod exports;
 mod fixture;
 mod race;
 mod redis_in_trouble;

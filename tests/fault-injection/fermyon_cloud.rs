@@ -6,6 +6,7 @@ const TARGET: harness::Target = harness::Target::FermyonCloud;
 
 mod books;
 mod crashes;
+mod exports;
 mod fixture;
 mod race;
 mod requests;

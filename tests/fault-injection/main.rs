@@ -9,6 +9,7 @@ const TARGET: harness::Target = harness::Target::Local;
 mod books;
 mod books_notice;
 mod crashes;
+mod exports;
 mod faulty_stores;
 mod fixture;
 mod pairs;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::shop::Answer;
 
 pub fn check(asked: &str, response: api::Response) -> Answer {
-    let Reply { status, headers, body: bytes } = response.reply;
+    let Reply { status, headers, body: bytes, .. } = response.reply;
     let status = status.as_u16();
     let field = |(name, value): (&'static str, String)| {
         (HeaderName::from_static(name), HeaderValue::from_str(&value).expect("a header can have it"))

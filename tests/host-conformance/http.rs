@@ -159,6 +159,13 @@ fn a_failure_after_the_head_cuts_off_a_body_of_known_length_and_ends_one_in_chun
 }
 
 #[test]
+fn a_body_in_chunks_that_its_component_ends_in_an_error_is_cut_off() {
+    let cut = get("/crash/late-error-chunked");
+    assert_eq!((cut.status, cut.complete, cut.body.as_slice()), (200, false, b"first ".as_slice()));
+    assert_eq!(get("/crash/a").status, 200);
+}
+
+#[test]
 fn a_path_may_have_64_kb_and_a_head_400_kb_in_100_headers() {
     let long = format!("/probe/{}", "a".repeat(65_000));
     assert_eq!(get(&long).json()["path"], long);

@@ -20,6 +20,7 @@ names! {
     ALLOW = "allow";
     AUTHORIZATION = "authorization";
     CACHE_CONTROL = "cache-control";
+    CONTENT_DISPOSITION = "content-disposition";
     CONTENT_ENCODING = "content-encoding";
     CONTENT_LENGTH = "content-length";
     CONTENT_RANGE = "content-range";

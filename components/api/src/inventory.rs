@@ -1,5 +1,7 @@
 //! The handler of the component `inventory`: show and change items, health and readiness.
 
+use std::rc::Rc;
+
 use domain::{Currency, Environment, ItemId, ItemView, Money, PutOutcome, Shop, Store};
 use http::StatusCode;
 #[cfg(feature = "openapi")]
@@ -20,7 +22,7 @@ use crate::route::{Route, Verb};
 /// Answers the routes of the component `inventory`.
 pub async fn handle<S: Store, E: Environment>(
     context: &RequestContext<'_>,
-    shop: &Shop<S, E>,
+    shop: &Rc<Shop<S, E>>,
 ) -> Result<Reply, Problem> {
     match (context.route, context.verb) {
         (Route::Items, Verb::Get) => {

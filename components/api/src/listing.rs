@@ -1,18 +1,24 @@
-//! The list of all orders, as JSON, lines of JSON or CSV.
+//! The list of all orders: as JSON page by page, as lines of JSON or CSV whole.
+//!
+//! A list of any length is sent from a few pages' worth of memory: each page is read when the one before it is sent.
 
-use domain::{Cursor, Environment, InvalidCursor, MAX_LISTED, OrderId, OrderPage, OrderView, Shop, Status, Store};
-use http::StatusCode;
+use std::rc::Rc;
+
+use domain::{
+    Cursor, Environment, InvalidCursor, MAX_LISTED, OrderId, OrderPage, OrderView, Shop, Status, Store, StoreStats,
+};
 #[cfg(feature = "openapi")]
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::csv;
 use crate::header;
 use crate::negotiation::{self, JSON};
 #[cfg(feature = "openapi")]
 use crate::openapi::schema;
 use crate::orders::OrderJson;
 use crate::problem::{FieldError, Problem};
-use crate::reply::Reply;
+use crate::reply::{NextPart, Parts, Reply};
 use crate::request::RequestContext;
 
 /// How many orders are on a page unless the client says so.
@@ -23,13 +29,29 @@ pub(crate) const STATUSES: [Status; 6] =
 
 const PARAMETERS: [&str; 4] = ["cursor", "limit", "status", "format"];
 
-const CSV_HEAD: &str = "order_id,status,placed_at,expires_at,customer_id,items,total,currency,method,paid_at\r\n";
+/// The byte order mark, by which Excel knows that a file is UTF-8 and not in the code page of its machine, and the names
+/// of the columns.
+const CSV_HEAD: &str =
+    "\u{feff}order_id,status,placed_at,expires_at,customer_id,items,total,currency,method,paid_at\r\n";
+
+/// Behind the id of an order that cannot be read, or behind nothing where it is not known.
+const UNREADABLE_ROW: &str = ",unreadable,,,,,,,,\r\n";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     Json,
     Lines,
     Csv,
+}
+
+impl Format {
+    fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Lines => "application/x-ndjson",
+            Self::Csv => "text/csv; charset=utf-8; header=present",
+        }
+    }
 }
 
 /// The values of the parameter `format`.
@@ -56,15 +78,57 @@ struct PageJson<'a> {
     unreadable_entries: Option<usize>,
 }
 
-/// Answers the operator with a page of the list.
-pub(crate) async fn list<S: Store, E: Environment>(
+/// What an export cannot show.
+#[derive(Serialize)]
+struct UnreadableJson<'a> {
+    unreadable_orders: &'a [OrderId],
+    unreadable_entries: usize,
+}
+
+/// The list, from where its next page begins.
+struct Listing<S, E> {
+    shop: Rc<Shop<S, E>>,
+    status: Option<Status>,
+    format: Format,
+    page_size: usize,
+    begun: bool,
+    next: Option<Cursor>,
+}
+
+impl<S: Store, E: Environment> Parts for Listing<S, E> {
+    fn next(&mut self) -> NextPart<'_> {
+        Box::pin(async {
+            // A page may be empty and yet not be the last.
+            while !self.begun || self.next.is_some() {
+                let page = self.shop.list_orders(self.next.take(), self.status, self.page_size).await?;
+                if self.begun {
+                    self.shop.confirm().await?;
+                }
+                let part = body(&page, self.format, self.begun);
+                self.next = page.next;
+                if !std::mem::replace(&mut self.begun, true) || !part.is_empty() {
+                    return Ok(Some(part));
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    fn stats(&self) -> StoreStats {
+        self.shop.stats()
+    }
+}
+
+/// Answers the operator with a page of the list; with all pages, where the format has no place for the next cursor and
+/// no limit is given.
+pub(crate) async fn list<S: Store + 'static, E: Environment + 'static>(
     context: &RequestContext<'_>,
-    shop: &Shop<S, E>,
+    shop: &Rc<Shop<S, E>>,
 ) -> Result<Reply, Problem> {
     context.require_operator()?;
     let [cursor, limit, status, format] = context.parameters(PARAMETERS)?;
     let cursor = cursor.map(|cursor| cursor.to_ascii_lowercase());
-    let from: Option<Cursor> = read(cursor.as_deref(), "cursor", |text| text.parse().ok(), InvalidCursor)?;
+    let next: Option<Cursor> = read(cursor.as_deref(), "cursor", |text| text.parse().ok(), InvalidCursor)?;
     let whole = |text: &str| (1..=MAX_LISTED).find(|limit| limit.to_string() == text);
     let most = read(limit.as_deref(), "limit", whole, limit_expected())?;
     let named = |text: &str| STATUSES.into_iter().find(|status| status.to_string() == text);
@@ -74,9 +138,20 @@ pub(crate) async fn list<S: Store, E: Environment>(
     let shape = read(format.as_deref(), "format", format_named, "must be json, ndjson or csv")?;
     let shape = shape.unwrap_or(Format::Json);
     negotiation::accept(context.headers, types(shape))?;
-    let page = shop.list_orders(from, wanted, most.unwrap_or(USUAL_PAGE)).await?;
-    let reply = reply(&page, shape);
-    Ok(match &page.next {
+    let is_export = shape != Format::Json && most.is_none();
+    let page_size = if is_export { MAX_LISTED } else { most.unwrap_or(USUAL_PAGE) };
+    let mut listing =
+        Box::new(Listing { shop: shop.clone(), status: wanted, format: shape, page_size, begun: false, next });
+    let first = listing.next().await?.unwrap_or_default();
+    let mut reply = Reply::of(shape.media_type(), first);
+    if shape != Format::Json {
+        let status = wanted.map(|status| format!("-{status}")).unwrap_or_default();
+        let name = format.as_deref().unwrap_or_default();
+        let disposition = format!("attachment; filename=\"orders{status}.{name}\"");
+        reply = reply.with(header::CONTENT_DISPOSITION, &disposition);
+    }
+    Ok(match &listing.next {
+        Some(_) if is_export => Reply { rest: Some(listing), ..reply },
         Some(next) => {
             let same = [("limit", limit), ("status", status), ("format", format)];
             let same = same.into_iter().filter_map(|(name, value)| Some(format!("&{name}={}", value?)));
@@ -112,7 +187,10 @@ fn read<T>(
     if read.is_none() { Err(Problem::invalid(vec![FieldError::parameter(name, expected)])) } else { Ok(read) }
 }
 
-fn reply(page: &OrderPage, format: Format) -> Reply {
+/// The orders of a page, and what is there that cannot be shown; before the first page comes what a file begins with,
+/// unless it has `begun`.
+fn body(page: &OrderPage, format: Format, begun: bool) -> Vec<u8> {
+    let mut text = Vec::new();
     match format {
         Format::Json => {
             let orders = page.orders.iter().map(OrderJson::from).collect();
@@ -123,40 +201,52 @@ fn reply(page: &OrderPage, format: Format) -> Reply {
                 unreadable_orders: &page.unreadable,
                 unreadable_entries: (entries > 0).then_some(entries),
             };
-            Reply::json(StatusCode::OK, &page)
+            push_json(&mut text, &page);
         }
         Format::Lines => {
-            let mut lines = Vec::new();
             for order in &page.orders {
-                // What is sent is made of strings and numbers: serde_json has nothing to refuse.
-                let _ = serde_json::to_writer(&mut lines, &OrderJson::from(order));
-                lines.push(b'\n');
+                push_json(&mut text, &OrderJson::from(order));
+                text.push(b'\n');
             }
-            Reply::of("application/x-ndjson", lines)
+            let (unreadable_orders, unreadable_entries) = (page.unreadable.as_slice(), page.unreadable_entries);
+            if !unreadable_orders.is_empty() || unreadable_entries > 0 {
+                push_json(&mut text, &UnreadableJson { unreadable_orders, unreadable_entries });
+                text.push(b'\n');
+            }
         }
         Format::Csv => {
-            let rows: String = page.orders.iter().map(row).collect();
-            Reply::of("text/csv; charset=utf-8; header=present", format!("{CSV_HEAD}{rows}").into_bytes())
+            if !begun {
+                text.extend_from_slice(CSV_HEAD.as_bytes());
+            }
+            for order in &page.orders {
+                text.extend(row(order).into_bytes());
+            }
+            for order_id in &page.unreadable {
+                text.extend(format!("{order_id}{UNREADABLE_ROW}").into_bytes());
+            }
+            for _ in 0..page.unreadable_entries {
+                text.extend_from_slice(UNREADABLE_ROW.as_bytes());
+            }
         }
     }
+    text
 }
 
-/// An order as a row of CSV (RFC 4180).
+fn push_json(text: &mut Vec<u8>, content: &impl Serialize) {
+    // What is sent is made of strings and numbers: serde_json has nothing to refuse.
+    let _ = serde_json::to_writer(text, content);
+}
+
+/// An order as a row of CSV.
 fn row(OrderView { order, status, payment }: &OrderView) -> String {
-    let items: Vec<_> = order.lines().iter().map(|line| format!("{} {}", line.quantity, line.item_id)).collect();
-    let customer = order.customer_id.as_ref().map(|id| quoted(id.as_str())).unwrap_or_default();
-    let method = payment.as_ref().map(|payment| payment.method.to_string()).unwrap_or_default();
+    // Neither a number nor a formula nor a date, whatever the ids are, and without a character that separates cells.
+    let items: Vec<_> = order.lines().iter().map(|line| format!("{} x {}", line.quantity, line.item_id)).collect();
+    let customer = order.customer_id.as_ref().map(|id| csv::text(id.as_str())).unwrap_or_default();
+    let method = payment.as_ref().map(|payment| csv::text(&payment.method.to_string())).unwrap_or_default();
     let paid_at = payment.as_ref().map(|payment| payment.paid_at.to_string()).unwrap_or_default();
     let (id, placed_at, expires_at) = (order.order_id, order.placed_at, order.expires_at);
-    let (items, total, currency) = (items.join("; "), order.total(), &order.currency);
-    format!("{id},{status},{placed_at},{expires_at},{customer},{items},{total},{currency},{method},{paid_at}\r\n")
-}
-
-/// A text of a customer's as a field. A spreadsheet takes some texts for formulas, and does what they say: an
-/// apostrophe before them keeps it from that.
-fn quoted(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
-    format!("\"{}{}\"", if formula { "'" } else { "" }, text.replace('"', "\"\""))
+    let (items, total, currency) = (items.join(" + "), csv::number(order.total().get()), &order.currency);
+    format!("{id},{status},{placed_at},{expires_at},{customer},\"{items}\",{total},{currency},{method},{paid_at}\r\n")
 }
 
 /// The operation that this module serves, for the OpenAPI document.
@@ -170,7 +260,7 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
     let mut page = OrderPage::default();
     page.orders.extend([examples::of_anna(Status::Cancelled)?, examples::paid()?]);
     page.next = "536dcd17af9c50f30e68077823b6a66a-1-1".parse().ok();
-    let text = |format| String::from_utf8_lossy(&reply(&page, format).body).into_owned();
+    let text = |format| String::from_utf8_lossy(&body(&page, format, false)).into_owned();
     let json: serde_json::Value = serde_json::from_str(&text(Format::Json))?;
     let invalid = |name: &str, detail: String| Problem::invalid(vec![FieldError::parameter(name, detail)]);
     Ok(vec![
@@ -181,15 +271,18 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
             "orders",
             [
                 "List orders",
-                "All orders, or those of one status, newest first, page by page. Each page costs a bounded number of reads: \
-                 so it may hold fewer orders than `limit` and yet have a next one. Unknown parameters are refused.",
+                "All orders, or those of one status, newest first. As JSON, or with a `limit`, page by page: each page costs a \
+                 bounded number of reads, so it may hold fewer orders than `limit` and yet have a next one. As CSV or \
+                 lines of JSON without a `limit`, all of them: the body comes in chunks while it is read, and a transfer \
+                 that could not be completed is broken off. Unknown parameters are refused.",
             ],
         )
         .operator()
         .parameters(["Status", "Limit", "Cursor", "Format"])
         .answers(
-            Answer::new(200, "A page of orders, in the format that was asked for.")
-                .headers(["Link"])
+            Answer::new(200, "A page of orders, or all of them, in the format that was asked for.")
+                .in_parts()
+                .headers(["Link", "ContentDisposition"])
                 .json::<PageJson<'static>>([Example::new("OrdersJson", "A page, and there may be more", json)?])
                 .content(Content::new::<schema::Text>(
                     "text/csv",
@@ -220,11 +313,18 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
 
 #[cfg(test)]
 mod tests {
-    use super::quoted;
+    use domain::OrderPage;
+
+    use super::{Format, body};
 
     #[test]
-    fn a_customers_text_stays_one_field_and_is_no_formula() {
-        assert_eq!(quoted("anna, \"the first\"\r\n"), "\"anna, \"\"the first\"\"\r\n\"");
-        assert_eq!(quoted("=1+1"), "\"'=1+1\"");
+    fn what_cannot_be_read_is_named_in_every_format() {
+        let id = "4be0643f-1d98-473b-97cd-ca98a65347dd";
+        let page = OrderPage { unreadable: vec![id.parse().unwrap()], unreadable_entries: 1, ..OrderPage::default() };
+        let text = |format| String::from_utf8(body(&page, format, true)).unwrap();
+        assert_eq!(text(Format::Csv), format!("{id},unreadable,,,,,,,,\r\n,unreadable,,,,,,,,\r\n"));
+        assert_eq!(text(Format::Lines), format!("{{\"unreadable_orders\":[\"{id}\"],\"unreadable_entries\":1}}\n"));
+        let json = format!("{{\"orders\":[],\"next\":null,\"unreadable_orders\":[\"{id}\"],\"unreadable_entries\":1}}");
+        assert_eq!(text(Format::Json), json);
     }
 }

@@ -4,13 +4,11 @@
 //! far as a client that knows it may read, pay and cancel it: the log is the owner's.
 
 use domain::{Environment, StoreStats};
-use http::Method;
+use http::{Method, StatusCode};
 use serde::Serialize;
 
 use crate::code::Code;
-use crate::header;
 use crate::orders;
-use crate::reply::Reply;
 use crate::request::{Headers, Request};
 use crate::route::Route;
 
@@ -73,7 +71,7 @@ impl Log {
     pub(crate) fn line(
         self,
         request: &Request,
-        reply: &Reply,
+        (status, location): (StatusCode, Option<&str>),
         request_id: &str,
         outcome: &Outcome,
         environment: &impl Environment,
@@ -87,9 +85,9 @@ impl Log {
             trace_id: trace_id(&request.headers),
             method: known(&request.method),
             path: request.path(),
-            status: reply.status.as_u16(),
+            status: status.as_u16(),
             code: outcome.code.map(Code::as_str),
-            order_id: order_id(request, reply),
+            order_id: order_id(request, location),
             microseconds: (self == Self::Requests).then_some(outcome.took),
             store_calls: outcome.tally.calls,
             conflicts: outcome.tally.conflicts,
@@ -108,13 +106,13 @@ fn known(method: &Method) -> &str {
 }
 
 /// The order that a request is about, or has placed.
-fn order_id(request: &Request, reply: &Reply) -> Option<String> {
+fn order_id(request: &Request, location: Option<&str>) -> Option<String> {
     match Route::parse(request.path())? {
         // As it is written everywhere else, where it is an id.
         Route::Order(id) | Route::Pay(id) | Route::Cancel(id) | Route::OrderHistory(id) => {
             Some(orders::order_id(id).map_or_else(|_| id.to_owned(), |id| id.to_string()))
         }
-        Route::Orders => reply.header(header::LOCATION)?.strip_prefix("/orders/").map(str::to_owned),
+        Route::Orders => location?.strip_prefix("/orders/").map(str::to_owned),
         _ => None,
     }
 }

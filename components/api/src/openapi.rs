@@ -114,7 +114,7 @@ impl Components {
             match response {
                 Response::Shared(status, name) => responses.insert(*status, reference("responses", name)),
                 Response::Own(answer) => {
-                    let usual = parts::usual_headers(operation, answer.status);
+                    let usual = parts::usual_headers(operation, answer);
                     responses.insert(answer.status, self.answer(answer, &usual))
                 }
             };

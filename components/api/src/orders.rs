@@ -1,5 +1,7 @@
 //! The handler of the component `orders`: place, show, cancel and list orders.
 
+use std::rc::Rc;
+
 use domain::order::Line;
 #[cfg(feature = "openapi")]
 use domain::order::MAX_LINES;
@@ -30,9 +32,9 @@ use crate::route::{Route, Verb};
 pub(crate) const REPLAYED: &str = "idempotent-replayed";
 
 /// Answers the routes of the component `orders`.
-pub async fn handle<S: Store, E: Environment>(
+pub async fn handle<S: Store + 'static, E: Environment + 'static>(
     context: &RequestContext<'_>,
-    shop: &Shop<S, E>,
+    shop: &Rc<Shop<S, E>>,
 ) -> Result<Reply, Problem> {
     match (context.route, context.verb) {
         (Route::Orders, Verb::Post) => place(context, shop).await,

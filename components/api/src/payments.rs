@@ -1,5 +1,7 @@
 //! The payments component's part: pay orders.
 
+use std::rc::Rc;
+
 use domain::{Environment, PaymentMethod, Shop, Store};
 
 use crate::body::{self, Payment};
@@ -14,7 +16,7 @@ use crate::route::{Route, Verb};
 /// Answers what the payments component serves.
 pub async fn handle<S: Store, E: Environment>(
     context: &RequestContext<'_>,
-    shop: &Shop<S, E>,
+    shop: &Rc<Shop<S, E>>,
 ) -> Result<Reply, Problem> {
     let (Route::Pay(id), Verb::Post) = (context.route, context.verb) else { return Err(Problem::not_found()) };
     let Payment { method, amount } = context.json_or_nothing()?.map(body::payment).transpose()?.unwrap_or_default();

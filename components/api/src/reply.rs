@@ -1,9 +1,15 @@
 //! An answer.
 
-use crate::header;
+use std::fmt;
+use std::pin::Pin;
+
+use domain::StoreStats;
 use http::StatusCode;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+
+use crate::header;
+use crate::problem::Problem;
 
 /// Status, headers and body of an answer.
 #[derive(Debug)]
@@ -12,8 +18,28 @@ pub struct Reply {
     pub status: StatusCode,
     /// The header fields, each name once, in lower case.
     pub headers: Vec<(&'static str, String)>,
-    /// The body.
+    /// The body; or its first part, where `rest` has more.
     pub body: Vec<u8>,
+    /// The other parts of a body that is too large to be kept in memory.
+    pub(crate) rest: Option<Box<dyn Parts>>,
+}
+
+/// A part that is being made; none after the last.
+pub(crate) type NextPart<'a> = Pin<Box<dyn Future<Output = Result<Option<Vec<u8>>, Problem>> + 'a>>;
+
+/// The parts of a body, of which each is made when it is about to be sent. The length of such a body is not known before.
+pub(crate) trait Parts {
+    /// Makes the next part.
+    fn next(&mut self) -> NextPart<'_>;
+
+    /// What the store was asked so far.
+    fn stats(&self) -> StoreStats;
+}
+
+impl fmt::Debug for dyn Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Parts")
+    }
 }
 
 impl Reply {
@@ -22,21 +48,25 @@ impl Reply {
         self.headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect()
     }
 
+    fn new(status: StatusCode, body: Vec<u8>) -> Self {
+        Self { status, headers: Vec::new(), body, rest: None }
+    }
+
     /// An answer without a body.
     pub(crate) fn empty(status: StatusCode) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new() }
+        Self::new(status, Vec::new())
     }
 
     /// What was asked for, in whichever form.
     pub(crate) fn of(media_type: &str, body: Vec<u8>) -> Self {
-        Self { status: StatusCode::OK, headers: Vec::new(), body }.with(header::CONTENT_TYPE, media_type)
+        Self::new(StatusCode::OK, body).with(header::CONTENT_TYPE, media_type)
     }
 
     /// An answer in JSON.
     pub(crate) fn json(status: StatusCode, content: &impl Serialize) -> Self {
         // What is sent is made of strings and numbers: serde_json has nothing to refuse.
         let body = serde_json::to_vec(content).unwrap_or_default();
-        Self { status, headers: Vec::new(), body }.with(header::CONTENT_TYPE, "application/json")
+        Self::new(status, body).with(header::CONTENT_TYPE, "application/json")
     }
 
     /// An answer that names a state.

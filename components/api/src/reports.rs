@@ -1,6 +1,7 @@
 //! The handler of the component `reports`: histories, the books and metrics.
 
 use std::fmt::Write as _;
+use std::rc::Rc;
 
 #[cfg(feature = "openapi")]
 use domain::item::REMEMBERED_ADJUSTMENTS;
@@ -31,7 +32,7 @@ const MAX_HOLDS_LOOKED_AT: usize = 10_000;
 /// Answers the routes of the component `reports`.
 pub async fn handle<S: Store, E: Environment>(
     context: &RequestContext<'_>,
-    shop: &Shop<S, E>,
+    shop: &Rc<Shop<S, E>>,
 ) -> Result<Reply, Problem> {
     match (context.route, context.verb) {
         (Route::OrderHistory(id), Verb::Get) => {

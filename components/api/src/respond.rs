@@ -1,10 +1,12 @@
 //! What is the same for every request and every response.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use domain::{Environment, Shop, Store, StoreStats};
 use http::{Method, StatusCode};
 
+use crate::code::Code;
 use crate::conditional::{Current, Preconditions};
 use crate::config::{Config, Variables};
 use crate::files::{self, File};
@@ -12,7 +14,7 @@ use crate::header;
 use crate::log::{Log, Outcome};
 use crate::negotiation::{self, JSON};
 use crate::problem::Problem;
-use crate::reply::Reply;
+use crate::reply::{Parts, Reply};
 use crate::request::{Headers, Request, RequestContext};
 use crate::route::{Route, Verb};
 
@@ -24,11 +26,73 @@ pub(crate) const MAX_REQUEST_ID_LEN: usize = 128;
 /// A response, and what the owner should know about it.
 #[derive(Debug)]
 pub struct Response {
-    /// What the client is sent. For `HEAD` it has the body of a `GET`: the server leaves that out, and its length is
-    /// what `content-length` has to say.
+    /// What the client is sent, or the beginning of it. For `HEAD` it has the body of a `GET`: the server leaves that
+    /// out, and its length is what `content-length` has to say.
     pub reply: Reply,
     /// A line for the log.
     pub line: Option<String>,
+    /// What follows the body of `reply`; its end has the line for the log.
+    pub rest: Option<Rest>,
+}
+
+/// The parts of a body that follow the first, and what is written down when they are sent.
+#[derive(Debug)]
+pub struct Rest {
+    /// None after the last.
+    parts: Option<Box<dyn Parts>>,
+    request: Request,
+    status: StatusCode,
+    location: Option<String>,
+    request_id: String,
+    log: Log,
+    begun: Duration,
+    tally: StoreStats,
+    code: Option<Code>,
+    cause: Option<String>,
+}
+
+/// How a body in parts ended.
+#[derive(Debug)]
+pub struct End {
+    /// Whether the client has all of it. If not, the transfer has to be broken off, so that the client learns of it.
+    pub complete: bool,
+    /// A line for the log.
+    pub line: Option<String>,
+}
+
+impl Rest {
+    /// Makes the next part; none after the last.
+    pub async fn next(&mut self) -> Option<Vec<u8>> {
+        let parts = self.parts.as_mut()?;
+        let part = parts.next().await;
+        self.tally = parts.stats();
+        match part {
+            Ok(Some(part)) => Some(part),
+            Ok(None) => {
+                self.parts = None;
+                None
+            }
+            Err(mut problem) => {
+                (self.code, self.cause) = (Some(problem.code()), problem.take_cause());
+                None
+            }
+        }
+    }
+
+    /// Ends it, after the last part or because the client has gone.
+    pub fn end(self, environment: &impl Environment) -> End {
+        let took = clock(self.log, environment).saturating_sub(self.begun).as_micros();
+        let took = u64::try_from(took).unwrap_or(u64::MAX);
+        let outcome = Outcome { took, tally: self.tally, code: self.code, cause: self.cause };
+        let head = (self.status, self.location.as_deref());
+        let line = self.log.line(&self.request, head, &self.request_id, &outcome, environment);
+        End { complete: self.parts.is_none(), line }
+    }
+}
+
+/// The time, where it is to be written down: to look at the clock costs a call.
+fn clock(log: Log, environment: &impl Environment) -> Duration {
+    if log == Log::Requests { environment.monotonic() } else { Duration::ZERO }
 }
 
 /// The media type of the metrics, and the ranges that it is in.
@@ -41,25 +105,33 @@ pub async fn respond<S: Store, E: Environment>(
     environment: &E,
     variables: &Variables,
     open: impl AsyncFnOnce(&Config) -> Result<Shop<S, E>, Problem>,
-    handle: impl AsyncFnOnce(&RequestContext<'_>, &Shop<S, E>) -> Result<Reply, Problem>,
+    handle: impl AsyncFnOnce(&RequestContext<'_>, &Rc<Shop<S, E>>) -> Result<Reply, Problem>,
 ) -> Response {
     let log = variables.log;
-    // To look at the clock costs a call, too.
-    let clock = || if log == Log::Requests { environment.monotonic() } else { Duration::ZERO };
-    let begun = clock();
+    let begun = clock(log, environment);
     let request_id = request_id(&request.headers).unwrap_or_else(|| environment.random_name());
     let mut tally = StoreStats::default();
-    let (reply, code, cause) = match answer(&request, &mut tally, variables, open, handle).await {
+    let (mut reply, code, cause) = match answer(&request, &mut tally, variables, open, handle).await {
         Ok(reply) => (reply, None, None),
         Err(mut problem) => {
             let (code, cause) = (problem.code(), problem.take_cause());
             (problem.into_reply(), Some(code), cause)
         }
     };
-    let took = clock().saturating_sub(begun).as_micros();
-    let outcome = Outcome { took: u64::try_from(took).unwrap_or(u64::MAX), tally, code, cause };
-    let line = log.line(&request, &reply, &request_id, &outcome, environment);
-    Response { reply: finish(variables.origins.told(&request, reply), &request_id), line }
+    let parts = reply.rest.take();
+    let whole = parts.is_none();
+    // What is answered to a HEAD ends with the head.
+    let parts = parts.filter(|_| request.method != Method::HEAD);
+    let in_parts = parts.is_some();
+    let location = reply.header(header::LOCATION).map(str::to_owned);
+    let status = reply.status;
+    let reply = finish(variables.origins.told(&request, reply), &request_id, whole);
+    let rest = Rest { parts, request, status, location, request_id, log, begun, tally, code, cause };
+    if in_parts {
+        Response { reply, line: None, rest: Some(rest) }
+    } else {
+        Response { reply, line: rest.end(environment).line, rest: None }
+    }
 }
 
 async fn answer<S: Store, E: Environment>(
@@ -67,7 +139,7 @@ async fn answer<S: Store, E: Environment>(
     tally: &mut StoreStats,
     variables: &Variables,
     open: impl AsyncFnOnce(&Config) -> Result<Shop<S, E>, Problem>,
-    handle: impl AsyncFnOnce(&RequestContext<'_>, &Shop<S, E>) -> Result<Reply, Problem>,
+    handle: impl AsyncFnOnce(&RequestContext<'_>, &Rc<Shop<S, E>>) -> Result<Reply, Problem>,
 ) -> Result<Reply, Problem> {
     let route = Route::parse(request.path()).ok_or_else(Problem::not_found)?;
     if request.method == Method::OPTIONS {
@@ -85,7 +157,7 @@ async fn answer<S: Store, E: Environment>(
         return conditional(&request.headers, Reply::state("ok"));
     }
     let config = variables.config.as_ref().map_err(Problem::misconfigured)?;
-    let shop = open(config).await?;
+    let shop = Rc::new(open(config).await?);
     let context =
         RequestContext { route, verb, query: request.query(), config, headers: &request.headers, body: &request.body };
     let reply = handle(&context, &shop).await;
@@ -101,18 +173,18 @@ async fn answer<S: Store, E: Environment>(
 pub fn respond_with_files(request: &Request, environment: &impl Environment, files: &[File]) -> Reply {
     let request_id = request_id(&request.headers).unwrap_or_else(|| environment.random_name());
     let reply = files::reply(request, files).and_then(|reply| conditional(&request.headers, reply));
-    finish(reply.unwrap_or_else(Problem::into_reply), &request_id)
+    finish(reply.unwrap_or_else(Problem::into_reply), &request_id, true)
 }
 
-/// Adds what every response carries.
-fn finish(reply: Reply, request_id: &str) -> Reply {
+/// Adds what every response carries. Where the body is not the `whole` one, its length is not known.
+fn finish(reply: Reply, request_id: &str, whole: bool) -> Reply {
     let reply = match reply.header(header::CACHE_CONTROL) {
         Some(_) => reply,
         None => reply.with(header::CACHE_CONTROL, "no-store"),
     };
     let reply = reply.with(REQUEST_ID, request_id);
     // These two have no body and, by RFC 9110, no length of one.
-    if matches!(reply.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+    if !whole || matches!(reply.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         return reply;
     }
     let length = reply.body.len();
@@ -125,7 +197,8 @@ fn conditional(headers: &Headers, reply: Reply) -> Result<Reply, Problem> {
     if reply.status != StatusCode::OK {
         return Ok(reply);
     }
-    let reply = reply.tagged();
+    // What comes in parts is not known before it is sent.
+    let reply = if reply.rest.is_some() { reply } else { reply.tagged() };
     let current = reply.header(header::ETAG).map_or(Current::Untagged, |tag| Current::Tagged(tag.as_bytes()));
     let preconditions = Preconditions::of(headers);
     if !preconditions.matches(current) {

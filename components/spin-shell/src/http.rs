@@ -3,7 +3,7 @@
 
 use std::pin::pin;
 
-use api::{Body, Reply};
+use api::{Body, End, Reply, Rest};
 use domain::Environment;
 use futures::future::{Either, select};
 use http::Method;
@@ -55,20 +55,37 @@ async fn whole(mut content: StreamReader<u8>, end: FutureReader<Result<Option<Tr
     }
 }
 
-/// Hands an answer to the host.
-pub(crate) async fn send(reply: Reply) -> Result<Response, ErrorCode> {
+/// Hands an answer to the host. What follows the body of `reply` is made while the host takes it.
+pub(crate) async fn send(reply: Reply, rest: Option<Rest>) -> Result<Response, ErrorCode> {
     let fields =
         Fields::from_list(&reply.fields()).map_err(|error| ErrorCode::InternalError(Some(error.to_string())))?;
     let (mut content, content_reader) = wit_stream::new();
-    let (end, end_reader) = wit_future::new(|| Ok(None));
+    let (end, end_reader) = wit_future::new(|| Err(ErrorCode::HttpResponseIncomplete));
     let (response, _) = Response::new(fields, Some(content_reader), end_reader);
     // The host takes every status that HTTP has.
     let _ = response.set_status_code(reply.status.as_u16());
     spawn(async move {
-        content.write_all(reply.body).await;
+        let (mut part, mut rest) = (Some(reply.body), rest);
+        while let Some(bytes) = part {
+            let taken = content.write_all(bytes).await.is_empty();
+            part = match &mut rest {
+                Some(rest) if taken => rest.next().await,
+                _ => None,
+            };
+        }
         drop(content);
+        let complete = match rest {
+            Some(rest) => {
+                let End { complete, line } = rest.end(&SpinEnvironment);
+                log(line);
+                complete
+            }
+            None => true,
+        };
+        // The host breaks off the transfer of a body that ends in an error.
+        let ended = if complete { Ok(None) } else { Err(ErrorCode::HttpResponseIncomplete) };
         // An error says that the client has gone.
-        let _ = end.write(Ok(None)).await;
+        let _ = end.write(ended).await;
     });
     // Offers the body to the host before the head, so that the host sends both in one segment. In two segments the
     // second would wait until the client acknowledges the first, which takes 40 ms, since Spin leaves Nagle's algorithm
@@ -76,4 +93,11 @@ pub(crate) async fn send(reply: Reply) -> Result<Response, ErrorCode> {
     yield_async().await;
     yield_async().await;
     Ok(response)
+}
+
+/// Writes a line to the log.
+pub(crate) fn log(line: Option<String>) {
+    if let Some(line) = line {
+        eprintln!("{line}");
+    }
 }

@@ -64,7 +64,7 @@ macro_rules! answer {
 #[doc(hidden)]
 pub async fn serve_files(request: Request, files: &[File]) -> Result<Response, ErrorCode> {
     let request = http::receive(request).await?;
-    http::send(api::respond_with_files(&request, &SpinEnvironment, files)).await
+    http::send(api::respond_with_files(&request, &SpinEnvironment, files), None).await
 }
 
 /// Time and randomness from the host.

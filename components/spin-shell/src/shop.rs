@@ -27,7 +27,7 @@ pub type SpinShop = Shop<store::Store, SpinEnvironment>;
 #[doc(hidden)]
 pub async fn serve(
     request: Request,
-    handle: impl AsyncFnOnce(&RequestContext<'_>, &SpinShop) -> Result<Reply, Problem>,
+    handle: impl AsyncFnOnce(&RequestContext<'_>, &Rc<SpinShop>) -> Result<Reply, Problem>,
 ) -> Result<Response, ErrorCode> {
     if INSTANCE.with(|instance| instance.should_shed_load()) {
         refuse_new_requests();
@@ -35,10 +35,8 @@ pub async fn serve(
     let request = http::receive(request).await?;
     let variables = variables().await;
     let response = api::respond(request, &SpinEnvironment, &variables, open, handle).await;
-    if let Some(line) = response.line {
-        eprintln!("{line}");
-    }
-    http::send(response.reply).await
+    http::log(response.line);
+    http::send(response.reply, response.rest).await
 }
 
 async fn open(config: &Config) -> Result<SpinShop, Problem> {

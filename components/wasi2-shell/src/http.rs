@@ -1,6 +1,6 @@
 //! Requests and answers between `wasi:http` 0.2 and the contract.
 
-use api::{Body, Reply};
+use api::{Body, End, Reply, Rest};
 use http::Method;
 use wasi::clocks::monotonic_clock;
 use wasi::http::types::{
@@ -9,7 +9,7 @@ use wasi::http::types::{
 use wasi::io::poll::poll;
 use wasi::io::streams::{InputStream, OutputStream, StreamError};
 
-use crate::nanoseconds;
+use crate::{Wasi2Environment, nanoseconds, run};
 
 /// How many bytes of a body are asked for at once.
 const READ_BYTES: u64 = 16 * 1024;
@@ -73,19 +73,37 @@ fn read_all(content: &InputStream) -> Body {
     }
 }
 
-/// Hands an answer to the host.
-pub(crate) fn send(response: ResponseOutparam, reply: Reply) {
+/// Hands an answer to the host. What follows the body of `reply` is made while the host takes it.
+pub(crate) fn send(response: ResponseOutparam, reply: Reply, rest: Option<Rest>) {
     // No field of ours is refused; and if one were, the client would still want the rest.
     let answer = OutgoingResponse::new(Fields::from_list(&reply.fields()).unwrap_or_else(|_| Fields::new()));
     // The host takes every status that HTTP has.
     let _ = answer.set_status_code(reply.status.as_u16());
     let body = answer.body();
     ResponseOutparam::set(response, Ok(answer));
-    if let Ok(body) = body {
-        // An error says that the client has gone: then no answer reaches it.
-        let _ = body.write().map(|content| write(&content, &reply.body));
+    let Ok(body) = body else { return };
+    // An error says that the client has gone: then no answer reaches it.
+    let complete = body.write().map(|content| {
+        let sent = write(&content, &reply.body);
+        rest.is_none_or(|rest| write_rest(&content, rest, sent))
+    });
+    // The host breaks off the transfer of a body that is not finished.
+    if complete != Ok(false) {
         let _ = OutgoingBody::finish(body, None);
     }
+}
+
+/// Writes the parts of a body that follow the first, as far as the client takes them. Answers whether it has them all.
+fn write_rest(content: &OutputStream, mut rest: Rest, mut sent: Result<(), StreamError>) -> bool {
+    while sent.is_ok() {
+        let Some(part) = run(rest.next()) else { break };
+        sent = write(content, &part);
+    }
+    let End { complete, line } = rest.end(&Wasi2Environment);
+    if let Some(line) = line {
+        eprintln!("{line}");
+    }
+    complete
 }
 
 fn write(content: &OutputStream, bytes: &[u8]) -> Result<(), StreamError> {

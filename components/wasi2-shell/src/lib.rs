@@ -71,7 +71,7 @@ macro_rules! answer {
 #[doc(hidden)]
 pub fn serve_files(request: IncomingRequest, response: ResponseOutparam, files: &[File]) {
     let request = http::receive(request);
-    http::send(response, api::respond_with_files(&request, &Wasi2Environment, files));
+    http::send(response, api::respond_with_files(&request, &Wasi2Environment, files), None);
 }
 
 /// Answers a request; see [`component!`].
@@ -79,7 +79,7 @@ pub fn serve_files(request: IncomingRequest, response: ResponseOutparam, files: 
 pub fn serve(
     request: IncomingRequest,
     response: ResponseOutparam,
-    handle: impl AsyncFnOnce(&RequestContext<'_>, &SpinShop) -> Result<Reply, Problem>,
+    handle: impl AsyncFnOnce(&RequestContext<'_>, &Rc<SpinShop>) -> Result<Reply, Problem>,
 ) {
     let request = http::receive(request);
     let variables = run(Variables::read(async |name| variables::get(name)));
@@ -87,12 +87,12 @@ pub fn serve(
     if let Some(line) = answer.line {
         eprintln!("{line}");
     }
-    http::send(response, answer.reply);
+    http::send(response, answer.reply, answer.rest);
 }
 
 /// Runs a future to its end. An instance has one request, so each of its waits blocks the instance and the first poll
 /// is the last.
-fn run<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
     loop {

@@ -43,6 +43,8 @@ pub(crate) enum Response {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) description: String,
+    /// Whether its body may come in parts, so that its length is not known before.
+    pub(crate) in_parts: bool,
     /// Names of components, beyond those that every response has.
     pub(crate) headers: Vec<&'static str>,
     pub(crate) contents: Vec<Content>,
@@ -98,7 +100,13 @@ impl Content {
 
 impl Answer {
     pub(crate) fn new(status: u16, description: impl Into<String>) -> Self {
-        Self { status, description: description.into(), headers: Vec::new(), contents: Vec::new(), links: Vec::new() }
+        let (headers, contents, links) = (Vec::new(), Vec::new(), Vec::new());
+        Self { status, description: description.into(), in_parts: false, headers, contents, links }
+    }
+
+    pub(crate) fn in_parts(mut self) -> Self {
+        self.in_parts = true;
+        self
     }
 
     pub(crate) fn content(mut self, content: Content) -> Self {

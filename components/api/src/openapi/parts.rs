@@ -17,6 +17,9 @@ pub(crate) const USUAL_HEADERS: [&str; 3] = ["RequestId", "CacheControl", "Conte
 /// What a browser is told that lets pages of other origins use the shop, beyond those.
 const ORIGIN_HEADERS: [&str; 3] = ["VaryOrigin", "AllowOrigin", "ExposeHeaders"];
 
+/// The same of a body that may come in parts.
+pub(crate) const HEADERS_IN_PARTS: [&str; 3] = ["RequestId", "CacheControl", "LengthIfWhole"];
+
 /// The headers of a file, beyond those.
 pub(crate) const FILE_HEADERS: [&str; 7] =
     ["NoCache", "FileETag", "Vary", "ContentEncoding", "ContentSecurityPolicy", "ContentTypeOptions", "ReferrerPolicy"];
@@ -25,10 +28,12 @@ pub(crate) const FILE_HEADERS: [&str; 7] =
 const TAGS: &str = r#"^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$"#;
 
 /// The usual headers of an operation's own answer.
-pub(crate) fn usual_headers(operation: &Operation, status: u16) -> Vec<&'static str> {
+pub(crate) fn usual_headers(operation: &Operation, answer: &Answer) -> Vec<&'static str> {
     let of_customers = if operation.operator || operation.tag == "pages" { &[] } else { ORIGIN_HEADERS.as_slice() };
-    let tag = ["ETag"].into_iter().filter(|_| operation.tagged && status == 200);
-    USUAL_HEADERS.iter().chain(of_customers).copied().chain(tag).collect()
+    let tag = if answer.in_parts { "ETagIfWhole" } else { "ETag" };
+    let tag = [tag].into_iter().filter(|_| operation.tagged && answer.status == 200);
+    let usual = if answer.in_parts { &HEADERS_IN_PARTS } else { &USUAL_HEADERS };
+    usual.iter().chain(of_customers).copied().chain(tag).collect()
 }
 
 pub(crate) fn info() -> Value {
@@ -170,12 +175,43 @@ fn all_headers() -> Vec<(&'static str, &'static str, Value)> {
             }),
         ),
         (
+            "LengthIfWhole",
+            "content-length",
+            json!({
+                "description": "The length of the body in bytes, where the body is sent as a whole. One that comes in chunks \
+                    has none.",
+                "schema": { "type": "integer", "minimum": 0 },
+                "example": 259
+            }),
+        ),
+        (
+            "ContentDisposition",
+            "content-disposition",
+            json!({
+                "description": "The name of the file that CSV and lines of JSON are kept in (RFC 6266).",
+                "schema": {
+                    "type": "string",
+                    "pattern": "^attachment; filename=\"orders(-[a-z]+)?\\.(csv|ndjson)\"$"
+                },
+                "example": "attachment; filename=\"orders-paid.csv\""
+            }),
+        ),
+        (
             "ETag",
             "etag",
             json!({
                 "description": "Changes whenever the content does. Send it as `if-none-match` to be answered only if it has \
                     changed, or as `if-match` to change only what is still the same.",
                 "required": true,
+                "schema": { "type": "string", "pattern": "^\"[0-9a-f]{32}\"$" },
+                "example": "\"79ebb770eefc3d4ef363dd42ac4ffe40\""
+            }),
+        ),
+        (
+            "ETagIfWhole",
+            "etag",
+            json!({
+                "description": "As elsewhere, where the body is sent as a whole. One that comes in chunks has none.",
                 "schema": { "type": "string", "pattern": "^\"[0-9a-f]{32}\"$" },
                 "example": "\"79ebb770eefc3d4ef363dd42ac4ffe40\""
             }),
@@ -475,7 +511,8 @@ pub(crate) fn parameters(generator: &mut SchemaGenerator) -> Value {
         "Limit": {
             "name": "limit",
             "in": "query",
-            "description": "The most orders on a page. A page may have fewer, and yet have a next one.",
+            "description": "The most orders on a page. A page may have fewer, and yet have a next one. CSV and lines of \
+                JSON have pages only where a limit is given; otherwise they have all orders.",
             "schema": { "type": "integer", "minimum": 1, "maximum": MAX_LISTED, "default": USUAL_PAGE, "examples": [50] }
         },
         "Cursor": {
@@ -493,9 +530,11 @@ pub(crate) fn parameters(generator: &mut SchemaGenerator) -> Value {
         "Format": {
             "name": "format",
             "in": "query",
-            "description": "How the page is written: as one JSON object, as CSV with a line of names and one an order (an \
-                apostrophe keeps a spreadsheet from taking a customer's id for a formula), or as JSON with an \
-                order a line.",
+            "description": "How the list is written: a page as one JSON object; all orders as CSV, in UTF-8 with a byte \
+                order mark, with a line of names and one an order; or all orders as JSON, one a line. In CSV an \
+                apostrophe stands before a text that a spreadsheet would take for a formula, a number or a date. What \
+                cannot be read has the status `unreadable` in CSV, and is named by a line with `unreadable_orders` and \
+                `unreadable_entries` in the other.",
             "schema": {
                 "type": "string",
                 "enum": FORMATS.map(|(name, _)| name),

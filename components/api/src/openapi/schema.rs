@@ -172,7 +172,8 @@ inline_schemas! {
     /// A text without a form of its own.
     Text = { "type": "string" };
     /// The text that has each order as JSON in a line.
-    OrderLines = { "description": "An order a line, each as in the JSON.", "type": "string" };
+    OrderLines = { "description": "An order a line, each as in the JSON; and a line with `unreadable_orders` and `unreadable_entries` \
+            where some cannot be read.", "type": "string" };
 }
 
 /// One item of an order, at the price that it had when the order was placed.

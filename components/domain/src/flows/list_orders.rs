@@ -39,6 +39,15 @@ pub struct OrderPage {
     pub next: Option<Cursor>,
 }
 
+impl OrderPage {
+    /// Inserts an order where it belongs by its time. It is near the end: numbers are in that sequence to within moments.
+    fn insert(&mut self, view: OrderView) {
+        let newer = |other: &OrderView| other.order.placed_at >= view.order.placed_at;
+        let at = self.orders.partition_point(newer);
+        self.orders.insert(at, view);
+    }
+}
+
 /// An order that is listed, and its place.
 struct Listed {
     id: OrderId,
@@ -86,12 +95,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
                 for (place, found) in some.iter().zip(self.read_orders(&ids).await?) {
                     (next.below, next.listed) = (place.below, place.listed);
                     match self.list_one(found, status).await {
-                        Ok(Some(view)) => {
-                            // In their place one by one: they come nearly in order, and sorting is a lot of code.
-                            let newer = |other: &OrderView| other.order.placed_at >= view.order.placed_at;
-                            page.orders.insert(page.orders.partition_point(newer), view);
-                        }
-                        Ok(None) => {}
+                        Ok(view) => view.into_iter().for_each(|view| page.insert(view)),
                         Err(Error::Unreadable { .. }) => page.unreadable.push(place.id),
                         Err(error) => return Err(error),
                     }

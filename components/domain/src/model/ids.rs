@@ -159,9 +159,9 @@ impl FromStr for OrderId {
 
     /// Takes the form that `Display` writes, and no other: one order has one name.
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        Uuid::try_parse(text)
+        u128::from_str_radix(&text.replace('-', ""), 16)
             .ok()
-            .map(Self)
+            .map(|id| Self(Uuid::from_u128(id)))
             .filter(|id| id.0.as_hyphenated().encode_lower(&mut Uuid::encode_buffer()) == text)
             .ok_or(InvalidId { expected: "an order id" })
     }

@@ -4,14 +4,15 @@
 //! - `instance` tells which instance this is, and the number of the request in it.
 //! - `last` tells the same, and makes the instance refuse new requests.
 //! - `hold` waits while the store has the key that is the request's query, having written there which instance holds.
-//! - `panic`, `error`, `late-panic` and `late-panic-chunked` fail, the last two after the head of the answer was sent.
+//! - `panic`, `error`, `late-panic`, `late-panic-chunked` and `late-error-chunked` fail, the last three after the head of
+//!   the answer was sent.
 //! - `chunked` answers without saying how long the body is.
 //! - Anything else answers with the request as it arrived.
 
 mod store;
 
 use std::cell::Cell;
-use std::convert::Infallible;
+use std::io;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ use spin_sdk::wasip3::http::types::ErrorCode;
 use spin_sdk::wasip3::random::random::get_random_u64;
 use spin_sdk::wit_bindgen::backpressure_inc;
 
-type Body = UnsyncBoxBody<Bytes, Infallible>;
+type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 /// How often a request that holds checks whether it may end.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -67,12 +68,13 @@ async fn serve(request: Request) -> Result<impl IntoResponse, ErrorCode> {
         "panic" => panic!("as asked"),
         "error" => return Err(ErrorCode::InternalError(Some("as asked".to_owned()))),
         "late-panic" => {
-            let mut response = chunks(true);
+            let mut response = chunks(End::Panic);
             response.headers_mut().insert(header::CONTENT_LENGTH, PROMISED.into());
             response
         }
-        "late-panic-chunked" => chunks(true),
-        "chunked" => chunks(false),
+        "late-panic-chunked" => chunks(End::Panic),
+        "late-error-chunked" => chunks(End::Error),
+        "chunked" => chunks(End::Whole),
         _ => echo(request).await?,
     })
 }
@@ -120,22 +122,33 @@ async fn echo(request: Request) -> Result<Response<Body>, ErrorCode> {
 fn whole(content: &Value) -> Response<Body> {
     let body = content.to_string();
     let length = body.len();
-    let mut response = Response::new(Full::from(body).boxed_unsync());
+    let mut response = Response::new(Full::from(body).map_err(|never| match never {}).boxed_unsync());
     response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
     response
 }
 
-/// An answer in two pieces; panics in place of the second where it `fails`.
-fn chunks(fails: bool) -> Response<Body> {
+/// How an answer in pieces ends.
+#[derive(Clone, Copy)]
+enum End {
+    Whole,
+    Panic,
+    Error,
+}
+
+/// An answer in two pieces, or one and then what `end` says.
+fn chunks(end: End) -> Response<Body> {
     let pieces = stream::unfold(0, move |piece| async move {
         let frame = |text: &'static str| Ok(http_body::Frame::data(Bytes::from(text)));
         match piece {
             0 => Some((frame("first "), 1)),
             1 => {
-                // So that the first piece is sent before the panic.
+                // So that the first piece is sent before.
                 pause().await;
-                assert!(!fails, "as asked");
-                Some((frame("second"), 2))
+                match end {
+                    End::Whole => Some((frame("second"), 2)),
+                    End::Panic => panic!("as asked"),
+                    End::Error => Some((Err(io::Error::other("as asked")), 2)),
+                }
             }
             _ => None,
         }
