@@ -1,6 +1,6 @@
 //! Placing, reading and cancelling orders.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::client::{at_once, fresh, leaves_alone};
 use crate::server::with_shop;
@@ -340,5 +340,104 @@ fn what_is_no_order_is_not_found() {
             shop.cancel(id).send().problem(404, "order_not_found");
         }
         assert_eq!(shop.order_now(&order.order_id), order);
+    });
+}
+
+#[test]
+fn an_order_is_placed_at_the_price_that_the_customer_saw_or_not_at_all() {
+    with_shop(|shop| {
+        let (one, other) = (shop.new_item(10, 1000), shop.new_item(10, 250));
+        let line =
+            |item: &str, quantity: u64, price: u64| json!({"item_id": item, "quantity": quantity, "unit_price": price});
+        let long = |lines: Value, total: u64| json!({"items": lines, "total": total});
+        for (request, total) in [
+            (json!({"item_id": one, "quantity": 2, "unit_price": 1000}), 2000),
+            (json!({"item_id": one, "quantity": 2, "total": 2000}), 2000),
+            (long(json!([line(&one, 1, 1000), line(&other, 2, 250)]), 1500), 1500),
+            (long(json!([line(&one, 1, 1000), line(&one, 1, 1000)]), 2000), 2000),
+        ] {
+            let order = shop.order(request).send().order(201);
+            assert_eq!((order.total, order.status), (total, Status::Pending));
+            shop.cancel(&order.order_id).send().order(200);
+        }
+        shop.put_item(&one, json!({"unit_price": 1200})).send().item(200);
+        for request in [
+            json!({"item_id": one, "quantity": 2, "unit_price": 1000}),
+            json!({"item_id": one, "quantity": 2, "total": 2000}),
+            json!({"item_id": one, "quantity": 2, "unit_price": 1200, "total": 2000}),
+            json!({"item_id": one, "quantity": 2, "unit_price": 0}),
+            // Of the price of one item, one of these is wrong.
+            json!({"items": [line(&one, 1, 1200), line(&one, 1, 1000)]}),
+        ] {
+            let problem = leaves_alone(&shop, &[&one], || shop.order(request).send().problem(409, "price_changed"));
+            assert_eq!(problem["items"], json!([{"item_id": one, "quantity": 2, "unit_price": 1200}]));
+            assert_eq!(problem["total"], 2400);
+        }
+        let lines = json!([line(&other, 1, 250), line(&one, 1, 1000)]);
+        let problem =
+            leaves_alone(&shop, &[&one, &other], || shop.order(long(lines, 1250)).send().problem(409, "price_changed"));
+        let now = |item: &str| {
+            problem["items"].as_array().into_iter().flatten().find(|line| line["item_id"] == item).cloned()
+        };
+        assert_eq!(now(&one).expect("it is there")["unit_price"], 1200);
+        assert_eq!(now(&other).expect("it is there")["unit_price"], 250);
+        assert_eq!(problem["total"], 1450);
+        // What is not said may be anything.
+        assert_eq!(shop.place(&one, 1).total, 1200);
+        for (field, value) in
+            [("unit_price", json!(-1)), ("unit_price", json!("1200")), ("total", json!(1.5)), ("total", json!(null))]
+        {
+            let mut request = json!({"item_id": one, "quantity": 1});
+            request[field] = value;
+            shop.order(request).send().invalid(&format!("/{field}"));
+        }
+        shop.order(json!({"items": [line(&one, 1, 1200), {"item_id": one, "quantity": 1, "unit_price": true}]}))
+            .send()
+            .invalid("/items/1/unit_price");
+        shop.order(json!({"items": [line(&one, 1, 1200)], "unit_price": 1200})).send().invalid("/unit_price");
+    });
+}
+
+#[test]
+fn a_repeat_under_a_key_is_answered_as_before_when_the_price_has_changed() {
+    with_shop(|shop| {
+        let (item, key) = (shop.new_item(10, 1000), fresh("key"));
+        let request = |price: u64| {
+            shop.order(json!({"item_id": item, "quantity": 2, "unit_price": price, "total": 2 * price})).key(&key)
+        };
+        // A refusal is not remembered.
+        request(900).send().problem(409, "price_changed");
+        let first = request(1000).send().order(201);
+        shop.put_item(&item, json!({"unit_price": 1100})).send().item(200);
+        let again = request(1000).send();
+        assert_eq!((again.header("idempotent-replayed"), again.order(201)), (Some("true"), first));
+        request(1100).send().problem(422, "idempotency_key_reused");
+        shop.order(json!({"item_id": item, "quantity": 2, "total": 2200}))
+            .key(&key)
+            .send()
+            .problem(422, "idempotency_key_reused");
+        assert_eq!(shop.available(&item), 8);
+    });
+}
+
+#[test]
+fn while_a_price_goes_up_and_down_every_order_is_at_the_price_that_its_customer_saw() {
+    with_shop(|shop| {
+        let item = shop.new_item(10_000, 1000);
+        at_once(8, |number| {
+            for round in 0..25 {
+                let price = 1000 + (round % 3) * 10;
+                if number == 0 {
+                    shop.put_item(&item, json!({"unit_price": price})).send().item(200);
+                    continue;
+                }
+                let answer = shop.order(json!({"item_id": item, "quantity": 1, "unit_price": price})).send();
+                if answer.status == 409 {
+                    answer.problem(409, "price_changed");
+                } else {
+                    assert_eq!(answer.order(201).items[0].unit_price, price);
+                }
+            }
+        });
     });
 }

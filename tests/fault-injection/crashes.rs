@@ -2,6 +2,7 @@
 
 use harness::{Request, Target};
 use host::CallOutcome;
+use serde_json::json;
 
 use crate::TARGET;
 use crate::fixture::{Fixture, ONE_LINE, TWO_LINES, WITH_THE_LAST};
@@ -173,6 +174,43 @@ fn placing_what_is_not_there() {
         again: &[409],
         calls: 8,
         statements: 5,
+    });
+}
+
+#[test]
+fn placing_at_a_price_that_has_changed() {
+    cut_off_everywhere(&Case {
+        fixture: |fixture| {
+            fixture.opened();
+            fixture.priced("item2", 1900);
+        },
+        expired: false,
+        request: |_| {
+            let line = |item: &str, quantity: u64| json!({ "item_id": item, "quantity": quantity });
+            Request::post("/orders").json(json!({ "items": [line("item1", 2), line("item2", 1)], "total": 4000 }))
+        },
+        answer: 409,
+        again: &[409],
+        calls: 4,
+        statements: 2,
+    });
+}
+
+#[test]
+fn placing_at_the_price_that_it_has() {
+    cut_off_everywhere(&Case {
+        fixture: Fixture::opened,
+        expired: false,
+        request: |_| {
+            let line = |item: &str, quantity: u64| json!({ "item_id": item, "quantity": quantity });
+            Request::post("/orders")
+                .json(json!({ "items": [line("item1", 2), line("item2", 1)], "total": 4000 }))
+                .key("k")
+        },
+        answer: 201,
+        again: &[201],
+        calls: 17,
+        statements: 8,
     });
 }
 

@@ -60,6 +60,11 @@ impl Fixture {
         self.done(&requests::create("last", 1));
     }
 
+    /// An item has another price.
+    pub fn priced(&mut self, item: &str, unit_price: u64) {
+        self.done(&requests::price(item, unit_price));
+    }
+
     pub fn placed(&mut self, request: &Request) {
         let answer = self.done(request);
         self.orders.push(answer.order().to_owned());

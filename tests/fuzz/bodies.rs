@@ -37,13 +37,37 @@ fn id() -> impl Strategy<Value = String> {
 
 fn line() -> impl Strategy<Value = Value> {
     let quantity = prop_oneof![4 => 1..60_u64, 1 => 1..=1_000_000_u64];
-    (id(), quantity).prop_map(|(item_id, quantity)| json!({ "item_id": item_id, "quantity": quantity }))
+    // Half of the lines say a price, most of them the one that it is.
+    let price = proptest::option::of(prop_oneof![8 => Just(None), 1 => any::<u64>().prop_map(Some)]);
+    (id(), quantity, price).prop_map(|(item_id, quantity, price)| {
+        let mut line = json!({ "item_id": item_id, "quantity": quantity });
+        if let Some(price) = price {
+            line["unit_price"] = price.unwrap_or_else(|| price_of(&item_id)).into();
+        }
+        line
+    })
+}
+
+/// What a preset item costs, and what another one might.
+fn price_of(id: &str) -> u64 {
+    ITEMS.iter().find(|(other, ..)| *other == id).map_or(1, |(.., price)| *price)
+}
+
+/// What the lines of an order cost.
+fn sum_of(order: &Value) -> u64 {
+    let lines = order["items"].as_array().map_or(std::slice::from_ref(order), Vec::as_slice);
+    let cost = |line: &Value| Some(price_of(line["item_id"].as_str()?) * line["quantity"].as_u64()?);
+    lines.iter().filter_map(cost).sum()
 }
 
 fn order() -> impl Strategy<Value = Value> {
     let lines = prop_oneof![4 => vec(line(), 1..4), 1 => vec(line(), 1..=50)];
     let long = lines.prop_map(|lines| json!({ "items": lines }));
-    (prop_oneof![line(), long], proptest::option::of(".{1,128}")).prop_map(|(mut order, customer)| {
+    let total = proptest::option::of(prop_oneof![8 => Just(None), 1 => any::<u64>().prop_map(Some)]);
+    (prop_oneof![line(), long], proptest::option::of(".{1,128}"), total).prop_map(|(mut order, customer, total)| {
+        if let Some(total) = total {
+            order["total"] = total.unwrap_or_else(|| sum_of(&order)).into();
+        }
         if let Some(customer) = customer {
             order["customer_id"] = customer.into();
         }
@@ -126,17 +150,31 @@ fn text(value: &Value, most: usize, character: impl Fn(char) -> bool) -> Option<
 /// How many an order takes of each item.
 type Sums = BTreeMap<String, u64>;
 
-/// What an order takes, and who orders.
-fn read_order(object: &Map<String, Value>) -> Option<(Sums, Option<String>)> {
-    only(object, &["items", "item_id", "quantity", "customer_id"])?;
+/// An amount of money.
+fn amount(value: &Value) -> Option<u64> {
+    whole_from_zero(value).filter(|amount| *amount <= i64::MAX as u64)
+}
+
+/// An order, read.
+struct Order {
+    sums: Sums,
+    customer: Option<String>,
+    /// The price that is expected of an item, each time that one is said.
+    prices: Vec<(String, u64)>,
+    total: Option<u64>,
+}
+
+/// What an order takes, who orders, and what it is expected to cost.
+fn read_order(object: &Map<String, Value>) -> Option<Order> {
+    only(object, &["items", "item_id", "quantity", "unit_price", "total", "customer_id"])?;
     let lines = match given(object, "items") {
         Some(items) => {
-            if given(object, "item_id").or(given(object, "quantity")).is_some() {
+            if ["item_id", "quantity", "unit_price"].iter().any(|name| given(object, name).is_some()) {
                 return None;
             }
             let lines = items.as_array()?.iter().map(|line| {
                 let line = line.as_object()?;
-                only(line, &["item_id", "quantity"]).and(Some(line))
+                only(line, &["item_id", "quantity", "unit_price"]).and(Some(line))
             });
             lines.collect::<Option<Vec<_>>>()?
         }
@@ -146,15 +184,17 @@ fn read_order(object: &Map<String, Value>) -> Option<(Sums, Option<String>)> {
     if !(1..=50).contains(&lines.len()) {
         return None;
     }
-    let mut sums = Sums::new();
+    let total = optional(object, "total", amount)?;
+    let (mut sums, mut prices) = (Sums::new(), Vec::new());
     for line in lines {
         let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         let id = text(line.get("item_id")?, 64, plain).filter(|id| !id.is_empty())?;
         let quantity =
             line.get("quantity").and_then(whole_from_zero).filter(|quantity| (1..=1_000_000).contains(quantity))?;
+        prices.extend(optional(line, "unit_price", amount)?.map(|price| (id.clone(), price)));
         *sums.entry(id).or_default() += quantity;
     }
-    sums.values().all(|sum| *sum <= 1_000_000).then_some((sums, customer))
+    sums.values().all(|sum| *sum <= 1_000_000).then_some(Order { sums, customer, prices, total })
 }
 
 #[test]
@@ -164,24 +204,29 @@ fn an_order_is_placed_as_it_says_or_refused_as_the_readme_says() {
         let before = world.records();
         let answer = world.post("/orders", &body);
         let order = refused_unless_sound(read(&body, read_order), &answer);
-        let Some((sums, customer)) = order else {
+        let Some(Order { sums, customer, prices, total }) = order else {
             assert_eq!(world.records(), before, "a refused order leaves nothing");
             return;
         };
         let item = |id: &str| ITEMS.iter().find(|(other, ..)| *other == id);
         if sums.keys().any(|id| item(id).is_none()) {
             assert_eq!(answer.outcome(), (404, "item_not_found"));
+            return;
+        }
+        let sum = sums.iter().map(|(id, quantity)| price_of(id) * quantity).sum::<u64>();
+        if total.is_some_and(|total| total != sum) || prices.iter().any(|(id, price)| *price != price_of(id)) {
+            assert_eq!((answer.outcome(), &answer.body["total"]), ((409, "price_changed"), &json!(sum)));
+            assert_eq!(world.records(), before, "a refused order leaves nothing");
         } else if sums.iter().any(|(id, quantity)| item(id).is_some_and(|(_, on_hand, _)| on_hand < quantity)) {
             assert_eq!(answer.outcome(), (409, "insufficient_stock"));
         } else {
-            let price = |id: &str| item(id).expect("looked up above").2;
             let items = sums
                 .iter()
-                .map(|(id, quantity)| json!({ "item_id": id, "quantity": quantity, "unit_price": price(id) }));
+                .map(|(id, quantity)| json!({ "item_id": id, "quantity": quantity, "unit_price": price_of(id) }));
             let order = &answer.body;
             assert_eq!((answer.status, &order["status"]), (201, &json!("pending")), "{answer:?}");
             assert_eq!(order["items"], items.collect::<Value>());
-            assert_eq!(order["total"], sums.iter().map(|(id, quantity)| price(id) * quantity).sum::<u64>());
+            assert_eq!(order["total"], sum);
             assert_eq!(order["customer_id"], json!(customer));
             // What was placed is what is shown, and what is held.
             let path = format!("/orders/{}", order["order_id"].as_str().expect("an id"));
@@ -226,8 +271,7 @@ fn read_payment(object: &Map<String, Value>) -> Option<(Option<String>, Option<u
     only(object, &["method", "amount"])?;
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c);
     let method = optional(object, "method", |method| text(method, 32, plain).filter(|method| !method.is_empty()))?;
-    let amount =
-        optional(object, "amount", |amount| whole_from_zero(amount).filter(|amount| *amount <= i64::MAX as u64))?;
+    let amount = optional(object, "amount", amount)?;
     Some((method, amount))
 }
 

@@ -4,13 +4,16 @@ use crate::json::{Json, Object};
 #[cfg(feature = "openapi")]
 use crate::openapi::schema;
 use crate::problem::{FieldError, Problem};
-use domain::order::{Lines, LinesError, MAX_LINES, NewOrder};
+use domain::order::{ExpectedPrices, Lines, LinesError, MAX_LINES, NewOrder};
 use domain::{CustomerId, Delta, InvalidDelta, ItemId, Money, PaymentMethod, Quantity, Stock};
 #[cfg(feature = "openapi")]
 use schemars::JsonSchema;
 
 /// The longest reason for an adjustment, in characters.
 pub(crate) const MAX_REASON_LEN: usize = 256;
+
+/// What a line of an order may have.
+const LINE_FIELDS: [&str; 3] = ["item_id", "quantity", "unit_price"];
 
 /// How an order is paid. An amount, if given, must be the total of the order.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -49,13 +52,15 @@ pub(crate) struct Adjustment {
     pub(crate) reason: String,
 }
 
+/// One line of an order: the item, how many of it, and what one is expected to cost.
+type OrderLine = (ItemId, Quantity, Option<Money>);
+
 /// Reads the body of `POST /orders`: `{"items":[{"item_id":"item1","quantity":2}],"customer_id":"…"}`, or short, for
-/// one line, `{"item_id":"item1","quantity":2,"customer_id":"…"}`.
+/// one line, `{"item_id":"item1","quantity":2,"customer_id":"…"}`. A line may have a `unit_price`, the order a `total`.
 pub(crate) fn order(json: &[u8]) -> Result<NewOrder, Problem> {
     read(json, |object| {
-        const LINE: [&str; 2] = ["item_id", "quantity"];
-        object.deny_unknown_fields(&["items", "item_id", "quantity", "customer_id"]);
-        let line = LINE.into_iter().filter(|name| object.has(name)).collect::<Vec<_>>();
+        object.deny_unknown_fields(&["items", "item_id", "quantity", "unit_price", "total", "customer_id"]);
+        let line = LINE_FIELDS.into_iter().filter(|name| object.has(name)).collect::<Vec<_>>();
         // A null is as if it were not there, but where it is all that there is, it is the mistake.
         let short = !object.has("items") && (!line.is_empty() || !object.object.contains_key("items"));
         let lines = if short {
@@ -65,14 +70,18 @@ pub(crate) fn order(json: &[u8]) -> Result<NewOrder, Problem> {
             object.items()
         };
         let customer_id = object.optional("customer_id", text::<CustomerId>);
-        let lines = Lines::new(lines?).map_err(|error| {
+        let total = object.optional("total", whole::<Money>);
+        let lines = lines?;
+        let units = lines.iter().filter_map(|(item_id, _, price)| Some((item_id.clone(), (*price)?))).collect();
+        let lines = Lines::new(lines.into_iter().map(|(item_id, quantity, _)| (item_id, quantity))).map_err(|error| {
             let pointer = match error {
                 LinesError::Empty | LinesError::TooMany => "/items".to_owned(),
                 LinesError::TooMuch { line } => format!("/items/{line}/quantity"),
             };
             object.errors.push(FieldError::body(pointer, error));
         });
-        Some(NewOrder { lines: lines.ok()?, customer_id: customer_id? })
+        let expected = ExpectedPrices { units, total: total? };
+        Some(NewOrder { lines: lines.ok()?, customer_id: customer_id?, expected })
     })
 }
 
@@ -172,13 +181,14 @@ impl<'a> Fields<'a> {
         if self.has(name) { self.required(name, take).map(Some) } else { Some(None) }
     }
 
-    fn line(&mut self) -> Option<(ItemId, Quantity)> {
+    fn line(&mut self) -> Option<OrderLine> {
         let item_id = self.required("item_id", text::<ItemId>);
         let quantity = self.required("quantity", whole::<Quantity>);
-        Some((item_id?, quantity?))
+        let unit_price = self.optional("unit_price", whole::<Money>);
+        Some((item_id?, quantity?, unit_price?))
     }
 
-    fn items(&mut self) -> Option<Vec<(ItemId, Quantity)>> {
+    fn items(&mut self) -> Option<Vec<OrderLine>> {
         let items = self.required("items", |value| match value {
             Json::List(items) => Ok(items),
             _ => Err("must be an array".to_owned()),
@@ -190,7 +200,7 @@ impl<'a> Fields<'a> {
             let line = match item {
                 Json::Object(object) => {
                     let mut line = Fields { object, pointer, errors: self.errors };
-                    line.deny_unknown_fields(&["item_id", "quantity"]);
+                    line.deny_unknown_fields(&LINE_FIELDS);
                     line.line()
                 }
                 _ => {
@@ -229,6 +239,8 @@ struct OrderRequestLine {
     item_id: ItemId,
     #[schemars(with = "schema::Quantity")]
     quantity: Quantity,
+    #[schemars(with = "Option<schema::ExpectedPrice>", skip_serializing_if = "Option::is_none")]
+    unit_price: Option<Money>,
 }
 
 /// An order with any number of lines. Lines of the same item are added up; the sum must be a quantity too.
@@ -239,6 +251,8 @@ struct OrderRequestLine {
 struct OrderRequestLong {
     #[schemars(extend("minItems" = 1, "maxItems" = MAX_LINES))]
     items: Vec<OrderRequestLine>,
+    #[schemars(with = "Option<schema::ExpectedTotal>", skip_serializing_if = "Option::is_none")]
+    total: Option<Money>,
     #[schemars(with = "Option<schema::CustomerId>", skip_serializing_if = "Option::is_none")]
     customer_id: Option<CustomerId>,
 }
@@ -253,6 +267,10 @@ struct OrderRequestShort {
     item_id: ItemId,
     #[schemars(with = "schema::Quantity")]
     quantity: Quantity,
+    #[schemars(with = "Option<schema::ExpectedPrice>", skip_serializing_if = "Option::is_none")]
+    unit_price: Option<Money>,
+    #[schemars(with = "Option<schema::ExpectedTotal>", skip_serializing_if = "Option::is_none")]
+    total: Option<Money>,
     #[schemars(with = "Option<schema::CustomerId>", skip_serializing_if = "Option::is_none")]
     customer_id: Option<CustomerId>,
 }

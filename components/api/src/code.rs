@@ -74,6 +74,9 @@ codes! {
     RequestTimeout = REQUEST_TIMEOUT, "request_timeout", "Request timeout";
     /// Less of an item is available than requested. Nothing was ordered or taken.
     InsufficientStock = CONFLICT, "insufficient_stock", "Insufficient stock";
+    /// The order is expected to cost something else than it does. `items` and `total` say what it costs now. Nothing was
+    /// ordered.
+    PriceChanged = CONFLICT, "price_changed", "Price changed";
     /// The item exists already: its stock is changed by an adjustment.
     ItemExists = CONFLICT, "item_exists", "Item exists";
     /// Only a pending order can be paid.

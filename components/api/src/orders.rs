@@ -148,6 +148,7 @@ impl<'a> From<&'a OrderView> for OrderJson<'a> {
 /// Orders for the examples of the OpenAPI document.
 #[cfg(feature = "openapi")]
 pub(crate) mod examples {
+    use domain::order::Order;
     use domain::order_state::Payment;
     use domain::{OrderView, Status};
     use serde_json::{Value, from_value, json};
@@ -161,16 +162,24 @@ pub(crate) mod examples {
         Ok(OrderView { order: from_value(order)?, status, payment: None })
     }
 
-    pub(crate) fn pending(status: Status) -> Examples<OrderView> {
-        let order = json!({
+    fn at_price(unit_price: u64) -> Value {
+        json!({
             "order_id": "a51dee89-7e11-4f02-a419-92ca47ab279f",
-            "lines": [{ "item_id": "item1", "quantity": 2, "unit_price": 1000 }],
-            "total": 2000,
+            "lines": [{ "item_id": "item1", "quantity": 2, "unit_price": unit_price }],
+            "total": unit_price.saturating_mul(2),
             "currency": "CNY",
             "placed_at": 1_795_644_185_493_u64,
             "expires_at": 1_795_645_085_493_u64
-        });
-        view(order, status)
+        })
+    }
+
+    pub(crate) fn pending(status: Status) -> Examples<OrderView> {
+        view(at_price(1000), status)
+    }
+
+    /// The same order at another price.
+    pub(crate) fn dearer() -> Examples<Order> {
+        from_value(at_price(1200))
     }
 
     pub(crate) fn paid() -> Examples<OrderView> {
@@ -240,6 +249,7 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
 
     let few =
         Error::InsufficientStock { item_id: serde_json::from_value("item2".into())?, available: 50, requested: 51 };
+    let dearer = Error::PriceChanged(Rc::new(examples::dearer()?));
     let no_item = Error::ItemNotFound(serde_json::from_value("no-such-item".into())?);
     let wrong = |body: &[u8]| body::order(body).err().unwrap_or_else(Problem::body_incomplete);
     let place = Operation::new(
@@ -249,8 +259,9 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
         "orders",
         [
             "Place an order",
-            "Holds all lines of the order, or none: the goods are the customer's until `expires_at`. With an idempotency key \
-             the request can be sent again without ordering twice.",
+            "Holds all lines of the order, or none: the goods are the customer's until `expires_at`. With a `unit_price` or a \
+             `total` the order is placed at that price or not at all. With an idempotency key the request can be sent \
+             again without ordering twice.",
         ],
     )
     .parameters(["OrderIdempotencyKey"])
@@ -266,6 +277,11 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
                     "customer_id": "anna"
                 }),
             )?,
+            Example::new(
+                "OrderAtAPrice",
+                "At the prices that were shown, or not at all",
+                json!({ "items": [{ "item_id": "item1", "quantity": 2, "unit_price": 1000 }], "total": 2000 }),
+            )?,
         ],
     )
     .answers(
@@ -280,9 +296,12 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
         [Example::problem("ItemNotFound", "No such item", no_item)?],
     ))
     .answers(Answer::problem(
-        "There is too little of an item. Nothing was ordered.",
-        &[Code::InsufficientStock],
-        [Example::problem("OrderInsufficientStock", "More than there is", few)?],
+        "There is too little of an item, or the price has changed. Nothing was ordered.",
+        &[Code::InsufficientStock, Code::PriceChanged],
+        [
+            Example::problem("OrderInsufficientStock", "More than there is", few)?,
+            Example::problem("PriceChanged", "Another price than was shown", dearer)?,
+        ],
     ))
     .answers(Answer::problem(
         "The order or the idempotency key is wrong.",

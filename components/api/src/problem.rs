@@ -1,5 +1,6 @@
 //! Every answer that is not what was asked for, as RFC 9457 `application/problem+json`.
 
+use domain::order::Line;
 use domain::{Error, ItemId, Money, Stock, StoreError};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -32,6 +33,7 @@ enum Member {
     Text(String),
     Number(u64),
     Errors(Vec<FieldError>),
+    Lines(Vec<Line>),
 }
 
 /// One error in a request.
@@ -223,6 +225,7 @@ impl Serialize for Member {
             Self::Text(text) => serializer.serialize_str(text),
             Self::Number(number) => serializer.serialize_u64(*number),
             Self::Errors(errors) => errors.serialize(serializer),
+            Self::Lines(lines) => lines.serialize(serializer),
         }
     }
 }
@@ -246,6 +249,9 @@ impl From<Error> for Problem {
                 .with("available", Member::Number(available))
                 .about(&item_id)
                 .with("requested", Member::Number(requested)),
+            Error::PriceChanged(order) => Self::new(Code::PriceChanged, detail)
+                .with("items", Member::Lines(order.lines().to_vec()))
+                .with("total", Member::Number(order.total().get())),
             Error::TotalTooLarge => {
                 let detail = format!("the total would exceed {}", Money::MAX);
                 Self::invalid(vec![FieldError::body("/items".to_owned(), detail)])

@@ -102,7 +102,7 @@ impl From<&OrderHistory> for OrderHistoryJson {
             },
             OrderEvent::Cancelled => "Cancelled.".to_owned(),
             OrderEvent::Expired => "Expired: nobody paid in time.".to_owned(),
-            OrderEvent::Rejected => "Rejected: there was too little of an item.".to_owned(),
+            OrderEvent::Rejected => "Rejected: there was too little of an item, or its price had changed.".to_owned(),
         };
         let events = history.events.iter();
         let events =

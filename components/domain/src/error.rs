@@ -1,9 +1,12 @@
 //! Why a request was not done.
 
+use std::rc::Rc;
+
 use crate::model::amounts::Money;
 use crate::model::cursor::InvalidCursor;
 use crate::model::ids::{ItemId, OrderId};
 use crate::model::item::{OutOfBounds, Shortage};
+use crate::model::order::Order;
 use crate::model::status::Status;
 use crate::store::{Damaged, Key, StoreError};
 
@@ -29,6 +32,9 @@ pub enum Error {
     /// The total of the order is more than 64 bits can hold.
     #[error("the total is more than can be paid")]
     TotalTooLarge,
+    /// The order is expected to cost something else. This is what it costs now; it is not placed.
+    #[error("the order costs something else than expected")]
+    PriceChanged(Rc<Order>),
     /// More would be on hand than an item may have.
     #[error("more would be on hand than an item may have")]
     TooMuchStock,

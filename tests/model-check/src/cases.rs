@@ -2,7 +2,7 @@
 
 use domain::Limits;
 
-use crate::request::Request::{Adjust, Cancel, List, Pay, Place, Put, Show};
+use crate::request::Request::{Adjust, Cancel, List, Pay, Place, PlaceAt, Price, Put, Show};
 use crate::request::{LIMITS, Level, Name, Request, Rules};
 use crate::world::{Case, Faults};
 
@@ -290,6 +290,21 @@ pub fn all() -> Vec<Named> {
         faults(1, 1, 0),
     );
     last_unit.case.rules.level = Level::KeyValue;
+    let prices = named(
+        "a_price_changes_while_it_is_expected",
+        &[("a", 2), ("b", 2)],
+        vec![PlaceAt(vec![("a", 1), ("b", 1)], None, 1), Price("b", 2), Price("b", 1), one_of(&["b"], None)],
+        faults(0, 1, 0),
+    );
+    let batch_at_a_price = together(
+        2,
+        named(
+            "a_price_changes_while_one_of_a_batch_expects_it",
+            &[("a", 2)],
+            vec![PlaceAt(vec![("a", 1)], k, 1), one_of(&["a"], None), Price("a", 2)],
+            faults(1, 1, 0),
+        ),
+    );
     let mut cases = batches();
     cases.extend(limits());
     cases.extend([
@@ -348,6 +363,8 @@ pub fn all() -> Vec<Named> {
             vec![one_of(&["a"], None), Adjust("a", -1, None), Pay(0)],
             faults(1, 2, 1),
         ),
+        prices,
+        batch_at_a_price,
         presets,
         creators,
         last_unit,

@@ -1,10 +1,12 @@
 //! What is stored, and what time it is. A copy costs next to nothing, since a search makes one a step.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Bound;
 use std::rc::Rc;
+
+use uuid::Uuid;
 
 use crate::record::Record;
 
@@ -77,6 +79,8 @@ pub struct Database {
     pub failovers: u64,
     /// Whether a mapping, which never changes, was replaced by another.
     pub mapping_changed: bool,
+    /// The orders of which a line was held while its item had another price than the line.
+    pub held_at_another_price: Rc<BTreeSet<Uuid>>,
 }
 
 impl Database {
@@ -98,9 +102,30 @@ impl Database {
 
     pub fn set(&mut self, name: Rc<str>, stored: Rc<Stored>) {
         self.writes += 1;
+        self.look_at_prices(&name, &stored);
         let is_mapping = name.starts_with("idempotency:");
         let before = self.records.set(name, Some(stored.clone()));
         self.mapping_changed |= is_mapping && before.is_some_and(|before| before.bytes != stored.bytes);
+    }
+
+    /// Whether what is about to be written holds a line at another price than its order has.
+    fn look_at_prices(&mut self, name: &Rc<str>, stored: &Stored) {
+        if !name.starts_with("inventory:") {
+            return;
+        }
+        let Record::Item(item) = stored.record(name) else { return };
+        let before = self.get(name).map(|before| before.record(name));
+        let is_new = |order: &&Uuid| !matches!(before, Some(Record::Item(before)) if before.holds.contains_key(order));
+        let wrong = item.holds.keys().filter(is_new).filter(|order| {
+            let key = format!("order:{order}");
+            let Some(Record::Order(order)) = self.get(&key).map(|stored| stored.record(&key)) else { return false };
+            let of_item = |item_id: &str| name.split([':', '~']).nth(1) == Some(item_id);
+            order.lines.iter().any(|line| of_item(&line.item_id) && line.unit_price != item.unit_price)
+        });
+        let wrong: Vec<_> = wrong.copied().collect();
+        if !wrong.is_empty() {
+            Rc::make_mut(&mut self.held_at_another_price).extend(wrong);
+        }
     }
 
     pub fn remove(&mut self, names: &[Rc<str>]) {

@@ -30,6 +30,8 @@ pub enum Rule {
     NothingStuck,
     /// Every order is in the list of orders, once.
     Listed,
+    /// An order that is expected to cost something costs that, and it is held while that is the price.
+    AtItsPrice,
     /// Where nothing is damaged, no client is told that something is.
     NoFalseAlarm,
 }
@@ -116,6 +118,7 @@ pub fn check(case: &Case, world: &World) -> Checked {
         return broken(Rule::RetryIsSafe, format!("{} orders under the key {key:?}: {orders:?}", orders.len()));
     }
     each_listed_once(world)?;
+    each_at_its_price(world)?;
     supplies.iter().try_for_each(|(item, initial)| books(world, item, *initial))
 }
 
@@ -139,6 +142,24 @@ fn each_listed_once(world: &World) -> Checked {
         None if once.len() < listed.len() => broken(Rule::Listed, format!("an order is listed twice: {listed:?}")),
         None => Ok(()),
     }
+}
+
+/// Every order that is expected to cost something costs that, and was held at no other price.
+fn each_at_its_price(world: &World) -> Checked {
+    let expects = |(number, request, _): (usize, &Request, _)| match request {
+        Request::PlaceAt(_, _, price) => Some((maker(uuid(first_order(number))), *price)),
+        _ => None,
+    };
+    let expected: BTreeMap<_, _> = world.requests().filter_map(expects).collect();
+    let mut wrong = None;
+    world.each_order(|order| {
+        let Some(price) = expected.get(&maker(order.order_id)) else { return };
+        let costs = order.lines.iter().all(|line| line.unit_price == *price);
+        if !costs || world.held_at_another_price(&order.order_id) {
+            wrong = Some(order.order_id);
+        }
+    });
+    wrong.map_or(Ok(()), |order| broken(Rule::AtItsPrice, format!("{order} is at another price than was expected")))
 }
 
 /// The part of an order's id that says which request made it.
@@ -198,7 +219,13 @@ fn told_of(world: &World, number: usize, order: Uuid, answer: &Answer) -> Checke
             let decided = fate("paid") || fate("cancelled") || fate("expired");
             (Rule::ToldIsTrue, decided || fate("unpaid") && all_held)
         }
-        Answer::Shown(_) | Answer::Listed(_) | Answer::Adjusted | Answer::Looked | Answer::Put | Answer::Refused(_) => {
+        Answer::Shown(_)
+        | Answer::Listed(_)
+        | Answer::Adjusted
+        | Answer::Looked
+        | Answer::Priced
+        | Answer::Put
+        | Answer::Refused(_) => {
             return Ok(());
         }
     };

@@ -24,6 +24,7 @@ pub struct Order {
 pub struct Line {
     pub item_id: String,
     pub quantity: u64,
+    pub unit_price: u64,
 }
 
 #[derive(Debug, Deserialize)]

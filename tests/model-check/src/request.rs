@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use domain::order::{Lines, NewOrder};
-use domain::{Error, KeyDigest, Limits, Money, OrderId, PaymentMethod, Settings, Shop, Status, Store};
+use domain::order::{ExpectedPrices, Lines, NewOrder};
+use domain::{Error, ItemId, KeyDigest, Limits, Money, OrderId, PaymentMethod, Settings, Shop, Status, Store};
 use keyvalue_store::{InstanceCache, KeyValueStore};
 
 use crate::store::{Caller, id_bytes};
@@ -19,6 +19,8 @@ pub type Name = &'static str;
 pub enum Request {
     /// Places an order of these quantities, under a key where there is one.
     Place(Vec<(Name, u64)>, Option<Name>),
+    /// The same, each unit expected to cost this.
+    PlaceAt(Vec<(Name, u64)>, Option<Name>, u64),
     /// Pays the first order of the request with this number.
     Pay(usize),
     /// Cancels the first order of the request with this number.
@@ -33,6 +35,8 @@ pub enum Request {
     Look(Name),
     /// Makes an item, with this number on hand.
     Put(Name, u64),
+    /// Gives an item another price.
+    Price(Name, u64),
 }
 
 /// What a client was told.
@@ -44,6 +48,7 @@ pub enum Answer {
     Shown(Status),
     Adjusted,
     Looked,
+    Priced,
     /// The orders of the list, as far as they are decided.
     Listed(Vec<(OrderId, Status)>),
     Put,
@@ -126,16 +131,26 @@ fn shop<S: Store>(store: S, caller: Caller, limits: Limits) -> Shop<S, Caller> {
     Shop::new(store, caller, Settings { payment_window: WINDOW, currency, limits }, state)
 }
 
+async fn place<S: Store>(
+    shop: &Shop<S, Caller>,
+    lines: &[(Name, u64)],
+    key: Option<Name>,
+    price: Option<u64>,
+) -> Result<Answer, Error> {
+    let item = |name: Name| name.parse::<ItemId>().expect("it is an id");
+    let expected = |(name, _): &(Name, _)| Some((item(name), price?.try_into().expect("it is in range")));
+    let expected = ExpectedPrices { units: lines.iter().filter_map(expected).collect(), total: None };
+    let lines = lines.iter().map(|(name, quantity)| (item(name), (*quantity).try_into().expect("some")));
+    let order = NewOrder { lines: Lines::new(lines).expect("there are lines"), customer_id: None, expected };
+    let placed = shop.place(order, key.map(|key| KeyDigest::new("orders", key))).await?;
+    Ok(Answer::Placed(placed.view.order.order_id, placed.view.status))
+}
+
 async fn ask<S: Store>(request: &Request, shop: &Shop<S, Caller>) -> Result<Answer, Error> {
     let item = |name: Name| name.parse().expect("it is an id");
     Ok(match request {
-        Request::Place(lines, key) => {
-            let lines = lines.iter().map(|(name, quantity)| (item(name), (*quantity).try_into().expect("some")));
-            let order = NewOrder { lines: Lines::new(lines).expect("there are lines"), customer_id: None };
-            let key = key.map(|key| KeyDigest::new("orders", key));
-            let placed = shop.place(order, key).await?;
-            Answer::Placed(placed.view.order.order_id, placed.view.status)
-        }
+        Request::Place(lines, key) => place(shop, lines, *key, None).await?,
+        Request::PlaceAt(lines, key, price) => place(shop, lines, *key, Some(*price)).await?,
         Request::Pay(of) => {
             shop.pay(first_order(*of), PaymentMethod::unspecified(), None).await?;
             Answer::Paid
@@ -165,6 +180,10 @@ async fn ask<S: Store>(request: &Request, shop: &Shop<S, Caller>) -> Result<Answ
             let on_hand = (*on_hand).try_into().expect("it is in range");
             shop.put_item(&item(name), Money::ZERO, Some(on_hand)).await?;
             Answer::Put
+        }
+        Request::Price(name, price) => {
+            shop.put_item(&item(name), (*price).try_into().expect("it is in range"), None).await?;
+            Answer::Priced
         }
     })
 }

@@ -312,7 +312,8 @@ impl World {
     /// requests are.
     pub fn outcome(&self) -> u128 {
         let answers = self.instances.iter().map(|state| state.answers()).collect::<Vec<_>>();
-        hash((self.database.fingerprint(), self.database.mapping_changed, answers))
+        let Database { mapping_changed, held_at_another_price, .. } = &self.database;
+        hash((self.database.fingerprint(), mapping_changed, held_at_another_price, answers))
     }
 
     /// Grows whenever there may be something new to check.
@@ -381,6 +382,11 @@ impl World {
     /// Whether a mapping, which never changes, was replaced by another.
     pub fn mapping_changed(&self) -> bool {
         self.database.mapping_changed
+    }
+
+    /// Whether a line of this order was held while its item had another price.
+    pub fn held_at_another_price(&self, order: &Uuid) -> bool {
+        self.database.held_at_another_price.contains(order)
     }
 
     /// What was written down.

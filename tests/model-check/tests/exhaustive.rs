@@ -16,6 +16,8 @@ const STATES: &[(&str, usize)] = &[
     ("a_batch_whose_orders_are_paid_and_expire", 337_261),
     ("a_helper_completes_what_its_creator_is_about_to_reject", 64_409),
     ("a_payment_that_no_replica_has", 1_348_486),
+    ("a_price_changes_while_it_is_expected", 337_760),
+    ("a_price_changes_while_one_of_a_batch_expects_it", 94_430),
     ("an_adjustment_below_what_is_being_reserved", 645_513),
     ("an_idempotent_repeat_during_a_crash", 13_566),
     ("an_item_that_an_earlier_version_filled", 187_661),

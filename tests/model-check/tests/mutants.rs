@@ -114,7 +114,7 @@ const MUTANTS: &[Mutant] = &[
         patches: &[Patch(
             "helpers-do-not-reject",
             Replace(
-                "let outcome = self.hold(&order, line, None).await;
+                "let outcome = self.hold(&order, line, None, false).await;
             if let Err(Error::InsufficientStock { .. }) = outcome {
                 self.reject(&order, &state).await?;
             }",
@@ -289,6 +289,14 @@ const MUTANTS: &[Mutant] = &[
         };",
             ),
         )],
+    },
+    Mutant {
+        name: "price_looked_at_before_the_hold_only",
+        patches: &[Patch("prices-are-looked-at-with-the-hold", Replace("let repriced = false;"))],
+    },
+    Mutant {
+        name: "price_looked_at_with_the_hold_only",
+        patches: &[Patch("orders-are-planned-at-the-expected-price", Replace("let as_expected = true;"))],
     },
     Mutant { name: "mapping_that_replaces_another", patches: &[Patch("mappings-stay", Replace("let _ = is_there;"))] },
 ];
@@ -588,6 +596,12 @@ fn a_cache_that_changes_an_answer_is_caught() {
 #[test]
 fn a_key_that_stands_for_another_order_later_is_caught() {
     caught("mapping_that_replaces_another", "one_key_with_two_first_items", "RetryIsSafe");
+}
+
+#[test]
+fn a_price_that_is_looked_at_at_one_moment_only_is_caught() {
+    caught("price_looked_at_before_the_hold_only", "a_price_changes", "AtItsPrice");
+    caught("price_looked_at_with_the_hold_only", "a_price_changes", "AtItsPrice");
 }
 
 #[test]

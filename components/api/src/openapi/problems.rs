@@ -5,7 +5,7 @@ use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
 use super::operation::{Answer, Example};
-use super::schema::{ItemId, Money, Stock};
+use super::schema::{ItemId, Money, OrderLine, Stock};
 use crate::code::Code;
 use crate::problem::{MAX_ERRORS, Problem};
 
@@ -79,6 +79,18 @@ fn members(code: Code, generator: &mut SchemaGenerator) -> (Map<String, Value>, 
             let available = generator.subschema_for::<Stock>().to_value();
             let members = vec![("item_id", item_id), ("available", available), ("requested", requested)];
             (members, vec!["item_id", "available", "requested"])
+        }
+        Code::PriceChanged => {
+            let line = generator.subschema_for::<OrderLine>().to_value();
+            let items = json!({
+                "description": "Each item of the order once, at its price now.",
+                "type": "array",
+                "minItems": 1,
+                "maxItems": domain::order::MAX_LINES,
+                "items": line
+            });
+            let total = generator.subschema_for::<Money>().to_value();
+            (vec![("items", items), ("total", total)], vec!["items", "total"])
         }
         Code::ItemExists | Code::ItemFull => (vec![("item_id", item_id)], vec!["item_id"]),
         Code::OrderNotPayable => {

@@ -85,6 +85,22 @@ schemas! {
         "maximum": DomainMoney::MAX,
         "examples": [2000]
     };
+    /// What one unit is expected to cost: if it costs something else, the order is refused as `price_changed`.
+    ExpectedPrice = {
+        "type": "integer",
+        "format": "int64",
+        "minimum": DomainMoney::MIN,
+        "maximum": DomainMoney::MAX,
+        "examples": [1000]
+    };
+    /// What the order is expected to cost: if it costs something else, it is refused as `price_changed`.
+    ExpectedTotal = {
+        "type": "integer",
+        "format": "int64",
+        "minimum": DomainMoney::MIN,
+        "maximum": DomainMoney::MAX,
+        "examples": [2000]
+    };
     /// The ISO 4217 code of the currency.
     Currency = { "type": "string", "pattern": "^[A-Z]{3}$", "examples": ["CNY"] };
     /// How many decimal places the minor unit of the currency has, by ISO 4217: with 2 an amount of 2000 is 20.00, with 0
@@ -125,7 +141,7 @@ schemas! {
         "examples": ["2026-11-25T22:03:05.493Z"]
     };
     /// `placing`: not every line is held yet, for a moment. `pending`: its goods are held, it waits for payment.
-    /// `paid`: sold. `cancelled`, `expired` (not paid in time), `rejected` (too little stock for one of its lines):
+    /// `paid`: sold. `cancelled`, `expired` (not paid in time), `rejected` (too little stock for one of its lines, or another price):
     /// nothing is held any more.
     OrderStatus = { "type": "string", "enum": STATUSES, "examples": ["paid"] };
     /// The process answers.

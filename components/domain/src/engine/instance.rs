@@ -72,6 +72,8 @@ pub(crate) enum NotPlaced {
 pub(crate) struct PendingOrder {
     pub(crate) order: Order,
     pub(crate) key: Option<KeyDigest>,
+    /// Whether its prices are those that the customer expects, so that it is held at no others.
+    pub(crate) at_price: bool,
     /// The state as this request has written it.
     pub(crate) state: Read<OrderState>,
     /// How many of its lines are held.
@@ -87,6 +89,8 @@ pub(crate) enum HoldOutcome {
     Held,
     /// The line is not held: other requests were faster every time.
     Contended,
+    /// The line is not held: the item has another price than the order, whose customer expects that of the order.
+    Repriced,
     /// The order was decided meanwhile.
     Decided(OrderState),
     /// Another order was placed under the same key.

@@ -5,6 +5,9 @@
 //! for one order holds for each of many, since a line is held by the same steps: read the item, look whether the key
 //! was used, see the order unpaid, swap the item. One order's trouble is its own: a request that cannot go on in a
 //! batch is handed back what was done so far and goes on alone.
+//!
+//! Where a customer expects a price, the plan compares it with what it has read, and each hold once more with the item
+//! that its swap replaces. So there is no moment between the price and the hold.
 
 use std::rc::Rc;
 
@@ -49,6 +52,8 @@ struct HoldRequest<'a> {
     /// Only on the first line, and only where its own request holds it: then another order that was placed under the
     /// key takes precedence.
     key: Option<KeyDigest>,
+    /// Whether it is held at the order's price only.
+    at_price: bool,
     outcome: Result<HoldOutcome, Error>,
 }
 
@@ -201,7 +206,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
                 Err(error) => Err(error.clone()),
             };
             let state = Read { entry: state.map_err(NotPlaced::Refused)?, record: OrderState::NEW };
-            Ok(PendingOrder { order, key: request.key, state, held: 0, outcome: Ok(HoldOutcome::Held) })
+            let (key, at_price) = (request.key, request.request.expected.are_said());
+            Ok(PendingOrder { order, key, at_price, state, held: 0, outcome: Ok(HoldOutcome::Held) })
         };
         all.iter().zip(orders).map(pending).collect()
     }
@@ -231,10 +237,11 @@ impl<S: Store, E: Environment> Shop<S, E> {
     ) {
         let on_the_way = orders.iter_mut().flatten().filter(|order| matches!(order.outcome, Ok(HoldOutcome::Held)));
         let (mut held, mut outcomes, mut requests) = (Vec::new(), Vec::new(), Vec::new());
-        for PendingOrder { order, key, held: lines, outcome, .. } in on_the_way {
+        for PendingOrder { order, key, at_price, held: lines, outcome, .. } in on_the_way {
             if let Some(line) = order.lines().get(*lines).filter(|line| line.item_id == *item_id) {
                 let key = if *lines == 0 { *key } else { None };
-                requests.push(HoldRequest { order, line, key, outcome: Ok(HoldOutcome::Contended) });
+                let at_price = *at_price;
+                requests.push(HoldRequest { order, line, key, at_price, outcome: Ok(HoldOutcome::Contended) });
                 held.push(lines);
                 outcomes.push(outcome);
             }
@@ -248,7 +255,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
 
     /// Goes on with an order that was written, from where it is.
     async fn finish(&self, pending: PendingOrder, request: &NewOrder) -> Result<Attempt, Error> {
-        let PendingOrder { order, key, state, held, mut outcome } = pending;
+        let PendingOrder { order, key, at_price, state, held, mut outcome } = pending;
         let order = &order;
         let placed = |state: &OrderState| {
             Attempt::Placed(Placed { view: OrderView::new(order.clone(), state, true), replayed: false })
@@ -256,8 +263,18 @@ impl<S: Store, E: Environment> Shop<S, E> {
         let mut attempts = self.attempts();
         let mut lines = order.lines().iter().enumerate().skip(held);
         loop {
+            let is_first = lines.clone().next().is_some_and(|(number, _)| number == 0);
+            let other = if let Ok(HoldOutcome::KeyTaken(other)) = outcome { Some(other) } else { None };
+            if other.is_some() || is_first && matches!(outcome, Ok(HoldOutcome::Repriced)) {
+                self.withdraw(order, &state).await;
+                return match other {
+                    Some(other) => self.resume(other, request).await,
+                    // What it costs now, the next plan says.
+                    None => Ok(Attempt::Retry(Retry::Stale)),
+                };
+            }
             match outcome {
-                Ok(HoldOutcome::Held | HoldOutcome::Contended) => {}
+                Ok(HoldOutcome::Held | HoldOutcome::Contended | HoldOutcome::KeyTaken(_)) => {}
                 Ok(HoldOutcome::Decided(state)) => {
                     // A closed order gives back what it held so far: the request that closed it saw only what was held
                     // by then.
@@ -268,21 +285,18 @@ impl<S: Store, E: Environment> Shop<S, E> {
                     }
                     return Ok(if state.is_rejected() { Attempt::Retry(Retry::Stale) } else { placed(&state) });
                 }
-                Ok(HoldOutcome::KeyTaken(other)) => {
-                    self.withdraw(order, &state).await;
-                    return self.resume(other, request).await;
-                }
-                Err(error) => {
+                refused @ (Ok(HoldOutcome::Repriced) | Err(_)) => {
                     let rejected = self.reject(order, &state).await?;
-                    // A contended request has had its attempts: they are not to be multiplied.
-                    if rejected || matches!(error, Error::Contended) {
-                        return Err(error);
+                    match refused {
+                        // A contended request has had its attempts: they are not to be multiplied.
+                        Err(error) if rejected || matches!(error, Error::Contended) => return Err(error),
+                        Ok(_) if rejected => return Ok(Attempt::Retry(Retry::Stale)),
+                        _ => attempts.again(Retry::Stale).await?,
                     }
-                    attempts.again(Retry::Stale).await?;
                 }
             }
             let Some((number, line)) = lines.clone().next() else { return Ok(placed(&OrderState::NEW)) };
-            outcome = self.hold(order, line, if number == 0 { key } else { None }).await;
+            outcome = self.hold(order, line, if number == 0 { key } else { None }, at_price).await;
             if let Ok(HoldOutcome::Held) = outcome {
                 lines.next();
             }
@@ -305,7 +319,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
         .await?
     }
 
-    /// Takes back an order whose key turned out to be another one's. Its records are removed once it is rejected, from
+    /// Takes back an order that holds nothing: its key turned out to be another one's, or its price has changed. Its records are removed once it is rejected, from
     /// the state that its own request wrote: if anything was decided since, a client may have been told, and it stays.
     /// It stays too if an answer is lost, and is closed all the same: it holds nothing.
     async fn withdraw(&self, order: &Order, state: &Read<OrderState>) {
@@ -359,11 +373,12 @@ impl<S: Store, E: Environment> Shop<S, E> {
             return replayed(&state.record);
         }
         for line in self.missing_lines(&order).await? {
+            // At the order's price, whatever it is now: what the first request was about is not decided again.
             // Rule: helpers-do-not-reject.
-            let outcome = self.hold(&order, line, None).await;
+            let outcome = self.hold(&order, line, None, false).await;
             match outcome? {
                 HoldOutcome::Held => {}
-                HoldOutcome::Contended | HoldOutcome::Decided(_) | HoldOutcome::KeyTaken(_) => {
+                HoldOutcome::Contended | HoldOutcome::Repriced | HoldOutcome::Decided(_) | HoldOutcome::KeyTaken(_) => {
                     return Ok(Attempt::Retry(Retry::Stale));
                 }
             }
@@ -380,9 +395,15 @@ impl<S: Store, E: Environment> Shop<S, E> {
         })
     }
 
-    /// Holds one line of an order.
-    async fn hold(&self, order: &Order, line: &Line, key: Option<KeyDigest>) -> Result<HoldOutcome, Error> {
-        let mut request = [HoldRequest { order, line, key, outcome: Ok(HoldOutcome::Contended) }];
+    /// Holds one line of an order; `at_price` only at the order's price.
+    async fn hold(
+        &self,
+        order: &Order,
+        line: &Line,
+        key: Option<KeyDigest>,
+        at_price: bool,
+    ) -> Result<HoldOutcome, Error> {
+        let mut request = [HoldRequest { order, line, key, at_price, outcome: Ok(HoldOutcome::Contended) }];
         self.hold_lines(&line.item_id, None, self.attempts(), &mut request).await;
         let [HoldRequest { outcome, .. }] = request;
         // By itself it has had all the attempts that there are.
@@ -449,6 +470,7 @@ impl BatchRead {
                 NotPlaced::Refused(error.unwrap_or(Error::Contended))
             }
             NotPlanned::TotalTooLarge => NotPlaced::Refused(Error::TotalTooLarge),
+            NotPlanned::PriceChanged(order) => NotPlaced::Refused(Error::PriceChanged(order)),
             NotPlanned::Insufficient(item_id, hold) => NotPlaced::Insufficient(item_id, hold),
             NotPlanned::KeyUsed(order) => NotPlaced::DuplicateKey(order),
             NotPlanned::KeyInSameBatch => NotPlaced::KeyInSameBatch,
@@ -481,6 +503,11 @@ impl HoldRequest<'_> {
         let state: OrderState = decode(state.clone())?.record;
         if state.settlement().is_some() {
             return Ok(HoldOutcome::Decided(state));
+        }
+        // Rule: prices-are-looked-at-with-the-hold.
+        let repriced = self.at_price && item.unit_price() != self.line.unit_price;
+        if repriced {
+            return Ok(HoldOutcome::Repriced);
         }
         let hold = self.order.hold(self.line, self.key);
         let bytes = item.bytes_of(&hold);

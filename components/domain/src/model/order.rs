@@ -19,6 +19,32 @@ pub struct NewOrder {
     pub lines: Lines,
     /// Who asks.
     pub customer_id: Option<CustomerId>,
+    /// What it is expected to cost.
+    pub expected: ExpectedPrices,
+}
+
+/// The prices that the customer has seen. Those that are not said may be any.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ExpectedPrices {
+    /// The price of one unit of an item, for any of the lines.
+    pub units: Vec<(ItemId, Money)>,
+    /// The sum of the order.
+    pub total: Option<Money>,
+}
+
+impl ExpectedPrices {
+    /// Whether an order has to have any of its prices.
+    pub(crate) fn are_said(&self) -> bool {
+        !self.units.is_empty() || self.total.is_some()
+    }
+
+    /// Whether the order has these prices.
+    pub(crate) fn are_those_of(&self, order: &Order) -> bool {
+        let differs = |(item_id, price): &(ItemId, Money)| {
+            order.lines.iter().any(|line| line.item_id == *item_id && line.unit_price != *price)
+        };
+        self.total.is_none_or(|total| total == order.total) && !self.units.iter().any(differs)
+    }
 }
 
 /// Items and quantities: at least one, each item once, in the order of their ids. All requests go through the items of
@@ -168,9 +194,10 @@ impl Order {
         }
     }
 
-    /// Whether `request` asks for what this order was placed for: what an idempotency key stands for.
+    /// Whether `request` asks for what this order was placed for, at no other price: what an idempotency key stands for.
     pub fn matches(&self, request: &NewOrder) -> bool {
         let lines = self.lines.iter().map(|line| (&line.item_id, line.quantity));
-        self.customer_id == request.customer_id && lines.eq(request.lines.iter())
+        let same = self.customer_id == request.customer_id && lines.eq(request.lines.iter());
+        same && request.expected.are_those_of(self)
     }
 }

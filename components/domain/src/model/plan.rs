@@ -49,6 +49,8 @@ pub enum NotPlanned {
     UnknownItem(ItemId),
     /// The total is more than money can be.
     TotalTooLarge,
+    /// The customer expects other prices than this order has.
+    PriceChanged(Rc<Order>),
     /// There is too little of an item for this hold, or too little room in its record, unless other holds are settled.
     Insufficient(ItemId, Hold),
     /// Another order was placed under the key.
@@ -103,6 +105,11 @@ impl<'a> Planning<'a> {
             lines.push(Line { item_id: item_id.clone(), quantity, unit_price: item.unit_price() });
         }
         let order = Order::new(*order_id, request, lines, terms).ok_or(NotPlanned::TotalTooLarge)?;
+        // Rule: orders-are-planned-at-the-expected-price.
+        let as_expected = request.expected.are_those_of(&order);
+        if !as_expected {
+            return Err(NotPlanned::PriceChanged(Rc::new(order)));
+        }
         let mut allocations = Vec::with_capacity(order.lines().len());
         for (item_id, hold) in order.holds(*key) {
             allocations.push(self.allocate(item_id, hold)?);

@@ -21,4 +21,5 @@ mod order_state;
 mod orders;
 mod payments;
 mod plan;
+mod prices;
 mod support;

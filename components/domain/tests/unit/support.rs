@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use domain::item::Item;
-use domain::order::{Lines, NewOrder};
+use domain::order::{ExpectedPrices, Lines, NewOrder};
 use domain::{
     CustomerId, Error, InstanceState, ItemId, KeyDigest, Limits, OrderView, PaymentMethod, Placed, Settings, Shop,
 };
@@ -220,5 +220,11 @@ pub fn id(item: &str) -> ItemId {
 pub fn order(lines: &[(&str, u64)]) -> NewOrder {
     let lines = lines.iter().map(|(item, quantity)| (id(item), (*quantity).try_into().unwrap()));
     let customer_id: Option<CustomerId> = Some("anna".parse().unwrap());
-    NewOrder { lines: Lines::new(lines).unwrap(), customer_id }
+    NewOrder { lines: Lines::new(lines).unwrap(), customer_id, expected: ExpectedPrices::default() }
+}
+
+/// An order that is expected to cost this.
+pub fn order_at(lines: &[(&str, u64)], units: &[(&str, u64)], total: Option<u64>) -> NewOrder {
+    let units = units.iter().map(|(item, price)| (id(item), (*price).try_into().unwrap())).collect();
+    NewOrder { expected: ExpectedPrices { units, total: total.map(|total| total.try_into().unwrap()) }, ..order(lines) }
 }
