@@ -13,6 +13,8 @@ import './ordering.mjs';
 import './network.mjs';
 import './time.mjs';
 import './texts.mjs';
+import './money.mjs';
+import './many.mjs';
 import './operator.mjs';
 import './docs.mjs';
 import './origins.mjs';

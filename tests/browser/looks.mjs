@@ -1,20 +1,8 @@
 // How it looks, and whether everybody can use it. First of all tests, so that the pictures show a new shop.
 
 import assert from 'node:assert/strict';
-import { createRequire } from 'node:module';
 
-import { DESKTOP, PHONE, ask, available, fill, fits, picture, place, says, scenario, secondsLeft, shows, signIn, until } from './support.mjs';
-
-const axe = createRequire(import.meta.url)('axe-core');
-
-/** Fails with all that axe-core finds. */
-async function accessible(page, state) {
-  await page.evaluate(axe.source);
-  const { violations, passes } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations', 'passes'] }));
-  const found = violations.flatMap(({ id, nodes }) => nodes.map((node) => `${state}: ${id} at ${node.target}: ${node.failureSummary}`));
-  assert.deepEqual(found, []);
-  assert.ok(passes.some(({ id }) => id === 'color-contrast'), 'contrast was looked at');
-}
+import { DESKTOP, PHONE, accessible, ask, available, fill, fits, picture, place, says, scenario, secondsLeft, shows, signIn, until } from './support.mjs';
 
 for (const colorScheme of ['light', 'dark']) {
   for (const [size, viewport] of Object.entries({ desktop: DESKTOP, phone: PHONE })) {

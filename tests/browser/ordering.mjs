@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 
-import { SHORT, ask, available, card, figure, fill, place, says, scenario, secondsLeft, shows, stockOf, until } from './support.mjs';
+import { SHORT, ask, available, card, figure, fill, newItem, place, says, scenario, secondsLeft, shows, stockOf, until } from './support.mjs';
 
 scenario('an order of several items is held, counted down and paid', {}, async (open) => {
   const page = await open();
@@ -159,4 +159,60 @@ scenario('two tabs work beside each other', {}, async (open) => {
     assert.equal(await tab.locator('#orders-list > .order').count(), 1, 'also after a reload');
   }
   await until('the other is still open', async () => (await other.locator('.order').getAttribute('data-status')) === 'pending');
+});
+
+scenario('an order is placed at the price that was shown, or not at all', { expected: ['status of 409'] }, async (open) => {
+  for (const [locale, changed, now] of [
+    ['en-US', 'The price has changed: the order costs CN¥24.00 now.', 'Costs CN¥12.00 now'],
+    ['zh-CN', '价格已变动：订单现为 ¥25.00。', '现价 ¥12.50'],
+  ]) {
+    const item = await newItem(10, 1000);
+    const page = await open({ locale });
+    await says(page.locator('#stock-list'), item);
+    // The page does not hear of the new price.
+    await page.route('**/inventory', (route) => route.fulfill({ status: 304 }));
+    const bodies = [];
+    await page.route('**/orders', (route) => {
+      bodies.push([route.request().headers()['idempotency-key'], JSON.parse(route.request().postData())]);
+      return route.continue();
+    });
+    await fill(page, { [item]: 2 });
+    await says(page.locator('#sum'), '¥20.00');
+    const unit_price = locale === 'en-US' ? 1200 : 1250;
+    await ask('PUT', `/inventory/${item}`, { unit_price }, { operator: true });
+    await page.locator('#place').click();
+    await says(page.locator('#form-error'), changed);
+    await says(page.locator('.line-error'), now);
+    assert.equal(await page.locator('.line-quantity').inputValue(), '2', 'what was typed is still there');
+    assert.equal((await stockOf(item)).reserved, 0, 'nothing is held');
+    await says(page.locator('#sum'), unit_price === 1200 ? '¥24.00' : '¥25.00');
+    await page.locator('#place').click();
+    await until('it is placed', async () => (await page.locator('#orders-list > .order').count()) === 1);
+    assert.deepEqual(bodies.map(([, body]) => body.items[0].unit_price), [1000, unit_price]);
+    assert.notEqual(bodies[0][0], bodies[1][0], 'another price is another order');
+    assert.equal((await stockOf(item)).reserved, 2);
+  }
+});
+
+scenario('an order whose outcome is unknown is sent again at the price that it was sent with', { expected: ['status of 503', 'status of 500'] }, async (open) => {
+  const item = await newItem(10, 1000);
+  const page = await open();
+  await says(page.locator('#stock-list'), item);
+  const bodies = [];
+  await page.route('**/orders', async (route) => {
+    bodies.push([route.request().headers()['idempotency-key'], JSON.parse(route.request().postData()).items[0].unit_price]);
+    if (bodies.length > 1) return route.continue();
+    // It is placed, and the page is told that nobody knows.
+    await route.fetch();
+    return route.fulfill({ status: 500, contentType: 'application/problem+json', body: JSON.stringify({ code: 'unreadable_record', status: 500, detail: 'No.' }) });
+  });
+  await fill(page, { [item]: 2 });
+  await page.locator('#place').click();
+  await says(page.locator('#form-error'), 'damaged');
+  await ask('PUT', `/inventory/${item}`, { unit_price: 1200 }, { operator: true });
+  await says(page.locator('#sum'), '¥24.00');
+  await page.locator('#place').click();
+  await until('it is placed', async () => (await page.locator('#orders-list > .order').count()) === 1);
+  assert.deepEqual(bodies[1], bodies[0]);
+  assert.equal((await stockOf(item)).reserved, 2, 'once');
 });

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 
@@ -201,4 +202,15 @@ export async function picture(page, name) {
   // What sticks to the top of the window is then at the top of the picture.
   await page.evaluate(() => scrollTo(0, 0));
   await page.screenshot({ path: join(PICTURES, `${name}.png`), fullPage: true });
+}
+
+const axe = createRequire(import.meta.url)('axe-core');
+
+/** Fails with all that axe-core finds. */
+export async function accessible(page, state) {
+  await page.evaluate(axe.source);
+  const { violations, passes } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations', 'passes'] }));
+  const found = violations.flatMap(({ id, nodes }) => nodes.map((node) => `${state}: ${id} at ${node.target}: ${node.failureSummary}`));
+  assert.deepEqual(found, []);
+  assert.ok(passes.some(({ id }) => id === 'color-contrast'), 'contrast was looked at');
 }

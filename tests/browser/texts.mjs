@@ -118,7 +118,7 @@ for (const [kind, customer] of Object.entries(HOSTILE)) {
 
 scenario('an item’s id is shown as text, whatever it is', {}, async (open) => {
   const ids = Object.values(HOSTILE);
-  const items = ids.map((item_id) => ({ item_id, on_hand: 5, reserved: 1, available: 4, unit_price: 100, currency: 'JPY' }));
+  const items = ids.map((item_id) => ({ item_id, on_hand: 5, reserved: 1, available: 4, unit_price: 100, currency: 'JPY', currency_digits: 0 }));
   const page = await open({
     viewport: PHONE,
     before: (page) => page.route('**/inventory', (route) => route.fulfill({ json: { items } })),

@@ -10,6 +10,9 @@ import * as stock from './stock.js';
 
 const PAUSE_MS = 1_500;
 const LONGEST_PAUSE_MS = 4_000;
+/** How much longer a pause is than the polling before it, up to a limit. */
+const SHARE = 5;
+const LONGEST_WAIT_MS = 15_000;
 
 let pause = PAUSE_MS;
 let timer;
@@ -20,10 +23,16 @@ async function poll() {
   clearTimeout(timer);
   if (polling || document.hidden) return;
   polling = true;
+  const begun = performance.now();
   const results = await Promise.allSettled([stock.poll(), orders.poll()]);
   polling = false;
-  // A failed poll is repeated, less often; the module that polls shows the error.
-  pause = results.every(({ status }) => status === 'fulfilled') ? PAUSE_MS : Math.min(pause * 1.5, LONGEST_PAUSE_MS);
+  if (results.every(({ status }) => status === 'fulfilled')) {
+    // A shop that takes long to answer is asked less often: it is busy, or has many items.
+    pause = Math.max(PAUSE_MS, Math.min((performance.now() - begun) * SHARE, LONGEST_WAIT_MS));
+  } else {
+    // A failed poll is repeated, less often; the module that polls shows the error.
+    pause = Math.min(pause * 1.5, LONGEST_PAUSE_MS);
+  }
   timer = setTimeout(poll, pause);
 }
 

@@ -80,13 +80,21 @@ export const isolated = (text) => (/^[\x20-\x7e]*$/.test(text) ? text : `\u2068$
 
 export const number = (value) => new Intl.NumberFormat(locale()).format(value);
 
-/** How many minor units make up one of the currency, as a power of ten. */
-export function digits(currency) {
+/**
+ * How many decimal places the minor unit of a currency has. The shop says it with each price, as ISO 4217 has it; browsers have
+ * ideas of their own, after what people are used to, which are wrong for accounts: 0 for the forint, the rupiah, the peso.
+ * Only of what is no currency any more the shop does not say it.
+ */
+export function digits({ currency, currency_digits }) {
+  if (Number.isInteger(currency_digits)) return currency_digits;
   return new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits;
 }
 
-export function money(amount, currency) {
-  return new Intl.NumberFormat(locale(), { style: 'currency', currency }).format(amount / 10 ** digits(currency));
+/** An amount in minor units, in the currency `of` an item or an order. */
+export function money(amount, of) {
+  const places = digits(of);
+  const style = { style: 'currency', currency: of.currency, minimumFractionDigits: places, maximumFractionDigits: places };
+  return new Intl.NumberFormat(locale(), style).format(amount / 10 ** places);
 }
 
 /** A date and time in the format of the locale. */
@@ -119,6 +127,6 @@ function parts(key, filled, isolate) {
     if (value?.word) return t(value.word);
     if (value?.time) return moment(value.time);
     if (value?.span !== undefined) return value.span;
-    return value?.currency ? money(value.amount, value.currency) : '';
+    return value?.of ? money(value.amount, value.of) : '';
   });
 }

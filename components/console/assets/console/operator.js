@@ -31,6 +31,10 @@ export function start(stockChanged) {
   form('adjust-form', adjust);
   form('new-form', addItem);
   $('books-refresh').addEventListener('click', showBooks);
+  $('books-more').addEventListener('click', () => {
+    bookRowsShown += BOOK_ROWS;
+    drawBooks();
+  });
   $('all-refresh').addEventListener('click', () => showOrders());
   $('all-status').addEventListener('change', () => showOrders());
   $('all-more').addEventListener('click', () => showOrders(next));
@@ -91,6 +95,7 @@ function forget() {
   next = null;
   orders = [];
   books = null;
+  bookRowsShown = BOOK_ROWS;
   drawOrders();
   drawBooks();
   $('token-form').hidden = false;
@@ -191,13 +196,13 @@ async function addItem(waiting) {
       return body;
     },
   );
-  return ['new.done', { item: item.item_id, on_hand: item.on_hand, price: { amount: item.unit_price, currency: item.currency } }];
+  return ['new.done', { item: item.item_id, on_hand: item.on_hand, price: { amount: item.unit_price, of: item } }];
 }
 
 /** The shop's currency; only its items say which it is. */
 const currency = () => all()[0]?.currency ?? null;
 
-const places = () => (currency() ? digits(currency()) : 0);
+const places = () => (currency() ? digits(all()[0]) : 0);
 
 const example = () => `12${places() ? `.${'5'.padEnd(places(), '0')}` : ''}`;
 
@@ -210,7 +215,7 @@ function minor(text) {
 }
 
 function showChoices() {
-  choices($('adjust-item'), (item) => (item ? isolated(item.item_id) : t('form.choose')));
+  choices($('adjust-item'), (item) => isolated(item.item_id));
   const label = $('new-price-label');
   if (currency()) say(label, 'new.price', { currency: { span: currency() } });
   else say(label, 'new.price_minor');
@@ -218,7 +223,11 @@ function showChoices() {
 
 // Books.
 
+/** How many rows are shown at once, and how many more each time. */
+const BOOK_ROWS = 50;
+
 let books = null;
+let bookRowsShown = BOOK_ROWS;
 const bookRows = new Map();
 
 async function showBooks() {
@@ -230,7 +239,14 @@ async function showBooks() {
 }
 
 function drawBooks() {
-  const items = books?.items ?? [];
+  // Those that do not balance come first.
+  const all = [...(books?.items ?? [])].sort((one, other) => Number(one.balanced) - Number(other.balanced));
+  const items = all.slice(0, bookRowsShown);
+  const more = $('books-more');
+  if (items.length === all.length && document.activeElement === more) $('books-title').focus();
+  more.hidden = items.length === all.length;
+  if (more.hidden) hush($('books-note'));
+  else say($('books-note'), 'shown', { n: items.length, all: all.length });
   const verdict = $('books-verdict');
   if (books) say(verdict, books.balanced ? 'books.all_balanced' : 'books.not_balanced');
   else hush(verdict);
@@ -309,7 +325,7 @@ function drawOrders() {
     const row = orderRows.get(order.order_id);
     row.dataset.status = order.status;
     say(row.querySelector('.status'), `status.${order.status}`);
-    write(row.querySelector('.order-total'), money(order.total, order.currency));
+    write(row.querySelector('.order-total'), money(order.total, order));
     const at = time(order.placed_at);
     if (row.querySelector('time').textContent !== at.textContent) row.querySelector('time').replaceWith(at);
     const lines = row.querySelector('.order-lines');

@@ -2,9 +2,9 @@
 
 import { Unreachable, freshKey, insist } from './api.js';
 import { $, write } from './dom.js';
-import { hush, isolated, money, name, onLanguage, say, t } from './language.js';
+import { hush, isolated, money, name, onLanguage, say } from './language.js';
 import { clear, complain, explain } from './problem.js';
-import { choices, find, onStock } from './stock.js';
+import { choices, find, onStock, reprice } from './stock.js';
 import { keep, recall } from './storage.js';
 
 const MOST_LINES = 50;
@@ -72,19 +72,19 @@ function addLine() {
 function show() {
   const lines = [...$('lines').children];
   let sum = 0;
-  let currency = '';
+  let of = null;
   lines.forEach((line, index) => {
-    choices(item(line), (it) => (it ? `${isolated(it.item_id)} · ${money(it.unit_price, it.currency)}` : t('form.choose')));
+    choices(item(line), (it) => `${isolated(it.item_id)} · ${money(it.unit_price, it)}`);
     const remove = line.querySelector('.line-remove');
     name(remove, 'form.remove', { n: index + 1 });
     remove.hidden = lines.length === 1;
     const chosen = find(item(line).value);
     const count = Number(quantity(line).value);
     const price = chosen && count > 0 ? chosen.unit_price * count : null;
-    write(line.querySelector('.line-sum'), price === null ? '' : money(price, chosen.currency));
+    write(line.querySelector('.line-sum'), price === null ? '' : money(price, chosen));
     if (price !== null) {
       sum += price;
-      currency = chosen.currency;
+      of = chosen;
     }
     const short = chosen && count > chosen.available;
     const note = line.querySelector('.line-error');
@@ -93,7 +93,7 @@ function show() {
       else hush(note);
     }
   });
-  write($('sum'), currency ? money(sum, currency) : '–');
+  write($('sum'), of ? money(sum, of) : '–');
   $('add-line').hidden = lines.length >= MOST_LINES;
 }
 
@@ -107,7 +107,9 @@ function read() {
     else if (!Number.isInteger(count) || count < 1 || count > MOST_QUANTITY) {
       wrong.push([quantity(line), line.querySelector('.line-error'), 'form.quantity_wrong', {}]);
     }
-    return { item_id: item(line).value, quantity: count };
+    // The price that is shown: at any other the shop refuses the order.
+    const unit_price = find(item(line).value)?.unit_price;
+    return { item_id: item(line).value, quantity: count, ...(Number.isSafeInteger(unit_price) ? { unit_price } : {}) };
   });
   const customer = $('customer').value.trim();
   // As the shop counts: code points.
@@ -146,11 +148,15 @@ function place() {
   show();
   const body = read();
   if (!body) return;
-  // The same order after an answer that left open whether it was placed: the same key, so that it is placed once.
-  const same = attempt && JSON.stringify(attempt.body) === JSON.stringify(body);
-  remember({ key: same ? attempt.key : freshKey(), body });
+  // The same order after an answer that left open whether it was placed: the same key, so that it is placed once. And at the prices
+  // that it was sent with: under them it may have been placed.
+  const same = attempt && unpriced(attempt.body) === unpriced(body);
+  remember(same ? { key: attempt.key, body: attempt.body } : { key: freshKey(), body });
   attemptNow();
 }
+
+/** What an order asks for, whatever it costs. */
+const unpriced = (body) => JSON.stringify(body, (name, value) => (name === 'unit_price' ? undefined : value));
 
 function remember(it) {
   attempt = it;
@@ -175,13 +181,29 @@ async function attemptNow() {
     onPlaced(answer);
   } catch (refusal) {
     // A 5xx leaves open whether the order was placed.
+    const sent = attempt.body.items;
     remember(refusal.status < 500 ? null : { ...attempt, refused: true });
     hush($('form-status'));
-    explain($('form-error'), refusal);
+    if (refusal.code === 'price_changed') explainPrices(refusal, sent);
+    else explain($('form-error'), refusal);
     point(refusal.problem);
   } finally {
     sending = false;
     button.removeAttribute('aria-disabled');
+  }
+}
+
+/** Shows the prices that have changed, so that the next press of the button agrees to them. */
+function explainPrices(refusal, sent) {
+  const { items = [], total } = refusal.problem;
+  reprice(items);
+  const of = items.map(({ item_id }) => find(item_id)).find(Boolean);
+  explain($('form-error'), refusal, of ? { total: { amount: total, of } } : {});
+  const before = new Map(sent.map(({ item_id, unit_price }) => [item_id, unit_price]));
+  const changed = new Map(items.filter((now) => before.get(now.item_id) !== now.unit_price).map((now) => [now.item_id, now.unit_price]));
+  for (const line of $('lines').children) {
+    const id = item(line).value;
+    if (of && changed.has(id)) mark(item(line), line.querySelector('.line-error'), 'form.price_now', { price: { amount: changed.get(id), of } });
   }
 }
 

@@ -72,7 +72,7 @@ function remember() {
 }
 
 function announce(order) {
-  say($('outcome'), `outcome.${order.status}`, { id: shortId(order.order_id), total: { amount: order.total, currency: order.currency } });
+  say($('outcome'), `outcome.${order.status}`, { id: shortId(order.order_id), total: { amount: order.total, of: order } });
 }
 
 function show() {
@@ -142,12 +142,12 @@ async function tell(details, id) {
 }
 
 function update(card, { order, working }) {
-  const total = { amount: order.total, currency: order.currency };
+  const total = { amount: order.total, of: order };
   const id = shortId(order.order_id);
   card.dataset.status = order.status;
   card.dataset.order = order.order_id;
   say(card.querySelector('.status'), `status.${order.status}`);
-  write(card.querySelector('.order-total'), money(order.total, order.currency));
+  write(card.querySelector('.order-total'), money(order.total, order));
   if (!card.querySelector('.order-lines').hasChildNodes()) {
     for (const line of order.items) card.querySelector('.order-lines').append(describe(line));
   }

@@ -4,8 +4,11 @@ import { element, foreign } from './dom.js';
 import { hush, say } from './language.js';
 import { words } from './words.js';
 
-/** Shows in `place` why something was refused: the code in the reader's language, then the shop's own words. */
-export function explain(place, refusal) {
+/**
+ * Shows in `place` why something was refused: the code in the reader's language, then the shop's own words. `values` are those of
+ * the text that the problem itself does not have.
+ */
+export function explain(place, refusal, values = {}) {
   const { problem, status } = refusal;
   const known = `error.${problem.code}`;
   const key = known in words.en ? known : 'error.other';
@@ -16,6 +19,7 @@ export function explain(place, refusal) {
     requested: problem.requested ?? 0,
     order: { word: `status.${text(problem.order_status)}` },
     status: { span: String(status) },
+    ...values,
   });
   place.replaceChildren(head);
   const details = problem.errors?.length ? [] : [text(problem.detail)];

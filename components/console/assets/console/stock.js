@@ -2,13 +2,22 @@
 
 import { Refusal, send } from './api.js';
 import { $, arrange, element, foreign, write } from './dom.js';
-import { hush, isolated, money, name, number, onLanguage, say } from './language.js';
+import { hush, isolated, money, name, number, onLanguage, say, t } from './language.js';
 import { clear, explain } from './problem.js';
 
 /** From how many items on there is a field to find one. */
 const MANY = 9;
+/** How many items are shown at once, and how many more each time: a page with thousands of them does not answer. */
+const PAGE = 50;
+/** Up to how many items a select offers all; where there are more, it offers those that are shown. */
+const MOST_OFFERED = 200;
 
 let items = [];
+/** The same by their ids. */
+let byId = new Map();
+/** Those that are shown. */
+let shown = [];
+let room = PAGE;
 let loaded = false;
 let etag;
 const rows = new Map();
@@ -19,15 +28,33 @@ let onAdd = () => {};
 
 /** All items, as last heard. */
 export const all = () => items;
-export const find = (id) => items.find((item) => item.item_id === id);
+export const find = (id) => byId.get(id);
 
 /** Calls `listener` whenever the stock has changed. */
 export const onStock = (listener) => listeners.push(listener);
 
 export function start(add) {
   onAdd = add;
-  $('stock-find').querySelector('input').addEventListener('input', show);
+  $('stock-find').querySelector('input').addEventListener('input', () => {
+    room = PAGE;
+    show();
+    if (isLarge()) tell();
+  });
+  $('stock-more').addEventListener('click', () => {
+    const first = shown.length;
+    room += PAGE;
+    show();
+    if (isLarge()) tell();
+    // The focus goes where the list goes on.
+    rows.get(shown[first]?.item_id)?.querySelector('.add').focus();
+  });
   onLanguage(show);
+}
+
+const isLarge = () => items.length > MOST_OFFERED;
+
+function tell() {
+  for (const listener of listeners) listener();
 }
 
 /** Asks what there is; most of the time nothing has changed. */
@@ -35,11 +62,24 @@ export async function poll() {
   const answer = await ask();
   if (answer.status === 304) return;
   etag = answer.headers.get('etag');
-  items = answer.body.items;
+  take(answer.body.items);
+}
+
+function take(all) {
+  items = all;
+  byId = new Map(items.map((item) => [item.item_id, item]));
   loaded = true;
   for (const { item_id, on_hand } of items) most.set(item_id, Math.max(on_hand, most.get(item_id) ?? 0));
   show();
-  for (const listener of listeners) listener();
+  tell();
+}
+
+/** Takes over prices that the shop told of with an order, before the next poll has them. */
+export function reprice(lines) {
+  const prices = new Map(lines.map(({ item_id, unit_price }) => [item_id, unit_price]));
+  take(items.map((item) => ({ ...item, unit_price: prices.get(item.item_id) ?? item.unit_price })));
+  // What the shop has is not what it had when this was asked for.
+  etag = undefined;
 }
 
 let refused = null;
@@ -70,13 +110,16 @@ function show() {
   else $('stock-list').tabIndex = 0;
   const text = search.hidden ? '' : search.querySelector('input').value.trim().toLowerCase();
   const found = items.filter((item) => item.item_id.toLowerCase().includes(text));
+  shown = found.slice(0, room);
+  const whole = shown.length === found.length;
+  $('stock-more').hidden = whole;
   const note = $('stock-note');
-  note.hidden = found.length > 0;
-  if (found.length > 0) hush(note);
+  note.hidden = found.length > 0 && whole;
+  if (!whole) say(note, 'shown', { n: shown.length, all: found.length });
+  else if (found.length > 0) hush(note);
   else say(note, items.length ? 'stock.no_match' : 'stock.none');
-  const ids = found.map((item) => item.item_id);
-  arrange($('stock-list'), ids, rows, make);
-  for (const item of found) update(rows.get(item.item_id), item);
+  arrange($('stock-list'), shown.map((item) => item.item_id), rows, make);
+  for (const item of shown) update(rows.get(item.item_id), item);
 }
 
 function make(id) {
@@ -102,7 +145,7 @@ function make(id) {
 
 function update(row, item) {
   const { item_id, available, reserved, on_hand } = item;
-  write(row.querySelector('.price'), money(item.unit_price, item.currency));
+  write(row.querySelector('.price'), money(item.unit_price, item));
   const bar = row.querySelector('.bar');
   name(bar, 'stock.bar', { item: item_id, available, reserved, on_hand });
   const full = most.get(item_id) || 1;
@@ -112,12 +155,16 @@ function update(row, item) {
   row.classList.toggle('none', available === 0);
 }
 
-/** Keeps the choices of a select what the shop has; what is chosen stays chosen. */
+/** Keeps the choices of a select what the shop has, or what is shown of it; what is chosen stays chosen. */
 export function choices(select, describe) {
-  const wanted = [['', describe(null)], ...items.map((item) => [item.item_id, describe(item)])];
+  const offered = isLarge() ? shown : items;
+  const none = t(isLarge() ? 'form.choose_shown' : 'form.choose');
+  const wanted = [['', none], ...offered.map((item) => [item.item_id, describe(item)])];
   const chosen = select.value;
-  // What was chosen and is there no longer, or not yet: the shop will say so.
-  if (chosen && !find(chosen)) wanted.push([chosen, isolated(chosen)]);
+  if (chosen && !offered.some((item) => item.item_id === chosen)) {
+    // What was chosen and is there no longer, or not yet: the shop will say so.
+    wanted.push([chosen, find(chosen) ? describe(find(chosen)) : isolated(chosen)]);
+  }
   wanted.forEach(([value, text], index) => {
     const option = select.options[index] ?? select.appendChild(element('option'));
     if (option.getAttribute('value') !== value) option.setAttribute('value', value);
