@@ -205,7 +205,7 @@ fn placing_at_the_price_that_it_has() {
             let line = |item: &str, quantity: u64| json!({ "item_id": item, "quantity": quantity });
             Request::post("/orders")
                 .json(json!({ "items": [line("item1", 2), line("item2", 1)], "total": 4000 }))
-                .key("k")
+                .key(requests::key("k"))
         },
         answer: 201,
         again: &[201],

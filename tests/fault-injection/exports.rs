@@ -1,7 +1,7 @@
 //! Exports, whose answer has begun when the store fails: it is broken off, so that the client learns that it is not whole.
 
 use harness::{Request, Target};
-use host::Fate;
+use host::CallOutcome;
 
 use crate::TARGET;
 use crate::requests::cancel;
@@ -31,7 +31,7 @@ fn an_export_that_cannot_be_completed_is_broken_off() {
 
 /// Whether the answer had begun when the n-th call failed; none if there are fewer.
 fn fails_at(store: &Store, format: &str, number: usize) -> Option<bool> {
-    let stop = Stop::at(number, Fate::Failed { done: false });
+    let stop = Stop::at(number, CallOutcome::Failed { done: false });
     let shop = store.open_with(Some(stop.clone()));
     let client = &shop.0.client;
     let request = Request::get(format!("/orders?format={format}")).operator();

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use domain::KeyDigest;
-use domain::order::{Lines, NewOrder};
+use domain::order::{ExpectedPrices, Lines, NewOrder};
+use domain::{KeyDigest, Settings};
 use http::Method;
 use memory_store::run;
 use serde_json::{Value, json};
@@ -182,7 +182,8 @@ fn a_key_that_is_too_short_now_is_refused_and_still_stands_for_its_order() {
             limits: api::LIMITS,
         };
         let shop = world.open(settings);
-        let placed = run(shop.place(NewOrder { lines, customer_id }, Some(key))).expect("it was placed before");
+        let placed = run(shop.place(NewOrder { lines, customer_id, expected: ExpectedPrices::default() }, Some(key)))
+            .expect("it was placed before");
         assert!(placed.replayed, "{keyed}");
         assert_eq!(placed.view.order.order_id.to_string(), order["order_id"], "{keyed}");
     }
