@@ -6,7 +6,7 @@
 --   each      with pick=each, how often to send one before the next, and then to begin anew
 --   keyed     send an idempotency key with each
 --   follow    of each order that was placed, ask for this next: pay or cancel
---   stop      end the process, without figures, once so many requests were sent
+--   stop      end the process, without figures, once this number of requests was sent
 --   server    host:port of a server; of several each has a thread
 
 local settings, requests, placed = {}, {}, {}

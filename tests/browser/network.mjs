@@ -21,7 +21,7 @@ scenario('an order whose answer was lost is sent again under its key and placed 
   const before = await stockOf('item1');
   const keys = await watchOrders(page, async (route, turn) => {
     if (turn > 2) return route.continue();
-    // The shop places it, and nobody hears of it.
+    // The shop places it, and the answer is lost.
     await route.fetch();
     return route.abort();
   });

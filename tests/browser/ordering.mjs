@@ -202,7 +202,7 @@ scenario('an order whose outcome is unknown is sent again at the price that it w
   await page.route('**/orders', async (route) => {
     bodies.push([route.request().headers()['idempotency-key'], JSON.parse(route.request().postData()).items[0].unit_price]);
     if (bodies.length > 1) return route.continue();
-    // It is placed, and the page is told that nobody knows.
+    // It is placed, and the page is told that it is not known.
     await route.fetch();
     return route.fulfill({ status: 500, contentType: 'application/problem+json', body: JSON.stringify({ code: 'unreadable_record', status: 500, detail: 'No.' }) });
   });

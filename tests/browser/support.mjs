@@ -114,7 +114,7 @@ export async function newItem(on_hand, unit_price = 1000) {
   return id;
 }
 
-/** A name that nobody has. */
+/** A name that no item has. */
 export const fresh = () => `t-${Math.random().toString(36).slice(2, 10)}`;
 
 /** Waits until something holds; fails with what was last found. */

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::Command;
 
-use harness::{TOKEN, root};
+use harness::{TOKEN, debian, root};
 use host::toolchain::say;
 
 use crate::npm;
@@ -13,7 +13,9 @@ use crate::shop::Shop;
 #[test]
 fn people_can_use_the_pages_in_a_browser() {
     let from = root().join("tests/browser");
+    let lock = debian::lock().expect("a file can be locked");
     let installed = Command::new(from.join("install")).status().expect("a shell is there");
+    drop(lock);
     assert!(installed.success(), "the browser could not be installed");
     let folder = npm::install("browser");
     for file in fs::read_dir(&from).expect("it is a folder").map(|file| file.expect("it can be read").path()) {

@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use harness::Request;
+use harness::{Request, debian};
 use host::toolchain::say;
 use serde_json::json;
 
@@ -71,7 +71,7 @@ type Cell = (String, bool);
 
 #[test]
 fn a_spreadsheet_shows_every_cell_as_it_was_meant_and_executes_none() {
-    if let Err(reason) = install() {
+    if let Err(reason) = debian::install("soffice", "libreoffice-calc-nogui") {
         // Where it counts, it has to be there.
         assert!(std::env::var_os("CI").is_none(), "{reason}");
         say(format_args!("SKIPPED: no spreadsheet opens the CSV of orders: {reason}"));
@@ -165,28 +165,4 @@ fn cells(csv: &str) -> Vec<Vec<Cell>> {
         }
     }
     rows
-}
-
-/// Installs Debian's package where there is no LibreOffice.
-fn install() -> Result<(), String> {
-    if is_there() {
-        return Ok(());
-    }
-    say(format_args!("LibreOffice is not here: installing Debian's package"));
-    let apt_get = |arguments: &[&str]| {
-        let output = Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive").output();
-        match output {
-            Ok(output) if output.status.success() => Ok(()),
-            Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ")),
-            Err(error) => Err(format!("apt-get: {error}")),
-        }
-    };
-    apt_get(&["update", "-q"])?;
-    apt_get(&["install", "-q", "-y", "--no-install-recommends", "libreoffice-calc-nogui"])?;
-    if is_there() { Ok(()) } else { Err("the package has brought no soffice".to_owned()) }
-}
-
-fn is_there() -> bool {
-    let version = Command::new("soffice").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    version.is_ok_and(|status| status.success())
 }

@@ -188,7 +188,8 @@ fn read_order(object: &Map<String, Value>) -> Option<Order> {
     let (mut sums, mut prices) = (Sums::new(), Vec::new());
     for line in lines {
         let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        let id = text(line.get("item_id")?, 64, plain).filter(|id| !id.is_empty())?;
+        let is_path = |id: &str| ["", ".", ".."].contains(&id);
+        let id = text(line.get("item_id")?, 64, plain).filter(|id| !is_path(id))?;
         let quantity =
             line.get("quantity").and_then(whole_from_zero).filter(|quantity| (1..=1_000_000).contains(quantity))?;
         prices.extend(optional(line, "unit_price", amount)?.map(|price| (id.clone(), price)));

@@ -33,7 +33,7 @@ class Sale:
         if not chosen.item:
             self.operator.stock(self.item, chosen.units)
         self.units = self.stock()["available"]
-        # By the key of the request: how many somebody wants who was not answered yet.
+        # By the key of the request: how many a customer wants who was not answered yet.
         self.unanswered = {}
         # By the id of an order: how many, and what was said last.
         self.told = {}
@@ -121,7 +121,7 @@ class Buyer(Customer):
         if status != 201:
             return
         self.wait()
-        # Most pay. Of the others some give back what they have, for somebody else.
+        # Most pay. Of the others some give back what they have, for other customers.
         step = random.choices(["pay", "cancel", None], [6, 3, 1])[0]
         if step:
             order_id = order["order_id"]

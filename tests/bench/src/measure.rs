@@ -18,7 +18,7 @@ use crate::server::{Application, Server, Settings};
 use crate::store::{Stock, Template};
 use crate::wrk::{Measured, Pick, Wrk};
 
-/// Before anything is measured, so many requests are made for each connection: an instance serves as many and is then
+/// Before anything is measured, this number of requests is made for each connection: an instance serves as many and is then
 /// replaced. Fresh connections get an instance each; only what replaces those serves several requests at once.
 pub const WARM_UP_A_CONNECTION: usize = 128;
 

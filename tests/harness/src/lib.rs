@@ -3,6 +3,7 @@
 #![deny(missing_docs)]
 
 mod client;
+pub mod debian;
 mod guard;
 pub mod observed;
 #[cfg(feature = "server")]

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use redis::{Client, Connection, RedisError};
 use tempfile::TempDir;
 
+use crate::debian;
 use crate::guard::Guard;
 
 pub use front::Front;
@@ -257,29 +258,5 @@ fn free_port() -> io::Result<u16> {
 }
 
 /// Whether redis-server is on this machine, after an attempt to bring it there.
-static INSTALLED: LazyLock<Result<(), Error>> = LazyLock::new(|| {
-    if is_there() {
-        return Ok(());
-    }
-    eprintln!("redis-server is not here: installing Debian's package");
-    let apt_get = |arguments: &[&str]| {
-        let output = Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive").output();
-        match output {
-            Ok(output) if output.status.success() => Ok(()),
-            Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ")),
-            Err(error) => Err(format!("apt-get: {error}")),
-        }
-    };
-    let installed = apt_get(&["update", "-q"])
-        .and_then(|()| apt_get(&["install", "-q", "-y", "--no-install-recommends", "redis-server"]));
-    match installed {
-        Ok(()) if is_there() => Ok(()),
-        Ok(()) => Err(Error::Missing("the package has brought none".to_owned())),
-        Err(reason) => Err(Error::Missing(reason)),
-    }
-});
-
-fn is_there() -> bool {
-    let version = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status();
-    version.is_ok_and(|status| status.success())
-}
+static INSTALLED: LazyLock<Result<(), Error>> =
+    LazyLock::new(|| debian::install("redis-server", "redis-server").map_err(Error::Missing));

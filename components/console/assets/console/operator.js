@@ -9,7 +9,7 @@ import { all, choices, onStock } from './stock.js';
 
 const STATUSES = ['placing', 'pending', 'paid', 'cancelled', 'expired', 'rejected'];
 const PAGE = 20;
-/** A page may be empty and yet have a next one: so many are looked through before asking the operator. */
+/** A page may be empty and yet have a next one: this number of pages is looked through before the operator is asked. */
 const EMPTY_PAGES = 5;
 /** The characters that an HTTP header can have; a token with any other character is wrong. */
 const SENDABLE = /^[\x20-\x7e]+$/;

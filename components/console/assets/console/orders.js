@@ -111,7 +111,7 @@ function make(id) {
   );
 }
 
-/** When what happened to the order; asked for only where somebody wants to know. */
+/** When what happened to the order; asked for only when its details are opened. */
 function history(id) {
   const summary = element('summary');
   say(summary, 'order.history');
