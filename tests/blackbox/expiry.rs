@@ -121,8 +121,8 @@ fn the_stock_of_expired_orders_is_shown_at_the_first_look_everywhere() {
         with_own_server(SHORT, |server| {
             let shop = &server.shop;
             let item = shop.new_item(5 * orders, 1000);
-            let placed = (0..orders).map(|_| shop.place(&item, 5)).last().expect("there are some");
-            expired(shop, &placed);
+            let placed: Vec<_> = (0..orders).map(|_| shop.place(&item, 5)).collect();
+            expired(shop, placed.last().expect("there are some"));
             let of_item = |path: &str| {
                 let items = shop.get(path).operator().send().expect(200).value()["items"].clone();
                 let items = items.as_array().expect("a list").clone();
