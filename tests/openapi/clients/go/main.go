@@ -70,7 +70,7 @@ func buy(customer context.Context, client *shop.APIClient) *shop.Order {
 
 func askForTooMuch(customer context.Context, client *shop.APIClient) {
 	_, response, err := ask(customer, client, 1_000_000)
-	refusal := problem[shop.InsufficientStockProblem](response, err, 409)
+	refusal := problem[shop.PlaceOrder409Response](response, err, 409).InsufficientStockProblem
 	equal(refusal.Code, "insufficient_stock")
 	equal(refusal.Requested, 1_000_000)
 	item, _, err := client.InventoryAPI.GetItem(customer, "item1").Execute()
