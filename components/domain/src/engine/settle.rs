@@ -166,12 +166,14 @@ impl<S: Store, E: Environment> Shop<S, E> {
         Ok(count)
     }
 
-    /// Settles overdue holds of an item that a reader has looked at, where there are so many that the next reader should
-    /// not have to look at them all again. Errors are not the reader's business.
-    pub(crate) async fn settle_after_reading(&self, item_id: &ItemId, seen: HoldCount) {
-        if seen.overdue > Look::SHORT.expired {
+    /// Settles overdue holds of an item that a reader has looked at, if there are many: the next reader should not have
+    /// to look at them all again. Answers whether there were many. Errors are not the reader's business.
+    pub(crate) async fn settle_after_reading(&self, item_id: &ItemId, seen: HoldCount) -> bool {
+        let many = seen.overdue > Look::SHORT.expired;
+        if many {
             let _ = self.settle_alone(item_id).await;
         }
+        many
     }
 
     /// Ends the hold that a decided order still has on an item.
