@@ -33,8 +33,8 @@ impl Preconditions {
         Self { matches: tags(headers, header::IF_MATCH), none_match: tags(headers, header::IF_NONE_MATCH) }
     }
 
-    /// Those of a request that changes something: to pass over what cannot be read would be to change what the client
-    /// wanted to be left alone.
+    /// Those of a request that changes something. A list that cannot be read is an error: without its condition the
+    /// request would change what the client meant to protect.
     pub(crate) fn of_change(headers: &Headers) -> Result<Self, Problem> {
         let preconditions = Self::of(headers);
         match &preconditions.none_match {

@@ -32,8 +32,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
             let (order, state) = self.read_order(order_id).await?.ok_or(Error::OrderNotFound)?;
             let state = self.expire(&order, state).await?;
             if condition.is_some() {
-                // The swap below is from the state that was read before this, so it holds at that moment.
-                let view = self.show_order(order_id).await?;
+                // The swap below is from this state, so what is seen of it holds at that moment.
+                let view = self.to_view(order.clone(), state.clone()).await?;
                 // This request may have cancelled the order itself, and not heard of it.
                 let done = attempts.is_unclear() && view.status == Status::Cancelled;
                 if !done {
