@@ -96,6 +96,15 @@ fn batches() -> Vec<Named> {
         together(
             2,
             named(
+                "a_claimant_behind_another_buyer_in_one_batch_and_one_elsewhere",
+                &[("a", 1)],
+                vec![one_of(&["a"], None), one_of(&["a"], k), one_of(&["a"], k)],
+                faults(0, 0, 0),
+            ),
+        ),
+        together(
+            2,
+            named(
                 "a_batch_over_two_items_stops_in_the_middle",
                 &[("a", 1), ("b", 1)],
                 vec![one_of(&["a", "b"], k), one_of(&["b"], l)],

@@ -117,6 +117,7 @@ pub fn check(case: &Case, world: &World) -> Checked {
     if let Some((key, orders)) = keys.iter().find(|(_, orders)| orders.len() > 1) {
         return broken(Rule::RetryIsSafe, format!("{} orders under the key {key:?}: {orders:?}", orders.len()));
     }
+    none_served_and_refused(case, world)?;
     each_listed_once(world)?;
     each_at_its_price(world)?;
     supplies.iter().try_for_each(|(item, initial)| books(world, item, *initial))
@@ -125,6 +126,26 @@ pub fn check(case: &Case, world: &World) -> Checked {
 /// The item that carries an order's key.
 fn first_item(lines: &[(Name, u64)]) -> Name {
     lines.iter().map(|(item, _)| *item).min().unwrap_or_default()
+}
+
+/// Where stock is never given back, what was too little for a request is too little for its repeats. So requests under
+/// one key are not both served and refused. With several lines, stock is given back by orders that are rejected.
+fn none_served_and_refused(case: &Case, world: &World) -> Checked {
+    let keeps = |request: &Request| matches!(request, Request::Place(lines, _) if lines.len() == 1);
+    if case.faults.expiries > 0 || case.faults.failovers > 0 || !case.requests.iter().all(keeps) {
+        return Ok(());
+    }
+    let mut outcomes = BTreeMap::<_, (bool, bool)>::new();
+    for (_, request, answer) in world.requests() {
+        let (Request::Place(lines, Some(key)), Some(answer)) = (request, answer) else { continue };
+        let (served, refused) = outcomes.entry((*key, first_item(lines))).or_default();
+        *served |= matches!(answer, Answer::Placed(..));
+        *refused |= matches!(answer, Answer::Refused(Error::InsufficientStock { .. }));
+    }
+    match outcomes.iter().find(|(_, outcome)| **outcome == (true, true)) {
+        Some((key, _)) => broken(Rule::RetryIsSafe, format!("requests under {key:?} were both served and refused")),
+        None => Ok(()),
+    }
 }
 
 /// Every order is in the list of orders, once.

@@ -14,6 +14,7 @@ const STATES: &[(&str, usize)] = &[
     ("a_batch_over_two_items_and_a_faster_request", 3_257),
     ("a_batch_over_two_items_stops_in_the_middle", 5_182),
     ("a_batch_whose_orders_are_paid_and_expire", 337_261),
+    ("a_claimant_behind_another_buyer_in_one_batch_and_one_elsewhere", 12_458),
     ("a_helper_completes_what_its_creator_is_about_to_reject", 64_409),
     ("a_payment_that_no_replica_has", 1_348_486),
     ("a_price_changes_while_it_is_expected", 337_760),

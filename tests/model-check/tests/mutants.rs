@@ -157,6 +157,10 @@ const MUTANTS: &[Mutant] = &[
         )],
     },
     Mutant {
+        name: "key_not_looked_up_before_a_refusal",
+        patches: &[Patch("keys-are-looked-up-before-a-refusal", Replace("let other = None;"))],
+    },
+    Mutant {
         name: "key_forgotten_with_its_hold",
         patches: &[Patch(
             "settled-keys-stay-until-mapped",
@@ -520,6 +524,11 @@ fn a_mapping_that_is_read_before_its_item_is_caught() {
 #[test]
 fn a_key_that_is_not_looked_up_before_the_hold_is_caught() {
     caught("key_not_looked_up_before_the_hold", "two_claimants", "RetryIsSafe");
+}
+
+#[test]
+fn a_key_that_is_not_looked_up_before_a_refusal_is_caught() {
+    caught("key_not_looked_up_before_a_refusal", "a_claimant_behind", "RetryIsSafe");
 }
 
 #[test]

@@ -99,12 +99,33 @@ impl<S: Store, E: Environment> Shop<S, E> {
             }
             Err(NotPlaced::Refused(error)) => Err(error),
             Err(NotPlaced::Insufficient(item_id, hold)) => {
-                self.reclaim(&item_id, &hold).await?;
-                Ok(Attempt::Retry(Retry::Stale))
+                let Err(refused) = self.reclaim(&item_id, &hold).await else {
+                    return Ok(Attempt::Retry(Retry::Stale));
+                };
+                // Since the batch was planned, another request may have placed the order under the key.
+                // Rule: keys-are-looked-up-before-a-refusal.
+                let other = self.order_for_key(request).await?;
+                match other {
+                    Some(other) => self.resume(other, &request.request).await,
+                    None => Err(refused),
+                }
             }
             Err(NotPlaced::DuplicateKey(order)) => self.resume(order, &request.request).await,
             Err(NotPlaced::KeyInSameBatch) => Ok(Attempt::Retry(Retry::Stale)),
         }
+    }
+
+    /// The order that was placed under the key of a request, which the first item carries until it is mapped.
+    async fn order_for_key(&self, request: &PlaceRequest) -> Result<Option<OrderId>, Error> {
+        let first_item = request.request.lines.iter().next().map(|(item_id, _)| item_id.clone());
+        let (Some(key), Some(first_item)) = (request.key, first_item) else { return Ok(None) };
+        let (items, mappings) = self.find_items_for_update(&[first_item], vec![Key::Idempotency(key)]).await?;
+        let item = items.into_iter().next().unwrap_or(Ok(None))?;
+        if let Some(order) = item.and_then(|item| item.record.order_for_key(&key)) {
+            return Ok(Some(order));
+        }
+        let mapping = mappings.into_iter().next().unwrap_or(Ok(None))?;
+        mapping.map(|entry| Ok(decode(entry)?.record)).transpose()
     }
 
     /// Places these orders together, as far as that goes.
