@@ -122,7 +122,12 @@ impl Config {
             invalid("payment_window_seconds", format!("must be a whole number from 1 to {MAX_WINDOW_SECONDS}"))
         })?;
         let currency = currency::parse(currency).map_err(|error| invalid("currency", error.to_string()))?;
-        let settings = Settings { payment_window: Duration::from_secs(seconds), currency, limits: LIMITS };
+        let settings = Settings {
+            payment_window: Duration::from_secs(seconds),
+            closed_orders_kept: None,
+            currency,
+            limits: LIMITS,
+        };
         Ok(Self { settings, operator_token })
     }
 

@@ -46,6 +46,7 @@ pub use flows::list_orders::{MAX_LISTED, OrderPage};
 pub use flows::place::Placed;
 pub use flows::put_item::PutOutcome;
 pub use flows::stock_report::{ItemList, ItemView, StockReport};
+pub use flows::sweep::Swept;
 pub use model::amounts::{Currency, Delta, InvalidCurrency, InvalidDelta, Money, OutOfRange, Quantity, Stock};
 pub use model::cursor::{Cursor, InvalidCursor};
 pub use model::ids::{CustomerId, InvalidId, ItemId, KeyDigest, OrderId, PaymentMethod};

@@ -18,7 +18,7 @@ pub enum Key {
     Order(OrderId),
     /// The state of an order: unpaid, paid or closed.
     OrderState(OrderId),
-    /// Which order an idempotency key stands for. Never changes.
+    /// Which order an idempotency key stands for. Never changes while the order is there.
     Idempotency(KeyDigest),
     /// Which numbers of the order index are allocated.
     Sequence,
@@ -26,13 +26,15 @@ pub enum Key {
     OrderIndex(u64),
     /// What the adjustment under a key was, and when it was made.
     Adjustment(KeyDigest),
+    /// Up to which number of the order index closed orders are removed.
+    SweepPosition,
 }
 
 impl Key {
     /// Whether records of this kind come into being through [`Store::create`]. The others are written under a name
     /// that is fresh, or with a value that is the same for every request that writes it.
     pub fn is_created(&self) -> bool {
-        matches!(self, Key::Catalog | Key::Item(_) | Key::Sequence)
+        matches!(self, Key::Catalog | Key::Item(_) | Key::Sequence | Key::SweepPosition)
     }
 }
 
@@ -48,6 +50,7 @@ impl fmt::Display for Key {
             // In the order of the numbers.
             Key::OrderIndex(number) => write!(f, "placed:{number:016}"),
             Key::Adjustment(digest) => write!(f, "adjustment:{digest}"),
+            Key::SweepPosition => f.write_str("swept"),
         }
     }
 }
@@ -140,6 +143,9 @@ pub enum StoreError {
     /// It did not answer, or answered with an error. Whether a write took place is unknown.
     #[error("the store is not available: {0}")]
     Unavailable(String),
+    /// It has no room for another record. Nothing was written.
+    #[error("the store is full: {0}")]
+    Full(String),
     /// It answers, but is not what it says: selling from it could sell twice.
     #[error("the store cannot be used: {0}")]
     ContractViolation(String),
@@ -162,14 +168,19 @@ pub trait Store {
     /// Answers with the entries, as if they had been read.
     async fn insert(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Entry>, StoreError>;
 
-    /// Removes what [`Store::insert`] wrote and no other request has seen.
+    /// Removes records whose names are never used again, all or none where the store can.
     async fn remove(&self, keys: &[Key]) -> Result<(), StoreError>;
 
-    /// Writes those of these records that are not there yet. One that is there stays as it is.
+    /// Removes the record that was read, if it still has the same bytes: compare-and-delete. Its name may be used again.
+    /// Not for records that are [created](Key::is_created). After an error it may have been removed.
+    async fn remove_unchanged(&self, read: &Entry) -> Result<Swap, StoreError>;
+
+    /// Writes those of these records that are not there yet. One that is there stays as it is. Answers with the keys of
+    /// those that were there.
     ///
     /// Where the store can, each is written by one atomic step. The key-value store of Spin cannot: there, of two that
     /// are written under one key within a millisecond the later one stays.
-    async fn put(&self, records: Vec<(Key, Vec<u8>)>) -> Result<(), StoreError>;
+    async fn put(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Key>, StoreError>;
 
     /// Writes a record unless it exists; of several at once exactly one creates it.
     async fn create(&self, key: &Key, value: Vec<u8>) -> Result<Creation, StoreError>;

@@ -38,6 +38,10 @@ const CLAIM_ATTEMPTS: usize = 8;
 /// The most claims in the cache, so that an instance stays small: 10,000 items take about a megabyte.
 const MAX_CLAIMS: usize = 10_000;
 
+/// The value of a record that was removed while another request might write it again. `wasi:keyvalue` deletes whatever
+/// is there; a swap for this value replaces only what was read. It is no record of any kind.
+const REMOVED: &[u8] = b"(removed)";
+
 /// What a claim cell says, or what is wrong with it.
 type Claim = Result<Option<Token>, Damaged>;
 
@@ -166,6 +170,7 @@ impl<'a, B: Bucket, E: Environment> KeyValueStore<'a, B, E> {
     /// The entry for a record, from the value under its physical key.
     fn found(&self, key: &Key, physical_key: String, value: Option<Vec<u8>>) -> Found {
         match value {
+            Some(value) if value == REMOVED => Ok(None),
             Some(value) => Ok(Some(Entry::new(physical_key, value))),
             None if key.is_created() => {
                 // The cached claim may be wrong, so the next request reads the cell.
@@ -308,13 +313,35 @@ impl<B: Bucket, E: Environment> Store for KeyValueStore<'_, B, E> {
         self.bucket.delete_many(&names).await
     }
 
-    async fn put(&self, mut records: Vec<(Key, Vec<u8>)>) -> Result<(), StoreError> {
+    async fn remove_unchanged(&self, read: &Entry) -> Result<Swap, StoreError> {
+        // Rule: mappings-are-removed-unchanged.
+        let removed = self.swap(read, REMOVED.to_vec()).await;
+        removed
+    }
+
+    async fn put(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Key>, StoreError> {
         let names: Vec<_> = records.iter().map(|(key, _)| key.to_string()).collect();
-        let there = self.get_many(&names).await?;
-        let is_there = |key: &Key| there.iter().any(|(name, value)| *name == key.to_string() && value.is_some());
-        // Rule: mappings-stay.
-        records.retain(|(key, _)| !is_there(key));
-        if records.is_empty() { Ok(()) } else { self.insert(records).await.map(drop) }
+        let mut found = self.get_many(&names).await?;
+        let (mut absent, mut there) = (Vec::new(), Vec::new());
+        for ((key, value), name) in records.into_iter().zip(names) {
+            let found = take(&mut found, &name);
+            // Rule: mappings-stay.
+            let stays = match found {
+                None => {
+                    absent.push((key.clone(), value));
+                    false
+                }
+                Some(found) if found == REMOVED => self.swap(&Entry::new(name, found), value).await? == Swap::Conflict,
+                Some(_) => true,
+            };
+            if stays {
+                there.push(key);
+            }
+        }
+        if !absent.is_empty() {
+            self.insert(absent).await?;
+        }
+        Ok(there)
     }
 
     async fn create(&self, key: &Key, value: Vec<u8>) -> Result<Creation, StoreError> {

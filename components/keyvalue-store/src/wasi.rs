@@ -64,6 +64,8 @@ fn unavailable(error: Error) -> StoreError {
     StoreError::Unavailable(match error {
         Error::NoSuchStore => "there is no such store".to_owned(),
         Error::AccessDenied => "the component was not granted this store".to_owned(),
+        // Spin passes on the message of SQLite and no code.
+        Error::Other(message) if message.contains("database or disk is full") => return StoreError::Full(message),
         Error::Other(message) => message,
     })
 }

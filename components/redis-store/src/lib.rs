@@ -33,17 +33,28 @@ const GET_ALL: &str = "local found = {} \
     end \
     return found";
 
-/// Writes those of several records that do not exist.
-const PUT_ALL: &str = "local written = 0 \
+/// Writes those of several records that do not exist. Answers how many, and then the places of the others.
+///
+/// With `allow-oom` a script may write although Redis has reached its `maxmemory`. So whoever was sold something can pay
+/// for it or cancel it where there is no room for another order. What that takes is bounded by what is there.
+const PUT_ALL: &str = "#!lua flags=allow-oom\n\
+    local answer = {0} \
     for place, key in ipairs(KEYS) do \
-        if redis.call('SET', key, ARGV[place], 'NX') then written = written + 1 end \
+        if redis.call('SET', key, ARGV[place], 'NX') then answer[1] = answer[1] + 1 \
+        else answer[#answer + 1] = place end \
     end \
-    return written";
+    return answer";
 
 /// Replaces a value if it is still what was read.
-const COMPARE_AND_SWAP: &str = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end \
+const COMPARE_AND_SWAP: &str = "#!lua flags=allow-oom\n\
+    if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end \
     redis.call('SET', KEYS[1], ARGV[2]) \
     return 1";
+
+/// Removes a value if it is still what was read.
+const COMPARE_AND_DELETE: &str = "#!lua flags=allow-oom\n\
+    if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end \
+    return redis.call('DEL', KEYS[1])";
 
 /// How long a command may take. A healthy Redis answers in a millisecond.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -62,6 +73,12 @@ pub enum Answer {
     Number(i64),
     /// A value.
     Value(Vec<u8>),
+}
+
+/// The error that a message of Redis stands for. Spin passes on the message and no code.
+pub fn failure(message: String) -> StoreError {
+    // Above `maxmemory` Redis refuses commands that need more, before it executes them.
+    if message.contains("OOM ") { StoreError::Full(message) } else { StoreError::Unavailable(message) }
 }
 
 /// The store in a Redis.
@@ -122,6 +139,15 @@ impl<R: Redis, E: Environment> RedisStore<R, E> {
         }
     }
 
+    /// Whether this call has removed the record, which still was `old`.
+    async fn compare_and_delete(&self, key: &str, old: &[u8]) -> Result<bool, StoreError> {
+        match self.write("EVAL", vec![COMPARE_AND_DELETE.into(), text(1), key.into(), old.into()]).await?.as_slice() {
+            [Answer::Number(1)] => Ok(true),
+            [Answer::Number(0)] => Ok(false),
+            other => Err(unexpected("EVAL", other)),
+        }
+    }
+
     async fn delete(&self, keys: Vec<Vec<u8>>) -> Result<(), StoreError> {
         if keys.is_empty() { Ok(()) } else { self.write("DEL", keys).await.map(drop) }
     }
@@ -169,11 +195,24 @@ impl<R: Redis, E: Environment> Store for RedisStore<R, E> {
         self.delete(keys.iter().map(text).collect()).await
     }
 
-    async fn put(&self, records: Vec<(Key, Vec<u8>)>) -> Result<(), StoreError> {
-        let (keys, values): (Vec<_>, Vec<_>) = records.into_iter().map(|(key, value)| (text(key), value)).unzip();
-        let count = text(keys.len());
-        match self.write("EVAL", [vec![PUT_ALL.into(), count], keys, values].concat()).await?.as_slice() {
-            [Answer::Number(_)] => Ok(()),
+    async fn remove_unchanged(&self, read: &Entry) -> Result<Swap, StoreError> {
+        let removed = self.compare_and_delete(&read.physical_key, &read.value).await?;
+        Ok(if removed { Swap::Swapped } else { Swap::Conflict })
+    }
+
+    async fn put(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Key>, StoreError> {
+        let (keys, values): (Vec<_>, Vec<_>) = records.into_iter().unzip();
+        let arguments = [vec![PUT_ALL.into(), text(keys.len())], keys.iter().map(text).collect(), values].concat();
+        let answers = self.write("EVAL", arguments).await?;
+        let place = |answer: &Answer| match answer {
+            // Lua counts from 1.
+            Answer::Number(place) => keys.get(usize::try_from(place.checked_sub(1)?).ok()?).cloned(),
+            _ => None,
+        };
+        match answers.as_slice() {
+            [Answer::Number(_), there @ ..] => {
+                there.iter().map(|answer| place(answer).ok_or_else(|| unexpected("EVAL", &answers))).collect()
+            }
             other => Err(unexpected("EVAL", other)),
         }
     }

@@ -12,8 +12,8 @@ use futures::future::{Either, select};
 use crate::connection::{Held, Redis, Shared};
 use crate::{Answer, REPLICATION_TIMEOUT, RedisStore, TIMEOUT, text};
 
-/// The record of a fence: a write without content. Replicas that have it have all writes before it.
-const FENCE: [&[u8]; 2] = [b"fence", b"0"];
+/// Writes the record of a fence: one without content. Replicas that have it have all writes before it.
+const FENCE: [&[u8]; 3] = [b"#!lua flags=allow-oom\nreturn redis.call('SET', KEYS[1], '0')", b"1", b"fence"];
 
 /// Why a command has no answer. Whether it was executed is unknown.
 pub(crate) enum CommandError {
@@ -130,7 +130,7 @@ impl<R: Redis, E: Environment> RedisStore<R, E> {
             }
             if !fences.is_under_way() {
                 let (number, _under_way) = fences.begin();
-                let done = self.write_and_wait("SET", FENCE.map(<[u8]>::to_vec).to_vec()).await.map(drop);
+                let done = self.write_and_wait("EVAL", FENCE.map(<[u8]>::to_vec).to_vec()).await.map(drop);
                 fences.end(number, &done);
             }
         }
@@ -145,7 +145,7 @@ impl<R: Redis, E: Environment> RedisStore<R, E> {
         let began = self.shared.now();
         let doubt = Doubt(Some(&*self.shared));
         let answers = self.execute(&held, command, arguments).await?;
-        if matches!(answers.as_slice(), [Answer::Nil | Answer::Number(0)]) {
+        if matches!(answers.as_slice(), [Answer::Nil | Answer::Number(0), ..]) {
             // Nothing was written, so there is nothing to wait for. But the answer tells what is there: it is a read.
             doubt.settle();
             self.shared.has_read(&held);

@@ -3,7 +3,7 @@
 use domain::StoreError;
 use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
 
-use crate::{Answer, Redis};
+use crate::{Answer, Redis, failure};
 
 /// A Redis, through Spin's outbound Redis.
 ///
@@ -57,6 +57,6 @@ fn unavailable(error: Error) -> StoreError {
         Error::InvalidAddress => "the address of the Redis is invalid or not in allowed_outbound_hosts".to_owned(),
         Error::TooManyConnections => "there are too many connections to the Redis".to_owned(),
         Error::TypeError => "Redis has answered with a value of another type".to_owned(),
-        Error::Other(message) => message,
+        Error::Other(message) => return failure(message),
     })
 }

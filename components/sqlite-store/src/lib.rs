@@ -55,6 +55,8 @@ impl Failure {
     pub fn of(message: String) -> Self {
         if message.contains("no such table") {
             Self::NoTable
+        } else if message.contains("database or disk is full") {
+            Self::Failed(StoreError::Full(message))
         } else if message.contains("database is locked") {
             Self::Locked(message)
         } else {
@@ -106,7 +108,8 @@ impl<D: Database, E: Environment> SqliteStore<D, E> {
         Err(StoreError::Unavailable(failure))
     }
 
-    async fn insert(&self, records: impl Iterator<Item = (String, Vec<u8>)>) -> Result<(), StoreError> {
+    /// Answers with the keys of those that were written.
+    async fn insert(&self, records: impl Iterator<Item = (String, Vec<u8>)>) -> Result<Vec<String>, StoreError> {
         let mut statement = "INSERT INTO records (key, value) VALUES ".to_owned();
         let mut parameters = Vec::new();
         for (key, value) in records {
@@ -115,8 +118,13 @@ impl<D: Database, E: Environment> SqliteStore<D, E> {
         }
         // An `insert` finds none of its records, or all of them if the answer to an earlier attempt was lost. A `put`
         // must not change existing records.
-        statement.push_str(" ON CONFLICT (key) DO NOTHING");
-        self.execute(&statement, parameters).await.map(drop)
+        statement.push_str(" ON CONFLICT (key) DO NOTHING RETURNING key");
+        let rows = self.execute(&statement, parameters).await?;
+        let key = |row: Vec<Value>| match row.into_iter().next() {
+            Some(Value::Text(key)) => Some(key),
+            _ => None,
+        };
+        Ok(rows.into_iter().filter_map(key).collect())
     }
 
     /// Whether this call has created the record.
@@ -129,6 +137,13 @@ impl<D: Database, E: Environment> SqliteStore<D, E> {
     async fn swap(&self, key: &str, old: &[u8], new: Vec<u8>) -> Result<bool, StoreError> {
         let statement = "UPDATE records SET value = ? WHERE key = ? AND value = ? RETURNING key";
         let parameters = vec![Value::Blob(new), Value::Text(key.to_owned()), Value::Blob(old.to_owned())];
+        Ok(!self.execute(statement, parameters).await?.is_empty())
+    }
+
+    /// Whether this call has removed the record, which still was `old`.
+    async fn compare_and_delete(&self, key: &str, old: &[u8]) -> Result<bool, StoreError> {
+        let statement = "DELETE FROM records WHERE key = ? AND value = ? RETURNING key";
+        let parameters = vec![Value::Text(key.to_owned()), Value::Blob(old.to_owned())];
         Ok(!self.execute(statement, parameters).await?.is_empty())
     }
 
@@ -189,8 +204,16 @@ impl<D: Database, E: Environment> Store for SqliteStore<D, E> {
         self.delete(keys.iter().map(Key::to_string).collect()).await
     }
 
-    async fn put(&self, records: Vec<(Key, Vec<u8>)>) -> Result<(), StoreError> {
-        Self::insert(self, records.into_iter().map(|(key, value)| (key.to_string(), value))).await
+    async fn remove_unchanged(&self, read: &Entry) -> Result<Swap, StoreError> {
+        let removed = self.compare_and_delete(&read.physical_key, &read.value).await?;
+        Ok(if removed { Swap::Swapped } else { Swap::Conflict })
+    }
+
+    async fn put(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Key>, StoreError> {
+        let mut keys: Vec<_> = records.iter().map(|(key, _)| key.clone()).collect();
+        let written = Self::insert(self, records.into_iter().map(|(key, value)| (key.to_string(), value))).await?;
+        keys.retain(|key| !written.contains(&key.to_string()));
+        Ok(keys)
     }
 
     async fn create(&self, key: &Key, value: Vec<u8>) -> Result<Creation, StoreError> {

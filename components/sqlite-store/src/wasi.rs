@@ -56,7 +56,7 @@ fn unavailable(error: Error) -> StoreError {
         Error::NoSuchDatabase => "there is no such database".to_owned(),
         Error::AccessDenied => "the component was not granted this database".to_owned(),
         Error::InvalidConnection => "the connection to the database is gone".to_owned(),
-        Error::DatabaseFull => "the database is full".to_owned(),
+        Error::DatabaseFull => return StoreError::Full("the database is full".to_owned()),
         Error::Io(message) => message,
     })
 }

@@ -107,7 +107,7 @@ fn records_are_inserted_and_removed_in_one_statement() {
     let store = SqliteStore::new(&database, ENVIRONMENT);
     let records: Vec<_> = ["a", "b", "c"].map(|name| (item(name), name.as_bytes().to_vec())).into();
     assert_eq!(now(store.get(&[])).map(sound), Ok(Vec::new()));
-    assert_eq!(now(store.put(records.clone())), Ok(()));
+    assert_eq!(now(store.put(records.clone())), Ok(Vec::new()));
     database.statements.borrow_mut().clear();
     let entries = now(store.insert(records)).expect("they are inserted");
     assert_eq!(entries, [entry("a", b"a"), entry("b", b"b"), entry("c", b"c")]);

@@ -1,6 +1,7 @@
 //! A store that does what the trait promises, until a test tells it otherwise.
 
 use std::cell::{Cell, Ref, RefCell, RefMut};
+use std::collections::btree_map::Entry::{Occupied, Vacant};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
@@ -31,6 +32,7 @@ struct Memory {
     writes_left: Cell<Option<usize>>,
     always_conflict: Cell<bool>,
     is_down: Cell<bool>,
+    is_full: Cell<bool>,
     damaged: RefCell<BTreeSet<String>>,
     /// Whether the records came from outside. Then they may call a name fresh that is not, and name an order twice.
     is_given: bool,
@@ -82,6 +84,15 @@ impl MemoryStore {
         self.0.is_down.set(true);
     }
 
+    /// From now on, or no longer, there is no room for new records. Those that are there can be changed.
+    pub fn fill(&self, is_full: bool) {
+        self.0.is_full.set(is_full);
+    }
+
+    fn has_room(&self) -> Result<(), StoreError> {
+        if self.0.is_full.get() { Err(StoreError::Full("no room".to_owned())) } else { Ok(()) }
+    }
+
     /// From now on the record with this name cannot be read.
     pub fn damage(&self, name: &str) {
         self.0.damaged.borrow_mut().insert(name.to_owned());
@@ -118,6 +129,7 @@ impl Store for MemoryStore {
     }
 
     async fn insert(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Entry>, StoreError> {
+        self.has_room()?;
         self.write()?;
         let entries: Vec<_> = records.into_iter().map(|(key, value)| Entry::new(key.to_string(), value)).collect();
         for entry in &entries {
@@ -134,12 +146,25 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn put(&self, records: Vec<(Key, Vec<u8>)>) -> Result<(), StoreError> {
-        self.write()?;
-        for (key, value) in records {
-            self.records_mut().entry(key.to_string()).or_insert(value);
+    async fn remove_unchanged(&self, read: &Entry) -> Result<Swap, StoreError> {
+        if self.records().get(&read.physical_key) != Some(&read.value) {
+            return Ok(Swap::Conflict);
         }
-        Ok(())
+        self.write()?;
+        self.records_mut().remove(&read.physical_key);
+        Ok(Swap::Swapped)
+    }
+
+    async fn put(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Key>, StoreError> {
+        self.write()?;
+        let mut there = Vec::new();
+        for (key, value) in records {
+            match self.records_mut().entry(key.to_string()) {
+                Occupied(_) => there.push(key),
+                Vacant(vacant) => drop(vacant.insert(value)),
+            }
+        }
+        Ok(there)
     }
 
     async fn create(&self, key: &Key, value: Vec<u8>) -> Result<Creation, StoreError> {
@@ -147,6 +172,7 @@ impl Store for MemoryStore {
         if self.records().contains_key(&name) {
             return Ok(Creation::Exists);
         }
+        self.has_room()?;
         self.write()?;
         self.records_mut().insert(name, value);
         Ok(Creation::Created)

@@ -1,8 +1,10 @@
 //! The small cases that are searched completely.
 
+use std::time::Duration;
+
 use domain::Limits;
 
-use crate::request::Request::{Adjust, Cancel, List, Pay, Place, PlaceAt, Price, Put, Show};
+use crate::request::Request::{Adjust, Cancel, List, Pay, Place, PlaceAt, Price, Put, Show, Sweep};
 use crate::request::{LIMITS, Level, Name, Request, Rules};
 use crate::world::{Case, Faults};
 
@@ -257,6 +259,79 @@ fn limits() -> Vec<Named> {
     vec![full, earlier, clocks, listed, failover, placed, numbers, release, cache, first_items, four]
 }
 
+/// What can happen while closed orders are removed, at once after they were closed.
+fn sweeps() -> Vec<Named> {
+    let k = Some("k");
+    let keyed = || one_of(&["a"], k);
+    let mut cases = vec![
+        named(
+            "a_sweep_of_an_order_that_is_placed_and_cancelled",
+            &[("a", 1)],
+            vec![keyed(), Cancel(0), Sweep],
+            faults(1, 1, 0),
+        ),
+        named(
+            "a_sweep_of_an_order_of_two_lines_that_is_placed_and_expires",
+            &[("a", 1), ("b", 1)],
+            vec![one_of(&["a", "b"], None), Sweep, Pay(0)],
+            faults(0, 1, 1),
+        ),
+        named("a_sweep_while_an_order_is_paid_or_expires", &[("a", 1)], vec![keyed(), Pay(0), Sweep], faults(1, 1, 1)),
+        named(
+            "two_claimants_of_one_key_whose_order_is_swept",
+            &[("a", 2)],
+            vec![keyed(), keyed(), Cancel(0), Sweep],
+            faults(0, 0, 0),
+        ),
+        named(
+            "two_sweeps_and_a_claimant_of_the_key",
+            &[("a", 2)],
+            vec![keyed(), Cancel(0), Sweep, Sweep, keyed()],
+            faults(1, 1, 0),
+        ),
+        named(
+            "a_slow_request_maps_the_key_of_an_order_that_was_swept",
+            &[("a", 3)],
+            vec![keyed(), Cancel(0), Adjust("a", 1, None), Sweep, keyed(), Pay(4), Adjust("a", 1, None), keyed()],
+            faults(0, 0, 0),
+        ),
+        named(
+            "a_slow_request_holds_for_an_order_that_was_swept",
+            &[("a", 1)],
+            vec![one_of(&["a"], None), Cancel(0), Sweep, one_of(&["a"], None)],
+            faults(0, 0, 0),
+        ),
+    ];
+    cases[3].case.before = vec![(0, ALL)];
+    cases[4].case.before = vec![(0, ALL), (1, ALL)];
+    // The cancelling request is about to write the mapping, and to swap the item.
+    cases[5].case.before = vec![(0, ALL), (1, 3), (2, ALL), (3, ALL)];
+    let mut halfway = named(
+        "a_sweep_that_stopped_halfway_and_a_claimant_of_the_key",
+        &[("a", 3)],
+        vec![keyed(), Cancel(0), Sweep, keyed(), Pay(3), Adjust("a", 1, None), Sweep, keyed()],
+        faults(0, 0, 0),
+    );
+    // The first sweep has removed the mapping, and not the order.
+    halfway.case.before = vec![(0, ALL), (1, ALL), (2, 11), (3, ALL), (4, ALL)];
+    cases.push(halfway);
+    let mut on_key_value = named(
+        "a_slow_sweep_on_key_value_and_a_claimant_of_the_key",
+        &[("a", 3)],
+        vec![keyed(), Cancel(0), Sweep, Sweep, keyed(), Pay(4), Adjust("a", 1, None), keyed()],
+        faults(0, 0, 0),
+    );
+    // One sweep is about to remove the mapping, and another one has removed the order.
+    on_key_value.case.before = vec![(0, ALL), (1, ALL), (2, 18), (3, ALL)];
+    on_key_value.case.rules.level = Level::KeyValue;
+    cases.push(on_key_value);
+    for case in &mut cases {
+        case.case.rules.closed_orders_kept = Some(Duration::ZERO);
+        case.case.rules.limits = Limits { mappings_per_write: 1, ..LIMITS };
+    }
+    cases
+}
+
 /// All of them.
 pub fn all() -> Vec<Named> {
     let k = Some("k");
@@ -316,6 +391,7 @@ pub fn all() -> Vec<Named> {
     );
     let mut cases = batches();
     cases.extend(limits());
+    cases.extend(sweeps());
     cases.extend([
         named(
             "two_buyers_of_the_last_unit",

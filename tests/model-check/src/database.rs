@@ -10,6 +10,9 @@ use uuid::Uuid;
 
 use crate::record::Record;
 
+/// What the key-value store writes in place of a mapping that was removed.
+const REMOVED: &[u8] = b"(removed)";
+
 /// Twice as long as the hash of the standard library: among millions of states no two may have the same by chance.
 pub fn hash(what: impl Hash) -> u128 {
     let half = |salt: u64| {
@@ -79,6 +82,8 @@ pub struct Database {
     pub failovers: u64,
     /// Whether a mapping, which never changes, was replaced by another.
     pub mapping_changed: bool,
+    /// The payments of orders that were removed once they were told of, as they were at that moment.
+    pub removed: Rc<BTreeMap<Uuid, Rc<Stored>>>,
     /// The orders of which a line was held while its item had another price than the line.
     pub held_at_another_price: Rc<BTreeSet<Uuid>>,
 }
@@ -105,7 +110,10 @@ impl Database {
         self.look_at_prices(&name, &stored);
         let is_mapping = name.starts_with("idempotency:");
         let before = self.records.set(name, Some(stored.clone()));
-        self.mapping_changed |= is_mapping && before.is_some_and(|before| before.bytes != stored.bytes);
+        let is_gone = |stored: &Stored| stored.bytes == REMOVED;
+        self.mapping_changed |= is_mapping
+            && !is_gone(&stored)
+            && before.is_some_and(|before| before.bytes != stored.bytes && !is_gone(&before));
     }
 
     /// Whether what is about to be written holds a line at another price than its order has.
@@ -130,7 +138,15 @@ impl Database {
 
     pub fn remove(&mut self, names: &[Rc<str>]) {
         self.writes += 1;
-        names.iter().for_each(|name| drop(self.records.set(name.clone(), None)));
+        for name in names {
+            let before = self.records.set(name.clone(), None);
+            let order = name.strip_prefix("payment:").and_then(|order| order.parse().ok());
+            if let (Some(order), Some(payment)) = (order, before)
+                && !matches!(payment.record(name), Record::Payment(payment) if payment.is("rejected"))
+            {
+                Rc::make_mut(&mut self.removed).insert(order, payment);
+            }
+        }
     }
 
     /// From now on there is a replica, which has all there is.
@@ -160,6 +176,7 @@ impl Database {
 
     /// What tells it from every other, as far as it makes a difference.
     pub fn fingerprint(&self) -> impl Hash {
-        (self.records.hash, self.replica.as_ref().map(|replica| replica.hash), self.now, self.failovers)
+        let removed: Vec<_> = self.removed.iter().map(|(order, payment)| (*order, payment.hash)).collect();
+        (removed, self.records.hash, self.replica.as_ref().map(|replica| replica.hash), self.now, self.failovers)
     }
 }

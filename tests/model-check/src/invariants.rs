@@ -84,7 +84,10 @@ pub fn check(case: &Case, world: &World) -> Checked {
             Answer::Placed(order, Status::Placing | Status::Pending | Status::Paid),
         ) = (request, answer)
         {
-            keys.entry((key, first_item(lines))).or_default().insert(uuid(*order));
+            let order = uuid(*order);
+            if !may_be_swept(case, world, order) {
+                keys.entry((key, first_item(lines))).or_default().insert(order);
+            }
         }
         match answer {
             Answer::Refused(Error::Unreadable { .. }) => {
@@ -95,6 +98,12 @@ pub fn check(case: &Case, world: &World) -> Checked {
             }
             _ => {}
         }
+    }
+    if let Some(order) = world
+        .removed()
+        .find(|order| world.payment(order, |payment| payment.is("paid") || payment.is("unpaid")) == Some(true))
+    {
+        return broken(Rule::OneFate, format!("{order} was removed, and was not closed"));
     }
     if world.mapping_changed() {
         return broken(Rule::RetryIsSafe, "a key that stood for one order stands for another".to_owned());
@@ -183,6 +192,11 @@ fn each_at_its_price(world: &World) -> Checked {
     wrong.map_or(Ok(()), |order| broken(Rule::AtItsPrice, format!("{order} is at another price than was expected")))
 }
 
+/// Whether an order is closed, where closed orders are removed at once: then its key may be used for another order.
+fn may_be_swept(case: &Case, world: &World, order: Uuid) -> bool {
+    case.rules.closed_orders_kept.is_some() && world.payment(order, |payment| payment.is("void")) == Some(true)
+}
+
 /// The part of an order's id that says which request made it.
 fn maker(order: Uuid) -> u8 {
     order.into_bytes()[0]
@@ -246,6 +260,7 @@ fn told_of(world: &World, number: usize, order: Uuid, answer: &Answer) -> Checke
         | Answer::Looked
         | Answer::Priced
         | Answer::Put
+        | Answer::Swept
         | Answer::Refused(_) => {
             return Ok(());
         }
@@ -336,14 +351,21 @@ pub fn close(case: &Case, world: &mut World) -> Checked {
                 Some(Answer::Placed(order, Status::Placing | Status::Pending | Status::Paid)),
             ) => {
                 match world.run(request.clone()) {
-                    Answer::Placed(again, _) => again == order,
+                    Answer::Placed(again, _) => again == order || may_be_swept(case, world, uuid(order)),
+                    Answer::Refused(Error::InsufficientStock { .. }) => may_be_swept(case, world, uuid(order)),
                     // Another order with another first item had its key first.
-                    Answer::Refused(Error::IdempotencyKeyReused) => world.mapped_to_another(order),
+                    Answer::Refused(Error::IdempotencyKeyReused) => {
+                        world.mapped_to_another(order) || may_be_swept(case, world, uuid(order))
+                    }
                     _ => false,
                 }
             }
             (Request::Pay(_), Some(Answer::Paid)) => world.run(request.clone()) == Answer::Paid,
-            (Request::Cancel(_), Some(Answer::Cancelled)) => world.run(request.clone()) == Answer::Cancelled,
+            (Request::Cancel(of), Some(Answer::Cancelled)) => match world.run(request.clone()) {
+                Answer::Cancelled => true,
+                Answer::Refused(Error::OrderNotFound) => world.is_removed(&uuid(first_order(*of))),
+                _ => false,
+            },
             (Request::Adjust(_, _, Some(_)), Some(Answer::Adjusted)) => world.run(request.clone()) == Answer::Adjusted,
             _ => continue,
         };

@@ -6,6 +6,7 @@
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use fastrand::Rng;
 
@@ -77,13 +78,23 @@ fn case(random: &mut Rng) -> Case {
     let items = &ITEMS[..random.usize(1..=ITEMS.len()).min(random.usize(1..=ITEMS.len()))];
     let stock = items.iter().map(|item| (*item, random.u64(0..=4))).collect();
     let carts = KEYS.map(|_| cart(random, items));
+    // In some worlds closed orders are removed at once.
+    let closed_orders_kept = (random.u8(..4) == 0).then_some(Duration::ZERO);
     let count = random.usize(3..=8);
     let places = random.usize(1..count);
     let requests = (0..count)
-        .map(|number| if number < places { place(random, items, &carts) } else { follow(random, items, places) })
+        .map(|number| {
+            if number < places {
+                place(random, items, &carts)
+            } else if closed_orders_kept.is_some() && random.u8(..3) == 0 {
+                Request::Sweep
+            } else {
+                follow(random, items, places)
+            }
+        })
         .collect();
     let level = if random.u8(..4) == 0 { Level::KeyValue } else { Level::Domain };
-    let rules = Rules { claims: if random.bool() { 1 } else { 10_000 }, ..Rules::of(level) };
+    let rules = Rules { claims: if random.bool() { 1 } else { 10_000 }, closed_orders_kept, ..Rules::of(level) };
     let faults = Faults {
         crashes: random.usize(0..=2),
         errors: random.usize(0..=2),

@@ -37,6 +37,8 @@ pub enum Request {
     Put(Name, u64),
     /// Gives an item another price.
     Price(Name, u64),
+    /// Removes closed orders.
+    Sweep,
 }
 
 /// What a client was told.
@@ -52,6 +54,7 @@ pub enum Answer {
     /// The orders of the list, as far as they are decided.
     Listed(Vec<(OrderId, Status)>),
     Put,
+    Swept,
     Refused(Error),
 }
 
@@ -71,12 +74,14 @@ pub struct Rules {
     pub limits: Limits,
     /// How many claims an instance remembers, on the key-value store.
     pub claims: usize,
+    /// How long closed orders are kept; none for ever.
+    pub closed_orders_kept: Option<Duration>,
 }
 
 impl Rules {
     /// Those of a store of this kind.
     pub fn of(level: Level) -> Self {
-        Self { level, limits: LIMITS, claims: 10_000 }
+        Self { level, limits: LIMITS, claims: 10_000, closed_orders_kept: None }
     }
 }
 
@@ -105,12 +110,12 @@ pub async fn perform(request: Request, rules: Rules, caller: Caller) -> Answer {
     caller.step("comes").await;
     caller.shared.note(|| format!("#{number}: {request:?}"));
     let answer = match rules.level {
-        Level::Domain => answer(&request, &shop(caller.clone(), caller.clone(), rules.limits)).await,
+        Level::Domain => answer(&request, &shop(caller.clone(), caller.clone(), rules)).await,
         Level::KeyValue => {
             // Nothing is remembered from one request to the next: each is the first of its instance.
             let cache = InstanceCache::of(rules.claims);
             let store = KeyValueStore::new(caller.clone(), caller.clone(), &cache);
-            answer(&request, &shop(store, caller.clone(), rules.limits)).await
+            answer(&request, &shop(store, caller.clone(), rules)).await
         }
     };
     let answer = answer.unwrap_or_else(Answer::Refused);
@@ -125,10 +130,20 @@ async fn answer<S: Store>(request: &Request, shop: &Shop<S, Caller>) -> Result<A
     answer
 }
 
-fn shop<S: Store>(store: S, caller: Caller, limits: Limits) -> Shop<S, Caller> {
+fn shop<S: Store>(store: S, caller: Caller, rules: Rules) -> Shop<S, Caller> {
     let currency = "CNY".to_owned().try_into().expect("it is a currency");
     let state = caller.instance.state.clone();
-    Shop::new(store, caller, Settings { payment_window: WINDOW, currency, limits }, state)
+    Shop::new(
+        store,
+        caller,
+        Settings {
+            payment_window: WINDOW,
+            closed_orders_kept: rules.closed_orders_kept,
+            currency,
+            limits: rules.limits,
+        },
+        state,
+    )
 }
 
 async fn place<S: Store>(
@@ -180,6 +195,10 @@ async fn ask<S: Store>(request: &Request, shop: &Shop<S, Caller>) -> Result<Answ
             let on_hand = (*on_hand).try_into().expect("it is in range");
             shop.put_item(&item(name), Money::ZERO, Some(on_hand)).await?;
             Answer::Put
+        }
+        Request::Sweep => {
+            let _ = shop.sweep().await?;
+            Answer::Swept
         }
         Request::Price(name, price) => {
             shop.put_item(&item(name), (*price).try_into().expect("it is in range"), None).await?;

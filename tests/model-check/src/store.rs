@@ -344,7 +344,10 @@ impl Store for Caller {
         for (key, entry) in keys.iter().zip(&found) {
             self.hear(entry.as_ref().map(|entry| (&entry.physical_key, &entry.value)));
             let found = |entry: &Entry| text(&entry.physical_key, &entry.value);
-            self.note(|| format!("get {key}: {}", entry.as_ref().map_or("nothing".to_owned(), found)));
+            // Of an index only what is there.
+            if entry.is_some() || !matches!(key, Key::OrderIndex(_)) {
+                self.note(|| format!("get {key}: {}", entry.as_ref().map_or("nothing".to_owned(), found)));
+            }
         }
         Ok(found.into_iter().map(Ok).collect())
     }
@@ -370,18 +373,34 @@ impl Store for Caller {
         heard.answer(self, ())
     }
 
-    async fn put(&self, records: Vec<(Key, Vec<u8>)>) -> Result<(), StoreError> {
+    async fn remove_unchanged(&self, read: &Entry) -> Result<Swap, StoreError> {
+        let heard = self.write_turn().await?;
+        let at = &read.physical_key;
+        let same = self.shared.read(at).as_ref() == Some(&read.value);
+        self.note(|| format!("remove {at} if unchanged: {}", if same { "removed" } else { "conflict" }));
+        if same {
+            self.shared.remove(std::slice::from_ref(at));
+        }
+        let same = heard.answer(self, same)?;
+        Ok(if same { Swap::Swapped } else { Swap::Conflict })
+    }
+
+    async fn put(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Key>, StoreError> {
         let all_private = records.iter().all(|(key, _)| private(&key.to_string()));
         let heard = if all_private { Heard(true) } else { self.write_turn().await? };
+        let mut were_there = Vec::new();
         for (key, value) in records {
             let there = self.shared.read(&key.to_string()).is_some();
             let is = if there { "is there".to_owned() } else { text(&key.to_string(), &value) };
             self.note(|| format!("put {key}: {is}"));
-            if !there {
+            if there {
+                were_there.push(key);
+            } else {
                 self.shared.write(key.to_string(), value);
             }
         }
-        heard.answer(self, ())
+        heard.answer(self, were_there.iter().map(Key::to_string).collect::<Vec<_>>())?;
+        Ok(were_there)
     }
 
     async fn create(&self, key: &Key, value: Vec<u8>) -> Result<Creation, StoreError> {

@@ -51,7 +51,7 @@ pub struct Faults {
 impl Case {
     /// Whether a request reads the list of orders.
     fn lists(&self) -> bool {
-        self.requests.contains(&Request::List)
+        self.requests.iter().any(|request| matches!(request, Request::List | Request::Sweep))
     }
 }
 
@@ -341,10 +341,22 @@ impl World {
         self.record(&key, |record| if let Record::Item(item) = record { Some(look(item)) } else { None })?
     }
 
-    /// Hands over the payment of this order, if it is there.
+    /// Hands over the payment of this order, as it is or as it was removed.
     pub fn payment<T>(&self, order: impl Display, look: impl FnOnce(&Payment) -> T) -> Option<T> {
         let key = format!("payment:{order}");
-        self.record(&key, |record| if let Record::Payment(payment) = record { Some(look(payment)) } else { None })?
+        let removed = || key.strip_prefix("payment:")?.parse().ok().and_then(|order| self.database.removed.get(&order));
+        let stored = self.database.get(&key).or_else(removed)?;
+        if let Record::Payment(payment) = stored.record(&key) { Some(look(payment)) } else { None }
+    }
+
+    /// The orders that were removed.
+    pub fn removed(&self) -> impl Iterator<Item = &Uuid> {
+        self.database.removed.keys()
+    }
+
+    /// Whether this order was removed.
+    pub fn is_removed(&self, order: &Uuid) -> bool {
+        self.database.removed.contains_key(order)
     }
 
     fn record<T>(&self, key: &str, look: impl FnOnce(&Record) -> T) -> Option<T> {

@@ -302,7 +302,52 @@ const MUTANTS: &[Mutant] = &[
         name: "price_looked_at_with_the_hold_only",
         patches: &[Patch("orders-are-planned-at-the-expected-price", Replace("let as_expected = true;"))],
     },
-    Mutant { name: "mapping_that_replaces_another", patches: &[Patch("mappings-stay", Replace("let _ = is_there;"))] },
+    Mutant {
+        name: "hold_of_a_removed_order_kept",
+        patches: &[Patch(
+            "holds-of-removed-orders-go",
+            Replace("let _: Vec<OrderId> = without_state; let removed = Vec::<OrderId>::new();"),
+        )],
+    },
+    Mutant {
+        name: "mapping_of_a_removed_order_kept",
+        patches: &[Patch("mappings-of-removed-orders-are-replaced", Replace("let freed = Vec::<Key>::new();"))],
+    },
+    Mutant {
+        name: "removed_order_taken_for_damage",
+        patches: &[Patch(
+            "keys-of-removed-orders-are-free",
+            Replace("let _ = self.free_key(order_id, key, request); return Err(Error::inconsistent_order(order_id));"),
+        )],
+    },
+    Mutant {
+        name: "paid_order_removed",
+        patches: &[Patch(
+            "paid-orders-are-not-removed",
+            Replace("None if state.payment().is_some() => Due::Removal(Box::new(order))"),
+        )],
+    },
+    Mutant {
+        name: "mapping_of_another_order_removed",
+        patches: &[Patch("mappings-of-other-orders-stay", Replace("let is_own = true;"))],
+    },
+    Mutant {
+        name: "mapping_removed_whatever_it_says",
+        patches: &[Patch(
+            "mappings-are-removed-unchanged",
+            Replace(
+                "let key = read.physical_key.clone();
+        let removed = self.bucket.delete_many(&[key]).await.map(|()| Swap::Swapped);",
+            ),
+        )],
+    },
+    Mutant {
+        name: "mapping_that_replaces_another",
+        patches: &[Patch(
+            "mappings-stay",
+            Replace("let stays = found.is_none() && false; absent.push((key.clone(), value));"),
+        )],
+    },
 ];
 
 /// What the searching program finds in a mutant, in the cases with this in their name.
@@ -611,6 +656,36 @@ fn a_key_that_stands_for_another_order_later_is_caught() {
 fn a_price_that_is_looked_at_at_one_moment_only_is_caught() {
     caught("price_looked_at_before_the_hold_only", "a_price_changes", "AtItsPrice");
     caught("price_looked_at_with_the_hold_only", "a_price_changes", "AtItsPrice");
+}
+
+#[test]
+fn a_hold_of_a_removed_order_that_is_kept_is_caught() {
+    caught("hold_of_a_removed_order_kept", "a_slow_request_holds", "NothingStuck");
+}
+
+#[test]
+fn a_mapping_of_a_removed_order_that_is_kept_is_caught() {
+    caught("mapping_of_a_removed_order_kept", "a_slow_request_maps", "RetryIsSafe");
+}
+
+#[test]
+fn a_removed_order_that_is_taken_for_damage_is_caught() {
+    caught("removed_order_taken_for_damage", "swept", "NoFalseAlarm");
+}
+
+#[test]
+fn a_paid_order_that_is_removed_is_caught() {
+    caught("paid_order_removed", "a_sweep_while", "Conservation");
+}
+
+#[test]
+fn a_mapping_of_another_order_that_is_removed_is_caught() {
+    caught("mapping_of_another_order_removed", "stopped_halfway", "RetryIsSafe");
+}
+
+#[test]
+fn a_mapping_that_is_removed_whatever_it_says_is_caught() {
+    caught("mapping_removed_whatever_it_says", "a_slow_sweep", "RetryIsSafe");
 }
 
 #[test]

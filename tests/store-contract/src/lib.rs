@@ -44,6 +44,8 @@ macro_rules! store_contract {
             records_are_read_in_the_order_of_their_keys_and_absent_ones_are_none,
             what_is_put_leaves_alone_what_is_there,
             only_what_is_removed_is_gone,
+            a_record_is_removed_only_while_it_has_the_bytes_that_were_read,
+            what_was_removed_is_put_anew,
             a_value_may_be_empty_or_have_a_megabyte,
             a_call_for_nothing_does_nothing,
             a_probe_passes_and_leaves_nothing_behind,
@@ -242,9 +244,9 @@ pub fn records_are_read_in_the_order_of_their_keys_and_absent_ones_are_none(stor
 pub fn what_is_put_leaves_alone_what_is_there(storage: &impl Storage) {
     let store = storage.store();
     let key = |name: &str| Key::Adjustment(KeyDigest::new("adjustments", name));
-    done(store.put(vec![(key("a"), b"1".to_vec())]));
-    done(store.put(vec![(key("a"), b"2".to_vec()), (key("b"), b"3".to_vec())]));
-    done(store.put(vec![(key("a"), b"4".to_vec())]));
+    assert_eq!(done(store.put(vec![(key("a"), b"1".to_vec())])), []);
+    assert_eq!(done(store.put(vec![(key("a"), b"2".to_vec()), (key("b"), b"3".to_vec())])), [key("a")]);
+    assert_eq!(done(store.put(vec![(key("b"), b"3".to_vec()), (key("a"), b"4".to_vec())])), [key("b"), key("a")]);
     assert_eq!(values(&store, &[key("a"), key("b")]), [some(b"1"), some(b"3")]);
     assert_eq!(storage.count(), 2);
 }
@@ -256,6 +258,38 @@ pub fn only_what_is_removed_is_gone(storage: &impl Storage) {
     done(store.remove(&[order(1), order(3), order(4)]));
     assert_eq!(values(&store, &[order(1), order(2), order(3)]), [None, some(&[2]), None]);
     assert_eq!(storage.count(), 1);
+}
+
+#[doc(hidden)]
+pub fn a_record_is_removed_only_while_it_has_the_bytes_that_were_read(storage: &impl Storage) {
+    let store = storage.store();
+    let mapping = |number: u8| Key::Idempotency(KeyDigest::new("orders", &number.to_string()));
+    for number in 1..=2 {
+        done(store.put(vec![(mapping(number), vec![number])]));
+    }
+    let stale = entry(&store, &mapping(1));
+    assert_eq!(done(store.swap(&entry(&store, &mapping(1)), b"other".to_vec())), Swap::Swapped);
+    assert_eq!(done(store.remove_unchanged(&stale)), Swap::Conflict);
+    assert_eq!(values(&store, &[mapping(1), mapping(2)]), [some(b"other"), some(&[2])]);
+    let read = entry(&store, &mapping(1));
+    assert_eq!(done(store.remove_unchanged(&read)), Swap::Swapped);
+    assert_eq!(done(store.remove_unchanged(&read)), Swap::Conflict);
+    assert_eq!(values(&store, &[mapping(1), mapping(2)]), [None, some(&[2])]);
+}
+
+#[doc(hidden)]
+pub fn what_was_removed_is_put_anew(storage: &impl Storage) {
+    let store = storage.store();
+    let mapping = Key::Idempotency(KeyDigest::new("orders", "a"));
+    assert_eq!(done(store.put(vec![(mapping.clone(), b"1".to_vec())])), []);
+    let first = entry(&store, &mapping);
+    assert_eq!(done(store.remove_unchanged(&first)), Swap::Swapped);
+    assert_eq!(done(store.swap(&first, b"2".to_vec())), Swap::Conflict);
+    assert_eq!(done(store.put(vec![(mapping.clone(), b"3".to_vec())])), []);
+    assert_eq!(done(store.put(vec![(mapping.clone(), b"4".to_vec())])), [mapping.clone()]);
+    // Whoever still has the first entry removes nothing that came after it.
+    assert_eq!(done(store.remove_unchanged(&first)), Swap::Conflict);
+    assert_eq!(values(&store, &[mapping]), [some(b"3")]);
 }
 
 #[doc(hidden)]

@@ -95,6 +95,8 @@ pub(crate) enum HoldOutcome {
     Decided(OrderState),
     /// Another order was placed under the same key.
     KeyTaken(OrderId),
+    /// The order was closed meanwhile, and its records are removed.
+    Removed,
 }
 
 /// One request to pay an order.

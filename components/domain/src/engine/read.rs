@@ -30,7 +30,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
     /// As [`Self::read_order`], several in one call: one answer an id.
     pub(crate) async fn read_orders(&self, ids: &[OrderId]) -> Result<Vec<Result<Option<OrderRead>, Error>>, Error> {
         let keys: Vec<_> = ids.iter().flat_map(|id| [Key::Order(*id), Key::OrderState(*id)]).collect();
-        let mut found = self.store.get(&keys).await?.into_iter();
+        let found = if keys.is_empty() { Vec::new() } else { self.store.get(&keys).await? };
+        let mut found = found.into_iter();
         let mut next = || found.next().unwrap_or(Ok(None));
         let order = |id: &OrderId| match (next()?, next()?) {
             (None, None) => Ok(None),
@@ -38,6 +39,22 @@ impl<S: Store, E: Environment> Shop<S, E> {
             _ => Err(Error::inconsistent_order(*id)),
         };
         Ok(ids.iter().map(order).collect())
+    }
+
+    /// Whether the records of an order that was there are removed: it was closed before. A state alone that is missing is
+    /// damage.
+    pub(crate) async fn is_removed(&self, id: OrderId) -> Result<bool, Error> {
+        let found = self.store.get(&[Key::Order(id), Key::OrderState(id)]).await?;
+        Ok(found.iter().all(|found| *found == Ok(None)))
+    }
+
+    /// Those of these orders whose records are removed; none of them has a state.
+    pub(crate) async fn removed_ones(&self, orders: Vec<OrderId>) -> Result<Vec<OrderId>, Error> {
+        if orders.is_empty() {
+            return Ok(orders);
+        }
+        let found = self.store.get(&orders.iter().copied().map(Key::Order).collect::<Vec<_>>()).await?;
+        Ok(orders.into_iter().zip(found).filter(|(_, found)| *found == Ok(None)).map(|(order, _)| order).collect())
     }
 
     /// The state of an order that was there a moment ago.

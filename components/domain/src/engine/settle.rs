@@ -69,20 +69,27 @@ impl<S: Store, E: Environment> Shop<S, E> {
         mut decisions: usize,
     ) -> Result<Settled, Error> {
         let mut settled = Settled::default();
+        let without_state = states.without_state().filter(|order| item.holds().get(*order).is_some()).collect();
+        // Rule: holds-of-removed-orders-go.
+        let removed = self.removed_ones(without_state).await?;
         for (order, found) in states.states_mut() {
             // Rule: own-holds-are-not-settled.
             let is_own = guard_keys.contains(&Key::OrderState(order));
             if is_own {
                 continue;
             }
-            let Some(state) = readable_state(found) else { continue };
             let Some(hold) = item.holds().get(order) else { continue };
-            let settlement = match state.record.settlement() {
-                None if hold.expires_at <= now && decisions > 0 => {
-                    decisions = decisions.saturating_sub(1);
-                    self.settle_overdue(&state, hold.expires_at, now, found).await?
-                }
-                settlement => settlement,
+            let settlement = match readable_state(found) {
+                // It was closed before its records were removed.
+                None if removed.contains(&order) => Some(Settlement::Released { key_reusable: true }),
+                None => continue,
+                Some(state) => match state.record.settlement() {
+                    None if hold.expires_at <= now && decisions > 0 => {
+                        decisions = decisions.saturating_sub(1);
+                        self.settle_overdue(&state, hold.expires_at, now, found).await?
+                    }
+                    settlement => settlement,
+                },
             };
             if let Some(settlement) = settlement {
                 item.settle(order, settlement).map_err(|error| Error::damaged_item(item_id, error))?;
@@ -152,12 +159,19 @@ impl<S: Store, E: Environment> Shop<S, E> {
         let mut count = HoldCount { all, looked_at: orders.len(), ..HoldCount::default() };
         for orders in orders.chunks(self.settings.limits.records_per_read.max(1)) {
             let mut states = self.read_states(orders).await?;
+            let removed = self.removed_ones(states.without_state().collect()).await?;
             for (order, found) in states.states_mut() {
                 let Some(hold) = item.holds().get(order) else { continue };
                 let is_overdue = hold.expires_at <= now;
-                let Some(state) = readable_state(found) else { continue };
-                let overdue = is_overdue.then_some(Settlement::Released { key_reusable: false });
-                let Some(settlement) = state.record.settlement().or(overdue) else { continue };
+                let settlement = match readable_state(found) {
+                    None if removed.contains(&order) => Some(Settlement::Released { key_reusable: true }),
+                    None => None,
+                    Some(state) => {
+                        let overdue = is_overdue.then_some(Settlement::Released { key_reusable: false });
+                        state.record.settlement().or(overdue)
+                    }
+                };
+                let Some(settlement) = settlement else { continue };
                 item.settle(order, settlement).map_err(|error| Error::damaged_item(item_id, error))?;
                 count.decided = count.decided.saturating_add(1);
                 count.overdue = count.overdue.saturating_add(usize::from(is_overdue));

@@ -17,6 +17,9 @@ use crate::store::Store;
 pub struct Settings {
     /// How long an unpaid order holds its stock.
     pub payment_window: Duration,
+    /// How long the records of closed orders are kept: of cancelled, expired and rejected ones. None keeps them for
+    /// ever.
+    pub closed_orders_kept: Option<Duration>,
     /// The currency of every price.
     pub currency: Currency,
     /// How large records and calls may become.

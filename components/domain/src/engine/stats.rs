@@ -52,7 +52,11 @@ impl<S: Store> Store for CountingStore<S> {
         self.count().remove(keys).await
     }
 
-    async fn put(&self, records: Vec<(Key, Vec<u8>)>) -> Result<(), StoreError> {
+    async fn remove_unchanged(&self, read: &Entry) -> Result<Swap, StoreError> {
+        self.count().remove_unchanged(read).await
+    }
+
+    async fn put(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Key>, StoreError> {
         self.count().put(records).await
     }
 

@@ -83,6 +83,14 @@ impl Guards {
         }
     }
 
+    /// The orders whose states were looked for and are not there.
+    pub(crate) fn without_state(&self) -> impl Iterator<Item = OrderId> {
+        self.0.iter().filter_map(|(key, entry)| match (key, entry) {
+            (Key::OrderState(order), Ok(None)) => Some(*order),
+            _ => None,
+        })
+    }
+
     /// What was found of the states of orders.
     pub(crate) fn states_mut(&mut self) -> impl Iterator<Item = (OrderId, &mut Found)> {
         self.0.iter_mut().filter_map(|(key, entry)| match key {
@@ -315,7 +323,49 @@ impl<S: Store, E: Environment> Shop<S, E> {
         let mapping = |(key, order): (KeyDigest, OrderId)| Ok((Key::Idempotency(key), encode(&order)?));
         let mappings = item.take_unmapped_keys().into_iter().map(mapping).collect::<Result<Vec<_>, Error>>()?;
         // Rule: mappings-before-keys-go.
-        self.store.put(mappings).await?;
+        self.map_keys(mappings).await?;
         Ok(())
+    }
+
+    /// Writes these mappings. One of another order stays, unless the records of that order are removed: then its key is
+    /// free, and the mapping was written by a request that had read the item long before.
+    async fn map_keys(&self, mut mappings: Vec<(Key, Vec<u8>)>) -> Result<(), Error> {
+        let mut attempts = self.attempts();
+        loop {
+            let there = self.store.put(mappings.clone()).await?;
+            mappings.retain(|(key, _)| there.contains(key));
+            // Rule: mappings-of-removed-orders-are-replaced.
+            let freed = self.free_mappings(&mappings).await?;
+            if freed.is_empty() {
+                return Ok(());
+            }
+            mappings.retain(|(key, _)| freed.contains(key));
+            attempts.count()?;
+        }
+    }
+
+    /// Removes those mappings that stand in the way of these and are of removed orders. Answers with their keys.
+    async fn free_mappings(&self, mappings: &[(Key, Vec<u8>)]) -> Result<Vec<Key>, Error> {
+        let mut freed = Vec::new();
+        if mappings.is_empty() {
+            return Ok(freed);
+        }
+        let keys: Vec<_> = mappings.iter().map(|(key, _)| key.clone()).collect();
+        for ((key, value), found) in mappings.iter().zip(self.store.get(&keys).await?) {
+            // One that was removed in this moment is written now.
+            let Ok(Some(entry)) = found else {
+                freed.push(key.clone());
+                continue;
+            };
+            if entry.value == *value {
+                continue;
+            }
+            let Ok(Read { entry, record: other }) = decode::<OrderId>(entry) else { continue };
+            if self.is_removed(other).await? {
+                let _ = self.store.remove_unchanged(&entry).await?;
+                freed.push(key.clone());
+            }
+        }
+        Ok(freed)
     }
 }

@@ -186,7 +186,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
                     Retry::after(self.store.swap(&entry, value.clone()).await)
                 }
                 // Another request with this key may write first: the next read tells.
-                None => self.store.put(vec![(name.clone(), value.clone())]).await.map_err(Retry::Unknown),
+                None => self.store.put(vec![(name.clone(), value.clone())]).await.map(drop).map_err(Retry::Unknown),
             };
             match written {
                 Ok(()) => attempts.count()?,

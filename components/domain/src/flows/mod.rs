@@ -10,3 +10,4 @@ pub mod place;
 pub mod put_item;
 pub mod show;
 pub mod stock_report;
+pub mod sweep;

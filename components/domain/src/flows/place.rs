@@ -106,11 +106,11 @@ impl<S: Store, E: Environment> Shop<S, E> {
                 // Rule: keys-are-looked-up-before-a-refusal.
                 let other = self.order_for_key(request).await?;
                 match other {
-                    Some(other) => self.resume(other, &request.request).await,
+                    Some(other) => self.resume(other, request.key, &request.request).await,
                     None => Err(refused),
                 }
             }
-            Err(NotPlaced::DuplicateKey(order)) => self.resume(order, &request.request).await,
+            Err(NotPlaced::DuplicateKey(order)) => self.resume(order, request.key, &request.request).await,
             Err(NotPlaced::KeyInSameBatch) => Ok(Attempt::Retry(Retry::Stale)),
         }
     }
@@ -147,6 +147,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
             }
             Err(error) => orders.iter_mut().flatten().for_each(|order| order.outcome = Err(error.clone())),
         }
+        self.sweep_in_passing(orders.iter().flatten().count()).await;
         orders.into_iter().map(|order| order.map(Box::new)).collect()
     }
 
@@ -289,13 +290,17 @@ impl<S: Store, E: Environment> Shop<S, E> {
             if other.is_some() || is_first && matches!(outcome, Ok(HoldOutcome::Repriced)) {
                 self.withdraw(order, &state).await;
                 return match other {
-                    Some(other) => self.resume(other, request).await,
+                    Some(other) => self.resume(other, key, request).await,
                     // What it costs now, the next plan says.
                     None => Ok(Attempt::Retry(Retry::Stale)),
                 };
             }
             match outcome {
                 Ok(HoldOutcome::Held | HoldOutcome::Contended | HoldOutcome::KeyTaken(_)) => {}
+                Ok(HoldOutcome::Removed) => {
+                    self.release_all(order, Settlement::Released { key_reusable: true }).await;
+                    return Ok(Attempt::Retry(Retry::Stale));
+                }
                 Ok(HoldOutcome::Decided(state)) => {
                     // A closed order gives back what it held so far: the request that closed it saw only what was held
                     // by then.
@@ -371,10 +376,21 @@ impl<S: Store, E: Environment> Shop<S, E> {
         })
     }
 
+    /// Frees a key that stood for an order whose records are removed: in the first item, which may have its hold, and in
+    /// the mapping.
+    async fn free_key(&self, removed: OrderId, key: Option<KeyDigest>, request: &NewOrder) -> Result<(), Error> {
+        let first_item = request.lines.iter().next();
+        let (Some(key), Some((item_id, _))) = (key, first_item) else { return Ok(()) };
+        self.forget_in(item_id, &[removed]).await?;
+        self.remove_mapping(key, removed).await
+    }
+
     /// Carries on with an order that was placed under the same key, wherever its own request is or stopped.
-    async fn resume(&self, order_id: OrderId, request: &NewOrder) -> Result<Attempt, Error> {
+    async fn resume(&self, order_id: OrderId, key: Option<KeyDigest>, request: &NewOrder) -> Result<Attempt, Error> {
         let Some((order, state)) = self.read_order(order_id).await? else {
-            return Err(Error::inconsistent_order(order_id));
+            // Rule: keys-of-removed-orders-are-free.
+            self.free_key(order_id, key, request).await?;
+            return Ok(Attempt::Retry(Retry::Stale));
         };
         // Its own request may still be about to reject it: decide before a client is told.
         let state = self.expire(&order, state).await?;
@@ -399,9 +415,11 @@ impl<S: Store, E: Environment> Shop<S, E> {
             let outcome = self.hold(&order, line, None, false).await;
             match outcome? {
                 HoldOutcome::Held => {}
-                HoldOutcome::Contended | HoldOutcome::Repriced | HoldOutcome::Decided(_) | HoldOutcome::KeyTaken(_) => {
-                    return Ok(Attempt::Retry(Retry::Stale));
-                }
+                HoldOutcome::Contended
+                | HoldOutcome::Repriced
+                | HoldOutcome::Decided(_)
+                | HoldOutcome::KeyTaken(_)
+                | HoldOutcome::Removed => return Ok(Attempt::Retry(Retry::Stale)),
             }
         }
         // Rule: helpers-confirm.
@@ -520,7 +538,7 @@ impl HoldRequest<'_> {
                 return Ok(HoldOutcome::KeyTaken(other));
             }
         }
-        let state = guards.get(&Key::OrderState(order_id))?.ok_or_else(|| Error::inconsistent_order(order_id))?;
+        let Some(state) = guards.get(&Key::OrderState(order_id))? else { return Ok(HoldOutcome::Removed) };
         let state: OrderState = decode(state.clone())?.record;
         if state.settlement().is_some() {
             return Ok(HoldOutcome::Decided(state));

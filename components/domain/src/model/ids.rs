@@ -183,7 +183,8 @@ impl From<OrderId> for String {
 
 /// What is kept of an idempotency key: the first 128 bits of SHA-256 over its scope and the key. The client's own
 /// text is never stored, and a key of any length costs a record the same. Shown in hexadecimal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct KeyDigest([u8; 16]);
 
 impl KeyDigest {
@@ -209,6 +210,22 @@ impl KeyDigest {
 impl fmt::Display for KeyDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl From<KeyDigest> for String {
+    fn from(digest: KeyDigest) -> Self {
+        digest.to_string()
+    }
+}
+
+impl TryFrom<String> for KeyDigest {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = digits.then(|| u128::from_str_radix(&text, 16).ok()).flatten();
+        number.map(|number| Self(number.to_be_bytes())).ok_or("the digest of a key has 32 hexadecimal digits")
     }
 }
 

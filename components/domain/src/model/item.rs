@@ -254,6 +254,23 @@ impl Item {
         Ok(true)
     }
 
+    /// Forgets a closed order whose records are being removed: its hold, and its key, which may be used for another
+    /// order. Answers whether there was anything of it.
+    ///
+    /// # Errors
+    /// As [`Self::settle`].
+    pub fn forget(&mut self, order: OrderId) -> Result<bool, OutOfBounds> {
+        let had_hold = self.settle(order, Settlement::Released { key_reusable: true })?;
+        let keys = self.unmapped_keys.len();
+        self.unmapped_keys.retain(|(_, other)| *other != order);
+        Ok(had_hold || self.unmapped_keys.len() < keys)
+    }
+
+    /// Whether there is anything of an order: a hold, or a key without a mapping.
+    pub fn has_traces_of(&self, order: OrderId) -> bool {
+        self.holds.get(order).is_some() || self.unmapped_keys.iter().any(|(_, other)| *other == order)
+    }
+
     /// Takes out the keys of settled orders. To be called once their mappings are written.
     pub fn take_unmapped_keys(&mut self) -> Vec<(KeyDigest, OrderId)> {
         std::mem::take(&mut self.unmapped_keys)

@@ -7,6 +7,7 @@ use crate::model::amounts::{Currency, Money, Quantity};
 use crate::model::holds::Hold;
 use crate::model::ids::{CustomerId, ItemId, KeyDigest, OrderId};
 use crate::model::item::Item;
+use crate::model::plan::PlaceRequest;
 use crate::model::time::Timestamp;
 
 /// The most lines that a request may have.
@@ -110,6 +111,10 @@ pub struct Order {
     pub placed_at: Timestamp,
     /// From this moment on it can no longer be paid.
     pub expires_at: Timestamp,
+    /// The idempotency key that it was placed under, whose mapping goes when the order does. Orders of earlier versions
+    /// do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<KeyDigest>,
 }
 
 /// One item of an order.
@@ -147,15 +152,21 @@ fn total(lines: &[Line]) -> Option<Money> {
 
 impl Order {
     /// The order for these lines, in the order of their items; none if its total is more than money can be.
-    pub(super) fn new(order_id: OrderId, request: &NewOrder, lines: Vec<Line>, terms: &Terms) -> Option<Self> {
+    pub(super) fn new(request: &PlaceRequest, lines: Vec<Line>, terms: &Terms) -> Option<Self> {
+        let PlaceRequest { request, key, order_id } = request;
         let Terms { placed_at, expires_at, currency } = terms.clone();
-        let customer_id = request.customer_id.clone();
-        Some(Self { order_id, total: total(&lines)?, lines, currency, customer_id, placed_at, expires_at })
+        let (order_id, key, customer_id) = (*order_id, *key, request.customer_id.clone());
+        Some(Self { order_id, total: total(&lines)?, lines, currency, customer_id, placed_at, expires_at, key })
     }
 
     /// What was ordered, in the order of the items; at least one line, and each item once.
     pub fn lines(&self) -> &[Line] {
         &self.lines
+    }
+
+    /// The idempotency key that it was placed under, where it says so.
+    pub fn key(&self) -> Option<KeyDigest> {
+        self.key
     }
 
     /// The sum of quantity times price.

@@ -1,6 +1,8 @@
 //! The state of an order: unpaid, paid or closed. It has a record of its own, beside the order's, that is changed by
 //! compare-and-swap; [`OrderState::apply`] is the only way to make a new state of an old one.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::amounts::Money;
@@ -123,6 +125,16 @@ impl OrderState {
             State::Closed { reason, .. } => {
                 Some(Settlement::Released { key_reusable: reason == CloseReason::Rejected })
             }
+        }
+    }
+
+    /// When the records of a closed order may be removed, if closed orders are kept for this long; none of an order that
+    /// is unpaid or paid. An order that was not paid in time is closed at its expiry, whenever that is decided.
+    pub fn removable_at(&self, expires_at: Timestamp, kept: Duration) -> Option<Timestamp> {
+        match self.0 {
+            State::Unpaid { .. } | State::Paid(_) => None,
+            State::Closed { reason: CloseReason::Expired, .. } => Some(expires_at.after(kept)),
+            State::Closed { reason: CloseReason::Cancelled | CloseReason::Rejected, at } => Some(at.after(kept)),
         }
     }
 

@@ -93,10 +93,10 @@ impl<'a> Planning<'a> {
     }
 
     fn order(&mut self, request: &PlaceRequest, terms: &Terms) -> Result<Order, NotPlanned> {
-        let PlaceRequest { request, key, order_id } = request;
-        let mut lines = Vec::with_capacity(request.lines.iter().len());
+        let PlaceRequest { request: asked, key, .. } = request;
+        let mut lines = Vec::with_capacity(asked.lines.iter().len());
         let mut first_key = *key;
-        for (item_id, quantity) in request.lines.iter() {
+        for (item_id, quantity) in asked.lines.iter() {
             let (_, ItemSnapshot { item, .. }) = self.find(item_id)?;
             // The first item carries the key, until its mapping is written.
             if let Some(key) = first_key.take() {
@@ -104,9 +104,9 @@ impl<'a> Planning<'a> {
             }
             lines.push(Line { item_id: item_id.clone(), quantity, unit_price: item.unit_price() });
         }
-        let order = Order::new(*order_id, request, lines, terms).ok_or(NotPlanned::TotalTooLarge)?;
+        let order = Order::new(request, lines, terms).ok_or(NotPlanned::TotalTooLarge)?;
         // Rule: orders-are-planned-at-the-expected-price.
-        let as_expected = request.expected.are_those_of(&order);
+        let as_expected = asked.expected.are_those_of(&order);
         if !as_expected {
             return Err(NotPlanned::PriceChanged(Rc::new(order)));
         }

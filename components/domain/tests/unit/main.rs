@@ -23,3 +23,4 @@ mod payments;
 mod plan;
 mod prices;
 mod support;
+mod sweep;

@@ -37,6 +37,7 @@ pub struct World {
     /// The numbers that no instance has yet.
     pub numbers: Rc<Cell<u64>>,
     pub limits: Limits,
+    pub closed_orders_kept: Option<Duration>,
 }
 
 /// An instance that has placed orders before: what the tests count is what an order costs it.
@@ -62,6 +63,7 @@ impl World {
             instance: warm(&numbers),
             numbers,
             limits: LIMITS,
+            closed_orders_kept: None,
             store: MemoryStore::default(),
             environment: FakeEnvironment::counting(),
         }
@@ -69,7 +71,12 @@ impl World {
 
     pub fn shop(&self) -> TestShop {
         let currency = "CNY".to_owned().try_into().unwrap();
-        let settings = Settings { payment_window: WINDOW, currency, limits: self.limits };
+        let settings = Settings {
+            payment_window: WINDOW,
+            closed_orders_kept: self.closed_orders_kept,
+            currency,
+            limits: self.limits,
+        };
         Shop::new(self.store.clone(), self.environment.clone(), settings, self.instance.clone())
     }
 
@@ -77,7 +84,7 @@ impl World {
     pub fn elsewhere(&self) -> Self {
         let environment = self.environment.of_another_instance();
         let numbers = self.numbers.clone();
-        Self { instance: warm(&numbers), numbers, environment, store: self.store.clone(), limits: self.limits }
+        Self { instance: warm(&numbers), numbers, environment, ..self.clone() }
     }
 
     /// Does these requests at the same time in one instance.

@@ -1,0 +1,314 @@
+//! Sweeping: what came to nothing is removed after a time, with all that belongs to it.
+//!
+//! A cancelled, expired or rejected order is of no use for long, and placing and cancelling costs a client nothing. So
+//! its records are removed some time after it was closed: its holds, its key in the first item, the mapping of the key,
+//! and then the order and its state. Each step can be made again, by this sweep or another one, and after the last there
+//! is nothing left to do.
+//!
+//! Orders are found by the order index, oldest first. A record says how far a sweep has come. It never goes past an order
+//! that has to be looked at again: below it there are only paid orders.
+//!
+//! A request that was stopped for a long time may still write something of a removed order: a hold, or the mapping of
+//! its key. Neither is believed. A hold whose order is removed is dropped like that of a cancelled one, and a mapping to
+//! a removed order frees its key.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::codec::{Read, decode, encode};
+use crate::engine::read::OrderRead;
+use crate::engine::shop::Shop;
+use crate::engine::update_item::Update;
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::model::ids::{ItemId, KeyDigest, OrderId};
+use crate::model::item::Item;
+use crate::model::order::Order;
+use crate::store::{Key, Store, Swap};
+
+/// How many numbers of the order index are read in one call.
+const NUMBERS_PER_READ: usize = 128;
+
+/// How many such calls are made in one pass. Between two orders there may be many unused numbers.
+const MAX_READS: usize = 32;
+
+/// About how many orders are looked at in one pass.
+const ORDERS_PER_PASS: usize = 128;
+
+/// How many passes one request to sweep makes.
+const MAX_PASSES: usize = 32;
+
+/// How many swaps one request to sweep settles overdue holds with, up to 64 holds each.
+const MAX_SETTLING_SWAPS: usize = 64;
+
+/// Orders that are placed for each pass that is made in passing: fewer than a pass removes.
+const ORDERS_PLACED_PER_PASS: u64 = 64;
+
+/// What a sweep has done.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Swept {
+    /// Items whose overdue holds were settled. Their goods are available again.
+    pub settled_items: usize,
+    /// Orders that were removed.
+    pub removed_orders: usize,
+    /// Whether more is due: the work of one sweep is bounded.
+    pub more: bool,
+}
+
+/// How far sweeps have come.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Position {
+    /// Of the orders under lower numbers only paid ones are left.
+    below: u64,
+}
+
+/// What there is to do about an order.
+enum Due {
+    /// It is too early: a sweep goes no further.
+    Later,
+    /// It is closed and was kept long enough.
+    Removal(Box<Order>),
+    /// Nothing. `stays` says whether it is there.
+    Nothing { stays: bool },
+}
+
+/// Numbers of the order index that have orders, with those.
+struct Numbers {
+    numbers: Vec<(u64, Vec<OrderId>)>,
+    /// Where to go on if there are none.
+    end: u64,
+    /// Whether these are the last.
+    is_last: bool,
+}
+
+/// What one pass has come to.
+struct Pass {
+    removed: usize,
+    /// Whether it has come to an order for which it is too early, or to the end.
+    is_last: bool,
+}
+
+impl<S: Store, E: Environment> Shop<S, E> {
+    /// Settles overdue holds, and removes closed orders that have been kept long enough. Bounded: a shop where much is
+    /// due is swept by several requests.
+    ///
+    /// # Errors
+    /// If the store fails. What was done stays done.
+    pub async fn sweep(&self) -> Result<Swept, Error> {
+        let mut swept = Swept::default();
+        swept.more = !self.settle_overdue_items(&mut swept.settled_items).await?;
+        for _ in 0..MAX_PASSES {
+            let pass = self.remove_closed_orders().await?;
+            swept.removed_orders = swept.removed_orders.saturating_add(pass.removed);
+            if pass.is_last {
+                return Ok(swept);
+            }
+        }
+        swept.more = true;
+        Ok(swept)
+    }
+
+    /// Removes some closed orders, now and then, on behalf of these that were `placed`: so a shop without an operator's
+    /// sweeps does not grow by orders that came to nothing. Errors are not the customer's business.
+    pub(crate) async fn sweep_in_passing(&self, placed: usize) {
+        if placed == 0 || self.settings.closed_orders_kept.is_none() {
+            return;
+        }
+        let chosen = self.turn().checked_rem(ORDERS_PLACED_PER_PASS);
+        if chosen.is_some_and(|chosen| chosen < u64::try_from(placed).unwrap_or(u64::MAX)) {
+            let _ = self.remove_closed_orders().await;
+        }
+    }
+
+    /// Settles overdue holds of all items. Answers whether none is left.
+    async fn settle_overdue_items(&self, settled: &mut usize) -> Result<bool, Error> {
+        let mut swaps = 0_usize;
+        for ids in self.item_ids().await?.chunks(self.settings.limits.records_per_read.max(1)) {
+            let now = self.environment.now();
+            let is_overdue = |item: Item| item.holds().iter().any(|(_, hold)| hold.expires_at <= now);
+            for (item_id, found) in ids.iter().zip(self.find_items(ids).await?) {
+                // One whose record cannot be read is left as it is.
+                let Ok(Some(read)) = found else { continue };
+                let mut overdue = is_overdue(read.record);
+                *settled = settled.saturating_add(usize::from(overdue));
+                while overdue {
+                    if swaps >= MAX_SETTLING_SWAPS {
+                        return Ok(false);
+                    }
+                    swaps = swaps.saturating_add(1);
+                    let has_settled = self.settle_alone(item_id).await?;
+                    overdue = has_settled && is_overdue(self.item(item_id).await?.record);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Goes on from where the last sweep has come to, over about [`ORDERS_PER_PASS`] orders.
+    async fn remove_closed_orders(&self) -> Result<Pass, Error> {
+        let nothing = Pass { removed: 0, is_last: true };
+        let Some(kept) = self.settings.closed_orders_kept else { return Ok(nothing) };
+        let Some(sequence) = self.sequence().await? else { return Ok(nothing) };
+        let Some(Read { entry, record: Position { below: from } }) = self.sweep_position().await? else {
+            return Ok(nothing);
+        };
+        let Numbers { numbers, end, is_last } = self.numbers_with_orders(from, sequence.record.next).await?;
+        let all: Vec<_> = numbers.iter().flat_map(|(_, ids)| ids.iter().copied()).collect();
+        let mut found = self.read_orders(&all).await?.into_iter();
+        // A long way without orders is passed over.
+        let mut below = if numbers.is_empty() { end } else { from };
+        let (mut closed, mut emptied, mut too_early) = (Vec::new(), Vec::new(), false);
+        for (number, ids) in numbers {
+            let (mut due, mut stays) = (Vec::new(), false);
+            for found in found.by_ref().take(ids.len()) {
+                match self.due(found, kept).await? {
+                    Due::Later => too_early = true,
+                    Due::Removal(order) => due.push(*order),
+                    Due::Nothing { stays: left } => stays |= left,
+                }
+                if too_early {
+                    break;
+                }
+            }
+            if too_early {
+                break;
+            }
+            closed.append(&mut due);
+            if !stays {
+                emptied.push(number);
+            }
+            below = number.saturating_add(1);
+        }
+        let removed = closed.len();
+        self.remove_orders(&closed, &emptied).await?;
+        if below > from {
+            // Where another sweep was faster, its position is as good.
+            let _: Swap = self.store.swap(&entry, encode(&Position { below })?).await?;
+        }
+        Ok(Pass { removed, is_last: is_last || too_early })
+    }
+
+    /// How far sweeps have come.
+    async fn sweep_position(&self) -> Result<Option<Read<Position>>, Error> {
+        if let Some(entry) = self.read_one(Key::SweepPosition).await? {
+            return decode(entry).map(Some);
+        }
+        let _ = self.store.create(&Key::SweepPosition, encode(&Position { below: 0 })?).await?;
+        self.read_one(Key::SweepPosition).await?.map(decode).transpose()
+    }
+
+    /// The next numbers from here to the end that have orders, with those, up to about [`ORDERS_PER_PASS`].
+    async fn numbers_with_orders(&self, from: u64, end: u64) -> Result<Numbers, Error> {
+        let (mut numbers, mut orders, mut next) = (Vec::new(), 0_usize, from);
+        for _ in 0..MAX_READS {
+            let read: Vec<_> = (next..end).take(NUMBERS_PER_READ).collect();
+            let Some(last) = read.last() else {
+                // What is behind the last order may be about to be written.
+                return Ok(Numbers { numbers, end: from, is_last: true });
+            };
+            next = last.saturating_add(1);
+            let keys: Vec<_> = read.iter().copied().map(Key::OrderIndex).collect();
+            for (number, found) in read.into_iter().zip(self.store.get(&keys).await?) {
+                // A record that cannot be read is left as it is, and so are its orders.
+                let Ok(Some(Ok(ids))) = found.map(|entry| entry.map(decode::<Vec<OrderId>>)) else { continue };
+                orders = orders.saturating_add(ids.record.len());
+                numbers.push((number, ids.record));
+                if orders >= ORDERS_PER_PASS {
+                    return Ok(Numbers { numbers, end: from, is_last: false });
+                }
+            }
+        }
+        Ok(Numbers { numbers, end: next, is_last: false })
+    }
+
+    /// What there is to do about an order that was found in the index.
+    async fn due(&self, found: Result<Option<OrderRead>, Error>, kept: Duration) -> Result<Due, Error> {
+        let (order, state) = match found {
+            Ok(Some(read)) => read,
+            Ok(None) => return Ok(Due::Nothing { stays: false }),
+            Err(Error::Unreadable { .. }) => return Ok(Due::Nothing { stays: true }),
+            Err(error) => return Err(error),
+        };
+        let state = match self.expire(&order, state).await {
+            Err(Error::OrderNotFound) => return Ok(Due::Nothing { stays: false }),
+            state => state?.record,
+        };
+        Ok(match state.removable_at(order.expires_at, kept) {
+            // Rule: paid-orders-are-not-removed.
+            None if state.payment().is_some() => Due::Nothing { stays: true },
+            Some(at) if at <= self.environment.now() => Due::Removal(Box::new(order)),
+            None | Some(_) => Due::Later,
+        })
+    }
+
+    /// Removes these closed orders with all that belongs to them, and the index records that name no others.
+    async fn remove_orders(&self, orders: &[Order], emptied: &[u64]) -> Result<(), Error> {
+        let mut ids: Vec<_> = orders.iter().flat_map(Order::lines).map(|line| &line.item_id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let ids: Vec<_> = ids.into_iter().cloned().collect();
+        let all: Vec<_> = orders.iter().map(|order| order.order_id).collect();
+        for ids in ids.chunks(self.settings.limits.records_per_read.max(1)) {
+            for (item_id, found) in ids.iter().zip(self.find_items(ids).await?) {
+                // In an item that cannot be read, holds of removed orders are dropped once it can be.
+                let Ok(Some(read)) = found else { continue };
+                if all.iter().any(|order| read.record.has_traces_of(*order)) {
+                    self.forget_in(item_id, &all).await?;
+                }
+            }
+        }
+        self.remove_mappings(orders).await?;
+        let mut keys: Vec<_> = all.iter().flat_map(|id| [Key::Order(*id), Key::OrderState(*id)]).collect();
+        keys.extend(emptied.iter().copied().map(Key::OrderIndex));
+        if !keys.is_empty() {
+            self.store.remove(&keys).await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets removed or closed orders in an item: their holds and keys.
+    pub(crate) async fn forget_in(&self, item_id: &ItemId, orders: &[OrderId]) -> Result<(), Error> {
+        self.update_item(item_id, |item, _| {
+            let mut changed = false;
+            for order in orders {
+                changed |= item.forget(*order).map_err(|error| Error::damaged_item(item_id, error))?;
+            }
+            Ok(if changed { Update::Write(()) } else { Update::Unchanged(()) })
+        })
+        .await
+    }
+
+    async fn remove_mappings(&self, orders: &[Order]) -> Result<(), Error> {
+        let keyed: Vec<_> = orders.iter().filter_map(|order| Some((order.key()?, order.order_id))).collect();
+        let mut keys: Vec<_> = keyed.iter().map(|(key, _)| Key::Idempotency(*key)).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        for found in self.store.get(&keys).await? {
+            // A mapping that cannot be read is left as it is.
+            let Ok(Some(Ok(Read { entry, record: order }))) = found.map(|entry| entry.map(decode::<OrderId>)) else {
+                continue;
+            };
+            // Rule: mappings-of-other-orders-stay.
+            let is_own = keyed.iter().any(|(_, id)| *id == order);
+            if is_own {
+                let _ = self.store.remove_unchanged(&entry).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the mapping of a key, if it is to this order.
+    pub(crate) async fn remove_mapping(&self, key: KeyDigest, order: OrderId) -> Result<(), Error> {
+        let Some(entry) = self.read_one(Key::Idempotency(key)).await? else { return Ok(()) };
+        let Read { entry, record: mapped } = decode::<OrderId>(entry)?;
+        if mapped == order {
+            let _ = self.store.remove_unchanged(&entry).await?;
+        }
+        Ok(())
+    }
+}
