@@ -268,15 +268,28 @@ impl Caller {
         if self.progress.doubt.take() {
             self.shared.confirm();
         }
-        let place = self.shared.failovers();
-        if self.progress.read_from.replace(Some(place)).is_some_and(|before| before != place) {
-            self.progress.moved.set(true);
-        }
+        self.goes_on()?;
+        self.progress.read_from.set(Some(self.shared.failovers()));
         Ok(())
+    }
+
+    /// Refuses to go on where another store has taken the place of the one that was read from: the store on Redis
+    /// notices that its connection is gone.
+    fn goes_on(&self) -> Result<(), StoreError> {
+        let place = self.shared.failovers();
+        let lost = self.progress.read_from.get().is_some_and(|before| before != place);
+        if !lost && !self.progress.moved.get() {
+            return Ok(());
+        }
+        self.progress.moved.set(true);
+        self.hear("lost");
+        self.note(|| "what was read may be lost: the call is not made".to_owned());
+        Err(StoreError::Unavailable("another store has taken its place".to_owned()))
     }
 
     async fn write_turn(&self) -> Result<Heard, StoreError> {
         let heard = self.turn(Next::Write).await;
+        self.goes_on()?;
         self.progress.doubt.set(!matches!(heard, Ok(Heard(true))));
         heard
     }
@@ -312,10 +325,7 @@ impl Heard {
         caller.hear((&answer, self.0));
         if self.0 {
             caller.shared.confirm();
-            let place = caller.shared.failovers();
-            if caller.progress.read_from.take().is_some_and(|before| before != place) {
-                caller.progress.moved.set(true);
-            }
+            caller.progress.read_from.take();
             return Ok(answer);
         }
         caller.note(|| "its answer is lost".to_owned());
