@@ -53,6 +53,33 @@ pub struct HoldCount {
     pub overdue: usize,
 }
 
+/// An item that a reader is shown as it is once its holds are settled.
+pub(crate) struct Previewed<'a> {
+    pub(crate) item_id: &'a ItemId,
+    pub(crate) item: Item,
+    pub(crate) count: HoldCount,
+}
+
+impl<'a> Previewed<'a> {
+    /// An item that was read.
+    pub(crate) fn new(item_id: &'a ItemId, item: Item) -> Self {
+        Self { item_id, item, count: HoldCount::default() }
+    }
+
+    /// Settles the hold of an order, if it is decided or overdue.
+    fn settle(&mut self, order: OrderId, decided: Option<Settlement>, now: Timestamp) -> Result<(), Error> {
+        let Self { item_id, item, count } = self;
+        let Some(hold) = item.holds().get(order) else { return Ok(()) };
+        let is_overdue = hold.expires_at <= now;
+        let overdue = is_overdue.then_some(Settlement::Released { key_reusable: false });
+        let Some(settlement) = decided.or(overdue) else { return Ok(()) };
+        item.settle(order, settlement).map_err(|error| Error::damaged_item(item_id, error))?;
+        count.decided = count.decided.saturating_add(1);
+        count.overdue = count.overdue.saturating_add(usize::from(is_overdue));
+        Ok(())
+    }
+}
+
 impl<S: Store, E: Environment> Shop<S, E> {
     /// Settles in `item`, which was read and is not written yet, those orders that are decided. Up to
     /// `decisions` that are unpaid and past their expiry are decided here.
@@ -148,36 +175,51 @@ impl<S: Store, E: Environment> Shop<S, E> {
         }
     }
 
-    /// The item as it is once its holds are settled, without writing it: what a reader is shown. All overdue holds are
-    /// looked at, and up to `others` of the rest.
-    pub(crate) async fn preview(&self, item_id: &ItemId, item: &mut Item, others: usize) -> Result<HoldCount, Error> {
+    /// The items as they are once their holds are settled, without writing them: what a reader is shown. All overdue
+    /// holds are looked at, and of the rest up to `others`, which is what is left of them afterwards.
+    ///
+    /// The orders of all items are read together, each once: the calls grow with the holds and not with the items.
+    pub(crate) async fn preview(&self, items: &mut [Previewed<'_>], others: &mut usize) -> Result<(), Error> {
         let now = self.environment.now();
-        let all = item.holds().len();
         // Most readers look at no others: they need no place to begin at either.
-        let turn = if others == 0 { 0 } else { self.turn() };
-        let orders = item.due(now, turn, Look::at(usize::MAX, others));
-        let mut count = HoldCount { all, looked_at: orders.len(), ..HoldCount::default() };
-        for orders in orders.chunks(self.settings.limits.records_per_read.max(1)) {
-            let mut states = self.read_states(orders).await?;
+        let turn = if *others == 0 { 0 } else { self.turn() };
+        let mut due = Vec::new();
+        for (index, Previewed { item, count, .. }) in items.iter_mut().enumerate() {
+            let orders = item.due(now, turn, Look::at(usize::MAX, *others));
+            let is_other = |order: &&OrderId| item.holds().get(**order).is_some_and(|hold| hold.expires_at > now);
+            *others = others.saturating_sub(orders.iter().filter(is_other).count());
+            *count = HoldCount { all: item.holds().len(), looked_at: orders.len(), ..HoldCount::default() };
+            due.extend(orders.into_iter().map(|order| (order, index)));
+        }
+        // An order may hold some of several items.
+        due.sort_unstable();
+        let same_order: Vec<_> = due.chunk_by(|(one, _), (next, _)| one == next).collect();
+        for orders in same_order.chunks(self.settings.limits.records_per_read.max(1)) {
+            let ids: Vec<_> = orders.iter().filter_map(|holds| Some(holds.first()?.0)).collect();
+            let mut states = self.read_states(&ids).await?;
             let removed = self.removed_ones(states.without_state().collect()).await?;
-            for (order, found) in states.states_mut() {
-                let Some(hold) = item.holds().get(order) else { continue };
-                let is_overdue = hold.expires_at <= now;
-                let settlement = match readable_state(found) {
+            for ((order, found), holds) in states.states_mut().zip(orders) {
+                let decided = match readable_state(found) {
+                    Some(state) => state.record.settlement(),
                     None if removed.contains(&order) => Some(Settlement::Released { key_reusable: true }),
-                    None => None,
-                    Some(state) => {
-                        let overdue = is_overdue.then_some(Settlement::Released { key_reusable: false });
-                        state.record.settlement().or(overdue)
-                    }
+                    None => continue,
                 };
-                let Some(settlement) = settlement else { continue };
-                item.settle(order, settlement).map_err(|error| Error::damaged_item(item_id, error))?;
-                count.decided = count.decided.saturating_add(1);
-                count.overdue = count.overdue.saturating_add(usize::from(is_overdue));
+                for (_, index) in *holds {
+                    if let Some(previewed) = items.get_mut(*index) {
+                        previewed.settle(order, decided, now)?;
+                    }
+                }
             }
         }
-        Ok(count)
+        Ok(())
+    }
+
+    /// As [`Self::preview`], of one item and without others.
+    pub(crate) async fn preview_one(&self, item_id: &ItemId, item: Item) -> Result<(Item, HoldCount), Error> {
+        let mut previewed = [Previewed::new(item_id, item)];
+        self.preview(&mut previewed, &mut 0).await?;
+        let [Previewed { item, count, .. }] = previewed;
+        Ok((item, count))
     }
 
     /// Settles overdue holds of an item that a reader has looked at, if there are many: the next reader should not have

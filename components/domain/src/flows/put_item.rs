@@ -53,7 +53,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
         if self.find_item(item_id).await?.is_none() {
             condition.check(None)?;
             self.add_to_catalog(item_id).await?;
-            let view = ItemView::new(item_id, &new);
+            let view = self.view(item_id, &new);
             match self.store.create(&Key::Item(item_id.clone()), new.to_bytes()).await? {
                 Creation::Created => return Ok((view, PutOutcome::Created)),
                 Creation::Exists => {}

@@ -2,7 +2,7 @@
 
 use crate::engine::codec::Read;
 use crate::engine::condition::Condition;
-use crate::engine::settle::HoldCount;
+use crate::engine::settle::{HoldCount, Previewed};
 use crate::engine::shop::Shop;
 use crate::environment::Environment;
 use crate::error::Error;
@@ -24,18 +24,6 @@ pub struct ItemView {
     pub available: u64,
     /// The price of one unit, in minor units of the shop's currency.
     pub unit_price: Money,
-}
-
-impl ItemView {
-    pub(crate) fn new(item_id: &ItemId, item: &Item) -> Self {
-        Self {
-            item_id: item_id.clone(),
-            on_hand: item.on_hand(),
-            reserved: item.reserved(),
-            available: item.available(),
-            unit_price: item.unit_price(),
-        }
-    }
 }
 
 /// What the operator is told about the stock of an item.
@@ -69,10 +57,9 @@ impl<S: Store, E: Environment> Shop<S, E> {
     /// If there is no such item, or its record cannot be read.
     pub async fn show_item(&self, item_id: &ItemId) -> Result<ItemView, Error> {
         let item = self.find_item(item_id).await?.ok_or_else(|| Error::ItemNotFound(item_id.clone()))?;
-        let mut item = item.record;
-        let seen = self.preview(item_id, &mut item, 0).await?;
+        let (item, seen) = self.preview_one(item_id, item.record).await?;
         self.settle_after_reading(item_id, seen).await;
-        Ok(ItemView::new(item_id, &item))
+        Ok(self.view(item_id, &item))
     }
 
     /// Shows all items, in the order of their ids.
@@ -94,23 +81,22 @@ impl<S: Store, E: Environment> Shop<S, E> {
         let mut settled = false;
         let mut list = ItemList { items: Vec::with_capacity(ids.len()), unreadable: Vec::new() };
         for ids in ids.chunks(self.settings.limits.records_per_read.max(1)) {
+            let mut items = Vec::with_capacity(ids.len());
             for (item_id, item) in ids.iter().zip(self.find_items(ids).await?) {
-                let mut item = match item {
-                    Ok(Some(Read { record, .. })) => record,
+                match item {
+                    Ok(Some(Read { record, .. })) => items.push(Previewed::new(item_id, record)),
                     // Listed, but not there: its creation was cut short.
-                    Ok(None) => continue,
-                    Err(Error::Unreadable { .. }) => {
-                        list.unreadable.push(item_id.clone());
-                        continue;
-                    }
+                    Ok(None) => {}
+                    Err(Error::Unreadable { .. }) => list.unreadable.push(item_id.clone()),
                     Err(error) => return Err(error),
-                };
-                let holds = self.preview(item_id, &mut item, look).await?;
-                look = look.saturating_sub(holds.looked_at.saturating_sub(holds.overdue));
+                }
+            }
+            self.preview(&mut items, &mut look).await?;
+            for Previewed { item_id, item, count: holds } in items {
                 // One item a report: a report of many items is no long sequence of swaps.
                 settled = settled || self.settle_after_reading(item_id, holds).await;
                 let (received, sold, balanced) = (item.received(), item.sold(), item.is_balanced());
-                list.items.push(StockReport { view: ItemView::new(item_id, &item), received, sold, balanced, holds });
+                list.items.push(StockReport { view: self.view(item_id, &item), received, sold, balanced, holds });
             }
         }
         Ok(list)
@@ -129,8 +115,19 @@ impl<S: Store, E: Environment> Shop<S, E> {
         if condition.is_some() { condition.check(Some(&self.view_item(item_id, item.clone()).await?)) } else { Ok(()) }
     }
 
-    pub(crate) async fn view_item(&self, item_id: &ItemId, mut item: Item) -> Result<ItemView, Error> {
-        self.preview(item_id, &mut item, 0).await?;
-        Ok(ItemView::new(item_id, &item))
+    pub(crate) async fn view_item(&self, item_id: &ItemId, item: Item) -> Result<ItemView, Error> {
+        let (item, _) = self.preview_one(item_id, item).await?;
+        Ok(self.view(item_id, &item))
+    }
+
+    /// An item as its record says.
+    pub(crate) fn view(&self, item_id: &ItemId, item: &Item) -> ItemView {
+        ItemView {
+            item_id: item_id.clone(),
+            on_hand: item.on_hand(),
+            reserved: item.reserved(),
+            available: item.available(),
+            unit_price: item.unit_price(),
+        }
     }
 }

@@ -249,3 +249,50 @@ fn an_item_that_cannot_be_read_is_reported_and_left_as_it_is() {
     }
     assert_eq!(world.orders(), 0);
 }
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_report_of_many_items_reads_the_orders_of_all_their_holds_together() {
+    let world = World::new();
+    let items: Vec<_> = (0..100).map(|number| format!("item-{number:03}")).collect();
+    for item in &items {
+        run(world.shop().put_item(&id(item), 1.try_into().unwrap(), Some(10.try_into().unwrap()))).unwrap();
+    }
+    // 97 of a hundred and three items have one overdue hold, and three of them one more, of the same order.
+    for item in &items[..97] {
+        world.place(&[(item, 1)]).unwrap();
+    }
+    world.place(&[(&items[0], 2), (&items[1], 2), (&items[2], 2)]).unwrap();
+    let calls = || {
+        let shop = world.shop();
+        let list = run(shop.list_items()).unwrap();
+        (list.items.iter().map(|item| item.reserved).sum::<u64>(), shop.stats().calls)
+    };
+    // The catalog, and twice items: 100 of them in a call.
+    assert_eq!(calls(), (97 + 6, 3));
+    world.wait(900);
+    // And the orders of the first hundred items: 98 in one call.
+    assert_eq!(calls(), (0, 4));
+    let report = |look| {
+        let shop = world.shop();
+        let report = run(shop.stock_report(look)).unwrap();
+        let looked_at: usize = report.items.iter().map(|item| item.holds.looked_at).sum();
+        (looked_at, report.items.iter().map(|item| item.holds.decided).sum::<usize>(), shop.stats().calls)
+    };
+    assert_eq!(report(1000), (100, 100, 4));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_report_looks_at_no_more_of_the_other_holds_than_it_may() {
+    let world = World::new();
+    for (orders, seconds) in [(3, 450), (7, 450)] {
+        for _ in 0..orders {
+            world.place(&[("item1", 1), ("item2", 1)]).unwrap();
+        }
+        world.wait(seconds);
+    }
+    let report = run(world.shop().stock_report(12)).unwrap();
+    let holds: Vec<_> = report.items.iter().map(|item| item.holds).collect();
+    assert_eq!([holds[0].overdue, holds[1].overdue], [3, 3], "{holds:?}");
+    let others = holds.iter().map(|count| count.looked_at - count.overdue).sum::<usize>();
+    assert_eq!(others, 12, "{holds:?}");
+}
