@@ -28,6 +28,8 @@ pub enum Key {
     Adjustment(KeyDigest),
     /// Up to which number of the order index closed orders are removed.
     SweepPosition,
+    /// When the store was last probed.
+    LastProbe,
 }
 
 impl Key {
@@ -51,6 +53,8 @@ impl fmt::Display for Key {
             Key::OrderIndex(number) => write!(f, "placed:{number:016}"),
             Key::Adjustment(digest) => write!(f, "adjustment:{digest}"),
             Key::SweepPosition => f.write_str("swept"),
+            // Of no more worth than the scratch records of a probe, among which it is.
+            Key::LastProbe => f.write_str("probe:last"),
         }
     }
 }

@@ -20,6 +20,8 @@ enum Chance {
 #[derive(Clone)]
 pub struct FakeEnvironment {
     now: Rc<Cell<u64>>,
+    /// What was waited for, in milliseconds.
+    waited: Rc<Cell<u64>>,
     chance: Rc<RefCell<Chance>>,
     waits_for_batch: Rc<Cell<bool>>,
 }
@@ -37,7 +39,7 @@ impl FakeEnvironment {
 
     fn with(chance: Chance) -> Self {
         let chance = Rc::new(RefCell::new(chance));
-        Self { now: Rc::new(Cell::new(START)), chance, waits_for_batch: Rc::default() }
+        Self { now: Rc::new(Cell::new(START)), waited: Rc::default(), chance, waits_for_batch: Rc::default() }
     }
 
     /// The same time and chance for another instance of a component.
@@ -57,7 +59,13 @@ impl FakeEnvironment {
 
     /// Lets this number of seconds pass.
     pub fn wait(&self, seconds: u64) {
-        self.now.set(self.now.get() + seconds * 1000);
+        self.wait_millis(seconds * 1000);
+    }
+
+    /// Lets this number of milliseconds pass.
+    pub fn wait_millis(&self, millis: u64) {
+        self.now.set(self.now.get() + millis);
+        self.waited.set(self.waited.get() + millis);
     }
 
     /// Whether the request that leads a batch lets others join before it begins. At first it does not.
@@ -72,7 +80,7 @@ impl Environment for FakeEnvironment {
     }
 
     fn monotonic(&self) -> Duration {
-        Duration::ZERO
+        Duration::from_millis(self.waited.get())
     }
 
     fn random(&self, bytes: &mut [u8]) {
@@ -90,7 +98,10 @@ impl Environment for FakeEnvironment {
         }
     }
 
-    async fn sleep(&self, _: Duration) {}
+    /// Takes no time. Lets other requests of the instance run once, if there are any.
+    async fn sleep(&self, duration: Duration) {
+        self.linger(duration).await;
+    }
 
     async fn wait_until(&self, ready: impl Fn() -> bool) {
         std::future::poll_fn(|_| if ready() { Poll::Ready(()) } else { Poll::Pending }).await;

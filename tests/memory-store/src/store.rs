@@ -4,6 +4,7 @@ use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::collections::btree_map::Entry::{Occupied, Vacant};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
+use std::task::Poll;
 
 use domain::{Creation, Damaged, Entry, Found, Key, Store, StoreError, Swap};
 
@@ -28,6 +29,8 @@ pub struct MemoryStore(Rc<Memory>);
 struct Memory {
     records: RefCell<Records>,
     writes: Cell<usize>,
+    probes: Cell<usize>,
+    probes_wait: Cell<bool>,
     at_swaps: RefCell<VecDeque<AtSwap>>,
     writes_left: Cell<Option<usize>>,
     always_conflict: Cell<bool>,
@@ -57,6 +60,16 @@ impl MemoryStore {
     /// The number of writes so far. One call is one write, however many records it writes.
     pub fn writes(&self) -> usize {
         self.0.writes.get()
+    }
+
+    /// From now on other requests run while the store is probed.
+    pub fn let_probes_wait(&self) {
+        self.0.probes_wait.set(true);
+    }
+
+    /// The number of probes so far. Each is one write.
+    pub fn probes(&self) -> usize {
+        self.0.probes.get()
     }
 
     /// Counts the writes from here on.
@@ -196,6 +209,9 @@ impl Store for MemoryStore {
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
-        Ok(())
+        self.0.probes.set(self.0.probes.get() + 1);
+        let waited = Cell::new(!self.0.probes_wait.get());
+        std::future::poll_fn(|_| if waited.replace(true) { Poll::Ready(()) } else { Poll::Pending }).await;
+        self.write()
     }
 }

@@ -1,8 +1,10 @@
 //! What the requests of one instance of a component share, and the questions and answers that they pass to each other
 //! in a batch.
 
+use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::engine::batch::{Batchable, Batcher};
 use crate::engine::codec::Read;
@@ -25,6 +27,9 @@ pub struct InstanceState {
     pub(crate) placing: Batcher<PlaceRequest, PlaceOutcome>,
     pub(crate) paying: Batcher<PayRequest, PayOutcome>,
     pub(crate) block: Block,
+    pub(crate) probing: Batcher<ProbeRequest, Result<(), Error>>,
+    /// The last probe of the store: when it was, on the monotonic clock, and how it ended.
+    pub(crate) probed: RefCell<Option<(Duration, Result<(), Error>)>>,
 }
 
 impl InstanceState {
@@ -128,4 +133,15 @@ pub(crate) enum PayOutcome {
     Retry(Retry),
     /// Its time is over, which has to be decided before it is told.
     Overdue(Box<(Order, Read<OrderState>)>),
+}
+
+/// One request to probe the store.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ProbeRequest;
+
+impl Batchable for ProbeRequest {
+    /// However many ask, the store is probed once.
+    fn cost(&self) -> usize {
+        0
+    }
 }

@@ -61,14 +61,6 @@ impl<S: Store, E: Environment> Shop<S, E> {
         Ok(self.store.confirm().await?)
     }
 
-    /// Tries on scratch records whether the store is there and really is atomic.
-    ///
-    /// # Errors
-    /// If it is not.
-    pub async fn probe(&self) -> Result<(), Error> {
-        Ok(self.store.probe().await?)
-    }
-
     /// A number for one look at the holds of an item: where it begins, so that each look is at others.
     pub(crate) fn turn(&self) -> u64 {
         let mut random = [0; 8];

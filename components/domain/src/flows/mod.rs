@@ -7,6 +7,7 @@ pub mod history;
 pub mod list_orders;
 pub mod pay;
 pub mod place;
+pub mod probe;
 pub mod put_item;
 pub mod show;
 pub mod stock_report;

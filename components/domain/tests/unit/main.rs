@@ -22,5 +22,6 @@ mod orders;
 mod payments;
 mod plan;
 mod prices;
+mod probe;
 mod support;
 mod sweep;
