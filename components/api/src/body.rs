@@ -4,6 +4,7 @@ use crate::json::{Json, Object};
 #[cfg(feature = "openapi")]
 use crate::openapi::schema;
 use crate::problem::{FieldError, Problem};
+use domain::item::LimitChange;
 use domain::order::{ExpectedPrices, Lines, LinesError, MAX_LINES, NewOrder};
 use domain::{CustomerId, Delta, InvalidDelta, ItemId, Money, PaymentMethod, Quantity, Stock};
 #[cfg(feature = "openapi")]
@@ -28,7 +29,7 @@ pub(crate) struct Payment {
     pub(crate) amount: Option<Money>,
 }
 
-/// A new item, or a new price for an existing one. Only a new item takes `on_hand`, which is 0 by default.
+/// A new item, or a new price or limit for an existing one. Only a new item takes `on_hand`, which is 0 by default.
 #[derive(Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "ItemRequest"))]
 pub(crate) struct NewItem {
@@ -36,6 +37,13 @@ pub(crate) struct NewItem {
     pub(crate) unit_price: Money,
     #[cfg_attr(feature = "openapi", schemars(with = "Option<schema::Stock>", skip_serializing_if = "Option::is_none"))]
     pub(crate) on_hand: Option<Stock>,
+    /// The most of the item in one order, in place of the limit for all items. Null takes it away; without the member it
+    /// stays as it is.
+    #[cfg_attr(
+        feature = "openapi",
+        schemars(with = "Option<schema::Quantity>", skip_serializing_if = "Option::is_none")
+    )]
+    pub(crate) max_per_order: LimitChange,
 }
 
 /// A change of stock.
@@ -98,10 +106,16 @@ pub(crate) fn payment(json: &[u8]) -> Result<Payment, Problem> {
 /// Reads the body of `PUT /inventory/{item_id}`.
 pub(crate) fn item(json: &[u8]) -> Result<NewItem, Problem> {
     read(json, |object| {
-        object.deny_unknown_fields(&["unit_price", "on_hand"]);
+        object.deny_unknown_fields(&["unit_price", "on_hand", "max_per_order"]);
         let unit_price = object.required("unit_price", whole::<Money>);
         let on_hand = object.optional("on_hand", whole::<Stock>);
-        Some(NewItem { unit_price: unit_price?, on_hand: on_hand? })
+        let max_per_order = match object.optional("max_per_order", whole::<Quantity>)? {
+            Some(limit) => LimitChange::Set(limit),
+            // The one field in which null says something: without a way to say it no limit could be taken away.
+            None if object.object.contains_key("max_per_order") => LimitChange::Remove,
+            None => LimitChange::Keep,
+        };
+        Some(NewItem { unit_price: unit_price?, on_hand: on_hand?, max_per_order })
     })
 }
 

@@ -97,6 +97,9 @@ codes! {
     InvalidRequest = UNPROCESSABLE_ENTITY, "invalid_request", "Invalid request";
     /// The idempotency key was used for another request.
     IdempotencyKeyReused = UNPROCESSABLE_ENTITY, "idempotency_key_reused", "Idempotency key reused";
+    /// There is more of an item in the order than one order may have. `max_per_order` says how much that is. Nothing was
+    /// ordered.
+    QuantityAboveLimit = UNPROCESSABLE_ENTITY, "quantity_above_limit", "Quantity above limit";
     /// The amount is not the total of the order. The order is unchanged.
     AmountMismatch = UNPROCESSABLE_ENTITY, "amount_mismatch", "Amount mismatch";
     /// A record that this request needs cannot be read. It was left as it is; the log says which.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{Limits, Settings};
+use domain::{Limits, Quantity, Settings};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -38,7 +38,8 @@ pub struct Variables {
 }
 
 /// The names of the variables, in the sequence in which [`Variables::of`] takes them.
-const NAMES: [&str; 5] = ["log", "allowed_origins", "operator_token", "payment_window_seconds", "currency"];
+const NAMES: [&str; 6] =
+    ["log", "allowed_origins", "operator_token", "payment_window_seconds", "currency", "max_per_order"];
 
 impl Variables {
     /// Reads each variable by `get`, all in the same way: without white space around it.
@@ -54,12 +55,12 @@ impl Variables {
     }
 
     /// What these values of [`NAMES`] say.
-    fn of([log, origins, token, window, currency]: [Result<String, ConfigError>; NAMES.len()]) -> Self {
+    fn of([log, origins, token, window, currency, most]: [Result<String, ConfigError>; NAMES.len()]) -> Self {
         let expected = || invalid("log", "must be problems or requests".to_owned());
         let log = log.and_then(|log| Log::named(&log).ok_or_else(expected));
         let origins =
             origins.and_then(|origins| Origins::parse(&origins).map_err(|error| invalid("allowed_origins", error)));
-        let config = token.and_then(|token| Config::new(token, &window?, &currency?));
+        let config = token.and_then(|token| Config::new(token, &window?, &currency?, &most?));
         // The first that is wrong.
         let config = match (&log, &origins) {
             (Err(error), _) | (_, Err(error)) => Err(error.clone()),
@@ -112,8 +113,14 @@ pub(crate) enum Auth {
 }
 
 impl Config {
-    /// Reads the variables `operator_token` (empty: none), `payment_window_seconds` and `currency`.
-    fn new(operator_token: String, payment_window_seconds: &str, currency: &str) -> Result<Self, ConfigError> {
+    /// Reads the variables `operator_token` (empty: none), `payment_window_seconds`, `currency` and `max_per_order`
+    /// (empty: no limit).
+    fn new(
+        operator_token: String,
+        payment_window_seconds: &str,
+        currency: &str,
+        max_per_order: &str,
+    ) -> Result<Self, ConfigError> {
         if operator_token.chars().any(char::is_control) {
             return Err(invalid("operator_token", "must be one line: no request could send it".to_owned()));
         }
@@ -122,12 +129,15 @@ impl Config {
             invalid("payment_window_seconds", format!("must be a whole number from 1 to {MAX_WINDOW_SECONDS}"))
         })?;
         let currency = currency::parse(currency).map_err(|error| invalid("currency", error.to_string()))?;
-        let settings = Settings {
-            payment_window: Duration::from_secs(seconds),
-            closed_orders_kept: None,
-            currency,
-            limits: LIMITS,
-        };
+        let limit = || max_per_order.parse::<u64>().ok().and_then(|limit| Quantity::try_from(limit).ok());
+        let max_per_order = if max_per_order.is_empty() { None } else { Some(limit()) };
+        let max_per_order = max_per_order.map(|limit| {
+            let reason = || format!("must be empty, or a whole number from {} to {}", Quantity::MIN, Quantity::MAX);
+            limit.ok_or_else(|| invalid("max_per_order", reason()))
+        });
+        let max_per_order = max_per_order.transpose()?;
+        let payment_window = Duration::from_secs(seconds);
+        let settings = Settings { payment_window, closed_orders_kept: None, currency, max_per_order, limits: LIMITS };
         Ok(Self { settings, operator_token })
     }
 
@@ -176,6 +186,7 @@ mod tests {
         for (name, values) in [
             ("payment_window_seconds", &["", "0", "-1", "1.5", "31536001", "soon", "9 00"][..]),
             ("currency", &["", "cny", "CN", "YUAN", "ABC", "XXX", "CNY EUR"]),
+            ("max_per_order", &["0", "-1", "1.5", "1000001", "many", "1 0", "none"]),
             ("log", &["", "all", "Requests", "requests,problems"]),
             ("operator_token", &["two\nlines", "a\tb", "a\0b"]),
             ("allowed_origins", &["*", "null", "shop.example", "https://shop.example/", "https://a.example https://"]),
@@ -192,11 +203,13 @@ mod tests {
         for (before, after) in [("", "\n"), (" ", " "), ("", "\r\n"), ("\u{feff}", "\n\n"), ("\n\t", "")] {
             let around = |value: &str| format!("{before}{value}{after}");
             let (token, window, currency) = (around("let-me-in"), around("60"), around("JPY"));
+            let most = around("5");
             let (log, origins) = (around("requests"), around("https://a.example\nhttps://b.example"));
             let read = variables(&[
                 ("operator_token", &token),
                 ("payment_window_seconds", &window),
                 ("currency", &currency),
+                ("max_per_order", &most),
                 ("log", &log),
                 ("allowed_origins", &origins),
             ]);
@@ -205,8 +218,11 @@ mod tests {
             assert_eq!(config.operator(Some(b"Bearer let-me-in")), Auth::Granted, "{token:?}");
             assert_eq!(config.settings.payment_window.as_secs(), 60);
             assert_eq!(config.settings.currency.as_str(), "JPY");
+            assert_eq!(config.settings.max_per_order.unwrap().get(), 5);
         }
-        let empty = variables(&[("operator_token", " \n"), ("allowed_origins", "\n")]).config.unwrap();
+        let empty = [("operator_token", " \n"), ("allowed_origins", "\n"), ("max_per_order", " ")];
+        let empty = variables(&empty).config.unwrap();
+        assert_eq!(empty.settings.max_per_order, None);
         assert_eq!(empty.operator(Some(b"Bearer ")), Auth::Disabled);
     }
 

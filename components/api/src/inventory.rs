@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use domain::{Currency, Environment, ItemId, ItemView, Money, PutOutcome, Shop, Store};
+use domain::{Currency, Environment, ItemId, ItemView, Money, PutOutcome, Quantity, Shop, Store};
 use http::StatusCode;
 #[cfg(feature = "openapi")]
 use schemars::JsonSchema;
@@ -54,7 +54,9 @@ async fn put<S: Store, E: Environment>(
     let new = body::item(context.json()?)?;
     // Invalid rather than not found: this request is to create the item.
     let id = new_item_id(id)?;
-    let (view, outcome) = shop.put_item_if(&context.condition(tag(shop))?, &id, new.unit_price, new.on_hand).await?;
+    let body::NewItem { unit_price, on_hand, max_per_order } = new;
+    let condition = context.condition(tag(shop))?;
+    let (view, outcome) = shop.put_item_if(&condition, &id, unit_price, on_hand, max_per_order).await?;
     let status = match outcome {
         PutOutcome::Created => StatusCode::CREATED,
         PutOutcome::Priced => StatusCode::OK,
@@ -118,6 +120,10 @@ struct ItemJson<'a> {
     currency: &'a Currency,
     #[cfg_attr(feature = "openapi", schemars(with = "schema::CurrencyDigits"))]
     currency_digits: Option<u8>,
+    /// The most of the item that one order may have. Absent if there is no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Quantity"))]
+    max_per_order: Option<Quantity>,
 }
 
 /// All items, in the order of their ids.
@@ -140,6 +146,7 @@ fn item<'a>(view: &'a ItemView, currency: &'a Currency) -> ItemJson<'a> {
         unit_price: view.unit_price,
         currency,
         currency_digits: minor_digits(currency),
+        max_per_order: view.max_per_order,
     }
 }
 
@@ -156,7 +163,8 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
     let currency: Currency = from_value("CNY".into())?;
     let view = |id: &str, on_hand: u64, unit_price: u64| {
         let (item_id, unit_price) = (from_value(id.into())?, from_value(unit_price.into())?);
-        Ok::<_, serde_json::Error>(ItemView { item_id, on_hand, reserved: 0, available: on_hand, unit_price })
+        let max_per_order = None;
+        Ok::<_, serde_json::Error>(ItemView { item_id, on_hand, reserved: 0, available: on_hand, unit_price, max_per_order })
     };
     let example = |name, summary, view: ItemView| Example::new(name, summary, item(&view, &currency));
     let preset = [view("item1", 100, 1000)?, view("item2", 50, 2000)?, view("item3", 75, 1500)?];
@@ -196,9 +204,9 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
         "putItem",
         "inventory",
         [
-            "Create an item, or give it another price",
-            "Creates the item if it is not there. Otherwise the price is for orders from now on; those that are placed keep \
-             theirs. It can be sent again without `on_hand`.",
+            "Create an item, or give it another price or limit",
+            "Creates the item if it is not there. Otherwise the price and the limit are for orders from now on; those that are \
+             placed keep theirs. It can be sent again without `on_hand`.",
         ],
     )
     .operator()
@@ -207,12 +215,18 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
         [
             Example::new("NewItem", "A new item with stock", json!({ "unit_price": 8800, "on_hand": 12 }))?,
             Example::new("NewPrice", "A new price", json!({ "unit_price": 9900 }))?,
+            Example::new("NewLimit", "At most two in one order", json!({ "unit_price": 9900, "max_per_order": 2 }))?,
+            Example::new("NoLimit", "No limit of its own", json!({ "unit_price": 9900, "max_per_order": null }))?,
         ],
     )
-    .answers(
-        Answer::new(200, "The item has this price now.")
-            .json::<ItemJson<'static>>([example("ItemPriced", "With another price", view("teapot", 12, 9900)?)?]),
-    )
+    .answers(Answer::new(200, "The item has this price and limit now.").json::<ItemJson<'static>>([
+        example("ItemPriced", "With another price", view("teapot", 12, 9900)?)?,
+        example(
+            "ItemLimited",
+            "With a limit",
+            ItemView { max_per_order: Some(from_value(2.into())?), ..view("teapot", 12, 9900)? },
+        )?,
+    ]))
     .answers(
         Answer::new(201, "The item is new.")
             .headers(["ItemLocation"])

@@ -249,6 +249,11 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
 
     let few =
         Error::InsufficientStock { item_id: serde_json::from_value("item2".into())?, available: 50, requested: 51 };
+    let many = Error::QuantityAboveLimit {
+        item_id: serde_json::from_value("item2".into())?,
+        max_per_order: serde_json::from_value(5.into())?,
+        requested: serde_json::from_value(6.into())?,
+    };
     let dearer = Error::PriceChanged(Rc::new(examples::dearer()?));
     let no_item = Error::ItemNotFound(serde_json::from_value("no-such-item".into())?);
     let wrong = |body: &[u8]| body::order(body).err().unwrap_or_else(Problem::body_incomplete);
@@ -304,9 +309,11 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
         ],
     ))
     .answers(Answer::problem(
-        "The order or the idempotency key is wrong.",
-        &[Code::InvalidRequest, Code::IdempotencyKeyReused],
+        "The order or the idempotency key is wrong, or there is more of an item in it than one order may have. Nothing was \
+         ordered.",
+        &[Code::InvalidRequest, Code::IdempotencyKeyReused, Code::QuantityAboveLimit],
         [
+            Example::problem("QuantityAboveLimit", "More than one order may have", many)?,
             Example::problem(
                 "OrderInvalid",
                 "Four errors",

@@ -249,6 +249,12 @@ impl From<Error> for Problem {
                 .with("available", Member::Number(available))
                 .about(&item_id)
                 .with("requested", Member::Number(requested)),
+            Error::QuantityAboveLimit { item_id, max_per_order, requested } => {
+                Self::new(Code::QuantityAboveLimit, detail)
+                    .about(&item_id)
+                    .with("max_per_order", Member::Number(max_per_order.get()))
+                    .with("requested", Member::Number(requested.get()))
+            }
             Error::PriceChanged(order) => Self::new(Code::PriceChanged, detail)
                 .with("items", Member::Lines(order.lines().to_vec()))
                 .with("total", Member::Number(order.total().get())),

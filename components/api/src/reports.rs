@@ -274,6 +274,7 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
             reserved,
             available: on_hand.saturating_sub(reserved),
             unit_price: from_value(unit_price.into())?,
+            max_per_order: None,
         };
         let holds =
             HoldCount { all: usize::from(reserved > 0), looked_at: usize::from(reserved > 0), ..HoldCount::default() };

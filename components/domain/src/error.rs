@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::model::amounts::Money;
+use crate::model::amounts::{Money, Quantity};
 use crate::model::cursor::InvalidCursor;
 use crate::model::ids::{ItemId, OrderId};
 use crate::model::item::{OutOfBounds, Shortage};
@@ -28,6 +28,16 @@ pub enum Error {
         available: u64,
         /// The units that were requested.
         requested: u64,
+    },
+    /// There is more of an item in the order than one order may have.
+    #[error("an order may have at most {max_per_order} of {item_id}, {requested} were requested")]
+    QuantityAboveLimit {
+        /// The item.
+        item_id: ItemId,
+        /// The most of it in one order.
+        max_per_order: Quantity,
+        /// The units that were requested, in all lines of the item.
+        requested: Quantity,
     },
     /// The total of the order is more than 64 bits can hold.
     #[error("the total is more than can be paid")]

@@ -133,17 +133,14 @@ async fn answer<S: Store>(request: &Request, shop: &Shop<S, Caller>) -> Result<A
 fn shop<S: Store>(store: S, caller: Caller, rules: Rules) -> Shop<S, Caller> {
     let currency = "CNY".to_owned().try_into().expect("it is a currency");
     let state = caller.instance.state.clone();
-    Shop::new(
-        store,
-        caller,
-        Settings {
-            payment_window: WINDOW,
-            closed_orders_kept: rules.closed_orders_kept,
-            currency,
-            limits: rules.limits,
-        },
-        state,
-    )
+    let settings = Settings {
+        payment_window: WINDOW,
+        closed_orders_kept: rules.closed_orders_kept,
+        currency,
+        max_per_order: None,
+        limits: rules.limits,
+    };
+    Shop::new(store, caller, settings, state)
 }
 
 async fn place<S: Store>(

@@ -15,6 +15,9 @@ pub struct Item {
     pub on_hand: u64,
     /// The price of one unit.
     pub unit_price: u64,
+    /// The most of it in one order; left out where the item has no limit of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_per_order: Option<u64>,
     /// What was ever put in, less what was taken out; left out while nothing was sold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub received: Option<u64>,

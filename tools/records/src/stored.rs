@@ -15,7 +15,7 @@ const SELF_DESCRIBED: Header = Header::Tag(55799);
 const FORMAT: u64 = 1;
 
 /// The optional fields in their order, which follow the four that are always there.
-const PARTS: [&str; 5] = ["received", "sold", "holds", "settled_keys", "adjustments"];
+const PARTS: [&str; 6] = ["max_per_order", "received", "sold", "holds", "settled_keys", "adjustments"];
 
 type Result<T> = std::result::Result<T, Unreadable>;
 
@@ -39,6 +39,7 @@ impl Item {
         for _ in 0..following {
             let name = from.text()?;
             match parts.find(|part| part.as_bytes() == name) {
+                Some("max_per_order") => item.max_per_order = Some(from.number()?),
                 Some("received") => item.received = Some(from.number()?),
                 Some("sold") => item.sold = Some(from.number()?),
                 Some("holds") => item.holds = from.holds()?,
@@ -70,18 +71,18 @@ impl Item {
 
     /// The bytes of the item.
     pub fn encode(&self) -> Vec<u8> {
-        let accounts = [("received", self.received), ("sold", self.sold)];
-        let accounts = accounts.into_iter().filter_map(|(name, number)| Some((name, number?)));
+        let numbers = [("max_per_order", self.max_per_order), ("received", self.received), ("sold", self.sold)];
+        let numbers = numbers.into_iter().filter_map(|(name, number)| Some((name, number?)));
         let parts = [!self.holds.is_empty(), !self.settled_keys.is_empty(), !self.adjustments.is_empty()];
         let mut to = Writer(Vec::new());
         to.push(SELF_DESCRIBED);
-        to.push(Header::Map(Some(4 + accounts.clone().count() + parts.iter().filter(|part| **part).count())));
+        to.push(Header::Map(Some(4 + numbers.clone().count() + parts.iter().filter(|part| **part).count())));
         let fields = ["format", "version", "on_hand", "unit_price"];
         for (name, number) in fields.into_iter().zip([FORMAT, self.version, self.on_hand, self.unit_price]) {
             to.text(name);
             to.push(Header::Positive(number));
         }
-        for (name, number) in accounts {
+        for (name, number) in numbers {
             to.text(name);
             to.push(Header::Positive(number));
         }

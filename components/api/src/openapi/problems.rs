@@ -5,7 +5,7 @@ use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
 use super::operation::{Answer, Example};
-use super::schema::{ItemId, Money, OrderLine, Stock};
+use super::schema::{ItemId, Money, OrderLine, Quantity, Stock};
 use crate::code::Code;
 use crate::problem::{MAX_ERRORS, Problem};
 
@@ -79,6 +79,11 @@ fn members(code: Code, generator: &mut SchemaGenerator) -> (Map<String, Value>, 
             let available = generator.subschema_for::<Stock>().to_value();
             let members = vec![("item_id", item_id), ("available", available), ("requested", requested)];
             (members, vec!["item_id", "available", "requested"])
+        }
+        Code::QuantityAboveLimit => {
+            let quantity = generator.subschema_for::<Quantity>().to_value();
+            let members = vec![("item_id", item_id), ("max_per_order", quantity.clone()), ("requested", quantity)];
+            (members, vec!["item_id", "max_per_order", "requested"])
         }
         Code::PriceChanged => {
             let line = generator.subschema_for::<OrderLine>().to_value();

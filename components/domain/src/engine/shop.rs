@@ -8,7 +8,7 @@ use crate::engine::retry::Attempts;
 use crate::engine::stats::{CountingStore, StoreStats};
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::model::amounts::Currency;
+use crate::model::amounts::{Currency, Quantity};
 use crate::model::limits::Limits;
 use crate::store::Store;
 
@@ -22,6 +22,8 @@ pub struct Settings {
     pub closed_orders_kept: Option<Duration>,
     /// The currency of every price.
     pub currency: Currency,
+    /// The most of an item in one order, for items that have no limit of their own. None: any quantity.
+    pub max_per_order: Option<Quantity>,
     /// How large records and calls may become.
     pub limits: Limits,
 }

@@ -154,7 +154,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
     fn terms(&self) -> Terms {
         let placed_at = self.environment.now();
         let expires_at = placed_at.after(self.settings.payment_window);
-        Terms { placed_at, expires_at, currency: self.settings.currency.clone() }
+        let max_per_order = self.settings.max_per_order;
+        Terms { placed_at, expires_at, currency: self.settings.currency.clone(), max_per_order }
     }
 
     /// Reads the items of these orders, and after them the mappings of their keys.
@@ -507,6 +508,9 @@ impl BatchRead {
                 let found = self.mappings.iter().find(|(mapped, _)| *mapped == key);
                 let error = found.and_then(|(_, order)| order.as_ref().err()).cloned();
                 NotPlaced::Refused(error.unwrap_or(Error::Contended))
+            }
+            NotPlanned::AboveLimit { item_id, max_per_order, requested } => {
+                NotPlaced::Refused(Error::QuantityAboveLimit { item_id, max_per_order, requested })
             }
             NotPlanned::TotalTooLarge => NotPlaced::Refused(Error::TotalTooLarge),
             NotPlanned::PriceChanged(order) => NotPlaced::Refused(Error::PriceChanged(order)),

@@ -1,4 +1,4 @@
-//! Creating an item, and setting its price.
+//! Creating an item, and setting its price and its limit.
 
 use crate::engine::codec::Read;
 use crate::engine::condition::Condition;
@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::flows::stock_report::ItemView;
 use crate::model::amounts::{Money, Stock};
 use crate::model::ids::ItemId;
-use crate::model::item::Item;
+use crate::model::item::{Item, LimitChange};
 use crate::store::{Creation, Key, Store};
 
 /// The result of a request to put an item.
@@ -18,12 +18,12 @@ use crate::store::{Creation, Key, Store};
 pub enum PutOutcome {
     /// The item is new.
     Created,
-    /// The item was there and has the price now.
+    /// The item was there and has the price and the limit now.
     Priced,
 }
 
 impl<S: Store, E: Environment> Shop<S, E> {
-    /// As [`Self::put_item_if`], whatever there is.
+    /// As [`Self::put_item_if`], whatever there is, and without a word on the limit.
     ///
     /// # Errors
     /// As [`Self::put_item_if`].
@@ -33,11 +33,11 @@ impl<S: Store, E: Environment> Shop<S, E> {
         unit_price: Money,
         on_hand: Option<Stock>,
     ) -> Result<(ItemView, PutOutcome), Error> {
-        self.put_item_if(&Condition::default(), item_id, unit_price, on_hand).await
+        self.put_item_if(&Condition::default(), item_id, unit_price, on_hand, LimitChange::Keep).await
     }
 
-    /// Creates an item, or changes the price of one that is there, if it is what is expected. `on_hand` is for a new
-    /// item only.
+    /// Creates an item, or changes the price and the limit of one that is there, if it is what is expected. `on_hand` is
+    /// for a new item only.
     ///
     /// # Errors
     /// If it is not what is expected, stock is given for an item that is there, the catalog is full, or the store
@@ -48,8 +48,16 @@ impl<S: Store, E: Environment> Shop<S, E> {
         item_id: &ItemId,
         unit_price: Money,
         on_hand: Option<Stock>,
+        limit: LimitChange,
     ) -> Result<(ItemView, PutOutcome), Error> {
-        let new = Item::new(on_hand.unwrap_or(Stock::ZERO), unit_price);
+        let mut new = Item::new(on_hand.unwrap_or(Stock::ZERO), unit_price);
+        new.limit_orders(limit);
+        let put = |item: &mut Item| {
+            let before = (item.unit_price(), item.max_per_order(None));
+            item.set_price(unit_price);
+            item.limit_orders(limit);
+            (item.unit_price(), item.max_per_order(None)) != before
+        };
         if self.find_item(item_id).await?.is_none() {
             condition.check(None)?;
             self.add_to_catalog(item_id).await?;
@@ -66,9 +74,9 @@ impl<S: Store, E: Environment> Shop<S, E> {
                 let item = self.item(item_id).await?.record;
                 match self.check_item(item_id, &item, condition).await {
                     Ok(()) => checked = Some(item.version()),
-                    // This request may have set the price itself, and not heard of it.
+                    // This request may have made the change itself, and not heard of it.
                     Err(Error::PreconditionFailed) if attempts.is_unclear() => {
-                        let done = item.unit_price() == unit_price;
+                        let done = !put(&mut item.clone());
                         let view = self.view_item(item_id, item).await?;
                         return if done { Ok((view, PutOutcome::Priced)) } else { Err(Error::Abandoned) };
                     }
@@ -84,11 +92,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
                 if checked.is_some_and(|version| version != item.version()) {
                     return Ok(Update::Unchanged(None));
                 }
-                if item.unit_price() == unit_price {
-                    return Ok(Update::Unchanged(Some(item.clone())));
-                }
-                item.set_price(unit_price);
-                Ok(Update::Write(Some(item.clone())))
+                let changed = put(item);
+                Ok(if changed { Update::Write(Some(item.clone())) } else { Update::Unchanged(Some(item.clone())) })
             });
             match updated.await? {
                 Some(item) => return Ok((self.view_item(item_id, item).await?, PutOutcome::Priced)),

@@ -6,7 +6,7 @@ use crate::engine::settle::{HoldCount, Previewed};
 use crate::engine::shop::Shop;
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::model::amounts::Money;
+use crate::model::amounts::{Money, Quantity};
 use crate::model::ids::ItemId;
 use crate::model::item::Item;
 use crate::store::Store;
@@ -24,6 +24,8 @@ pub struct ItemView {
     pub available: u64,
     /// The price of one unit, in minor units of the shop's currency.
     pub unit_price: Money,
+    /// The most of it that one order may have: none where there is no limit.
+    pub max_per_order: Option<Quantity>,
 }
 
 /// What the operator is told about the stock of an item.
@@ -128,6 +130,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
             reserved: item.reserved(),
             available: item.available(),
             unit_price: item.unit_price(),
+            max_per_order: item.max_per_order(self.settings.max_per_order),
         }
     }
 }

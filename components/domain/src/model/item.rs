@@ -3,7 +3,7 @@
 //! Its fields are private. What is available is stored and what is on hand is the sum of it and of the holds, so an
 //! item that promises more than it has cannot be written down.
 
-use crate::model::amounts::{Delta, Money, Stock};
+use crate::model::amounts::{Delta, Money, Quantity, Stock};
 pub use crate::model::holds::{Hold, Holds};
 use crate::model::ids::{KeyDigest, OrderId, digest};
 pub use crate::model::item_codec::DecodeError;
@@ -64,6 +64,8 @@ pub struct Item {
     /// The units that no hold promises.
     pub(super) available: u64,
     pub(super) unit_price: Money,
+    /// The most of it in one order, where the item has a limit of its own.
+    pub(super) own_max_per_order: Option<Quantity>,
     /// The initial stock and the sum of all adjustments.
     pub(super) received: u64,
     /// The units that left with settled orders. Kept apart from what is on hand, so that [`Self::is_balanced`] can tell
@@ -99,6 +101,18 @@ impl Adjustment {
         let request = u64::from_be_bytes(self.request);
         KeyDigest::from_bytes(digest([self.key.to_string().as_str(), format!("{request:016x}").as_str()]))
     }
+}
+
+/// What becomes of an item's own limit of what one order may have of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LimitChange {
+    /// It stays as it is.
+    #[default]
+    Keep,
+    /// The item has none of its own any more.
+    Remove,
+    /// The item has this one from now on.
+    Set(Quantity),
 }
 
 /// What becomes of the hold of a decided order.
@@ -151,6 +165,7 @@ impl Item {
             version: 0,
             available: on_hand.get(),
             unit_price,
+            own_max_per_order: None,
             received: on_hand.get(),
             sold: 0,
             holds: Holds::default(),
@@ -179,6 +194,12 @@ impl Item {
     /// The price of one unit.
     pub fn unit_price(&self) -> Money {
         self.unit_price
+    }
+
+    /// The most of the item that one order may have: its own limit, or else that of all items. An item's own takes the
+    /// place of the other, whether it is lower or higher: the operator means the one that is set for this item.
+    pub fn max_per_order(&self, of_all_items: Option<Quantity>) -> Option<Quantity> {
+        self.own_max_per_order.or(of_all_items)
     }
 
     /// The initial stock and the sum of all adjustments.
@@ -279,6 +300,15 @@ impl Item {
     /// Sets the price of one unit. Orders that were placed keep theirs.
     pub fn set_price(&mut self, unit_price: Money) {
         self.unit_price = unit_price;
+    }
+
+    /// Changes the item's own limit of what one order may have of it. Orders that were placed keep what they have.
+    pub fn limit_orders(&mut self, change: LimitChange) {
+        match change {
+            LimitChange::Keep => {}
+            LimitChange::Remove => self.own_max_per_order = None,
+            LimitChange::Set(limit) => self.own_max_per_order = Some(limit),
+        }
     }
 
     /// Another number for each state of the item.

@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! 55799({ "format": 1, "version": 7, "on_hand": 100, "unit_price": 1000,
+//!         "max_per_order": 5,                    left out where the item has no limit of its own
 //!         "received": 130, "sold": 30,           left out while nothing was sold
 //!         "holds": { "order":      h'…',        16 bytes an order, ascending
 //!                    "quantity":   [2, …],
@@ -97,13 +98,22 @@ fn write(item: &Item, to: &mut Encoder<Bytes>) -> Written {
     // What was never sold is on hand.
     // Rule: accounts-are-written.
     let accounts = item.sold > 0 || item.received != item.on_hand();
-    let parts =
-        [accounts, accounts, !item.holds.is_empty(), !item.unmapped_keys.is_empty(), !item.adjustments.is_empty()];
+    let parts = [
+        item.own_max_per_order.is_some(),
+        accounts,
+        accounts,
+        !item.holds.is_empty(),
+        !item.unmapped_keys.is_empty(),
+        !item.adjustments.is_empty(),
+    ];
     let parts = parts.into_iter().map(u64::from).fold(4, u64::saturating_add);
     to.tag(SELF_DESCRIBED)?.map(parts)?.str("format")?.u64(FORMAT)?;
     to.str("version")?.u64(item.version)?;
     to.str("on_hand")?.u64(item.on_hand())?;
     to.str("unit_price")?.u64(item.unit_price.get())?;
+    if let Some(limit) = item.own_max_per_order {
+        to.str("max_per_order")?.u64(limit.get())?;
+    }
     if accounts {
         to.str("received")?.u64(item.received)?;
         to.str("sold")?.u64(item.sold)?;
@@ -168,12 +178,15 @@ fn read(bytes: &[u8]) -> Result<Item, DecodeError> {
     let unit_price = named(&mut from, "unit_price")?.u64()?.try_into().map_err(|_| DecodeError::Malformed)?;
     let on_hand: Stock = on_hand;
     let mut item = Item { version, ..Item::new(on_hand, unit_price) };
-    let mut names = ["received", "sold", "holds", "settled_keys", "adjustments"].into_iter();
+    let mut names = ["max_per_order", "received", "sold", "holds", "settled_keys", "adjustments"].into_iter();
     let mut accounts = (None, None);
     for _ in 0..parts {
         // What stands there twice, or too late, is not found any more.
         let name = from.str()?;
         match names.find(|part| *part == name).ok_or(DecodeError::Malformed)? {
+            "max_per_order" => {
+                item.own_max_per_order = Some(from.u64()?.try_into().map_err(|_| DecodeError::Malformed)?);
+            }
             "received" => accounts.0 = Some(from.u64()?),
             "sold" => accounts.1 = Some(from.u64()?),
             "holds" => item.holds = read_holds(&mut from)?,

@@ -129,7 +129,7 @@ pub struct Line {
     pub unit_price: Money,
 }
 
-/// When an order is placed, until when it can be paid, and in which currency.
+/// When an order is placed, until when it can be paid, in which currency, and how much it may have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
     /// Now.
@@ -138,6 +138,8 @@ pub struct Terms {
     pub expires_at: Timestamp,
     /// The currency of every price.
     pub currency: Currency,
+    /// The most of an item in one order, for items that have no limit of their own.
+    pub max_per_order: Option<Quantity>,
 }
 
 /// An item holds more or less for an order than the order's line says. Neither is believed.
@@ -154,7 +156,7 @@ impl Order {
     /// The order for these lines, in the order of their items; none if its total is more than money can be.
     pub(super) fn new(request: &PlaceRequest, lines: Vec<Line>, terms: &Terms) -> Option<Self> {
         let PlaceRequest { request, key, order_id } = request;
-        let Terms { placed_at, expires_at, currency } = terms.clone();
+        let Terms { placed_at, expires_at, currency, .. } = terms.clone();
         let (order_id, key, customer_id) = (*order_id, *key, request.customer_id.clone());
         Some(Self { order_id, total: total(&lines)?, lines, currency, customer_id, placed_at, expires_at, key })
     }

@@ -6,6 +6,7 @@
 
 use std::rc::Rc;
 
+use crate::model::amounts::Quantity;
 use crate::model::holds::Hold;
 use crate::model::ids::{ItemId, KeyDigest, OrderId};
 use crate::model::item::Item;
@@ -47,6 +48,15 @@ pub struct ItemSnapshot<'a> {
 pub enum NotPlanned {
     /// An item is not in the snapshot.
     UnknownItem(ItemId),
+    /// There is more of an item in the order than one order may have.
+    AboveLimit {
+        /// The item.
+        item_id: ItemId,
+        /// The most that it may have.
+        max_per_order: Quantity,
+        /// What was requested.
+        requested: Quantity,
+    },
     /// The total is more than money can be.
     TotalTooLarge,
     /// The customer expects other prices than this order has.
@@ -95,14 +105,24 @@ impl<'a> Planning<'a> {
     fn order(&mut self, request: &PlaceRequest, terms: &Terms) -> Result<Order, NotPlanned> {
         let PlaceRequest { request: asked, key, .. } = request;
         let mut lines = Vec::with_capacity(asked.lines.iter().len());
-        let mut first_key = *key;
+        let (mut first_key, mut above_limit) = (*key, None);
         for (item_id, quantity) in asked.lines.iter() {
             let (_, ItemSnapshot { item, .. }) = self.find(item_id)?;
             // The first item carries the key, until its mapping is written.
             if let Some(key) = first_key.take() {
                 self.check_key(&key, item)?;
             }
+            if let Some(max_per_order) = item.max_per_order(terms.max_per_order).filter(|most| quantity > *most) {
+                let item_id = item_id.clone();
+                above_limit = above_limit.or(Some(NotPlanned::AboveLimit { item_id, max_per_order, requested: quantity }));
+            }
             lines.push(Line { item_id: item_id.clone(), quantity, unit_price: item.unit_price() });
+        }
+        // Looked at here and not again with the hold, as prices are: no customer was promised another limit, so it does
+        // no harm if an order that was planned under the limit of before is held a moment later. After the key: a repeat
+        // is answered with its order whatever the limit is now.
+        if let Some(above_limit) = above_limit {
+            return Err(above_limit);
         }
         let order = Order::new(request, lines, terms).ok_or(NotPlanned::TotalTooLarge)?;
         // Rule: orders-are-planned-at-the-expected-price.

@@ -1,6 +1,6 @@
 //! The bytes of items.
 
-use domain::item::{Adjustment, DecodeError, Hold, Item, Settlement};
+use domain::item::{Adjustment, DecodeError, Hold, Item, LimitChange, Settlement};
 use domain::{KeyDigest, OrderId};
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -16,6 +16,7 @@ fn key(number: u8) -> KeyDigest {
 fn full() -> Item {
     let mut item = Item::new(2_000_000.try_into().unwrap(), 1000.try_into().unwrap());
     item.advance_version();
+    item.limit_orders(LimitChange::Set(1_000_000.try_into().unwrap()));
     // Neither placed nor expiring in the order of their ids.
     for (number, quantity, expires_at, key) in
         [(3, 1_000_000, 1_700_000_900_000, Some(key(9))), (1, 1, 1_700_000_100_000, None), (2, 256, 0, None)]
@@ -58,6 +59,26 @@ fn the_bytes_are_those_that_the_description_says() {
     expected.extend(b"\x65holds\xa3\x65order\x50\x01\x01\x01\x01\x01\x01\x41\x01\x81\x01\x01\x01\x01\x01\x01\x01");
     expected.extend(b"\x68quantity\x81\x02\x6aexpires_at\x81\x18\x18");
     assert_eq!(item.to_bytes(), expected);
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_limit_stands_behind_the_price_and_an_item_without_one_has_the_bytes_that_it_had_before_there_were_limits() {
+    let mut item = Item::new(1.try_into().unwrap(), 0.try_into().unwrap());
+    let before = b"\xd9\xd9\xf7\xa4\x66format\x01\x67version\x00\x67on_hand\x01\x6aunit_price\x00".to_vec();
+    assert_eq!(item.to_bytes(), before);
+    item.limit_orders(LimitChange::Set(300.try_into().unwrap()));
+    let mut limited = [&before[..3], b"\xa5", &before[4..], b"\x6dmax_per_order\x19\x01\x2c"].concat();
+    assert_eq!(item.to_bytes(), limited);
+    assert_eq!(Item::from_bytes(&limited), Ok(item.clone()));
+    item.limit_orders(LimitChange::Keep);
+    assert_eq!(item.to_bytes(), limited);
+    item.limit_orders(LimitChange::Remove);
+    assert_eq!(item.to_bytes(), before);
+    // No order can have 0.
+    let end = limited.len() - 3;
+    limited.truncate(end);
+    limited.push(0);
+    assert_eq!(Item::from_bytes(&limited), Err(DecodeError::Malformed));
 }
 
 #[wasm_bindgen_test(unsupported = test)]

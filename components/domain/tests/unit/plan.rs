@@ -35,7 +35,7 @@ fn planned(
 ) -> Vec<Result<Order, NotPlanned>> {
     let items = items.iter().map(|(item_id, item)| ItemSnapshot { item_id, item, room }).collect();
     let currency = "CNY".to_owned().try_into().unwrap();
-    let terms = Terms { placed_at: 1.into(), expires_at: 2.into(), currency };
+    let terms = Terms { placed_at: 1.into(), expires_at: 2.into(), currency, max_per_order: None };
     plan(&Snapshot { items, mappings }, requests, &terms)
 }
 

@@ -38,6 +38,8 @@ pub struct World {
     pub numbers: Rc<Cell<u64>>,
     pub limits: Limits,
     pub closed_orders_kept: Option<Duration>,
+    /// The most of an item in one order.
+    pub max_per_order: Option<u64>,
 }
 
 /// An instance that has placed orders before: what the tests count is what an order costs it.
@@ -64,6 +66,7 @@ impl World {
             numbers,
             limits: LIMITS,
             closed_orders_kept: None,
+            max_per_order: None,
             store: MemoryStore::default(),
             environment: FakeEnvironment::counting(),
         }
@@ -75,6 +78,7 @@ impl World {
             payment_window: WINDOW,
             closed_orders_kept: self.closed_orders_kept,
             currency,
+            max_per_order: self.max_per_order.and_then(|most| most.try_into().ok()),
             limits: self.limits,
         };
         Shop::new(self.store.clone(), self.environment.clone(), settings, self.instance.clone())
