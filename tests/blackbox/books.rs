@@ -350,6 +350,7 @@ mod tests {
             unit_price: 1,
             currency: "CNY".to_owned(),
             currency_digits: 2,
+            max_per_order: None,
         }
     }
 

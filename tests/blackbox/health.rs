@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::client::at_once;
 use crate::server::with_shop;
 
 #[test]
@@ -22,5 +23,16 @@ fn the_store_is_ready_and_asking_leaves_nothing_behind() {
         // The scratch keys it is tried on are no items.
         let list = shop.get("/inventory").send();
         assert!(!String::from_utf8_lossy(&list.body).contains("scratch"), "{list}");
+    });
+}
+
+#[test]
+fn many_that_ask_at_once_whether_the_store_is_ready_are_all_told_so() {
+    with_shop(|shop| {
+        at_once(16, |_| {
+            for _ in 0..5 {
+                assert_eq!(shop.get("/ready").send().expect(200).value(), json!({"status": "ready"}));
+            }
+        });
     });
 }

@@ -280,3 +280,43 @@ fn without_a_token_nobody_is_operator() {
         assert_eq!(order.total, 1000);
     });
 }
+
+#[test]
+fn a_limit_is_set_kept_changed_and_taken_away() {
+    with_shop(|shop| {
+        let item = fresh("item");
+        let created = shop.put_item(&item, json!({"unit_price": 5, "on_hand": 9, "max_per_order": 4})).send().item(201);
+        assert_eq!(created.max_per_order, Some(4));
+        for (body, limit) in [
+            (json!({"unit_price": 6}), Some(4)),
+            (json!({"unit_price": 6, "max_per_order": 1_000_000}), Some(1_000_000)),
+            (json!({"unit_price": 6, "max_per_order": 1}), Some(1)),
+            (json!({"unit_price": 6, "max_per_order": null}), None),
+            (json!({"unit_price": 6, "max_per_order": null}), None),
+            (json!({"unit_price": 6}), None),
+        ] {
+            let put = shop.put_item(&item, body).send().item(200);
+            assert_eq!((put.max_per_order, shop.item(&item)), (limit, put));
+        }
+        for wrong in [json!(0), json!(-1), json!(1.5), json!(1_000_001), json!("5"), json!([]), json!(true)] {
+            shop.put_item(&item, json!({"unit_price": 6, "max_per_order": wrong})).send().invalid("/max_per_order");
+        }
+        shop.put("/inventory/item1").json(json!({"unit_price": 6, "max_per_order": 1})).send().expect(401);
+    });
+}
+
+#[test]
+fn a_condition_sees_that_the_limit_has_changed() {
+    with_shop(|shop| {
+        let item = shop.new_item(9, 5);
+        let tag = || shop.get(format!("/inventory/{item}")).send().header("etag").expect("a tag").to_owned();
+        let before = tag();
+        let put = |limit: u64| shop.put_item(&item, json!({"unit_price": 5, "max_per_order": limit}));
+        put(4).header("if-match", &before).send().item(200);
+        assert_ne!(tag(), before);
+        put(5).header("if-match", &before).send().problem(412, "precondition_failed");
+        assert_eq!(shop.item(&item).max_per_order, Some(4));
+        put(5).header("if-match", tag()).send().item(200);
+        assert_eq!(shop.item(&item).max_per_order, Some(5));
+    });
+}

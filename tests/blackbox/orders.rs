@@ -441,3 +441,47 @@ fn while_a_price_goes_up_and_down_every_order_is_at_the_price_that_its_customer_
         });
     });
 }
+
+#[test]
+fn an_order_above_the_limit_of_an_item_is_refused_by_name_and_holds_nothing() {
+    with_shop(|shop| {
+        let (one, other) = (shop.new_item(10, 1000), shop.new_item(10, 250));
+        let limited = shop.put_item(&one, json!({"unit_price": 1000, "max_per_order": 3})).send().item(200);
+        assert_eq!((limited.max_per_order, shop.item(&one)), (Some(3), limited));
+        let line = |item: &str, quantity: u64| json!({"item_id": item, "quantity": quantity});
+        for (request, requested) in [
+            (line(&one, 4), 4),
+            // Lines of the same item are added up.
+            (json!({"items": [line(&one, 2), line(&other, 1), line(&one, 3)]}), 5),
+            (json!({"items": [line(&one, 10)], "total": 1}), 10),
+            (json!({"items": [line(&one, 1_000_000)]}), 1_000_000),
+        ] {
+            let problem =
+                leaves_alone(&shop, &[&one, &other], || shop.order(request).send().problem(422, "quantity_above_limit"));
+            assert_eq!((&problem["item_id"], &problem["max_per_order"]), (&json!(one), &json!(3)));
+            assert_eq!(problem["requested"], requested);
+        }
+        for (place, quantity) in [(line(&one, 3), 3), (json!({"items": [line(&one, 1), line(&one, 2)]}), 3)] {
+            let order = shop.order(place).send().order(201);
+            assert_eq!(order.items[0].quantity, quantity);
+            shop.cancel(&order.order_id).send().order(200);
+        }
+        // An item without a limit has none.
+        shop.place(&other, 10);
+    });
+}
+
+#[test]
+fn a_repeat_under_a_key_is_answered_as_before_when_the_limit_is_lower_now() {
+    with_shop(|shop| {
+        let (item, key) = (shop.new_item(10, 1000), fresh("key"));
+        let request = |quantity: u64| shop.order(json!({"item_id": item, "quantity": quantity})).key(&key);
+        let first = request(5).send().order(201);
+        shop.put_item(&item, json!({"unit_price": 1000, "max_per_order": 2})).send().item(200);
+        let again = request(5).send();
+        assert_eq!((again.header("idempotent-replayed"), again.order(201)), (Some("true"), first));
+        request(4).send().problem(422, "idempotency_key_reused");
+        shop.order(json!({"item_id": item, "quantity": 5})).send().problem(422, "quantity_above_limit");
+        assert_eq!(shop.available(&item), 5);
+    });
+}

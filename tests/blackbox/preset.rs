@@ -21,6 +21,7 @@ fn preset() -> Vec<Item> {
             unit_price,
             currency: "CNY".to_owned(),
             currency_digits: 2,
+            max_per_order: None,
         })
         .into()
 }

@@ -44,6 +44,23 @@ fn a_price_says_how_many_decimal_places_its_currency_has() {
 }
 
 #[test]
+fn the_limit_of_all_items_holds_for_each_that_has_none_of_its_own() {
+    with_own_server(&[("max_per_order", "5")], |server| {
+        let shop = &server.shop;
+        let answer = shop.get("/inventory").send();
+        let list = Inventory::parse(&answer.expect(200).body).unwrap_or_else(|error| panic!("{answer}\n{error}"));
+        assert!(list.items.iter().all(|item| item.max_per_order == Some(5)), "{answer}");
+        for (own, most) in [(json!(8), 8), (json!(2), 2), (json!(null), 5)] {
+            let body = json!({"unit_price": 1000, "max_per_order": own});
+            assert_eq!(shop.put_item("item1", body).send().item(200).max_per_order, Some(most));
+            let order = |quantity: u64| shop.order(json!({"item_id": "item1", "quantity": quantity})).send();
+            assert_eq!(order(most + 1).problem(422, "quantity_above_limit")["max_per_order"], most);
+            shop.cancel(&order(most).order(201).order_id).send().order(200);
+        }
+    });
+}
+
+#[test]
 fn a_shop_that_is_not_configured_says_so_and_sells_nothing() {
     for (name, value) in [
         ("payment_window_seconds", ""),
@@ -51,6 +68,9 @@ fn a_shop_that_is_not_configured_says_so_and_sells_nothing() {
         ("payment_window_seconds", "-1"),
         ("payment_window_seconds", "a while"),
         ("payment_window_seconds", "99999999999999999999"),
+        ("max_per_order", "0"),
+        ("max_per_order", "a few"),
+        ("max_per_order", "1000001"),
         ("currency", ""),
         ("currency", "yuan"),
         ("currency", "cny"),

@@ -124,6 +124,7 @@ pub struct Item {
     pub unit_price: u64,
     pub currency: String,
     pub currency_digits: u8,
+    pub max_per_order: Option<u64>,
 }
 
 impl Item {

@@ -194,6 +194,37 @@ scenario('an order is placed at the price that was shown, or not at all', { expe
   }
 });
 
+scenario('no more of an item is ordered at once than the shop allows', { expected: ['status of 422'] }, async (open) => {
+  for (const [locale, note, refused] of [
+    ['en-US', 'At most 3 of it in one order.', (item) => `One order can have at most 2 of ${item}; 3 were wanted.`],
+    ['zh-CN', '每个订单最多可购 3 件。', (item) => `每个订单最多可购 ${item} 2 件，需要 3 件。`],
+  ]) {
+    const item = await newItem(10, 1000);
+    await ask('PUT', `/inventory/${item}`, { unit_price: 1000, max_per_order: 3 }, { operator: true });
+    const page = await open({ locale });
+    await says(page.locator('#stock-list'), item);
+    let sent = 0;
+    await page.route('**/orders', (route) => {
+      sent += 1;
+      return route.continue();
+    });
+    await fill(page, { [item]: 4 });
+    assert.equal(await page.locator('.line-quantity').getAttribute('max'), '3');
+    await says(page.locator('.line-error'), note);
+    await page.locator('#place').click();
+    await says(page.locator('.line-error'), note);
+    assert.equal(sent, 0, 'what the shop would refuse is not sent');
+    // The page does not hear of the new limit.
+    await page.route('**/inventory', (route) => route.fulfill({ status: 304 }));
+    await ask('PUT', `/inventory/${item}`, { unit_price: 1000, max_per_order: 2 }, { operator: true });
+    await page.locator('.line-quantity').fill('3');
+    await page.locator('#place').click();
+    await says(page.locator('#form-error'), refused(item));
+    assert.equal(await page.locator('.line-quantity').getAttribute('aria-invalid'), 'true');
+    assert.equal((await stockOf(item)).reserved, 0, 'nothing is held');
+  }
+});
+
 scenario('an order whose outcome is unknown is sent again at the price that it was sent with', { expected: ['status of 503', 'status of 500'] }, async (open) => {
   const item = await newItem(10, 1000);
   const page = await open();

@@ -280,8 +280,12 @@ fn read_payment(object: &Map<String, Value>) -> Option<(Option<String>, Option<u
 fn an_item_is_put_or_refused_as_the_readme_says() {
     let price = prop_oneof![0..=i64::MAX as u64, any::<u64>()];
     let on_hand = proptest::option::of(prop_oneof![0..=1_000_000_000_000_u64, any::<u64>()]);
-    let sound = (price, on_hand).prop_map(|(price, on_hand)| {
+    let limit = proptest::option::of(proptest::option::of(prop_oneof![0..=1_000_001_u64, any::<u64>()]));
+    let sound = (price, on_hand, limit).prop_map(|(price, on_hand, limit)| {
         let mut item = json!({ "unit_price": price });
+        if let Some(limit) = limit {
+            item["max_per_order"] = limit.into();
+        }
         if let Some(on_hand) = on_hand {
             item["on_hand"] = on_hand.into();
         }
@@ -290,24 +294,26 @@ fn an_item_is_put_or_refused_as_the_readme_says() {
     check(4_000, (bodies(sound), any::<bool>()), |(Text(body), new)| {
         let id = if new { "teapot" } else { "item1" };
         let answer = World::preset().send(request(Method::PUT, &format!("/inventory/{id}"), &body));
-        let Some((price, on_hand)) = refused_unless_sound(read(&body, read_item), &answer) else { return };
+        let Some((price, on_hand, limit)) = refused_unless_sound(read(&body, read_item), &answer) else { return };
         match (new, on_hand) {
             (false, Some(_)) => assert_eq!(answer.outcome(), (409, "item_exists")),
             _ => {
                 assert_eq!(answer.status, if new { 201 } else { 200 }, "{answer:?}");
                 assert_eq!(answer.body["unit_price"], price);
                 assert_eq!(answer.body["on_hand"], if new { on_hand.unwrap_or(0) } else { 100 });
+                assert_eq!(answer.body.get("max_per_order"), limit.map(Value::from).as_ref());
             }
         }
     });
 }
 
-fn read_item(object: &Map<String, Value>) -> Option<(u64, Option<u64>)> {
-    only(object, &["unit_price", "on_hand"])?;
+fn read_item(object: &Map<String, Value>) -> Option<(u64, Option<u64>, Option<u64>)> {
+    only(object, &["unit_price", "on_hand", "max_per_order"])?;
     let price = object.get("unit_price").and_then(whole_from_zero).filter(|price| *price <= i64::MAX as u64)?;
     let on_hand =
         optional(object, "on_hand", |count| whole_from_zero(count).filter(|count| *count <= 1_000_000_000_000))?;
-    Some((price, on_hand))
+    let quantity = |count: &Value| whole_from_zero(count).filter(|count| (1..=1_000_000).contains(count));
+    Some((price, on_hand, optional(object, "max_per_order", quantity)?))
 }
 
 #[test]

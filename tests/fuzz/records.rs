@@ -142,6 +142,7 @@ fn well_formed_item(bytes: &[u8]) -> Option<Item> {
     let item = Item::decode(bytes).ok()?;
     let sound = Stock::try_from(item.on_hand).is_ok()
         && Money::try_from(item.unit_price).is_ok()
+        && item.max_per_order.is_none_or(|limit| Quantity::try_from(limit).is_ok())
         && item.holds.values().all(|hold| {
             Quantity::try_from(hold.quantity).is_ok() && u64::from(Timestamp::from(hold.expires_at)) == hold.expires_at
         });
@@ -171,6 +172,16 @@ struct Ledger {
     _by: String,
 }
 
+/// When the store was last tried.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LastProbe {
+    #[serde(rename = "at")]
+    _at: u64,
+    #[serde(rename = "passed")]
+    _passed: bool,
+}
+
 fn is_given_away_again(records: &Records, number: &str) -> bool {
     let ledger: Option<Ledger> = records.get("ledger").and_then(|bytes| decode(bytes));
     ledger.is_some_and(|ledger| number.parse::<u64>().is_ok_and(|number| number >= ledger.next))
@@ -187,6 +198,7 @@ fn readable(key: &str, bytes: &[u8]) -> bool {
         "ledger" => decode::<Ledger>(bytes).is_some(),
         "placed" => decode::<Vec<OrderId>>(bytes).is_some(),
         "adjustment" => decode::<AdjustmentRecord>(bytes).is_some(),
+        "probe" => decode::<LastProbe>(bytes).is_some(),
         other => panic!("there is no kind {other}"),
     }
 }

@@ -21,6 +21,7 @@ static VARIABLES: LazyLock<Variables> = LazyLock::new(|| {
         "operator_token" => TOKEN,
         "payment_window_seconds" => "900",
         "currency" => "CNY",
+        "max_per_order" => "",
         "log" => "requests",
         "allowed_origins" => ORIGIN,
         _ => panic!("there is no variable {name}"),

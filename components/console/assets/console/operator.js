@@ -9,6 +9,7 @@ import { all, choices, onStock } from './stock.js';
 
 const STATUSES = ['placing', 'pending', 'paid', 'cancelled', 'expired', 'rejected'];
 const PAGE = 20;
+const MOST_QUANTITY = 1_000_000;
 /** A page may be empty and yet have a next one: this number of pages is looked through before the operator is asked. */
 const EMPTY_PAGES = 5;
 /** The characters that an HTTP header can have; a token with any other character is wrong. */
@@ -185,14 +186,20 @@ async function addItem(waiting) {
   const stock = plain($('new-on-hand'));
   if (!/^\d{1,13}$/.test(stock)) throw new Mistake($('new-on-hand'), 'new.on_hand_wrong');
   const on_hand = Number(stock);
+  const limit = plain($('new-limit'));
+  const max_per_order = limit === '' ? undefined : Number(limit);
+  if (limit !== '' && !(/^\d{1,7}$/.test(limit) && max_per_order >= 1 && max_per_order <= MOST_QUANTITY)) {
+    throw new Mistake($('new-limit'), 'new.limit_wrong');
+  }
   const path = `/inventory/${encodeURIComponent(id)}`;
-  const item = await insist('PUT', path, { body: { unit_price, on_hand }, token }, waiting).then(
+  const item = await insist('PUT', path, { body: { unit_price, on_hand, max_per_order }, token }, waiting).then(
     ({ body }) => body,
     async (refusal) => {
       // It may be there because a request before this one made it, whose answer was lost.
       if (!refusal.again || refusal.code !== 'item_exists') throw refusal;
       const { body } = await insist('GET', path);
-      if (body.unit_price !== unit_price || body.on_hand !== on_hand) throw refusal;
+      const same = body.unit_price === unit_price && body.on_hand === on_hand;
+      if (!same || (limit !== '' && body.max_per_order !== max_per_order)) throw refusal;
       return body;
     },
   );

@@ -41,7 +41,7 @@ export function add(id) {
   let line = lines.find((line) => item(line).value === id);
   if (line) {
     const more = Number(quantity(line).value) + 1;
-    quantity(line).value = Number.isInteger(more) && more > 0 ? Math.min(more, MOST_QUANTITY) : 1;
+    quantity(line).value = Number.isInteger(more) && more > 0 ? Math.min(more, most(find(id))) : 1;
   } else {
     line = lines.find((line) => !item(line).value) ?? addLine();
     item(line).value = id;
@@ -51,6 +51,9 @@ export function add(id) {
   show();
   say($('form-status'), 'stock.added', { item: id, quantity: Number(quantity(line).value) });
 }
+
+/** How many of an item one order may have; the shop refuses more. */
+const most = (chosen) => chosen?.max_per_order ?? MOST_QUANTITY;
 
 const item = (line) => line.querySelector('.line-item');
 const quantity = (line) => line.querySelector('.line-quantity');
@@ -86,10 +89,13 @@ function show() {
       sum += price;
       of = chosen;
     }
+    quantity(line).max = most(chosen);
+    const above = count > most(chosen);
     const short = chosen && count > chosen.available;
     const note = line.querySelector('.line-error');
     if (!line.classList.contains('wrong')) {
-      if (short) say(note, 'form.short', { available: chosen.available });
+      if (chosen?.max_per_order && above) say(note, 'form.above_limit', { most: most(chosen) });
+      else if (short) say(note, 'form.short', { available: chosen.available });
       else hush(note);
     }
   });
@@ -101,14 +107,20 @@ function show() {
 function read() {
   const wrong = [];
   const lines = [...$('lines').children];
+  // What the lines of an item add up to: that is what the shop compares with its limit.
+  const wanted = new Map();
   const items = lines.map((line) => {
     const count = Number(quantity(line).value);
+    const chosen = find(item(line).value);
+    wanted.set(item(line).value, count + (wanted.get(item(line).value) ?? 0));
     if (!item(line).value) wrong.push([item(line), line.querySelector('.line-error'), 'form.item_missing', {}]);
     else if (!Number.isInteger(count) || count < 1 || count > MOST_QUANTITY) {
       wrong.push([quantity(line), line.querySelector('.line-error'), 'form.quantity_wrong', {}]);
+    } else if (chosen?.max_per_order && wanted.get(chosen.item_id) > chosen.max_per_order) {
+      wrong.push([quantity(line), line.querySelector('.line-error'), 'form.above_limit', { most: chosen.max_per_order }]);
     }
     // The price that is shown: at any other the shop refuses the order.
-    const unit_price = find(item(line).value)?.unit_price;
+    const unit_price = chosen?.unit_price;
     return { item_id: item(line).value, quantity: count, ...(Number.isSafeInteger(unit_price) ? { unit_price } : {}) };
   });
   const customer = $('customer').value.trim();

@@ -17,6 +17,7 @@ export function explain(place, refusal, values = {}) {
     item: text(problem.item_id),
     available: problem.available ?? 0,
     requested: problem.requested ?? 0,
+    most: problem.max_per_order ?? 0,
     order: { word: `status.${text(problem.order_status)}` },
     status: { span: String(status) },
     ...values,

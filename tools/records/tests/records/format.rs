@@ -16,6 +16,7 @@ fn full() -> Value {
         "version": 7,
         "on_hand": 100,
         "unit_price": 1000,
+        "max_per_order": 5,
         "received": 130,
         "sold": 30,
         "holds": {
@@ -32,11 +33,12 @@ fn full() -> Value {
 /// The same item as it is stored, written by hand after RFC 8949.
 const FULL: &[&str] = &[
     "d9d9f7",                                              // tag 55799
-    "a9",                                                  // a map of 9
+    "aa",                                                  // a map of 10
     "66666f726d6174 01",                                   // "format": 1
     "6776657273696f6e 07",                                 // "version": 7
     "676f6e5f68616e64 1864",                               // "on_hand": 100
     "6a756e69745f7072696365 1903e8",                       // "unit_price": 1000
+    "6d6d61785f7065725f6f72646572 05",                     // "max_per_order": 5
     "687265636569766564 1882",                             // "received": 130
     "64736f6c64 181e",                                     // "sold": 30
     "65686f6c6473 a4",                                     // "holds": a map of 4
@@ -106,9 +108,12 @@ fn item() -> impl Strategy<Value = Value> {
         vec(adjustment, 0..30).prop_map(Value::from),
     );
     let accounts = proptest::option::of((number(), 1..u64::MAX));
-    let numbers = (number(), number(), number(), accounts);
-    (numbers, parts).prop_map(|((version, on_hand, unit_price, accounts), (holds, keys, adjustments))| {
+    let numbers = (number(), number(), number(), proptest::option::of(number()), accounts);
+    (numbers, parts).prop_map(|((version, on_hand, unit_price, limit, accounts), (holds, keys, adjustments))| {
         let mut item = json!({ "version": version, "on_hand": on_hand, "unit_price": unit_price });
+        if let Some(limit) = limit {
+            item["max_per_order"] = limit.into();
+        }
         if let Some((received, sold)) = accounts {
             item["received"] = received.into();
             item["sold"] = sold.into();
