@@ -456,8 +456,9 @@ fn an_order_above_the_limit_of_an_item_is_refused_by_name_and_holds_nothing() {
             (json!({"items": [line(&one, 10)], "total": 1}), 10),
             (json!({"items": [line(&one, 1_000_000)]}), 1_000_000),
         ] {
-            let problem =
-                leaves_alone(&shop, &[&one, &other], || shop.order(request).send().problem(422, "quantity_above_limit"));
+            let problem = leaves_alone(&shop, &[&one, &other], || {
+                shop.order(request).send().problem(422, "quantity_above_limit")
+            });
             assert_eq!((&problem["item_id"], &problem["max_per_order"]), (&json!(one), &json!(3)));
             assert_eq!(problem["requested"], requested);
         }

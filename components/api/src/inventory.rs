@@ -164,7 +164,14 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
     let view = |id: &str, on_hand: u64, unit_price: u64| {
         let (item_id, unit_price) = (from_value(id.into())?, from_value(unit_price.into())?);
         let max_per_order = None;
-        Ok::<_, serde_json::Error>(ItemView { item_id, on_hand, reserved: 0, available: on_hand, unit_price, max_per_order })
+        Ok::<_, serde_json::Error>(ItemView {
+            item_id,
+            on_hand,
+            reserved: 0,
+            available: on_hand,
+            unit_price,
+            max_per_order,
+        })
     };
     let example = |name, summary, view: ItemView| Example::new(name, summary, item(&view, &currency));
     let preset = [view("item1", 100, 1000)?, view("item2", 50, 2000)?, view("item3", 75, 1500)?];

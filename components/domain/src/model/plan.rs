@@ -114,7 +114,8 @@ impl<'a> Planning<'a> {
             }
             if let Some(max_per_order) = item.max_per_order(terms.max_per_order).filter(|most| quantity > *most) {
                 let item_id = item_id.clone();
-                above_limit = above_limit.or(Some(NotPlanned::AboveLimit { item_id, max_per_order, requested: quantity }));
+                above_limit =
+                    above_limit.or(Some(NotPlanned::AboveLimit { item_id, max_per_order, requested: quantity }));
             }
             lines.push(Line { item_id: item_id.clone(), quantity, unit_price: item.unit_price() });
         }

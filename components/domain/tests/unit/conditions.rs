@@ -21,7 +21,8 @@ fn is_pending() -> Condition<OrderView> {
 }
 
 fn price(world: &World, condition: &Condition<ItemView>, price: u64) -> Result<PutOutcome, Error> {
-    run(world.shop().put_item_if(condition, &id("item1"), money(price), None, LimitChange::Keep)).map(|(_, outcome)| outcome)
+    run(world.shop().put_item_if(condition, &id("item1"), money(price), None, LimitChange::Keep))
+        .map(|(_, outcome)| outcome)
 }
 
 fn adjust(world: &World, condition: &Condition<ItemView>, key: Option<&str>) -> Result<bool, Error> {
@@ -49,7 +50,13 @@ fn an_item_that_is_not_what_is_expected_is_left_alone() {
     let ((), writes) = world.writes(|| {
         assert_eq!(price(&world, &is(999, 100), 5).unwrap_err(), Error::PreconditionFailed);
         assert_eq!(adjust(&world, &is(1000, 99), Some("k")).unwrap_err(), Error::PreconditionFailed);
-        let stock = run(world.shop().put_item_if(&is(999, 100), &id("item1"), money(5), Some(1.try_into().unwrap()), LimitChange::Keep));
+        let stock = run(world.shop().put_item_if(
+            &is(999, 100),
+            &id("item1"),
+            money(5),
+            Some(1.try_into().unwrap()),
+            LimitChange::Keep,
+        ));
         assert_eq!(stock.unwrap_err(), Error::PreconditionFailed);
         let new = run(world.shop().put_item_if(&is(5, 0), &id("apple"), money(5), None, LimitChange::Keep));
         assert_eq!(new.unwrap_err(), Error::PreconditionFailed);
