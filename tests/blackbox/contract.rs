@@ -81,7 +81,9 @@ fn undocumented(answer: &Answer, status: u16, code: &str) -> Vec<String> {
 
 /// The path of the document that a request is about, and what can be done there.
 fn template<'a>(document: &'a Value, asked: &str) -> Option<(&'a String, &'a Value)> {
-    let path = asked.split('?').next().unwrap_or_default().trim_matches('/');
+    let path = asked.split('?').next().unwrap_or_default();
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let path = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path);
     let matches = |template: &str| {
         let (template, path) = (template.trim_matches('/').split('/'), path.split('/'));
         template.clone().count() == path.clone().count()
@@ -168,9 +170,11 @@ mod tests {
     fn answer(asked: &str, status: u16, body: &str) -> Answer {
         let fields = [
             ("cache-control", "no-store"),
+            ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
             ("content-length", "1"),
             ("content-type", if status < 400 { "application/json" } else { "application/problem+json" }),
             ("etag", "\"00000000000000000000000000000000\""),
+            ("x-content-type-options", "nosniff"),
             ("x-request-id", "a"),
         ];
         let fields = fields.into_iter().filter(|(name, _)| *name != "etag" || status == 200);

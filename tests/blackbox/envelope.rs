@@ -47,6 +47,24 @@ pub fn defects(answer: &Answer) -> Vec<String> {
     {
         defects.push(format!("cache-control: {value}"));
     }
+    if let Some(value) = one("x-content-type-options", &mut defects)
+        && value != "nosniff"
+    {
+        defects.push(format!("x-content-type-options: {value}"));
+    }
+    if let Some(value) = one("content-security-policy", &mut defects) {
+        let has = |part: &str| value.split("; ").any(|found| found == part);
+        let page = is_file(answer) && answer.header("etag").is_some();
+        if !has("default-src 'none'") || !has("frame-ancestors 'none'") || value.contains("script-src") != page {
+            defects.push(format!("content-security-policy: {value}"));
+        }
+    }
+    for (name, value) in &answer.headers {
+        let text = std::str::from_utf8(value.as_bytes());
+        if !text.is_ok_and(|text| text.chars().all(|character| matches!(character, ' '..='~'))) {
+            defects.push(format!("{name} has what is no visible ASCII"));
+        }
+    }
     if let Some(value) = one("x-request-id", &mut defects)
         && !(1..=200).contains(&value.len())
     {
@@ -205,8 +223,10 @@ mod tests {
     }
 
     const GOOD: &str = r#"{"status":"ok"}"#;
-    const GOOD_HEADERS: [(&str, &str); 4] = [
+    const GOOD_HEADERS: [(&str, &str); 6] = [
         ("cache-control", "no-store"),
+        ("x-content-type-options", "nosniff"),
+        ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
         ("x-request-id", "a"),
         ("content-length", "15"),
         ("content-type", "application/json"),
@@ -216,6 +236,8 @@ mod tests {
         let length = body.len().to_string();
         let mut headers = vec![
             ("cache-control", "no-store"),
+            ("x-content-type-options", "nosniff"),
+            ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
             ("x-request-id", "a"),
             ("content-length", length.as_str()),
             ("content-type", "application/problem+json"),
@@ -245,7 +267,11 @@ mod tests {
     fn a_wrong_header_value_is_caught() {
         for wrong in [
             ("cache-control", "max-age=60"),
+            ("x-content-type-options", "sniff"),
+            ("content-security-policy", "default-src 'none'"),
+            ("content-security-policy", "default-src 'none'; script-src 'self'; frame-ancestors 'none'"),
             ("x-request-id", ""),
+            ("x-request-id", "\u{e9}"),
             ("content-length", "14"),
             ("content-length", "fifteen"),
             ("content-type", "text/html"),

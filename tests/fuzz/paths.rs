@@ -47,14 +47,18 @@ fn segment() -> impl Strategy<Value = String> {
 }
 
 fn path() -> impl Strategy<Value = String> {
-    let slashes = || (0..3_usize).prop_map(|count| "/".repeat(count));
-    (slashes(), vec(segment(), 0..6), slashes())
+    let slashes = |usual: usize| prop_oneof![4 => Just(usual), 1 => 0..3_usize].prop_map(|count| "/".repeat(count));
+    (slashes(1), vec(segment(), 0..6), slashes(0))
         .prop_map(|(start, segments, end)| format!("{start}{}{end}", segments.join("/")))
 }
 
 /// What a path names, read off a table of patterns.
 fn named(path: &str) -> Option<(Route<'_>, &'static str)> {
-    let segments: Vec<_> = path.trim_matches('/').split('/').collect();
+    let path = path.strip_prefix('/')?;
+    let segments: Vec<_> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
+    if segments.contains(&"") {
+        return None;
+    }
     Some(match segments[..] {
         ["orders"] => (Route::Orders, "orders"),
         ["orders", id] => (Route::Order(id), "orders"),
@@ -78,10 +82,7 @@ fn a_path_names_what_the_table_says_and_leads_to_the_component_that_serves_it() 
     check(20_000, path(), |path| {
         let named = named(&path);
         assert_eq!(Route::parse(&path), named.map(|(route, _)| route));
-        // An empty segment is none to the router; what has one names nothing that is there.
-        if let Some((_, served_by)) = named
-            && !path.trim_matches('/').contains("//")
-        {
+        if let Some((_, served_by)) = named {
             assert_eq!(component(&path), served_by);
         }
     });
@@ -92,7 +93,7 @@ fn a_path_and_a_method_of_any_kind_are_answered() {
     let body = br#"{"item_id":"item1","quantity":1}"#;
     check(5_000, (path(), select(&METHODS)), |(path, method)| {
         // What no request can carry, none can bring; and a query or a fragment is no part of the path.
-        let Ok(uri) = format!("/{path}").parse::<Uri>() else { return };
+        let Ok(uri) = format!("/{}", path.strip_prefix('/').unwrap_or(&path)).parse::<Uri>() else { return };
         let path = uri.path();
         let answer = World::preset().send(request(method.clone(), path, body));
         match Route::parse(path).map(|route| route.verb(&method)) {

@@ -96,14 +96,15 @@ fn a_clients_own_spin_header_stands_before_spins() {
 }
 
 #[test]
-fn a_header_may_be_any_text_and_what_is_no_text_is_an_empty_500() {
+fn a_header_may_be_any_text_and_what_is_no_text_is_an_empty_500_or_handed_over() {
     let echo = request("GET", "/probe/a", "x-a: 件=🦀\r\n", b"").json();
     assert_eq!(headers(&echo, "x-a"), ["件=🦀"]);
     for value in [b"\xff".as_slice(), b"\xc3\x28"] {
         let host = format!("host: {}", address());
         let lines = [b"GET /probe/a HTTP/1.1", host.as_bytes(), b"connection: close", &[b"x-a: ", value].concat()];
         let answer = raw(&[&lines.join(b"\r\n".as_slice()), b"\r\n\r\n".as_slice()].concat()).unwrap();
-        assert_eq!(answer.empty(), (500, 0));
+        // The first in Spin, the other in the host, which is kinder.
+        assert!(answer.status == 200 || answer.empty() == (500, 0), "{answer:?}");
     }
 }
 

@@ -6,11 +6,12 @@ use crate::openapi::schema;
 use crate::problem::{FieldError, Problem};
 use domain::item::LimitChange;
 use domain::order::{ExpectedPrices, Lines, LinesError, MAX_LINES, NewOrder};
+use domain::text::is_plain;
 use domain::{CustomerId, Delta, InvalidDelta, ItemId, Money, PaymentMethod, Quantity, Stock};
 #[cfg(feature = "openapi")]
 use schemars::JsonSchema;
 
-/// The longest reason for an adjustment, in characters.
+/// The longest reason for an adjustment, in characters: at most 1,024 bytes.
 pub(crate) const MAX_REASON_LEN: usize = 256;
 
 /// What a line of an order may have.
@@ -129,9 +130,12 @@ pub(crate) fn adjustment(json: &[u8]) -> Result<Adjustment, Problem> {
         });
         let reason = object.optional("reason", |value| {
             let reason = if let Json::Text(reason) = value { Some(reason.clone()) } else { None };
-            reason
-                .filter(|reason| reason.chars().count() <= MAX_REASON_LEN)
-                .ok_or_else(|| format!("must be a string of at most {MAX_REASON_LEN} characters"))
+            reason.filter(|reason| reason.chars().count() <= MAX_REASON_LEN && is_plain(reason)).ok_or_else(|| {
+                format!(
+                    "must be a string of at most {MAX_REASON_LEN} characters, none of them a control character or one \
+                         that turns the direction of text"
+                )
+            })
         });
         Some(Adjustment { delta: delta?, reason: reason?.unwrap_or_default() })
     })
@@ -335,7 +339,8 @@ mod tests {
         assert_eq!(
             errors,
             [
-                "/customer_id: must be 1 to 128 characters",
+                "/customer_id: must be 1 to 128 characters, none of them a control character or one that turns the direction \
+                 of text",
                 "/items/0/item_id: must be 1 to 64 of the characters A-Z a-z 0-9 . _ -, and not . or ..",
                 "/items/1/a~1b: unknown field",
                 "/items/1/quantity: must be a whole number from 1 to 1000000",
@@ -395,6 +400,41 @@ mod tests {
             assert_eq!(errors, expected);
         }
         assert_eq!(errors(payment(br#"{"tip":null}"#)), ["/tip: unknown field"]);
+    }
+
+    #[test]
+    fn a_text_of_others_has_no_characters_that_move_a_cursor_or_turn_the_direction_of_text() {
+        let of_order = |text: &str| {
+            let body = serde_json::json!({ "item_id": "a", "quantity": 1, "customer_id": text }).to_string();
+            order(body.as_bytes()).map(drop)
+        };
+        let of_adjustment = |text: &str| {
+            let body = serde_json::json!({ "delta": 1, "reason": text }).to_string();
+            adjustment(body.as_bytes()).map(drop)
+        };
+        for text in [
+            "Anna M\u{fc}ller",
+            " \u{5f20}\u{4f1f}\u{a0}",
+            "\u{6a9}\u{200c}\u{6a9}",
+            "\u{1f468}\u{200d}\u{1f373}",
+            "\u{e000}",
+        ] {
+            assert!(of_order(text).is_ok() && of_adjustment(text).is_ok(), "{text:?}");
+        }
+        let refused = "\0\t\n\r\u{1b}\u{7f}\u{80}\u{9b}\u{61c}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202e}\u{2066}\u{2069}\u{feff}";
+        for character in refused.chars() {
+            for text in [format!("a{character}b"), format!("{character}a"), character.to_string()] {
+                for (errors, name) in
+                    [(errors(of_order(&text)), "customer_id"), (errors(of_adjustment(&text)), "reason")]
+                {
+                    assert!(errors.len() == 1 && errors[0].starts_with(&format!("/{name}: must be ")), "{errors:?}");
+                    assert!(errors[0].contains("none of them a control character"), "{text:?}: {errors:?}");
+                }
+            }
+        }
+        let (most, more) = ("\u{1f980}".repeat(128), "\u{1f980}".repeat(129));
+        assert!(of_order(&most).is_ok() && of_order(&more).is_err() && of_order("").is_err());
+        assert!(of_adjustment(&most.repeat(2)).is_ok() && of_adjustment(&format!("{}a", most.repeat(2))).is_err());
     }
 
     #[test]

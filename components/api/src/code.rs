@@ -54,6 +54,8 @@ macro_rules! codes {
 codes! {
     /// The body is not JSON, ended early, or has a duplicate key in an object.
     MalformedJson = BAD_REQUEST, "malformed_json", "Malformed JSON";
+    /// The value of a header is not UTF-8. `errors` names it.
+    MalformedHeader = BAD_REQUEST, "malformed_header", "Malformed header";
     /// A header asks for what the shop does not do. `errors` names it.
     UnsupportedHeader = BAD_REQUEST, "unsupported_header", "Unsupported header";
     /// The operator's bearer token is missing or wrong.

@@ -7,11 +7,12 @@ use crate::negotiation::{accept, accept_plain, allows, expectations};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request::Request;
+use crate::route::segments;
 
 /// A file.
 #[derive(Debug)]
 pub struct File {
-    /// Where it is served; see [`crate::Route::parse`] for slashes.
+    /// Where it is served, also with a slash at the end.
     pub path: &'static str,
     /// What it is.
     pub media_type: &'static str,
@@ -27,8 +28,9 @@ pub struct File {
 
 /// The file that a request asks for.
 pub(crate) fn reply(request: &Request, files: &[File]) -> Result<Reply, Problem> {
-    let path = request.path().trim_matches('/');
-    let file = files.iter().find(|file| file.path.trim_matches('/') == path).ok_or_else(Problem::not_found)?;
+    request.headers.require_text()?;
+    let path = segments(request.path()).ok_or_else(Problem::not_found)?;
+    let file = files.iter().find(|file| segments(file.path) == Some(path)).ok_or_else(Problem::not_found)?;
     let allow = "GET, HEAD, OPTIONS";
     match request.method {
         Method::GET | Method::HEAD => {}
@@ -52,7 +54,6 @@ pub(crate) fn reply(request: &Request, files: &[File]) -> Result<Reply, Problem>
         .with(header::CACHE_CONTROL, "no-cache")
         .with(header::VARY, "accept-encoding")
         .with(header::CONTENT_SECURITY_POLICY, file.policy)
-        .with(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
         .with(header::REFERRER_POLICY, "no-referrer");
     Ok(if compressed { reply.with(header::CONTENT_ENCODING, "gzip") } else { reply })
 }
@@ -136,7 +137,9 @@ mod tests {
 
     #[test]
     fn other_paths_and_methods_are_refused() {
-        assert_eq!(ask(Method::GET, "/pages", ""), Err(StatusCode::NOT_FOUND));
+        for other in ["/pages", "//page", "/page//", "//", "page"] {
+            assert_eq!(ask(Method::GET, other, ""), Err(StatusCode::NOT_FOUND), "{other}");
+        }
         assert_eq!(ask(Method::POST, "/page", ""), Err(StatusCode::METHOD_NOT_ALLOWED));
         assert_eq!(ask(Method::OPTIONS, "/page", ""), Err(StatusCode::NO_CONTENT));
     }

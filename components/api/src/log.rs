@@ -3,7 +3,10 @@
 //! No secrets: neither the operator's token nor a client's idempotency key, and no body. The id of an order is one as
 //! far as a client that knows it may read, pay and cancel it: the log is the owner's.
 
-use domain::{Environment, StoreStats};
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use domain::{Environment, StoreStats, text};
 use http::{Method, StatusCode};
 use serde::Serialize;
 
@@ -13,6 +16,12 @@ use crate::request::{Headers, Request};
 use crate::route::Route;
 
 const TRACEPARENT: &str = "traceparent";
+
+/// How much of a path is written down, in bytes. Those of the contract are shorter.
+const MAX_PATH_BYTES: usize = 512;
+
+/// How much of a cause is written down, in bytes: it may have what a store says, or what is in a record.
+const MAX_CAUSE_BYTES: usize = 1024;
 
 /// Which requests are written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,22 +88,48 @@ impl Log {
         if self == Self::Problems && outcome.cause.is_none() {
             return None;
         }
+        let cause = outcome.cause.as_deref().map(|cause| cut(cause, MAX_CAUSE_BYTES));
         let line = Line {
             at: environment.now().to_string(),
             request_id,
             trace_id: trace_id(&request.headers),
             method: known(&request.method),
-            path: request.path(),
+            path: &cut(request.path(), MAX_PATH_BYTES),
             status: status.as_u16(),
             code: outcome.code.map(Code::as_str),
             order_id: order_id(request, location),
             microseconds: (self == Self::Requests).then_some(outcome.took),
             store_calls: outcome.tally.calls,
             conflicts: outcome.tally.conflicts,
-            cause: outcome.cause.as_deref(),
+            cause: cause.as_deref(),
         };
-        serde_json::to_string(&line).ok()
+        serde_json::to_string(&line).ok().map(|line| escaped(&line))
     }
+}
+
+/// A text of at most this many bytes, and whether it was longer.
+fn cut(text: &str, most: usize) -> Cow<'_, str> {
+    if text.len() <= most {
+        return text.into();
+    }
+    let end = (0..=most).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    let (first, _) = text.split_at_checked(end).unwrap_or_default();
+    format!("{first}…").into()
+}
+
+/// A line with an escape of JSON for each character that would change how a terminal or an editor shows it. Outside of
+/// strings JSON has none of them.
+fn escaped(line: &str) -> String {
+    let mut escaped = String::with_capacity(line.len());
+    for character in line.chars() {
+        if text::is_control(character) {
+            // All of them have four digits.
+            let _ = write!(escaped, "\\u{:04x}", u32::from(character));
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
 }
 
 /// A method by its name; an unknown one could be of any length.
@@ -108,9 +143,9 @@ fn known(method: &Method) -> &str {
 /// The order that a request is about, or has placed.
 fn order_id(request: &Request, location: Option<&str>) -> Option<String> {
     match Route::parse(request.path())? {
-        // As it is written everywhere else, where it is an id.
+        // As it is written everywhere else. What is no id is in the path.
         Route::Order(id) | Route::Pay(id) | Route::Cancel(id) | Route::OrderHistory(id) => {
-            Some(orders::order_id(id).map_or_else(|_| id.to_owned(), |id| id.to_string()))
+            orders::order_id(id).ok().map(|id| id.to_string())
         }
         Route::Orders => location?.strip_prefix("/orders/").map(str::to_owned),
         _ => None,
@@ -129,7 +164,24 @@ fn trace_id(headers: &Headers) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::trace_id;
+    use super::{cut, escaped, trace_id};
+
+    #[test]
+    fn what_is_written_down_is_bounded() {
+        assert_eq!(cut("abc", 3), "abc");
+        assert_eq!(cut("abcd", 3), "abc…");
+        // Not in the middle of a character.
+        assert_eq!(cut("a件件", 3), "a…");
+        assert_eq!(cut("件", 0), "…");
+    }
+
+    #[test]
+    fn what_changes_how_a_line_is_shown_is_escaped() {
+        let line = serde_json::to_string("a\u{1b}[31m\u{7f}\u{9b}\u{202e}b\u{2066}\u{feff}\u{2028}件").unwrap();
+        let shown = escaped(&line);
+        assert_eq!(shown, r#""a\u001b[31m\u007f\u009b\u202eb\u2066\ufeff\u2028件""#);
+        assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), serde_json::from_str::<String>(&line).unwrap());
+    }
 
     #[test]
     fn a_trace_is_known_by_its_header_and_nothing_else_is_taken_for_one() {

@@ -99,7 +99,7 @@ pub(crate) struct OrderJson<'a> {
     #[cfg_attr(feature = "openapi", schemars(with = "schema::CurrencyDigits"))]
     currency_digits: Option<u8>,
     /// The customer, if the request named one.
-    #[cfg_attr(feature = "openapi", schemars(with = "Option<schema::CustomerId>"))]
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<schema::RecordedCustomerId>"))]
     customer_id: Option<&'a CustomerId>,
     #[cfg_attr(feature = "openapi", schemars(with = "schema::Time"))]
     placed_at: String,

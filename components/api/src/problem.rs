@@ -111,6 +111,12 @@ impl Problem {
         )
     }
 
+    /// 400 for a header that is not UTF-8.
+    pub(crate) fn malformed_header(name: &str) -> Self {
+        let error = FieldError::header(name, "must be UTF-8");
+        Self::new(Code::MalformedHeader, "A header is not UTF-8.").with("errors", Member::Errors(vec![error]))
+    }
+
     /// 400 for a part of an item, which cannot be put (RFC 9110, 14.5).
     pub(crate) fn no_parts() -> Self {
         let error = FieldError::header(header::CONTENT_RANGE, "a part of an item cannot be put");
@@ -297,8 +303,10 @@ impl From<Error> for Problem {
                 let detail = "The store did not answer. Sending the request again is safe.";
                 Self::new(Code::StoreUnavailable, detail).log(error)
             }
-            Error::Store(StoreError::ContractViolation(reason)) => {
-                Self::new(Code::StoreUnsuitable, format!("The store cannot be used: {reason}.")).log(reason)
+            Error::Store(StoreError::ContractViolation(_)) => {
+                // The reason may have the name of a record.
+                let detail = "The store lacks a guarantee that the shop needs. Nothing is sold from it.";
+                Self::new(Code::StoreUnsuitable, detail).log(error)
             }
         }
     }

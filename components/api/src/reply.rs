@@ -43,9 +43,10 @@ impl fmt::Debug for dyn Parts {
 }
 
 impl Reply {
-    /// The header fields as hosts take them.
-    pub fn fields(&self) -> Vec<(String, Vec<u8>)> {
-        self.headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect()
+    /// Takes the header fields out, as hosts take them.
+    pub fn take_fields(&mut self) -> Vec<(String, Vec<u8>)> {
+        let fields = std::mem::take(&mut self.headers).into_iter();
+        fields.map(|(name, value)| (name.to_owned(), value.into_bytes())).collect()
     }
 
     fn new(status: StatusCode, body: Vec<u8>) -> Self {

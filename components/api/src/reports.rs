@@ -135,7 +135,7 @@ struct AdjustmentJson {
     event: &'static str,
     #[cfg_attr(feature = "openapi", schemars(with = "schema::Delta"))]
     delta: i64,
-    #[cfg_attr(feature = "openapi", schemars(with = "schema::Reason"))]
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::RecordedReason"))]
     reason: String,
     /// The adjustment in English, for people.
     #[cfg_attr(feature = "openapi", schemars(length(min = 1)))]

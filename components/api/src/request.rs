@@ -95,6 +95,12 @@ impl Headers {
         all.next().filter(|_| all.next().is_none())
     }
 
+    /// Refuses fields whose value is not UTF-8, whatever their names: what reads them next may take them for other text.
+    pub(crate) fn require_text(&self) -> Result<(), Problem> {
+        let broken = self.0.iter().find(|(_, value)| str::from_utf8(value).is_err());
+        broken.map_or(Ok(()), |(name, _)| Err(Problem::malformed_header(name)))
+    }
+
     /// The value of the first field of this name.
     pub(crate) fn first(&self, name: &'static str) -> Option<&[u8]> {
         self.all(name).next()
@@ -297,6 +303,22 @@ mod tests {
         assert_eq!(headers.all(header::ACCEPT).collect::<Vec<_>>(), [b"a", b"c"]);
         assert_eq!(headers.first(header::CONTENT_TYPE), Some(b"b".as_slice()));
         assert_eq!(headers.first(header::ETAG), None);
+    }
+
+    #[test]
+    fn a_header_field_that_is_no_text_is_named() {
+        let headers = |value: &[u8]| {
+            Headers::from(vec![("accept".to_owned(), b"a".to_vec()), ("X-Odd".to_owned(), value.to_vec())])
+        };
+        assert!(headers("件".as_bytes()).require_text().is_ok());
+        for value in [b"\xff".as_slice(), b"a\xc3\x28", b"\xed\xa0\x80", b"\xe4\xbb"] {
+            let reply = headers(value).require_text().unwrap_err().into_reply();
+            let problem: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+            assert_eq!(
+                (&problem["code"], &problem["errors"][0]["header"]),
+                (&"malformed_header".into(), &"X-Odd".into())
+            );
+        }
     }
 
     #[test]

@@ -20,6 +20,10 @@ use crate::route::{Route, Verb};
 
 const REQUEST_ID: &str = "x-request-id";
 
+/// What an answer may do that is no page: nothing, and no page may frame it. So a browser that is led to show one runs
+/// nothing of it.
+pub(crate) const NO_PAGE: &str = "default-src 'none'; frame-ancestors 'none'";
+
 /// The longest request id that is taken from a client.
 pub(crate) const MAX_REQUEST_ID_LEN: usize = 128;
 
@@ -141,6 +145,7 @@ async fn answer<S: Store, E: Environment>(
     open: impl AsyncFnOnce(&Config) -> Result<Shop<S, E>, Problem>,
     handle: impl AsyncFnOnce(&RequestContext<'_>, &Rc<Shop<S, E>>) -> Result<Reply, Problem>,
 ) -> Result<Reply, Problem> {
+    request.headers.require_text()?;
     let route = Route::parse(request.path()).ok_or_else(Problem::not_found)?;
     if request.method == Method::OPTIONS {
         return Ok(Reply::empty(StatusCode::NO_CONTENT).with(header::ALLOW, route.allow()));
@@ -182,7 +187,11 @@ fn finish(reply: Reply, request_id: &str, whole: bool) -> Reply {
         Some(_) => reply,
         None => reply.with(header::CACHE_CONTROL, "no-store"),
     };
-    let reply = reply.with(REQUEST_ID, request_id);
+    let reply = match reply.header(header::CONTENT_SECURITY_POLICY) {
+        Some(_) => reply,
+        None => reply.with(header::CONTENT_SECURITY_POLICY, NO_PAGE),
+    };
+    let reply = reply.with(header::X_CONTENT_TYPE_OPTIONS, "nosniff").with(REQUEST_ID, request_id);
     // These two have no body and, by RFC 9110, no length of one.
     if !whole || matches!(reply.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         return reply;
@@ -207,8 +216,10 @@ fn conditional(headers: &Headers, reply: Reply) -> Result<Reply, Problem> {
     if !preconditions.is_known(current) {
         return Ok(reply);
     }
-    // With those fields of the answer that say how to keep it (RFC 9110, 15.4.5).
-    let kept = |(name, _): &(&str, _)| [header::ETAG, header::CACHE_CONTROL, header::VARY].contains(name);
+    // With those fields of the answer that say how to keep it (RFC 9110, 15.4.5), and with what a page may do: a browser
+    // puts the fields of this answer in the place of those that it has kept with the page.
+    let kept = [header::ETAG, header::CACHE_CONTROL, header::VARY, header::CONTENT_SECURITY_POLICY];
+    let kept = |(name, _): &(&str, _)| kept.contains(name);
     let empty = Reply::empty(StatusCode::NOT_MODIFIED);
     Ok(reply.headers.into_iter().filter(kept).fold(empty, |empty, (name, value)| empty.with(name, &value)))
 }

@@ -40,12 +40,12 @@ macro_rules! routes {
         }
 
         impl<'a> Route<'a> {
-            /// The route that `path` takes, if any. Slashes at both ends do not count, as in Spin's router.
+            /// The route that `path` takes, if any. It may end with a slash.
             pub fn parse(path: &'a str) -> Option<Self> {
                 static ROUTES: &[(&str, for<'b> fn(&'b str) -> Route<'b>)] = &[
                     $(($path, |_value| Route::$route $(({ let $parameter = _value; $parameter }))?),)+
                 ];
-                let path = path.trim_matches('/');
+                let path = segments(path)?;
                 ROUTES.iter().find_map(|(template, route)| parameter(template, path).map(route))
             }
 
@@ -95,6 +95,18 @@ routes! {
     Metrics = "/metrics", "reports", [Get];
     Health = "/health", "inventory", [Get];
     Ready = "/ready", "inventory", [Get];
+}
+
+/// What is between the first slash of a path and one at its end; none for a path with an empty segment. Spin's router
+/// passes over all slashes at both ends, so that a rule of a gateway for exactly `/ready` would not hold for `//ready`:
+/// such a path names nothing here.
+pub(crate) fn segments(path: &str) -> Option<&str> {
+    let path = path.strip_prefix('/')?;
+    if path.is_empty() {
+        return Some(path);
+    }
+    let path = path.strip_suffix('/').unwrap_or(path);
+    path.split('/').all(|segment| !segment.is_empty()).then_some(path)
 }
 
 /// The value of the parameter of `template` in `path`, empty if it has none; `None` if the path is another one.
@@ -160,14 +172,27 @@ impl Route<'_> {
 mod tests {
     use http::Method;
 
-    use super::{Route, Verb};
+    use super::{Route, Verb, segments};
 
     #[test]
-    fn slashes_at_both_ends_do_not_count() {
-        for path in ["/orders", "/orders/", "orders", "//orders//"] {
+    fn a_path_may_end_with_a_slash() {
+        for path in ["/orders", "/orders/"] {
             assert_eq!(Route::parse(path), Some(Route::Orders), "{path}");
         }
         assert_eq!(Route::parse("/orders/a/pay/"), Some(Route::Pay("a")));
+    }
+
+    #[test]
+    fn a_path_with_an_empty_segment_names_nothing() {
+        for path in
+            ["//orders", "/orders//", "//orders/a/pay", "/orders//a", "/orders//pay", "/orders/a/pay//", "orders", "*"]
+        {
+            assert_eq!(Route::parse(path), None, "{path}");
+        }
+        for (path, known) in [("/", Some("")), ("//", None), ("///", None), ("/docs/", Some("docs")), ("/docs//", None)]
+        {
+            assert_eq!(segments(path), known, "{path}");
+        }
     }
 
     #[test]

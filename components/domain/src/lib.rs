@@ -53,5 +53,5 @@ pub use model::ids::{CustomerId, InvalidId, ItemId, KeyDigest, OrderId, PaymentM
 pub use model::limits::Limits;
 pub use model::status::{OrderView, Status, status};
 pub use model::time::Timestamp;
-pub use model::{item, order, order_state, plan};
+pub use model::{item, order, order_state, plan, text};
 pub use store::{CasHandle, Creation, Damaged, Entry, Found, Key, Store, StoreError, Swap};

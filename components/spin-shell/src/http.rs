@@ -56,9 +56,9 @@ async fn whole(mut content: StreamReader<u8>, end: FutureReader<Result<Option<Tr
 }
 
 /// Hands an answer to the host. What follows the body of `reply` is made while the host takes it.
-pub(crate) async fn send(reply: Reply, rest: Option<Rest>) -> Result<Response, ErrorCode> {
+pub(crate) async fn send(mut reply: Reply, rest: Option<Rest>) -> Result<Response, ErrorCode> {
     let fields =
-        Fields::from_list(&reply.fields()).map_err(|error| ErrorCode::InternalError(Some(error.to_string())))?;
+        Fields::from_list(&reply.take_fields()).map_err(|error| ErrorCode::InternalError(Some(error.to_string())))?;
     let (mut content, content_reader) = wit_stream::new();
     let (end, end_reader) = wit_future::new(|| Err(ErrorCode::HttpResponseIncomplete));
     let (response, _) = Response::new(fields, Some(content_reader), end_reader);

@@ -74,9 +74,9 @@ fn read_all(content: &InputStream) -> Body {
 }
 
 /// Hands an answer to the host. What follows the body of `reply` is made while the host takes it.
-pub(crate) fn send(response: ResponseOutparam, reply: Reply, rest: Option<Rest>) {
+pub(crate) fn send(response: ResponseOutparam, mut reply: Reply, rest: Option<Rest>) {
     // No field of ours is refused; and if one were, the client would still want the rest.
-    let answer = OutgoingResponse::new(Fields::from_list(&reply.fields()).unwrap_or_else(|_| Fields::new()));
+    let answer = OutgoingResponse::new(Fields::from_list(&reply.take_fields()).unwrap_or_else(|_| Fields::new()));
     // The host takes every status that HTTP has.
     let _ = answer.set_status_code(reply.status.as_u16());
     let body = answer.body();

@@ -4,7 +4,8 @@
 //! It embeds the WebAssembly runtime that Spin 4.1 embeds, in the same version and with the same settings, and behaves
 //! as Spin does for what it covers: HTTP triggers, components of WASI 0.3 and 0.2, the default key-value store in
 //! SQLite, the default SQLite database, outbound Redis, and variables. Spin's faults are kept on purpose, so that an
-//! application which holds here holds there. What a manifest asks for beyond that is refused with one clear line. TLS,
+//! application which holds here holds there. One is not: a header that is not UTF-8 reaches the component, which Spin
+//! answers with an empty 500. What a manifest asks for beyond that is refused with one clear line. TLS,
 //! other outgoing connections, other triggers and other stores are left to Spin.
 #![deny(missing_docs)]
 

@@ -175,11 +175,8 @@ fn absolute(uri: &Uri, headers: &HeaderMap) -> Result<Uri, Unanswered> {
 }
 
 /// Adds Spin's headers after those of the client, which keeps a client's own header of the same name in front: Spin's
-/// fault, kept. `None` for a header that is not UTF-8.
+/// fault, kept. A header that is not UTF-8, which Spin answers with 500 itself, is left to the component.
 fn add_spin_headers<B>(request: &mut http::Request<B>, found: &Match<'_>, client: SocketAddr) -> Option<()> {
-    if request.headers().values().any(|value| std::str::from_utf8(value.as_bytes()).is_err()) {
-        return None;
-    }
     let uri = request.uri();
     let host = request.headers().get(HOST).map_or(Some("localhost"), |host| host.to_str().ok())?;
     let mut url = format!("{}://{host}", uri.scheme_str().unwrap_or("http"));
@@ -295,11 +292,11 @@ mod tests {
     }
 
     #[test]
-    fn a_request_with_a_header_that_is_no_text_is_not_handed_over() {
+    fn a_request_with_a_header_that_is_no_text_is_handed_over() {
         let trigger = Trigger { route: Some("/".to_owned()), component: "orders".to_owned() };
         let router = Router::new(&[trigger], |warning| panic!("{warning}")).unwrap();
         let mut request = http::Request::new(());
         request.headers_mut().insert("x-bytes", HeaderValue::from_bytes(b"\xff").unwrap());
-        assert!(add_spin_headers(&mut request, &router.find("/").unwrap(), ([127, 0, 0, 1], 9).into()).is_none());
+        assert!(add_spin_headers(&mut request, &router.find("/").unwrap(), ([127, 0, 0, 1], 9).into()).is_some());
     }
 }

@@ -175,6 +175,7 @@ impl Operation {
         let (parameters, responses) = (Vec::new(), Vec::new());
         let (operator, tagged) = (false, false);
         Self { path, method, id, tag, summary, description, operator, tagged, parameters, body: None, responses }
+            .shared([(400, "MalformedHeader")])
     }
 
     pub(crate) fn parameters(mut self, names: impl IntoIterator<Item = &'static str>) -> Self {

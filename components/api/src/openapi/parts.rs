@@ -9,20 +9,21 @@ use super::schema::{ItemId, OrderStatus, Text};
 use crate::listing::{FORMATS, USUAL_PAGE};
 use crate::origins::EXPOSED;
 use crate::request::{MAX_KEY_LEN, MIN_ADJUSTMENT_KEY_LEN, MIN_ORDER_KEY_LEN};
-use crate::respond::MAX_REQUEST_ID_LEN;
+use crate::respond::{MAX_REQUEST_ID_LEN, NO_PAGE};
 
 /// The headers of every response with a body, by the names of their components.
-pub(crate) const USUAL_HEADERS: [&str; 3] = ["RequestId", "CacheControl", "ContentLength"];
+pub(crate) const USUAL_HEADERS: [&str; 5] =
+    ["RequestId", "CacheControl", "ContentLength", "ContentSecurityPolicy", "ContentTypeOptions"];
 
 /// What a browser is told that lets pages of other origins use the shop, beyond those.
 const ORIGIN_HEADERS: [&str; 3] = ["VaryOrigin", "AllowOrigin", "ExposeHeaders"];
 
 /// The same of a body that may come in parts.
-pub(crate) const HEADERS_IN_PARTS: [&str; 3] = ["RequestId", "CacheControl", "LengthIfWhole"];
+pub(crate) const HEADERS_IN_PARTS: [&str; 5] =
+    ["RequestId", "CacheControl", "LengthIfWhole", "ContentSecurityPolicy", "ContentTypeOptions"];
 
 /// The headers of a file, beyond those.
-pub(crate) const FILE_HEADERS: [&str; 7] =
-    ["NoCache", "FileETag", "Vary", "ContentEncoding", "ContentSecurityPolicy", "ContentTypeOptions", "ReferrerPolicy"];
+pub(crate) const FILE_HEADERS: [&str; 5] = ["NoCache", "FileETag", "Vary", "ContentEncoding", "ReferrerPolicy"];
 
 /// A list of tags, or the asterisk.
 const TAGS: &str = r#"^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$"#;
@@ -63,7 +64,8 @@ pub(crate) fn info() -> Value {
             `HEAD` works wherever `GET` does, with the same headers and no body. `OPTIONS` works on every path: \
             204 with `allow`. Any other method gets 405 `method_not_allowed` with `allow`, any other path 404 \
             `not_found`; both are among the responses below `components`. A slash at the end of a path does not \
-            matter.\n\n**Each answer** carries `x-request-id`. `/health` and the pages never ask the store; \
+            matter; a path with an empty segment, like `//ready`, is another one. A header that is not UTF-8 is 400 \
+            `malformed_header`.\n\n**Each answer** carries `x-request-id`. `/health` and the pages never ask the store; \
             everything else may answer 503.",
         "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" }
     })
@@ -339,11 +341,11 @@ fn all_headers() -> Vec<(&'static str, &'static str, Value)> {
             "ContentSecurityPolicy",
             "content-security-policy",
             json!({
-                "description": "What the page may do: load what is served here, and nothing else.",
+                "description": "What a browser may do with the answer. A page may load what is served here, and nothing else; \
+                    what is no page may do nothing. No page may frame it.",
                 "required": true,
-                "schema": { "type": "string", "pattern": "^default-src 'none'; " },
-                "example": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src \
-                    'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+                "schema": { "type": "string", "pattern": "^default-src 'none'; (.+; )?frame-ancestors 'none'$" },
+                "example": NO_PAGE
             }),
         ),
         (
@@ -382,10 +384,30 @@ pub(crate) fn header_name(component: &str) -> String {
 /// The usual headers of a response that several operations have.
 pub(crate) fn headers_of(response: &str) -> &'static [&'static str] {
     match response {
-        "NotModified" => &["RequestId", "CacheControl", "ETag", "VaryOrigin", "AllowOrigin", "ExposeHeaders"],
-        "FileNotModified" => &["RequestId", "FileETag", "NoCache", "Vary"],
+        "NotModified" => &[
+            "RequestId",
+            "CacheControl",
+            "ETag",
+            "ContentSecurityPolicy",
+            "ContentTypeOptions",
+            "VaryOrigin",
+            "AllowOrigin",
+            "ExposeHeaders",
+        ],
+        "FileNotModified" => {
+            &["RequestId", "FileETag", "NoCache", "Vary", "ContentSecurityPolicy", "ContentTypeOptions"]
+        }
         "Page" => &USUAL_HEADERS,
-        _ => &["RequestId", "CacheControl", "ContentLength", "VaryOrigin", "AllowOrigin", "ExposeHeaders"],
+        _ => &[
+            "RequestId",
+            "CacheControl",
+            "ContentLength",
+            "ContentSecurityPolicy",
+            "ContentTypeOptions",
+            "VaryOrigin",
+            "AllowOrigin",
+            "ExposeHeaders",
+        ],
     }
 }
 

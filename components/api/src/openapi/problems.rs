@@ -105,7 +105,7 @@ fn members(code: Code, generator: &mut SchemaGenerator) -> (Map<String, Value>, 
         Code::OrderNotCancellable => {
             (vec![("order_status", status(&["paid", "expired", "rejected"]))], vec!["order_status"])
         }
-        Code::InvalidRequest | Code::UnsupportedHeader => {
+        Code::InvalidRequest | Code::MalformedHeader | Code::UnsupportedHeader => {
             let error = json!({ "$ref": "#/components/schemas/FieldError" });
             let errors = json!({ "type": "array", "minItems": 1, "maxItems": MAX_ERRORS, "items": error });
             (vec![("errors", errors)], vec!["errors"])
@@ -136,6 +136,7 @@ fn example(name: &'static str, summary: &'static str, problem: impl Into<Problem
 /// The responses that several operations have, by the names of their components.
 pub(crate) fn responses() -> serde_json::Result<Vec<(&'static str, Answer)>> {
     let malformed = |body: &[u8]| crate::body::order(body).err().unwrap_or_else(Problem::body_incomplete);
+    let header = || example("MalformedHeader", "A header of other bytes", Problem::malformed_header("x-request-id"));
     let timeout = crate::BODY_TIMEOUT.as_secs();
     let unavailable = || {
         let reason = "its swap reports failure although it swaps".to_owned();
@@ -157,9 +158,10 @@ pub(crate) fn responses() -> serde_json::Result<Vec<(&'static str, Answer)>> {
         (
             "PutMalformed",
             Answer::problem(
-                "The body is not JSON, or a part of an item is to be put.",
-                &[Code::MalformedJson, Code::UnsupportedHeader],
+                "The body is not JSON, a header is not UTF-8, or a part of an item is to be put.",
+                &[Code::MalformedJson, Code::MalformedHeader, Code::UnsupportedHeader],
                 [
+                    header()?,
                     example("PartOfAnItem", "With `content-range`", Problem::no_parts())?,
                     example("ItemMalformed", "The body ends in the middle", malformed(br#"{"unit_price":"#))?,
                 ],
@@ -190,12 +192,14 @@ pub(crate) fn responses() -> serde_json::Result<Vec<(&'static str, Answer)>> {
                 [example("ExpectationFailed", "An unknown expectation", Problem::expectation_failed())?],
             ),
         ),
+        ("MalformedHeader", Answer::problem("A header is not UTF-8.", &[Code::MalformedHeader], [header()?])),
         (
             "MalformedJson",
             Answer::problem(
-                "The body is not JSON.",
-                &[Code::MalformedJson],
+                "The body is not JSON, or a header is not UTF-8.",
+                &[Code::MalformedJson, Code::MalformedHeader],
                 [
+                    header()?,
                     example(
                         "MalformedJson",
                         "The body ends in the middle",

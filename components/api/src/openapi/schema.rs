@@ -9,6 +9,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use crate::body::MAX_REASON_LEN;
 use crate::listing::STATUSES;
 
+/// What `domain::text::is_plain` takes.
+const PLAIN_TEXT: &str =
+    "^[^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ufeff]*$";
+
 /// Makes a type for each schema. Its comment is the description.
 macro_rules! schemas {
     ($($(#[doc = $description:literal])+ $name:ident = { $($json:tt)* };)+) => {$(
@@ -67,8 +71,17 @@ schemas! {
         "not": { "enum": [".", ".."] },
         "examples": ["item1", "teapot"]
     };
-    /// Who orders, in the caller's own terms.
-    CustomerId = { "type": "string", "minLength": 1, "maxLength": 128, "examples": ["anna"] };
+    /// Who orders, in the caller's own terms. No control characters, and none that turn the direction of text. An order of an
+    /// earlier version may have them.
+    CustomerId = {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 128,
+        "pattern": PLAIN_TEXT,
+        "examples": ["anna"]
+    };
+    /// As `CustomerId`, of any characters: that is how an order of an earlier version may have it.
+    RecordedCustomerId = { "type": "string", "minLength": 1, "maxLength": 128, "examples": ["anna"] };
     /// By which means an order is paid, in the caller's own terms. It is `unspecified` where the request named none.
     PaymentMethod = {
         "type": "string",
@@ -131,8 +144,10 @@ schemas! {
         "not": { "const": 0 },
         "examples": [-3]
     };
-    /// Why stock was adjusted, in the operator's words.
-    Reason = { "type": "string", "maxLength": MAX_REASON_LEN, "examples": ["damaged"] };
+    /// Why stock is adjusted, in the operator's words. The characters are those of a `CustomerId`.
+    Reason = { "type": "string", "maxLength": MAX_REASON_LEN, "pattern": PLAIN_TEXT, "examples": ["damaged"] };
+    /// Why stock was adjusted, in the operator's words. One that an earlier version took has any characters.
+    RecordedReason = { "type": "string", "maxLength": MAX_REASON_LEN, "examples": ["damaged"] };
     /// A moment in UTC, to the millisecond.
     Time = {
         "type": "string",

@@ -41,3 +41,6 @@ export function arrange(list, keys, nodes, make) {
     else list.insertBefore(node, place);
   }
 }
+
+/** The characters that the shop takes in no text: controls, and those that turn the direction of text. */
+export const CONTROL = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/u;

@@ -1,7 +1,7 @@
 // The operator's view. The token is kept in this variable and nowhere else.
 
 import { Refusal, Unreachable, freshKey, insist, send } from './api.js';
-import { $, arrange, element, foreign, write } from './dom.js';
+import { $, CONTROL, arrange, element, foreign, write } from './dom.js';
 import { digits, hush, isolated, money, number, onLanguage, say, t } from './language.js';
 import { describe, shortId, time } from './orders.js';
 import { clear, complain, explain } from './problem.js';
@@ -12,6 +12,7 @@ const PAGE = 20;
 const MOST_QUANTITY = 1_000_000;
 /** A page may be empty and yet have a next one: this number of pages is looked through before the operator is asked. */
 const EMPTY_PAGES = 5;
+const LONGEST_REASON = 256;
 /** The characters that an HTTP header can have; a token with any other character is wrong. */
 const SENDABLE = /^[\x20-\x7e]+$/;
 
@@ -173,6 +174,10 @@ async function adjust(waiting) {
   const delta = plain($('adjust-delta'));
   if (!/^[+-]?\d{1,13}$/.test(delta) || Number(delta) === 0) throw new Mistake($('adjust-delta'), 'adjust.delta_wrong');
   const reason = $('adjust-reason').value.trim();
+  // As the shop counts: code points.
+  const length = [...reason].length;
+  if (length > LONGEST_REASON) throw new Mistake($('adjust-reason'), 'adjust.reason_long', { n: length });
+  if (CONTROL.test(reason)) throw new Mistake($('adjust-reason'), 'adjust.reason_wrong');
   const body = { delta: Number(delta), reason: reason || undefined };
   const { body: item } = await insist('POST', `/inventory/${encodeURIComponent(id)}/adjustments`, { body, token, key: freshKey() }, waiting);
   return ['adjust.done', { item: item.item_id, on_hand: item.on_hand, available: item.available }];

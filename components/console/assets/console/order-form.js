@@ -1,7 +1,7 @@
 // Placing an order.
 
 import { Unreachable, freshKey, insist } from './api.js';
-import { $, write } from './dom.js';
+import { $, CONTROL, write } from './dom.js';
 import { hush, isolated, money, name, onLanguage, say } from './language.js';
 import { clear, complain, explain } from './problem.js';
 import { choices, find, onStock, reprice } from './stock.js';
@@ -127,6 +127,7 @@ function read() {
   // As the shop counts: code points.
   const length = [...customer].length;
   if (length > LONGEST_CUSTOMER) wrong.push([$('customer'), null, 'form.customer_long', { n: length }]);
+  else if (CONTROL.test(customer)) wrong.push([$('customer'), null, 'form.customer_wrong', {}]);
   for (const [field, note, key, values] of wrong) mark(field, note, key, values);
   if (wrong.length === 0) return customer ? { items, customer_id: customer } : { items };
   const [field, note, key, values] = wrong[0];

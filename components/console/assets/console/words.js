@@ -49,6 +49,7 @@ export const words = {
     'form.quantity_wrong': 'The quantity is a whole number from 1 to 1,000,000.',
     'form.customer_long': 'A customer has at most 128 characters; this has {n}.',
     'form.above_limit': 'At most {most} of it in one order.',
+    'form.customer_wrong': 'A customer has no control characters, and none that turn the direction of text. Type it anew.',
     'form.short': 'Only {available} available',
     'form.check': 'Something in the order is missing or wrong.',
 
@@ -109,6 +110,8 @@ export const words = {
     'adjust.done': '{item}: {on_hand} on hand now, {available} available.',
     'adjust.delta_wrong': 'The change is a whole number other than 0, like -3 or 20.',
     'adjust.item_missing': 'Choose an item.',
+    'adjust.reason_long': 'A reason has at most 256 characters; this has {n}.',
+    'adjust.reason_wrong': 'A reason has no control characters, and none that turn the direction of text. Type it anew.',
 
     'new.title': 'Add an item',
     'new.id': 'Item id',
@@ -221,6 +224,7 @@ export const words = {
     'form.quantity_wrong': '数量须为 1 到 1,000,000 的整数。',
     'form.customer_long': '客户名最多 128 个字符，现有 {n} 个。',
     'form.above_limit': '每个订单最多可购 {most} 件。',
+    'form.customer_wrong': '客户名不能含有控制字符或改变文字方向的字符，请重新输入。',
     'form.short': '仅剩 {available} 件可售',
     'form.check': '订单内容有遗漏或错误，请检查。',
 
@@ -281,6 +285,8 @@ export const words = {
     'adjust.done': '{item} 已调整：在库 {on_hand}，可售 {available}。',
     'adjust.delta_wrong': '增减数量须为不等于 0 的整数，例如 -3 或 20。',
     'adjust.item_missing': '请选择商品。',
+    'adjust.reason_long': '原因最多 256 个字符，现有 {n} 个。',
+    'adjust.reason_wrong': '原因不能含有控制字符或改变文字方向的字符，请重新输入。',
 
     'new.title': '添加商品',
     'new.id': '商品编号',

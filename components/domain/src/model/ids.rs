@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::model::text;
+
 /// A text that is not the id it was taken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be {expected}")]
@@ -75,19 +77,37 @@ impl ItemId {
     }
 }
 
-/// Who orders, in the caller's own terms: 1 to 128 characters.
+/// Who orders, in the caller's own terms: 1 to 128 characters of [plain text](text::is_plain). So it has at most 512
+/// bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "RecordedCustomer", into = "String")]
 pub struct CustomerId(String);
 text_id!(CustomerId);
 
 impl CustomerId {
     fn check(text: &str) -> Result<(), InvalidId> {
-        if (1..=128).contains(&text.chars().count()) {
-            Ok(())
-        } else {
-            Err(InvalidId { expected: "1 to 128 characters" })
-        }
+        if text::is_plain(text) { Self::check_length(text) } else { Err(Self::INVALID) }
+    }
+
+    fn check_length(text: &str) -> Result<(), InvalidId> {
+        if (1..=128).contains(&text.chars().count()) { Ok(()) } else { Err(Self::INVALID) }
+    }
+
+    const INVALID: InvalidId = InvalidId {
+        expected: "1 to 128 characters, none of them a control character or one that turns the direction of text",
+    };
+}
+
+/// A customer as records have it: earlier versions took all characters.
+#[derive(Deserialize)]
+struct RecordedCustomer(String);
+
+impl TryFrom<RecordedCustomer> for CustomerId {
+    type Error = InvalidId;
+
+    fn try_from(RecordedCustomer(text): RecordedCustomer) -> Result<Self, InvalidId> {
+        Self::check_length(&text)?;
+        Ok(Self(text))
     }
 }
 

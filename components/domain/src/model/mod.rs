@@ -12,4 +12,5 @@ pub mod order;
 pub mod order_state;
 pub mod plan;
 pub mod status;
+pub mod text;
 pub mod time;

@@ -1,7 +1,7 @@
 //! Rules of orders: placing, repeating, refusing, cancelling, expiring.
 
 use domain::order::{Lines, LinesError};
-use domain::{Error, Money, PaymentMethod, Quantity, Status};
+use domain::{CustomerId, Error, Money, PaymentMethod, Quantity, Status};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::support::{AtSwap, World, id, order, run};
@@ -333,6 +333,21 @@ fn a_store_that_never_swaps_ends_in_busy_and_one_that_is_down_in_its_own_error()
     assert_eq!(world.place(&[("item1", 1)]).unwrap_err(), Error::Contended);
     world.store.go_down();
     assert!(matches!(world.place(&[("item1", 1)]), Err(Error::Store(_))));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn an_order_whose_customer_an_earlier_version_took_is_shown_and_paid() {
+    let world = World::new();
+    let placed = world.place(&[("item1", 1)]).unwrap();
+    let key = format!("order:{}", placed.view.order.order_id);
+    let record = String::from_utf8(world.store.records_mut()[&key].clone()).unwrap();
+    let earlier = record.replace(r#""anna""#, r#""a\tb\u202e""#);
+    world.store.records_mut().insert(key, earlier.into_bytes());
+    let customer = world.show(&placed).order.customer_id;
+    assert_eq!(customer.unwrap().as_str(), "a\tb\u{202e}");
+    assert_eq!(world.pay(&placed).unwrap().status, Status::Paid);
+    // A request may not say it any more.
+    assert!("a\tb".parse::<CustomerId>().is_err());
 }
 
 #[wasm_bindgen_test(unsupported = test)]
