@@ -100,7 +100,7 @@ fn a_shop_that_is_not_configured_says_so_and_sells_nothing() {
 #[test]
 fn white_space_around_a_variable_does_not_count() {
     let variables = [
-        ("operator_token", " let-me-in-please\n"),
+        ("operator_token", " please-let-me-in\n"),
         ("payment_window_seconds", "60\r\n"),
         ("currency", "\nEUR \n"),
         ("log", "problems\n"),
@@ -108,13 +108,42 @@ fn white_space_around_a_variable_does_not_count() {
     ];
     with_own_server(&variables, |server| {
         let shop = &server.shop;
-        for (token, status) in [("let-me-in-please", 200), (" let-me-in-please ", 200), ("let-me-in", 401)] {
+        for (token, status) in [("please-let-me-in", 200), (" please-let-me-in ", 200), ("please-let-me", 401)] {
             let put = shop.put("/inventory/item1").json(json!({"unit_price": 1000}));
             put.header("authorization", format!("Bearer {token}")).send().expect(status);
         }
         let order = shop.place("item1", 1);
         assert_eq!(order.expires_at.since(order.placed_at), Some(Duration::from_secs(60)));
         assert_eq!(order.currency, "EUR");
+    });
+}
+
+#[test]
+fn a_token_that_is_too_short_is_the_operators_in_no_request_and_the_shop_goes_on() {
+    for token in ["x", "fifteen-letters"] {
+        with_own_server(&[("operator_token", token)], |server| {
+            let shop = &server.shop;
+            for request in [
+                shop.put_item("item1", json!({"unit_price": 1})),
+                shop.adjust("item1", 1),
+                shop.get("/books").operator(),
+                shop.get("/orders"),
+                shop.get("/metrics").header("authorization", "Bearer another"),
+            ] {
+                let answer = request.send();
+                answer.problem(503, "misconfigured");
+                assert!(
+                    !answer.to_string().split("->").nth(1).is_some_and(|answer| answer.contains("fifteen-letters")),
+                    "{answer}"
+                );
+            }
+            assert_eq!(shop.item("item1").on_hand, 100);
+            let order = shop.place("item1", 1);
+            shop.pay(&order.order_id).send().order(200);
+        });
+    }
+    with_own_server(&[("operator_token", "sixteen-letters!")], |server| {
+        server.shop.adjust("item1", 1).send().item(200);
     });
 }
 

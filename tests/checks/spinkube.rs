@@ -100,7 +100,7 @@ fn a_field_that_is_misspelt_or_missing_or_of_another_type_is_noticed() {
             |app| app["spec"]["variables"][0]["valueFrom"] = json!({}),
             "/spec/variables/0/valueFrom",
         ),
-        ("two values", |app| app["spec"]["variables"][0]["value"] = json!("let-me-in"), "/spec/variables/0"),
+        ("two values", |app| app["spec"]["variables"][0]["value"] = json!("please-let-me-in"), "/spec/variables/0"),
         ("another version", |app| app["apiVersion"] = json!("core.spinoperator.dev/v1alpha1"), "/apiVersion"),
     ];
     let schema = schema("spinapp.schema.json");

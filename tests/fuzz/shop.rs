@@ -14,7 +14,7 @@ use crate::contract;
 
 pub use memory_store::Records;
 
-const TOKEN: &str = "let-me-in";
+const TOKEN: &str = "please-let-me-in";
 
 static VARIABLES: LazyLock<Variables> = LazyLock::new(|| {
     let value = |name| match name {

@@ -13,6 +13,10 @@ use crate::origins::Origins;
 /// The longest time that an unpaid order may hold stock: a year.
 const MAX_WINDOW_SECONDS: u64 = 31_536_000;
 
+/// The shortest operator's token, in characters. There is no limit of rates in the shop, so a token must not be guessed by
+/// trying.
+const MIN_TOKEN_LEN: usize = 16;
+
 /// The limits of every platform that a shop runs on. The 64 adjustments and 16 keys that an item may carry take 2.3 kB
 /// of the reserve.
 pub const LIMITS: Limits = Limits {
@@ -110,9 +114,19 @@ pub(crate) enum Auth {
     Denied,
     /// There is none in this shop.
     Disabled,
+    /// The one of this shop is too short, and is no one's.
+    TooShort,
 }
 
 impl Config {
+    /// Why no request is the operator's in a shop whose token is too short. Without the token, since it goes to the log.
+    pub(crate) fn token_too_short() -> ConfigError {
+        invalid(
+            "operator_token",
+            format!("is refused: it is too short, and must have at least {MIN_TOKEN_LEN} characters"),
+        )
+    }
+
     /// Reads the variables `operator_token` (empty: none), `payment_window_seconds`, `currency` and `max_per_order`
     /// (empty: no limit).
     fn new(
@@ -145,6 +159,9 @@ impl Config {
     pub(crate) fn operator(&self, authorization: Option<&[u8]>) -> Auth {
         if self.operator_token.is_empty() {
             return Auth::Disabled;
+        }
+        if self.operator_token.chars().count() < MIN_TOKEN_LEN {
+            return Auth::TooShort;
         }
         let token = authorization.and_then(bearer_token).unwrap_or_default();
         // Digests are of one length, so that the time taken tells nothing about the token, not even how long it is.
@@ -202,7 +219,7 @@ mod tests {
     fn white_space_around_a_variable_does_not_count() {
         for (before, after) in [("", "\n"), (" ", " "), ("", "\r\n"), ("\u{feff}", "\n\n"), ("\n\t", "")] {
             let around = |value: &str| format!("{before}{value}{after}");
-            let (token, window, currency) = (around("let-me-in"), around("60"), around("JPY"));
+            let (token, window, currency) = (around("please-let-me-in"), around("60"), around("JPY"));
             let most = around("5");
             let (log, origins) = (around("requests"), around("https://a.example\nhttps://b.example"));
             let read = variables(&[
@@ -215,7 +232,7 @@ mod tests {
             ]);
             assert_eq!(read.log, Log::Requests);
             let config = read.config.unwrap();
-            assert_eq!(config.operator(Some(b"Bearer let-me-in")), Auth::Granted, "{token:?}");
+            assert_eq!(config.operator(Some(b"Bearer please-let-me-in")), Auth::Granted, "{token:?}");
             assert_eq!(config.settings.payment_window.as_secs(), 60);
             assert_eq!(config.settings.currency.as_str(), "JPY");
             assert_eq!(config.settings.max_per_order.unwrap().get(), 5);
@@ -245,16 +262,33 @@ mod tests {
 
     #[test]
     fn only_the_whole_token_is_the_operators() {
-        let shop = variables(&[("operator_token", "let-me-in")]).config.unwrap();
-        for known in ["Bearer let-me-in", "bearer let-me-in", "Bearer  let-me-in "] {
+        let shop = variables(&[("operator_token", "please-let-me-in")]).config.unwrap();
+        for known in ["Bearer please-let-me-in", "bearer please-let-me-in", "Bearer  please-let-me-in "] {
             assert_eq!(shop.operator(Some(known.as_bytes())), Auth::Granted, "{known}");
         }
-        for unknown in
-            ["", "Bearer", "Bearer ", "Bearer let-me", "Bearer let-me-in-too", "Basic let-me-in", "let-me-in"]
-        {
+        for unknown in [
+            "",
+            "Bearer",
+            "Bearer ",
+            "Bearer let-me",
+            "Bearer please-let-me-in-too",
+            "Basic please-let-me-in",
+            "please-let-me-in",
+        ] {
             assert_eq!(shop.operator(Some(unknown.as_bytes())), Auth::Denied, "{unknown}");
         }
         assert_eq!(shop.operator(None), Auth::Denied);
+    }
+
+    #[test]
+    fn a_token_that_could_be_guessed_is_no_ones() {
+        for short in ["x", "let-me-in", "fifteen-letters", "\u{5bc6}\u{7801}"] {
+            let shop = variables(&[("operator_token", short)]).config.unwrap();
+            assert_eq!(shop.operator(Some(format!("Bearer {short}").as_bytes())), Auth::TooShort);
+            assert_eq!(shop.operator(None), Auth::TooShort);
+        }
+        let shop = variables(&[("operator_token", "sixteen-letters!")]).config.unwrap();
+        assert_eq!(shop.operator(Some(b"Bearer sixteen-letters!")), Auth::Granted);
     }
 
     #[test]

@@ -151,6 +151,7 @@ impl<'a> RequestContext<'a> {
             Auth::Granted => Ok(()),
             Auth::Denied => Err(Problem::unauthorized()),
             Auth::Disabled => Err(Problem::operator_disabled()),
+            Auth::TooShort => Err(Problem::misconfigured(&Config::token_too_short())),
         }
     }
 

@@ -30,7 +30,7 @@ pub use store::Store;
 pub use target::Target;
 
 /// The operator's token, the one of the README.
-pub const TOKEN: &str = "let-me-in";
+pub const TOKEN: &str = "please-let-me-in";
 
 /// Why something is not there that a suite needs.
 #[derive(Debug, thiserror::Error)]

@@ -90,7 +90,8 @@ pub(crate) fn security_schemes() -> Value {
         "operator": {
             "type": "http",
             "scheme": "bearer",
-            "description": "The shop's variable `operator_token`. A shop without one answers 403 `operator_disabled`."
+            "description": "The shop's variable `operator_token`. A shop without one answers 403 `operator_disabled`, \
+                and one whose token has fewer than 16 characters 503 `misconfigured`."
         }
     })
 }
