@@ -35,4 +35,5 @@ mod payments;
 mod preset;
 mod restart;
 mod settings;
+mod stalled;
 mod standards;

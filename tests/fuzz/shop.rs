@@ -130,9 +130,7 @@ impl World {
             "inventory" => run(api::respond(request, environment, &VARIABLES, open, inventory::handle)),
             "reports" => run(api::respond(request, environment, &VARIABLES, open, reports::handle)),
             // Without its files: what they are is no matter of chance. It has no log.
-            "console" => {
-                Response { reply: api::respond_with_files(&request, environment, &[]), line: None, rest: None }
-            }
+            "console" => api::respond_with_files(request, environment, &[]),
             other => panic!("there is no component {other}"),
         };
         let logged = component != "console";

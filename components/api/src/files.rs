@@ -1,11 +1,12 @@
 //! Files that are part of the program.
 
+use domain::StoreStats;
 use http::{Method, StatusCode};
 
 use crate::header;
 use crate::negotiation::{accept, accept_plain, allows, expectations};
 use crate::problem::Problem;
-use crate::reply::Reply;
+use crate::reply::{NextPart, Parts, Reply};
 use crate::request::Request;
 use crate::route::segments;
 
@@ -18,12 +19,33 @@ pub struct File {
     pub media_type: &'static str,
     /// What the page may do, as `content-security-policy` says it.
     pub policy: &'static str,
-    /// Changes whenever its content does.
-    pub tag: &'static str,
-    /// Its content.
-    pub plain: &'static [u8],
-    /// The same, compressed.
+    /// Its content, compressed: the only form in which it is kept.
     pub gzip: &'static [u8],
+    /// Changes whenever these bytes do.
+    pub gzip_tag: &'static str,
+    /// How many bytes it has when it is not compressed.
+    pub plain_length: usize,
+    /// Changes whenever these do.
+    pub plain_tag: &'static str,
+    /// Makes them of the compressed ones, piece by piece.
+    pub inflate: fn(&'static [u8]) -> Box<dyn Iterator<Item = Vec<u8>>>,
+}
+
+/// How many bytes of a file are in memory at once, for each client that is sent one. A client may ask for many at once
+/// and take none.
+pub const PIECE_BYTES: usize = 16 * 1024;
+
+/// The pieces of a file that follow the first.
+struct Pieces(Box<dyn Iterator<Item = Vec<u8>>>);
+
+impl Parts for Pieces {
+    fn next(&mut self) -> NextPart<'_> {
+        Box::pin(async { Ok(self.0.next()) })
+    }
+
+    fn stats(&self) -> StoreStats {
+        StoreStats::default()
+    }
 }
 
 /// The file that a request asks for.
@@ -47,9 +69,17 @@ pub(crate) fn reply(request: &Request, files: &[File]) -> Result<Reply, Problem>
         accept_plain(&request.headers, ranges)?;
     }
 
-    let (content, tag) = if compressed { (file.gzip, "-gzip") } else { (file.plain, "") };
-    let reply = Reply::of(file.media_type, content.to_vec())
-        .with(header::ETAG, &format!("\"{}{tag}\"", file.tag))
+    let (mut pieces, length, tag): (Box<dyn Iterator<Item = Vec<u8>>>, _, _) = if compressed {
+        let pieces = file.gzip.chunks(PIECE_BYTES).map(<[u8]>::to_vec);
+        (Box::new(pieces), file.gzip.len(), format!("\"{}-gzip\"", file.gzip_tag))
+    } else {
+        ((file.inflate)(file.gzip), file.plain_length, format!("\"{}\"", file.plain_tag))
+    };
+    let first = pieces.next().unwrap_or_default();
+    let rest = (first.len() < length).then(|| Box::new(Pieces(pieces)) as Box<dyn Parts>);
+    let reply = Reply { rest, ..Reply::of(file.media_type, first) }
+        .with(header::CONTENT_LENGTH, &length.to_string())
+        .with(header::ETAG, &tag)
         // Asked for again each time, and sent again only when another version is served.
         .with(header::CACHE_CONTROL, "no-cache")
         .with(header::VARY, "accept-encoding")
@@ -102,23 +132,46 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
     use http::{Method, StatusCode};
 
-    use super::{File, reply};
+    use super::{File, PIECE_BYTES, reply};
     use crate::header;
     use crate::request::{Body, Request};
 
-    const PAGE: File =
-        File { path: "/page", media_type: "text/html", policy: "", tag: "t", plain: b"plain", gzip: b"gzip" };
+    const LARGE: [u8; PIECE_BYTES + 1] = [b'z'; PIECE_BYTES + 1];
+
+    const PAGE: File = File {
+        path: "/page",
+        media_type: "text/html",
+        policy: "",
+        gzip: b"gzip",
+        gzip_tag: "g",
+        plain_length: 5,
+        plain_tag: "p",
+        inflate: |_| Box::new([b"pl".to_vec(), b"ain".to_vec()].into_iter()),
+    };
 
     fn ask(method: Method, target: &str, accepted: &str) -> Result<Vec<u8>, StatusCode> {
         let headers = vec![("Accept-Encoding".to_owned(), accepted.as_bytes().to_vec())].into();
         let request = Request { method, target: target.to_owned(), headers, body: Body::Whole(Vec::new()) };
-        match reply(&request, &[PAGE]) {
-            Ok(reply) if reply.status == StatusCode::OK => {
+        match reply(&request, &[PAGE, File { path: "/large", gzip: &LARGE, ..PAGE }]) {
+            Ok(mut reply) if reply.status == StatusCode::OK => {
                 let compressed = reply.header(header::CONTENT_ENCODING).is_some();
-                assert_eq!(compressed, reply.body == b"gzip");
-                Ok(reply.body)
+                assert_eq!(reply.header(header::ETAG), Some(if compressed { "\"g-gzip\"" } else { "\"p\"" }));
+                let length = reply.header(header::CONTENT_LENGTH).unwrap().to_owned();
+                assert!(reply.body.len() <= PIECE_BYTES);
+                let mut content = std::mem::take(&mut reply.body);
+                while let Some(parts) = &mut reply.rest {
+                    match pin!(parts.next()).poll(&mut Context::from_waker(Waker::noop())) {
+                        Poll::Ready(Ok(Some(piece))) => content.extend(piece),
+                        _ => break,
+                    }
+                }
+                assert_eq!(length, content.len().to_string());
+                Ok(content)
             }
             Ok(reply) => Err(reply.status),
             Err(problem) => Err(problem.into_reply().status),
@@ -133,6 +186,11 @@ mod tests {
         for accepted in ["", "br", "gzip;q=0", "gzip; q=0.0", "*"] {
             assert_eq!(ask(Method::GET, "/page/?x", accepted).as_deref(), Ok(b"plain".as_slice()), "{accepted}");
         }
+    }
+
+    #[test]
+    fn a_large_file_is_sent_in_pieces() {
+        assert_eq!(ask(Method::GET, "/large", "gzip").as_deref(), Ok(LARGE.as_slice()));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::time::Duration;
 
 use domain::StoreStats;
 use http::StatusCode;
@@ -10,6 +11,10 @@ use sha2::{Digest, Sha256};
 
 use crate::header;
 use crate::problem::Problem;
+
+/// How long a client may take nothing of an answer before it is given up: its pieces are in memory until then, and the
+/// instance serves fewer others. What is counted is each piece, of which a slow client takes one after the other.
+pub const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Status, headers and body of an answer.
 #[derive(Debug)]

@@ -129,7 +129,8 @@ pub async fn respond<S: Store, E: Environment>(
     let in_parts = parts.is_some();
     let location = reply.header(header::LOCATION).map(str::to_owned);
     let status = reply.status;
-    let reply = finish(variables.origins.told(&request, reply), &request_id, whole);
+    let length = whole.then_some(reply.body.len());
+    let reply = finish(variables.origins.told(&request, reply), &request_id, length);
     let rest = Rest { parts, request, status, location, request_id, log, begun, tally, code, cause };
     if in_parts {
         Response { reply, line: None, rest: Some(rest) }
@@ -175,14 +176,31 @@ async fn answer<S: Store, E: Environment>(
 }
 
 /// Answers a request for one of these files.
-pub fn respond_with_files(request: &Request, environment: &impl Environment, files: &[File]) -> Reply {
+pub fn respond_with_files(request: Request, environment: &impl Environment, files: &[File]) -> Response {
     let request_id = request_id(&request.headers).unwrap_or_else(|| environment.random_name());
-    let reply = files::reply(request, files).and_then(|reply| conditional(&request.headers, reply));
-    finish(reply.unwrap_or_else(Problem::into_reply), &request_id, true)
+    let reply = files::reply(&request, files).and_then(|reply| conditional(&request.headers, reply));
+    let mut reply = reply.unwrap_or_else(Problem::into_reply);
+    let parts = reply.rest.take();
+    let length = parts.is_none().then_some(reply.body.len());
+    let (status, reply) = (reply.status, finish(reply, &request_id, length));
+    let rest = parts.map(|parts| Rest {
+        parts: Some(parts),
+        request,
+        status,
+        location: None,
+        request_id,
+        // A file has no line in it: there is nothing for the owner to mend.
+        log: Log::Problems,
+        begun: Duration::ZERO,
+        tally: StoreStats::default(),
+        code: None,
+        cause: None,
+    });
+    Response { reply, line: None, rest }
 }
 
-/// Adds what every response carries. Where the body is not the `whole` one, its length is not known.
-fn finish(reply: Reply, request_id: &str, whole: bool) -> Reply {
+/// Adds what every response carries. The `length` of the body is none where it is not known, or said already.
+fn finish(reply: Reply, request_id: &str, length: Option<usize>) -> Reply {
     let reply = match reply.header(header::CACHE_CONTROL) {
         Some(_) => reply,
         None => reply.with(header::CACHE_CONTROL, "no-store"),
@@ -193,11 +211,11 @@ fn finish(reply: Reply, request_id: &str, whole: bool) -> Reply {
     };
     let reply = reply.with(header::X_CONTENT_TYPE_OPTIONS, "nosniff").with(REQUEST_ID, request_id);
     // These two have no body and, by RFC 9110, no length of one.
-    if !whole || matches!(reply.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
-        return reply;
+    let bodiless = matches!(reply.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    match length.filter(|_| !bodiless) {
+        Some(length) => reply.with(header::CONTENT_LENGTH, &length.to_string()),
+        None => reply,
     }
-    let length = reply.body.len();
-    reply.with(header::CONTENT_LENGTH, &length.to_string())
 }
 
 /// Gives the reply to a request that reads its tag, and looks whether the client wants it: 304 in place of what it has

@@ -2,13 +2,14 @@
 //! the header fields on each side, and ask the host for details that the contract does not use.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use api::{Body, End, Reply, Rest};
 use domain::Environment;
 use futures::future::{Either, select};
 use http::Method;
 use spin_sdk::wasip3::http::types::{ErrorCode, Fields, Request, Response, Trailers};
-use spin_sdk::wasip3::wit_bindgen::{FutureReader, StreamReader, StreamResult, spawn, yield_async};
+use spin_sdk::wasip3::wit_bindgen::{FutureReader, StreamReader, StreamResult, StreamWriter, spawn, yield_async};
 use spin_sdk::wasip3::{wit_future, wit_stream};
 
 use crate::SpinEnvironment;
@@ -30,10 +31,7 @@ async fn read(request: Request) -> Body {
     // The host is not told how the reading ended: it has no use for that.
     let (_read, outcome) = wit_future::new(|| Ok(()));
     let (content, end) = Request::consume_body(request, outcome);
-    match select(pin!(whole(content, end)), pin!(SpinEnvironment.sleep(api::BODY_TIMEOUT))).await {
-        Either::Left((body, _)) => body,
-        Either::Right(_) => Body::Late,
-    }
+    within(api::BODY_TIMEOUT, whole(content, end)).await.unwrap_or(Body::Late)
 }
 
 async fn whole(mut content: StreamReader<u8>, end: FutureReader<Result<Option<Trailers>, ErrorCode>>) -> Body {
@@ -55,8 +53,9 @@ async fn whole(mut content: StreamReader<u8>, end: FutureReader<Result<Option<Tr
     }
 }
 
-/// Hands an answer to the host. What follows the body of `reply` is made while the host takes it.
-pub(crate) async fn send(mut reply: Reply, rest: Option<Rest>) -> Result<Response, ErrorCode> {
+/// Hands an answer to the host. What follows the body of `reply` is made while the host takes it. The answer is given up
+/// where nothing of it is taken for as long as `patience`.
+pub(crate) async fn send(mut reply: Reply, rest: Option<Rest>, patience: Duration) -> Result<Response, ErrorCode> {
     let fields =
         Fields::from_list(&reply.take_fields()).map_err(|error| ErrorCode::InternalError(Some(error.to_string())))?;
     let (mut content, content_reader) = wit_stream::new();
@@ -65,9 +64,9 @@ pub(crate) async fn send(mut reply: Reply, rest: Option<Rest>) -> Result<Respons
     // The host takes every status that HTTP has.
     let _ = response.set_status_code(reply.status.as_u16());
     spawn(async move {
-        let (mut part, mut rest) = (Some(reply.body), rest);
+        let (mut part, mut rest, mut taken) = (Some(reply.body), rest, true);
         while let Some(bytes) = part {
-            let taken = content.write_all(bytes).await.is_empty();
+            taken = write(&mut content, bytes, patience).await;
             part = match &mut rest {
                 Some(rest) if taken => rest.next().await,
                 _ => None,
@@ -80,7 +79,7 @@ pub(crate) async fn send(mut reply: Reply, rest: Option<Rest>) -> Result<Respons
                 log(line);
                 complete
             }
-            None => true,
+            None => taken,
         };
         // The host breaks off the transfer of a body that ends in an error.
         let ended = if complete { Ok(None) } else { Err(ErrorCode::HttpResponseIncomplete) };
@@ -93,6 +92,24 @@ pub(crate) async fn send(mut reply: Reply, rest: Option<Rest>) -> Result<Respons
     yield_async().await;
     yield_async().await;
     Ok(response)
+}
+
+/// Writes a part of a body. Answers whether the host has taken all of it.
+async fn write(content: &mut StreamWriter<u8>, bytes: Vec<u8>, patience: Duration) -> bool {
+    let Some((mut result, mut rest)) = within(patience, content.write(bytes)).await else { return false };
+    while rest.remaining() > 0 && matches!(result, StreamResult::Complete(_)) {
+        let Some(written) = within(patience, content.write_buf(rest)).await else { return false };
+        (result, rest) = written;
+    }
+    rest.remaining() == 0
+}
+
+/// What a future ends with, if it does so within this time.
+async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Option<T> {
+    match select(pin!(future), pin!(SpinEnvironment.sleep(time))).await {
+        Either::Left((value, _)) => Some(value),
+        Either::Right(_) => None,
+    }
 }
 
 /// Writes a line to the log.

@@ -64,7 +64,8 @@ macro_rules! answer {
 #[doc(hidden)]
 pub async fn serve_files(request: Request, files: &[File]) -> Result<Response, ErrorCode> {
     let request = http::receive(request).await?;
-    http::send(api::respond_with_files(&request, &SpinEnvironment, files), None).await
+    let response = api::respond_with_files(request, &SpinEnvironment, files);
+    http::send(response.reply, response.rest, api::SEND_TIMEOUT).await
 }
 
 /// Time and randomness from the host.

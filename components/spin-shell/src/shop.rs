@@ -36,7 +36,7 @@ pub async fn serve(
     let variables = variables().await;
     let response = api::respond(request, &SpinEnvironment, &variables, open, handle).await;
     http::log(response.line);
-    http::send(response.reply, response.rest).await
+    http::send(response.reply, response.rest, api::SEND_TIMEOUT).await
 }
 
 async fn open(config: &Config) -> Result<SpinShop, Problem> {

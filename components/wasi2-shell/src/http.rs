@@ -1,5 +1,7 @@
 //! Requests and answers between `wasi:http` 0.2 and the contract.
 
+use std::time::Duration;
+
 use api::{Body, End, Reply, Rest};
 use http::Method;
 use wasi::clocks::monotonic_clock;
@@ -73,8 +75,9 @@ fn read_all(content: &InputStream) -> Body {
     }
 }
 
-/// Hands an answer to the host. What follows the body of `reply` is made while the host takes it.
-pub(crate) fn send(response: ResponseOutparam, mut reply: Reply, rest: Option<Rest>) {
+/// Hands an answer to the host. What follows the body of `reply` is made while the host takes it. The answer is given up
+/// where nothing of it is taken for as long as `patience`.
+pub(crate) fn send(response: ResponseOutparam, mut reply: Reply, rest: Option<Rest>, patience: Duration) {
     // No field of ours is refused; and if one were, the client would still want the rest.
     let answer = OutgoingResponse::new(Fields::from_list(&reply.take_fields()).unwrap_or_else(|_| Fields::new()));
     // The host takes every status that HTTP has.
@@ -84,8 +87,11 @@ pub(crate) fn send(response: ResponseOutparam, mut reply: Reply, rest: Option<Re
     let Ok(body) = body else { return };
     // An error says that the client has gone: then no answer reaches it.
     let complete = body.write().map(|content| {
-        let sent = write(&content, &reply.body);
-        rest.is_none_or(|rest| write_rest(&content, rest, sent))
+        let sent = write(&content, &reply.body, patience);
+        match rest {
+            Some(rest) => write_rest(&content, rest, sent, patience),
+            None => sent,
+        }
     });
     // The host breaks off the transfer of a body that is not finished.
     if complete != Ok(false) {
@@ -94,10 +100,10 @@ pub(crate) fn send(response: ResponseOutparam, mut reply: Reply, rest: Option<Re
 }
 
 /// Writes the parts of a body that follow the first, as far as the client takes them. Answers whether it has them all.
-fn write_rest(content: &OutputStream, mut rest: Rest, mut sent: Result<(), StreamError>) -> bool {
-    while sent.is_ok() {
+fn write_rest(content: &OutputStream, mut rest: Rest, mut sent: bool, patience: Duration) -> bool {
+    while sent {
         let Some(part) = run(rest.next()) else { break };
-        sent = write(content, &part);
+        sent = write(content, &part, patience);
     }
     let End { complete, line } = rest.end(&Wasi2Environment);
     if let Some(line) = line {
@@ -106,16 +112,25 @@ fn write_rest(content: &OutputStream, mut rest: Rest, mut sent: Result<(), Strea
     complete
 }
 
-fn write(content: &OutputStream, bytes: &[u8]) -> Result<(), StreamError> {
+/// Writes a part of a body. Answers whether the host has taken all of it.
+fn write(content: &OutputStream, bytes: &[u8], patience: Duration) -> bool {
     let ready = content.subscribe();
     let mut rest = bytes;
     while !rest.is_empty() {
-        ready.block();
         // The host says how much it takes now; more than that would be a trap.
-        let count = usize::try_from(content.check_write()?).unwrap_or(usize::MAX);
-        let (now, later) = rest.split_at(count.min(rest.len()));
-        content.write(now)?;
+        let Ok(count) = content.check_write() else { return false };
+        let (now, later) = rest.split_at(usize::try_from(count).unwrap_or(usize::MAX).min(rest.len()));
+        if now.is_empty() {
+            let deadline = monotonic_clock::subscribe_duration(nanoseconds(patience));
+            poll(&[&ready, &deadline]);
+            if !ready.ready() {
+                return false;
+            }
+        }
+        if content.write(now).is_err() {
+            return false;
+        }
         rest = later;
     }
-    content.flush()
+    content.flush().is_ok()
 }

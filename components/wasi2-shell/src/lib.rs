@@ -71,7 +71,8 @@ macro_rules! answer {
 #[doc(hidden)]
 pub fn serve_files(request: IncomingRequest, response: ResponseOutparam, files: &[File]) {
     let request = http::receive(request);
-    http::send(response, api::respond_with_files(&request, &Wasi2Environment, files), None);
+    let answer = api::respond_with_files(request, &Wasi2Environment, files);
+    http::send(response, answer.reply, answer.rest, api::SEND_TIMEOUT);
 }
 
 /// Answers a request; see [`component!`].
@@ -87,7 +88,7 @@ pub fn serve(
     if let Some(line) = answer.line {
         eprintln!("{line}");
     }
-    http::send(response, answer.reply, answer.rest);
+    http::send(response, answer.reply, answer.rest, api::SEND_TIMEOUT);
 }
 
 /// Runs a future to its end. An instance has one request, so each of its waits blocks the instance and the first poll

@@ -5,6 +5,7 @@
 mod client;
 pub mod debian;
 mod guard;
+mod http2;
 pub mod observed;
 #[cfg(feature = "server")]
 pub mod process;
@@ -22,6 +23,7 @@ use std::thread;
 
 pub use client::{Answer, Client, Connection, Request};
 pub use http::{HeaderMap, Method, StatusCode, header};
+pub use http2::Http2;
 pub use redis_server::RedisServer;
 #[cfg(feature = "server")]
 pub use server::Server;
