@@ -54,7 +54,7 @@ impl Shop {
     }
 
     /// Goes from page to page, for as long as there are more and `enough` are not seen.
-    fn listed(&self, query: &str, enough: impl Fn(&[Order]) -> bool) -> Vec<Order> {
+    pub fn listed(&self, query: &str, enough: impl Fn(&[Order]) -> bool) -> Vec<Order> {
         let mut orders = Vec::new();
         let mut next = Some(format!("/orders{query}"));
         while let Some(path) = next {

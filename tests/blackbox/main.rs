@@ -37,3 +37,4 @@ mod restart;
 mod settings;
 mod stalled;
 mod standards;
+mod sweep;

@@ -117,11 +117,22 @@ fn one_that_stands_still_is_given_up_and_the_order_is_placed_once_when_it_goes_o
 }
 
 #[test]
-fn one_without_memory_for_more_can_be_read_and_sells_again_when_it_has_some() {
+fn one_without_memory_for_more_sells_no_more_and_goes_on_with_what_is_there_and_sells_again_when_it_has_some() {
     let (_server, store) = redis(&[]);
     let shop = opened(&store);
+    let keyed = || Request::place(&[("item1", 1)]).key(requests::key("before"));
+    let (paid, cancelled) = (shop.must(&Request::place(&[("item1", 1)]), 201), shop.must(&keyed(), 201));
     let () = ask(&store, &["CONFIG", "SET", "maxmemory", "1"]);
-    is_read_only(&shop);
+    for refused in [place(), requests::create("another", 1)] {
+        let answer = shop.send(&refused);
+        assert_eq!((answer.status, answer.problem().as_str()), (507, "store_full"), "{answer:?}");
+    }
+    assert_eq!(shop.must(&Request::get("/ready"), 200).body["status"], "cannot_sell");
+    shop.must(&requests::pay(paid.order()), 200);
+    assert_eq!(shop.must(&keyed(), 201).order(), cancelled.order());
+    shop.must(&requests::cancel(cancelled.order()), 200);
+    let item = shop.must(&Request::get("/inventory/item1"), 200).body;
+    assert_eq!((&item["available"], &item["reserved"]), (&99.into(), &0.into()));
     let () = ask(&store, &["CONFIG", "SET", "maxmemory", "0"]);
     shop.must(&place(), 201);
 }

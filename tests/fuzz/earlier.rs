@@ -179,6 +179,7 @@ fn a_key_that_is_too_short_now_is_refused_and_still_stands_for_its_order() {
         let settings = Settings {
             payment_window: Duration::from_secs(900),
             currency: "CNY".to_owned().try_into().expect("a currency"),
+            closed_orders_kept: None,
             max_per_order: None,
             limits: api::LIMITS,
         };

@@ -22,6 +22,7 @@ static VARIABLES: LazyLock<Variables> = LazyLock::new(|| {
         "payment_window_seconds" => "900",
         "currency" => "CNY",
         "max_per_order" => "",
+        "closed_orders_kept_seconds" => "86400",
         "log" => "requests",
         "allowed_origins" => ORIGIN,
         _ => panic!("there is no variable {name}"),

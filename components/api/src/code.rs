@@ -117,6 +117,8 @@ codes! {
     /// The item has as many unpaid orders as its record can hold. Nothing was ordered or changed. A repeat is refused too,
     /// until some of these orders are paid, cancelled or expired.
     ItemFull = INSUFFICIENT_STORAGE, "item_full", "Item full";
+    /// The store has no room for another order or item. Nothing was ordered or changed. Paying, cancelling and reading go on.
+    StoreFull = INSUFFICIENT_STORAGE, "store_full", "Store full";
     /// The shop has as many items as it can list. Nothing was created, and a repeat is refused too.
     CatalogFull = INSUFFICIENT_STORAGE, "catalog_full", "Catalog full";
 }

@@ -13,6 +13,16 @@ use crate::origins::Origins;
 /// The longest time that an unpaid order may hold stock: a year.
 const MAX_WINDOW_SECONDS: u64 = 31_536_000;
 
+/// The least value of the variable `closed_orders_kept_seconds`: an instance uses the numbers of its orders for five
+/// seconds, and a sweep has to come after that.
+const MIN_KEPT_SECONDS: u64 = 10;
+
+/// The greatest value of the variable `closed_orders_kept_seconds` that is a number: a year.
+const MAX_KEPT_SECONDS: u64 = 31_536_000;
+
+/// The value of that variable that keeps closed orders for ever.
+const KEPT_FOREVER: &str = "forever";
+
 /// The shortest operator's token, in characters. There is no limit of rates in the shop, so a token must not be guessed by
 /// trying.
 const MIN_TOKEN_LEN: usize = 16;
@@ -42,8 +52,15 @@ pub struct Variables {
 }
 
 /// The names of the variables, in the sequence in which [`Variables::of`] takes them.
-const NAMES: [&str; 6] =
-    ["log", "allowed_origins", "operator_token", "payment_window_seconds", "currency", "max_per_order"];
+const NAMES: [&str; 7] = [
+    "log",
+    "allowed_origins",
+    "operator_token",
+    "payment_window_seconds",
+    "currency",
+    "max_per_order",
+    "closed_orders_kept_seconds",
+];
 
 impl Variables {
     /// Reads each variable by `get`, all in the same way: without white space around it.
@@ -59,12 +76,12 @@ impl Variables {
     }
 
     /// What these values of [`NAMES`] say.
-    fn of([log, origins, token, window, currency, most]: [Result<String, ConfigError>; NAMES.len()]) -> Self {
+    fn of([log, origins, token, window, currency, most, kept]: [Result<String, ConfigError>; NAMES.len()]) -> Self {
         let expected = || invalid("log", "must be problems or requests".to_owned());
         let log = log.and_then(|log| Log::named(&log).ok_or_else(expected));
         let origins =
             origins.and_then(|origins| Origins::parse(&origins).map_err(|error| invalid("allowed_origins", error)));
-        let config = token.and_then(|token| Config::new(token, &window?, &currency?, &most?));
+        let config = token.and_then(|token| Config::new(token, &window?, &currency?, &most?, &kept?));
         // The first that is wrong.
         let config = match (&log, &origins) {
             (Err(error), _) | (_, Err(error)) => Err(error.clone()),
@@ -127,13 +144,14 @@ impl Config {
         )
     }
 
-    /// Reads the variables `operator_token` (empty: none), `payment_window_seconds`, `currency` and `max_per_order`
-    /// (empty: no limit).
+    /// Reads the variables `operator_token` (empty: none), `payment_window_seconds`, `currency`, `max_per_order` (empty: no
+    /// limit) and `closed_orders_kept_seconds`.
     fn new(
         operator_token: String,
         payment_window_seconds: &str,
         currency: &str,
         max_per_order: &str,
+        closed_orders_kept: &str,
     ) -> Result<Self, ConfigError> {
         if operator_token.chars().any(char::is_control) {
             return Err(invalid("operator_token", "must be one line: no request could send it".to_owned()));
@@ -150,8 +168,17 @@ impl Config {
             limit.ok_or_else(|| invalid("max_per_order", reason()))
         });
         let max_per_order = max_per_order.transpose()?;
+        let kept = closed_orders_kept.parse().ok().filter(|s| (MIN_KEPT_SECONDS..=MAX_KEPT_SECONDS).contains(s));
+        let closed_orders_kept = match (closed_orders_kept, kept) {
+            (KEPT_FOREVER, _) => None,
+            (_, Some(seconds)) => Some(Duration::from_secs(seconds)),
+            (_, None) => {
+                let range = format!("a whole number from {MIN_KEPT_SECONDS} to {MAX_KEPT_SECONDS}");
+                return Err(invalid("closed_orders_kept_seconds", format!("must be {range}, or {KEPT_FOREVER}")));
+            }
+        };
         let payment_window = Duration::from_secs(seconds);
-        let settings = Settings { payment_window, closed_orders_kept: None, currency, max_per_order, limits: LIMITS };
+        let settings = Settings { payment_window, closed_orders_kept, currency, max_per_order, limits: LIMITS };
         Ok(Self { settings, operator_token })
     }
 
@@ -185,7 +212,12 @@ mod tests {
     use crate::log::Log;
 
     fn variables(named: &[(&str, &str)]) -> Variables {
-        let usual = [("payment_window_seconds", "900"), ("currency", "CNY"), ("log", "problems")];
+        let usual = [
+            ("payment_window_seconds", "900"),
+            ("currency", "CNY"),
+            ("log", "problems"),
+            ("closed_orders_kept_seconds", "86400"),
+        ];
         let value = |name: &str| named.iter().chain(&usual).find(|(known, _)| *known == name).map_or("", |(_, it)| it);
         let read = Variables::read(async |name| Ok::<_, String>(value(name).to_owned()));
         match pin!(read).poll(&mut Context::from_waker(Waker::noop())) {
@@ -203,6 +235,7 @@ mod tests {
         for (name, values) in [
             ("payment_window_seconds", &["", "0", "-1", "1.5", "31536001", "soon", "9 00"][..]),
             ("currency", &["", "cny", "CN", "YUAN", "ABC", "XXX", "CNY EUR"]),
+            ("closed_orders_kept_seconds", &["", "0", "9", "-1", "10.5", "31536001", "for ever", "never"]),
             ("max_per_order", &["0", "-1", "1.5", "1000001", "many", "1 0", "none"]),
             ("log", &["", "all", "Requests", "requests,problems"]),
             ("operator_token", &["two\nlines", "a\tb", "a\0b"]),

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use domain::{Currency, Environment, ItemId, ItemView, Money, PutOutcome, Quantity, Shop, Store};
+use domain::{Currency, Environment, Error, ItemId, ItemView, Money, PutOutcome, Quantity, Shop, Store, StoreError};
 use http::StatusCode;
 #[cfg(feature = "openapi")]
 use schemars::JsonSchema;
@@ -37,8 +37,12 @@ pub async fn handle<S: Store, E: Environment>(
         (Route::Item(id), Verb::Put) => put(context, shop, id).await,
         (Route::Adjustments(id), Verb::Post) => adjust(context, shop, id).await,
         (Route::Ready, Verb::Get) => {
-            shop.probe().await?;
-            Ok(Reply::state("ready"))
+            match shop.probe().await {
+                Ok(()) => Ok(Reply::state("ready")),
+                // Not taken out of service: what was sold is to be paid for.
+                Err(Error::Store(StoreError::Full(_))) => Ok(Reply::state("cannot_sell")),
+                Err(error) => Err(error.into()),
+            }
         }
         _ => Err(Problem::not_found()),
     }
@@ -321,13 +325,16 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
         Verb::Get,
         "getReadiness",
         "operations",
-        ["Whether the shop can sell", "Tries on scratch keys whether the store is there and really is atomic."],
+        [
+            "Whether the shop can serve, and sell",
+            "Tries on scratch keys whether the store is there and really is atomic. `cannot_sell` says that the store has \
+             no room for another order, while what is there can be paid, cancelled and read; 503 that it cannot serve.",
+        ],
     )
-    .answers(Answer::new(200, "The store is in order.").json::<schema::Readiness>([Example::new(
-        "Ready",
-        "The store is in order",
-        json!({ "status": "ready" }),
-    )?]))
+    .answers(Answer::new(200, "The shop can serve.").json::<schema::Readiness>([
+        Example::new("Ready", "The store is in order", json!({ "status": "ready" }))?,
+        Example::new("CannotSell", "The store is full", json!({ "status": "cannot_sell" }))?,
+    ]))
     .shared([(503, "StoreUnavailable")]);
     Ok(vec![list, show, put, adjust, health, ready])
 }

@@ -303,6 +303,11 @@ impl From<Error> for Problem {
                 let detail = "The store did not answer. Sending the request again is safe.";
                 Self::new(Code::StoreUnavailable, detail).log(error)
             }
+            Error::Store(StoreError::Full(_)) => {
+                let detail =
+                    "The store has no room for another order or item. What is there can be paid, cancelled and read.";
+                Self::new(Code::StoreFull, detail).log(error)
+            }
             Error::Store(StoreError::ContractViolation(_)) => {
                 // The reason may have the name of a record.
                 let detail = "The store lacks a guarantee that the shop needs. Nothing is sold from it.";

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use domain::item::REMEMBERED_ADJUSTMENTS;
 use domain::{
     AdjustmentRecord, Environment, ItemHistory, ItemId, ItemList, OrderEvent, OrderHistory, OrderId, Shop, Status,
-    StockReport, Store,
+    StockReport, Store, Swept,
 };
 use http::StatusCode;
 #[cfg(feature = "openapi")]
@@ -59,7 +59,31 @@ pub async fn handle<S: Store, E: Environment>(
             let list = shop.stock_report(MAX_HOLDS_LOOKED_AT).await?;
             Ok(Reply::of(METRICS, metrics(&list).into_bytes()))
         }
+        (Route::Sweep, Verb::Post) => {
+            context.require_operator()?;
+            Ok(Reply::json(StatusCode::OK, &SweptJson::from(shop.sweep().await?)))
+        }
         _ => Err(Problem::not_found()),
+    }
+}
+
+/// What a sweep has done.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "Swept"))]
+struct SweptJson {
+    /// Items whose expired orders were settled: what these held is available again.
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Count"))]
+    settled_items: usize,
+    /// Closed orders that were removed.
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Count"))]
+    removed_orders: usize,
+    /// Whether more is due: the work of one request is bounded.
+    more: bool,
+}
+
+impl From<Swept> for SweptJson {
+    fn from(Swept { settled_items, removed_orders, more }: Swept) -> Self {
+        Self { settled_items, removed_orders, more }
     }
 }
 
@@ -347,6 +371,26 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
             "text/plain",
             [Example::new("Metrics", "The same", metrics(&list))?],
         )))
+        .writes(),
+        Operation::new(
+            Route::Sweep,
+            Verb::Post,
+            "sweep",
+            "operations",
+            [
+                "Remove what came to nothing",
+                "Settles what expired orders hold, and removes cancelled, expired and rejected orders that were closed longer \
+                 ago than the variable `closed_orders_kept_seconds` says, with all that belongs to them. The work of one \
+                 request is bounded: `more` says whether more is due. It can be sent again, also at the same time, and a \
+                 body is not looked at. Some is swept without it, as orders are placed.",
+            ],
+        )
+        .operator()
+        .answers(Answer::new(200, "What was done.").json::<SweptJson>([Example::new(
+            "Swept",
+            "All is done",
+            SweptJson { settled_items: 1, removed_orders: 40, more: false },
+        )?]))
         .writes(),
     ])
 }

@@ -93,6 +93,7 @@ routes! {
     ItemHistory(item_id) = "/inventory/{item_id}/history", "reports", [Get];
     Books = "/books", "reports", [Get];
     Metrics = "/metrics", "reports", [Get];
+    Sweep = "/sweep", "reports", [Post];
     Health = "/health", "inventory", [Get];
     Ready = "/ready", "inventory", [Get];
 }
@@ -136,7 +137,7 @@ impl Route<'_> {
             | Self::Adjustments(_)
             | Self::ItemHistory(_) => true,
             Self::Item(_) => verb == Verb::Put,
-            Self::Items | Self::Books | Self::Metrics | Self::Health | Self::Ready => false,
+            Self::Items | Self::Books | Self::Metrics | Self::Sweep | Self::Health | Self::Ready => false,
         }
     }
 
@@ -145,7 +146,7 @@ impl Route<'_> {
         match self {
             Self::Orders => verb == Verb::Get,
             Self::Item(_) => verb == Verb::Put,
-            Self::Adjustments(_) | Self::ItemHistory(_) | Self::Books | Self::Metrics => true,
+            Self::Adjustments(_) | Self::ItemHistory(_) | Self::Books | Self::Metrics | Self::Sweep => true,
             Self::Order(_)
             | Self::Pay(_)
             | Self::Cancel(_)

@@ -77,8 +77,10 @@ pub enum Answer {
 
 /// The error that a message of Redis stands for. Spin passes on the message and no code.
 pub fn failure(message: String) -> StoreError {
-    // Above `maxmemory` Redis refuses commands that need more, before it executes them.
-    if message.contains("OOM ") { StoreError::Full(message) } else { StoreError::Unavailable(message) }
+    // Above `maxmemory` Redis refuses commands that need more, before it executes them. The client of the host writes the
+    // error's code in a way of its own, so the text decides.
+    let is_full = message.contains("used memory > 'maxmemory'");
+    if is_full { StoreError::Full(message) } else { StoreError::Unavailable(message) }
 }
 
 /// The store in a Redis.

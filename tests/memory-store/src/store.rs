@@ -212,6 +212,7 @@ impl Store for MemoryStore {
         self.0.probes.set(self.0.probes.get() + 1);
         let waited = Cell::new(!self.0.probes_wait.get());
         std::future::poll_fn(|_| if waited.replace(true) { Poll::Ready(()) } else { Poll::Pending }).await;
+        self.has_room()?;
         self.write()
     }
 }

@@ -220,11 +220,11 @@ impl Operation {
 
     /// Reads and writes records, and so may meet other requests that do.
     pub(crate) fn writes(self) -> Self {
-        self.shared([(500, "UnreadableRecord"), (503, "Unavailable")])
+        self.shared([(500, "UnreadableRecord"), (503, "Unavailable"), (507, "StoreFull")])
     }
 
     /// Makes records longer, and so may find one full.
     pub(crate) fn adds(self) -> Self {
-        self.writes().shared([(507, "Full")])
+        self.shared([(500, "UnreadableRecord"), (503, "Unavailable"), (507, "Full")])
     }
 }

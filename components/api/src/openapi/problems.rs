@@ -150,6 +150,7 @@ pub(crate) fn responses() -> serde_json::Result<Vec<(&'static str, Answer)>> {
             example("Misconfigured", "A variable makes no sense", Problem::misconfigured(&""))?,
         ])
     };
+    let store_full = || example("StoreFull", "The store has no room", Error::Store(StoreError::Full(String::new())));
     let of_store = [Code::StoreUnavailable, Code::StoreUnsuitable, Code::Misconfigured];
     let all = [[Code::Busy].as_slice(), &of_store].concat();
     let mut of_all = vec![example("Busy", "Too many at once", Error::Contended)?];
@@ -327,8 +328,8 @@ pub(crate) fn responses() -> serde_json::Result<Vec<(&'static str, Answer)>> {
         (
             "Full",
             Answer::problem(
-                "A record has no room for more. Nothing was changed, and a repeat is refused too.",
-                &[Code::ItemFull, Code::CatalogFull],
+                "A record or the store has no room for more. Nothing was changed, and a repeat is refused too.",
+                &[Code::ItemFull, Code::CatalogFull, Code::StoreFull],
                 [
                     example(
                         "ItemFull",
@@ -336,7 +337,16 @@ pub(crate) fn responses() -> serde_json::Result<Vec<(&'static str, Answer)>> {
                         Error::ItemFull(serde_json::from_value("item1".into())?),
                     )?,
                     example("CatalogFull", "As many items as a shop can list", Error::CatalogFull)?,
+                    store_full()?,
                 ],
+            ),
+        ),
+        (
+            "StoreFull",
+            Answer::problem(
+                "The store has no room for what this request has to write. Nothing was changed.",
+                &[Code::StoreFull],
+                [store_full()?],
             ),
         ),
         (

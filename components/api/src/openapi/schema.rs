@@ -165,10 +165,11 @@ schemas! {
         "properties": { "status": { "type": "string", "const": "ok" } },
         "required": ["status"]
     };
-    /// The store is there and keeps its promises.
+    /// The store is there and keeps its promises, or has no room for another order. Then what is there can still be paid,
+    /// cancelled and read.
     Readiness = {
         "type": "object",
-        "properties": { "status": { "type": "string", "const": "ready" } },
+        "properties": { "status": { "type": "string", "enum": ["ready", "cannot_sell"] } },
         "required": ["status"]
     };
 }

@@ -15,7 +15,7 @@ use crate::engine::shop::Shop;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::model::time::Timestamp;
-use crate::store::{Entry, Key, Store, Swap};
+use crate::store::{Entry, Key, Store, StoreError, Swap};
 
 /// For how long others are told the result of a probe.
 const SHARED_FOR: Duration = Duration::from_secs(1);
@@ -28,6 +28,9 @@ struct LastProbe {
     at: Timestamp,
     /// Whether it passed. If not, it runs, or failed, or was cut off.
     passed: bool,
+    /// Whether it passed as far as that goes in a store that has no room for a scratch record.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    full: bool,
 }
 
 impl LastProbe {
@@ -44,7 +47,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
     /// found within the last second.
     ///
     /// # Errors
-    /// If it is not.
+    /// [`StoreError::Full`] if only what is there can be changed; another if it is not.
     pub async fn probe(&self) -> Result<(), Error> {
         let (probing, limits) = (&self.instance.probing, self.settings.limits);
         let work = async |all: Vec<ProbeRequest>| {
@@ -87,11 +90,12 @@ impl<S: Store, E: Environment> Shop<S, E> {
             let Some(last) = read else { break None };
             let now = self.environment.now();
             match last.record.age(now) {
+                Some(_) if last.record.full => return Err(no_room()),
                 Some(age) if last.record.passed => return Ok(age),
                 // Another instance is at it.
                 Some(_) => {}
                 None => {
-                    let value = encode(&LastProbe { at: now, passed: false })?;
+                    let value = encode(&LastProbe { at: now, passed: false, full: false })?;
                     match self.store.swap(&last.entry, value.clone()).await {
                         Ok(Swap::Swapped) => break Some(Entry::new(last.entry.physical_key, value)),
                         Ok(Swap::Conflict) => {}
@@ -105,13 +109,22 @@ impl<S: Store, E: Environment> Shop<S, E> {
                 break None;
             }
         };
-        self.store.probe().await?;
-        let value = encode(&LastProbe { at: self.environment.now(), passed: true })?;
+        let full = match self.store.probe().await {
+            Ok(()) => false,
+            Err(StoreError::Full(_)) => true,
+            Err(error) => return Err(error.into()),
+        };
+        let value = encode(&LastProbe { at: self.environment.now(), passed: !full, full })?;
         // Without it the next request probes.
         let _ = match claimed {
             Some(entry) => self.store.swap(&entry, value).await.map(drop),
             None => self.store.put(vec![(Key::LastProbe, value)]).await.map(drop),
         };
-        Ok(Duration::ZERO)
+        if full { Err(no_room()) } else { Ok(Duration::ZERO) }
     }
+}
+
+/// The outcome of a probe that found no room.
+fn no_room() -> Error {
+    StoreError::Full("there is no room for a scratch record".to_owned()).into()
 }

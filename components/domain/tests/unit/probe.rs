@@ -140,3 +140,18 @@ fn what_is_not_known_in_the_place_of_the_record_stays_as_it_is() {
     probe(&fresh(&world)).unwrap();
     assert_eq!((world.store.probes(), &world.store.records()["probe:last"]), (2, &unknown));
 }
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_full_store_is_told_apart_from_one_that_does_not_answer_and_that_is_shared_too() {
+    let world = World::new();
+    probe(&world).unwrap();
+    world.wait(2);
+    world.store.fill(true);
+    assert!(matches!(probe(&world), Err(Error::Store(StoreError::Full(_)))));
+    let probes = world.store.probes();
+    assert!(matches!(probe(&fresh(&world)), Err(Error::Store(StoreError::Full(_)))));
+    assert_eq!(world.store.probes(), probes);
+    world.store.fill(false);
+    world.wait(2);
+    assert_eq!(probe(&fresh(&world)), Ok(()));
+}
