@@ -107,6 +107,12 @@ fn what_no_other_record_names_is_noticed() {
 }
 
 #[test]
+fn when_the_store_was_last_tried_is_no_record_of_an_unknown_kind() {
+    let faults = faults(&[("probe:last", Some(json!({ "at": 1, "passed": true })))]);
+    assert!(!faults.contains("no known kind"), "{faults}");
+}
+
+#[test]
 fn a_cell_without_its_record_is_noticed() {
     let mut records = shop();
     records.push(("inventory:hot-1~".to_owned(), 7_u64.to_le_bytes().to_vec()));
