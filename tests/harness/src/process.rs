@@ -112,6 +112,11 @@ impl Process {
         &self.client
     }
 
+    /// The id of its process. `spin up` is the parent of the one that serves.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has done so far; none of Spin, which keeps no such counters.
     pub fn stats(&mut self) -> Result<Option<Stats>, Error> {
         let Some((asked, told)) = &mut self.counters else { return Ok(None) };

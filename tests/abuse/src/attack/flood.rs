@@ -1,0 +1,117 @@
+//! Clients that place orders of many lines and cancel them, again and again, until the store has no room.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, sleep};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use harness::{Answer, Client, Request};
+
+use super::Held;
+use crate::honest::{Order, Seen};
+use crate::shop::{HONEST, flooded};
+use crate::{Shop, Sizes};
+
+/// The clients that share the work.
+const CLIENTS: usize = 8;
+
+/// The flood ends when so many answers in a row say that nothing can be written.
+const FULL: usize = 20;
+
+/// The most time that a flood takes, in bursts: a store that does not fill up is flooded no longer.
+const BURSTS: u32 = 10;
+
+/// Whether it is a fault when orders that are there cannot be read, paid or cancelled on a full store, or when `/ready` does
+/// not tell that nothing can be sold from that nothing can be served. Not yet: the shop has no room kept for them.
+pub const FULL_STORE_IS_SERVED: bool = false;
+
+pub(super) fn run(sizes: &Sizes, client: &Client, shop: &mut Shop) -> Result<Held> {
+    let begun = Instant::now();
+    let (next, in_a_row, over) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
+    let placed = AtomicUsize::new(0);
+    let refused: Mutex<BTreeMap<String, usize>> = Mutex::default();
+    let flood = || -> Result<()> {
+        let client = Client::new(&client.url(), None)?;
+        let lines: Vec<_> = (0..sizes.lines).map(|line| (flooded(line), 1)).collect();
+        while !over.load(Ordering::Relaxed) {
+            let is_late = begun.elapsed() > sizes.burst * BURSTS;
+            if next.fetch_add(1, Ordering::Relaxed) >= sizes.orders || is_late {
+                break;
+            }
+            let answer = client.send(&Request::place(&lines));
+            if let Some(order) = answer.as_ref().ok().and_then(Order::acknowledged) {
+                placed.fetch_add(1, Ordering::Relaxed);
+                in_a_row.store(0, Ordering::Relaxed);
+                let _ = client.send(&Request::cancel(&order.id));
+                continue;
+            }
+            let why = answer.as_ref().map_or_else(ToString::to_string, told);
+            let is_busy = why.ends_with(" busy");
+            *refused.lock().unwrap_or_else(PoisonError::into_inner).entry(why).or_default() += 1;
+            if !is_busy && in_a_row.fetch_add(1, Ordering::Relaxed) >= FULL {
+                over.store(true, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(flood)).collect();
+        clients.into_iter().try_for_each(|client| client.join().expect("no client panics"))
+    })?;
+    let seconds = begun.elapsed().as_secs_f64();
+    let mut done = vec![format!(
+        "{} orders of {} lines placed and cancelled in {seconds:.1} s; refused: {:?}",
+        placed.into_inner(),
+        sizes.lines,
+        refused.into_inner().unwrap_or_else(PoisonError::into_inner)
+    )];
+    if let Some((used, limit)) = shop.redis_memory()? {
+        done.push(format!("the Redis has {} of {} kB", used >> 10, limit >> 10));
+    }
+    Ok(Held { done, keeper: None })
+}
+
+/// Status and code.
+fn told(answer: &Answer) -> String {
+    let body = answer.value();
+    let part = |name: &str| body[name].as_str().unwrap_or("-").to_owned();
+    let what = if body["code"].is_null() { part("status") } else { part("code") };
+    format!("{} {what}", answer.status)
+}
+
+/// What a shop does when the flood is over and the store is as it is. Answers with what was found, and with what of it is a
+/// fault.
+pub(crate) fn full_store(client: &Client, seen: &Seen) -> (Vec<String>, Vec<String>) {
+    let mut found = Vec::new();
+    let mut faults = Vec::new();
+    let mut judge = |what: &str, request: &Request, expected: &[u16]| {
+        let answer = client.send(request);
+        let told = answer.as_ref().map_or_else(ToString::to_string, told);
+        let is_right = answer.is_ok_and(|answer| expected.contains(&answer.status));
+        found.push(format!("afterwards, {what}: {told}"));
+        if FULL_STORE_IS_SERVED && !is_right {
+            faults.push(format!("on a full store, {what}: {told}"));
+        }
+        // What is done at all is tried again, and not judged by how fast it is.
+        sleep(Duration::from_millis(10));
+    };
+    judge("an item is shown", &Request::show_item(HONEST), &[200]);
+    let mut unpaid = seen.orders.iter().filter(|order| order.status == "pending");
+    if let Some(order) = unpaid.next() {
+        judge("an order is shown", &Request::show_order(&order.id), &[200]);
+        judge("an order is paid", &Request::pay(&order.id), &[200]);
+    }
+    if let Some(order) = unpaid.next() {
+        judge("an order is cancelled", &Request::cancel(&order.id), &[200]);
+    }
+    judge("an order is placed", &Request::place(&[(HONEST, 1)]), &[201, 503, 507]);
+    judge("GET /ready", &Request::get("/ready"), &[200]);
+    judge("POST /sweep", &Request::post("/sweep").operator(), &[200]);
+    // However full the store is, none of these may be gone or changed.
+    let decided = seen.orders.iter().filter(|order| order.status == "paid");
+    faults.extend(decided.filter_map(|order| order.lost(client)));
+    (found, faults)
+}
