@@ -8,6 +8,7 @@ mod browser;
 mod components;
 mod contract;
 mod dependencies;
+mod gateway;
 mod npm;
 mod platforms;
 mod readme;

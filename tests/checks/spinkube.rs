@@ -1,15 +1,21 @@
 //! What is in deploy/spinkube can be applied as it is: each file says what Kubernetes, SpinKube and Spin let it say,
 //! and the files fit each other, the manifest and the page that tells how to use them.
 //!
-//! The schemas in this folder are ours. They hold what is known of the platform, each with its source.
+//! What is Kubernetes' own is read by its own types. The schemas in this folder are ours. They hold what is known of
+//! SpinKube and of Spin, each with its source.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use harness::root;
+use harness::store::Database;
+use harness::{RedisServer, Request, Server, Store, root};
 use jsonschema::Validator;
-use serde::Deserialize;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 fn deploy(file: &str) -> PathBuf {
@@ -34,8 +40,14 @@ fn documents(file: &str) -> Vec<Value> {
 }
 
 fn spinapp() -> Value {
-    let [spinapp] = documents("spinapp.yaml").try_into().expect("spinapp.yaml is one document");
-    spinapp
+    the_one("spinapp.yaml", "SpinApp")
+}
+
+/// The document of this kind in a file.
+fn the_one(file: &str, kind: &str) -> Value {
+    let of_kind = documents(file).into_iter().filter(|document| document["kind"] == kind);
+    let [one] = of_kind.collect::<Vec<_>>().try_into().unwrap_or_else(|all| panic!("{file}, {kind}: {all:?}"));
+    one
 }
 
 fn runtime_config() -> Value {
@@ -61,17 +73,163 @@ fn secrets(document: &Value) -> BTreeSet<(String, String)> {
     }
 }
 
+/// What is wrong with a document of Kubernetes' own: what its type does not know is not there when it is written again.
+fn mistakes_of_kubernetes(document: &Value) -> Vec<String> {
+    fn again<T: DeserializeOwned + Serialize>(document: &Value) -> Result<Value, String> {
+        let read: T = serde_json::from_value(document.clone()).map_err(|error| error.to_string())?;
+        serde_json::to_value(read).map_err(|error| error.to_string())
+    }
+    let kind = (document["apiVersion"].as_str().unwrap_or_default(), document["kind"].as_str().unwrap_or_default());
+    let again = match kind {
+        ("v1", "Service") => again::<Service>(document),
+        ("v1", "ServiceAccount") => again::<ServiceAccount>(document),
+        ("apps/v1", "StatefulSet") => again::<StatefulSet>(document),
+        ("networking.k8s.io/v1", "NetworkPolicy") => again::<NetworkPolicy>(document),
+        ("networking.k8s.io/v1", "Ingress") => again::<Ingress>(document),
+        other => Err(format!("{other:?} is not known here")),
+    };
+    match again {
+        Err(error) => vec![error],
+        Ok(again) => lost("", document, &again).into_iter().chain(amounts("", document)).collect(),
+    }
+}
+
+/// What of a document is not, or is not the same, in the other.
+fn lost(place: &str, document: &Value, other: &Value) -> Vec<String> {
+    match (document, other) {
+        (Value::Object(fields), Value::Object(others)) => {
+            let each = fields.iter().map(|(name, field)| match others.get(name) {
+                Some(other) => lost(&format!("{place}/{name}"), field, other),
+                // What is said to be empty is left out.
+                None if *field == json!([]) => Vec::new(),
+                None => vec![format!("{place}/{name}: there is no such field")],
+            });
+            each.flatten().collect()
+        }
+        (Value::Array(elements), Value::Array(others)) if elements.len() == others.len() => {
+            let each = elements.iter().zip(others).enumerate();
+            each.flat_map(|(place_of, (element, other))| lost(&format!("{place}/{place_of}"), element, other)).collect()
+        }
+        (value, other) if value == other => Vec::new(),
+        (value, other) => vec![format!("{place}: {value} is read as {other}")],
+    }
+}
+
+/// Amounts of resources that have no such unit: to Kubernetes' types they are text.
+fn amounts(place: &str, document: &Value) -> Vec<String> {
+    let units = ["", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
+    let is_amount = |text: &str| units.contains(&text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.'));
+    match document {
+        Value::Object(fields) => {
+            let own =
+                ["limits", "requests"].into_iter().filter_map(|name| Some((name, fields.get(name)?.as_object()?)));
+            let wrong = own.flat_map(|(name, amounts)| amounts.iter().map(move |(what, amount)| (name, what, amount)));
+            let wrong = wrong.filter(|(.., amount)| !amount.as_str().is_none_or(is_amount));
+            let wrong = wrong.map(|(name, what, amount)| format!("{place}/{name}/{what}: {amount} is no amount"));
+            let below = fields.iter().flat_map(|(name, field)| amounts(&format!("{place}/{name}"), field));
+            wrong.chain(below).collect()
+        }
+        Value::Array(elements) => {
+            let each = elements.iter().enumerate();
+            each.flat_map(|(number, element)| amounts(&format!("{place}/{number}"), element)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 #[test]
 fn each_file_says_what_its_platform_lets_it_say() {
-    for (file, schema_of_it) in [("spinapp.yaml", "spinapp.schema.json"), ("redis.yaml", "redis.schema.json")] {
-        let schema = schema(schema_of_it);
+    let schema_of_spinapp = schema("spinapp.schema.json");
+    for file in ["spinapp.yaml", "redis.yaml", "ingress.yaml"] {
         let documents = documents(file);
         assert!(!documents.is_empty(), "{file} is empty");
         for document in documents {
-            assert_eq!(mistakes(&schema, &document), [""; 0], "{file}");
+            let mistakes = match document["kind"].as_str() {
+                Some("SpinApp") => mistakes(&schema_of_spinapp, &document),
+                _ => mistakes_of_kubernetes(&document),
+            };
+            assert_eq!(mistakes, [""; 0], "{file}");
         }
     }
     assert_eq!(mistakes(&schema("runtime-config.schema.json"), &runtime_config()), [""; 0]);
+}
+
+#[test]
+fn a_field_of_kubernetes_that_is_misspelt_or_of_another_type_is_noticed() {
+    let pod = "/spec/template/spec";
+    let container = "/spec/template/spec/containers/0";
+    let breaks: [(&str, fn(&mut Value), String); 5] = [
+        ("misspelt", |set| set["spec"]["replica"] = json!(1), "/spec/replica".to_owned()),
+        (
+            "misspelt deep down",
+            |set| set["spec"]["template"]["spec"]["securityContext"]["runAsRoot"] = json!(false),
+            format!("{pod}/securityContext/runAsRoot"),
+        ),
+        (
+            "not of this level",
+            |set| set["spec"]["template"]["spec"]["containers"][0]["automountServiceAccountToken"] = json!(false),
+            format!("{container}/automountServiceAccountToken"),
+        ),
+        ("text for a number", |set| set["spec"]["replicas"] = json!("1"), "invalid type".to_owned()),
+        (
+            "no such unit",
+            |set| set["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"] = json!("8MB"),
+            format!("{container}/resources/limits/memory"),
+        ),
+    ];
+    for (what, damage, place) in breaks {
+        let mut set = the_one("redis.yaml", "StatefulSet");
+        damage(&mut set);
+        let mistakes = mistakes_of_kubernetes(&set);
+        assert!(mistakes.iter().any(|mistake| mistake.starts_with(&place)), "{what}: {mistakes:?}");
+    }
+}
+
+/// Neither may do more than it has to.
+#[test]
+fn the_pod_of_the_redis_has_no_rights_that_it_does_not_need() {
+    let pod = &the_one("redis.yaml", "StatefulSet")["spec"]["template"]["spec"];
+    assert_eq!(pod["automountServiceAccountToken"], json!(false));
+    let container = &pod["containers"][0];
+    let both = [&pod["securityContext"], &container["securityContext"]];
+    assert_eq!(both[0]["runAsNonRoot"], json!(true));
+    assert!(both[0]["runAsUser"].as_u64().is_some_and(|user| user > 0), "{pod}");
+    assert_eq!(both[0]["seccompProfile"]["type"], "RuntimeDefault");
+    assert_eq!(both[1]["allowPrivilegeEscalation"], json!(false));
+    assert_eq!(both[1]["readOnlyRootFilesystem"], json!(true));
+    assert_eq!(both[1]["capabilities"], json!({ "drop": ["ALL"] }));
+    assert!(container["resources"]["limits"]["memory"].is_string() && container["resources"]["requests"].is_object());
+    let account = the_one("spinapp.yaml", "ServiceAccount");
+    assert_eq!(account["automountServiceAccountToken"], json!(false));
+    assert_eq!(spinapp()["spec"]["serviceAccountName"], account["metadata"]["name"]);
+}
+
+#[test]
+fn an_image_is_named_with_its_digest_and_has_no_holes_that_are_known() {
+    let set = the_one("redis.yaml", "StatefulSet");
+    let image = set["spec"]["template"]["spec"]["containers"][0]["image"].as_str().expect("it has an image");
+    let (tag, digest) = image.split_once("@sha256:").expect("it is named with its digest");
+    assert!(digest.len() == 64 && digest.bytes().all(|digit| digit.is_ascii_hexdigit()), "{digest}");
+    let version = tag.strip_prefix("redis:").expect("it is the official one");
+    let version: Vec<u32> = version.split('.').map(|part| part.parse().expect("a number")).collect();
+    let [major, minor, patch] = version.try_into().expect("the version is whole");
+    // The first of each line that mends CVE-2026-81934, and so all that were known before.
+    let mended = [((7, 2), 16), ((7, 4), 11), ((8, 2), 9), ((8, 4), 6), ((8, 6), 6), ((8, 8), 2), ((8, 10), 1)];
+    let first = mended.iter().find(|(line, _)| *line == (major, minor)).map_or(0, |(_, first)| *first);
+    assert!((first > 0 && patch >= first) || (major, minor) > (8, 10), "{tag} has holes that are known");
+}
+
+#[test]
+fn only_the_pods_of_the_shop_reach_the_redis() {
+    let policy = the_one("redis.yaml", "NetworkPolicy");
+    let set = the_one("redis.yaml", "StatefulSet");
+    assert_eq!(policy["spec"]["podSelector"]["matchLabels"], set["spec"]["template"]["metadata"]["labels"]);
+    let app = spinapp();
+    // The label that the operator gives to the pods of an app.
+    let shop = json!({ "podSelector": { "matchLabels": { "core.spinkube.dev/app-name": app["metadata"]["name"] } } });
+    let port = &the_one("redis.yaml", "Service")["spec"]["ports"][0]["port"];
+    assert_eq!(policy["spec"]["ingress"], json!([{ "from": [shop], "ports": [{ "protocol": "TCP", "port": port }] }]));
+    assert_eq!(policy["spec"]["egress"], json!([]));
 }
 
 /// One change to a document, and the place where it is noticed.
@@ -153,13 +311,120 @@ fn the_checks_ask_for_paths_that_the_manifest_routes() {
 
 #[test]
 fn the_shop_is_told_where_the_redis_is() {
-    let documents = documents("redis.yaml");
-    let service = documents.iter().find(|document| document["kind"] == "Service").expect("there is a service");
+    let service = the_one("redis.yaml", "Service");
     let (name, port) = (service["metadata"]["name"].as_str(), &service["spec"]["ports"][0]["port"]);
     let address = json!(format!("{}.default.svc.cluster.local:{port}", name.expect("it has a name")));
     let app = spinapp();
     let mut variables = app["spec"]["variables"].as_array().expect("there are variables").iter();
     assert!(variables.any(|variable| variable["name"] == "redis_host" && variable["value"] == address), "{address}");
+}
+
+/// A Redis whose users are those of the file, each with its name for a password.
+fn redis_with_its_users() -> RedisServer {
+    let set = the_one("redis.yaml", "StatefulSet");
+    let container = &set["spec"]["template"]["spec"]["containers"][0];
+    let arguments = container["args"].as_array().expect("it has arguments").iter();
+    let arguments = arguments.map(|argument| argument.as_str().expect("they are text"));
+    let users = arguments.filter(|argument| argument.starts_with("--user "));
+    // As Kubernetes puts in what is in the environment.
+    let users = users.map(|user| user.replace("$(REDIS_PASSWORD)", "shop").replace("$(REDISCLI_AUTH)", "backup"));
+    let users: Vec<_> = users.collect();
+    assert_eq!(users.len(), 3, "{users:?}");
+    RedisServer::start_with(&users.iter().map(String::as_str).collect::<Vec<_>>()).expect("Redis takes its users")
+}
+
+/// What a user is answered to a command: nothing, or the code of the refusal.
+fn told(server: &RedisServer, user: &str, command: &[&str]) -> Result<(), String> {
+    let login = if user.is_empty() { String::new() } else { format!("{user}:{user}@") };
+    let client = redis::Client::open(format!("redis://{login}{}/0", server.address())).expect("it is an address");
+    let connected = client.get_connection();
+    let told = connected.and_then(|mut connection| redis::cmd(command[0]).arg(&command[1..]).exec(&mut connection));
+    told.map_err(|error| error.code().unwrap_or("?").to_owned())
+}
+
+#[test]
+fn the_redis_of_the_file_serves_the_shop_and_refuses_it_everything_else() {
+    let redis = redis_with_its_users();
+    let store = Store::in_redis(Database::of(&redis).with_login("shop:shop@")).expect("there is a store");
+    let shop = Server::start(&store, Default::default()).expect("the shop is served");
+    let ask = |request: Request, status: u16| {
+        let answer = shop.client.send(&request).expect("the shop answers");
+        assert_eq!(answer.status, status, "{request:?}: {}", answer.value());
+        answer.value()
+    };
+    ask(Request::get("/ready"), 200);
+    ask(Request::create("new", 1000, 10), 201);
+    ask(Request::adjust("new", 5), 200);
+    for (last, status) in [(Request::pay as fn(&str) -> Request, "paid"), (Request::cancel, "cancelled")] {
+        let order = ask(Request::place(&[("new", 1), ("item1", 2)]).key(harness::fresh("key")), 201);
+        let id = order["order_id"].as_str().expect("it has an id");
+        assert_eq!(ask(last(id), 200)["status"], status);
+        assert_eq!(ask(Request::show_order(id), 200)["status"], status);
+        ask(Request::get(format!("/orders/{id}/history")), 200);
+    }
+    for path in ["/inventory", "/inventory/new/history", "/orders", "/books", "/metrics"] {
+        ask(Request::get(path).operator(), 200);
+    }
+
+    let forget = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
+    let always = format!("#!lua flags=allow-oom\n{forget}");
+    for allowed in [
+        ["EVAL", forget, "1", "order:none", "x"].as_slice(),
+        &["EVAL", &always, "1", "payment:none", "x"],
+        &["EVAL_RO", "return redis.call('GET', KEYS[1])", "1", "ledger"],
+        &["SET", "probe:x", "1", "NX"],
+        &["DEL", "probe:x"],
+        &["WAIT", "0", "1"],
+    ] {
+        assert_eq!(told(&redis, "shop", allowed), Ok(()), "{allowed:?}");
+    }
+    let refused = Err("NOPERM".to_owned());
+    for command in [
+        ["FLUSHALL"].as_slice(),
+        &["FLUSHDB"],
+        &["KEYS", "*"],
+        &["SCAN", "0"],
+        &["CONFIG", "GET", "dir"],
+        &["ACL", "WHOAMI"],
+        &["SHUTDOWN"],
+        &["REPLICAOF", "NO", "ONE"],
+        &["MODULE", "LIST"],
+        &["SCRIPT", "FLUSH"],
+        &["FUNCTION", "LIST"],
+        &["PUBLISH", "channel", "x"],
+        &["GET", "another:key"],
+        &["SET", "another:key", "x"],
+    ] {
+        assert_eq!(told(&redis, "shop", command), refused, "{command:?}");
+    }
+    // A script has no rights that its user has not.
+    for script in ["return redis.call('FLUSHALL')", "return redis.call('GET', 'another:key')"] {
+        assert!(told(&redis, "shop", &["EVAL", script, "0"]).is_err(), "{script}");
+    }
+
+    assert_eq!(told(&redis, "backup", &["INFO", "memory"]), Ok(()));
+    for command in [["GET", "catalog"].as_slice(), &["SET", "catalog", "x"], &["EVAL", "return 1", "0"], &["FLUSHALL"]]
+    {
+        assert_eq!(told(&redis, "backup", command), refused, "{command:?}");
+    }
+    assert_eq!(told(&redis, "", &["GET", "catalog"]), Err("NOAUTH".to_owned()), "no client is let in without a name");
+}
+
+/// The shop's line in the file is that of the page.
+#[test]
+fn the_page_about_the_redis_has_the_same_user() {
+    let words = |text: &str| -> BTreeSet<String> {
+        let words = text.split([' ', '\n', '\\', '\'']).filter(|word| word.starts_with(['~', '+']));
+        words.map(str::to_owned).collect()
+    };
+    let page = read(root().join("docs/redis.md"));
+    let (_, command) = page.split_once("redis-cli ACL SETUSER shop").expect("there is the command");
+    let (command, _) = command.split_once("\n```").expect("it ends");
+    let set = the_one("redis.yaml", "StatefulSet");
+    let arguments = set["spec"]["template"]["spec"]["containers"][0]["args"].clone();
+    let mut arguments = arguments.as_array().expect("it has arguments").iter().filter_map(Value::as_str);
+    let shop = arguments.find(|argument| argument.starts_with("--user shop")).expect("there is the user");
+    assert_eq!(words(command), words(shop));
 }
 
 /// What the page tells to make is what the files ask for, and no more.

@@ -111,7 +111,7 @@ impl Sizes {
             resets: 300,
             orders: 3000,
             lines: 50,
-            megabytes: 3,
+            megabytes: 2,
             connections: 50,
         }
     }

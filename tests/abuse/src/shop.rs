@@ -100,7 +100,8 @@ impl Shop {
 
 fn small_redis(megabytes: usize) -> Result<RedisServer> {
     let maxmemory = format!("--maxmemory {megabytes}mb");
-    Ok(RedisServer::start_with(&[&maxmemory, "--maxmemory-policy noeviction"])?)
+    // How fast a disk is has no part in this.
+    Ok(RedisServer::start_with(&[&maxmemory, "--maxmemory-policy noeviction", "--appendfsync no"])?)
 }
 
 /// Makes the items.

@@ -225,7 +225,8 @@ impl RedisServer {
         command.args(["--save", "", "--appendonly", "yes", "--appendfsync", "always", "--dir"]).arg(self.folder.path());
         // A replica gets what is there at once, and not after five seconds in which others might come.
         command.args(["--repl-diskless-sync-delay", "0"]);
-        command.args(self.settings.iter().flat_map(|setting| setting.split(' ')));
+        // Redis takes an option and its values as one argument.
+        command.args(&self.settings);
         let mut process = Process::start(command).map_err(Error::stopped)?;
         let started = Instant::now();
         let answered = loop {

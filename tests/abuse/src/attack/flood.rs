@@ -22,7 +22,7 @@ const CLIENTS: usize = 8;
 const FULL: usize = 20;
 
 /// The most time that a flood takes, in bursts: a store that does not fill up is flooded no longer.
-const BURSTS: u32 = 10;
+const BURSTS: u32 = 5;
 
 /// Whether it is a fault when orders that are there cannot be read, paid or cancelled on a full store, or when `/ready` does
 /// not tell that nothing can be sold from that nothing can be served. Not yet: the shop has no room kept for them.
