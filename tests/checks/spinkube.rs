@@ -427,6 +427,101 @@ fn the_page_about_the_redis_has_the_same_user() {
     assert_eq!(words(command), words(shop));
 }
 
+/// The annotations of an Ingress that F5's NGINX Ingress Controller 5 knows, of those that could be meant here, and which
+/// of them are yes or no, a time, a size or a number: it refuses an Ingress whose annotations it cannot read.
+///
+/// From https://docs.nginx.com/nginx-ingress-controller/configuration/ingress-resources/advanced-configuration-with-annotations/,
+/// read on 2026-11-28.
+const ANNOTATIONS: [(&str, fn(&str) -> bool); 19] = [
+    ("client-body-buffer-size", is_size),
+    ("client-max-body-size", is_size),
+    ("hsts", is_yes_or_no),
+    ("limit-req-burst", is_number),
+    ("limit-req-no-delay", is_yes_or_no),
+    ("limit-req-rate", is_rate),
+    ("limit-req-reject-code", is_number),
+    ("limit-req-scale", is_yes_or_no),
+    ("limit-req-zone-size", is_size),
+    ("location-snippets", is_snippet),
+    ("max-conns", is_number),
+    ("proxy-buffering", is_yes_or_no),
+    ("proxy-buffers", is_buffers),
+    ("proxy-connect-timeout", is_time),
+    ("proxy-max-temp-file-size", is_size),
+    ("proxy-next-upstream", |value| value == "off"),
+    ("proxy-read-timeout", is_time),
+    ("proxy-send-timeout", is_time),
+    ("server-snippets", is_snippet),
+];
+
+fn is_yes_or_no(value: &str) -> bool {
+    ["true", "false"].contains(&value)
+}
+
+fn is_number(value: &str) -> bool {
+    value.parse::<u32>().is_ok()
+}
+
+fn is_size(value: &str) -> bool {
+    value.strip_suffix(['k', 'm']).is_some_and(is_number)
+}
+
+fn is_time(value: &str) -> bool {
+    value.strip_suffix('s').is_some_and(is_number)
+}
+
+fn is_rate(value: &str) -> bool {
+    value.strip_suffix("r/s").is_some_and(is_number)
+}
+
+fn is_buffers(value: &str) -> bool {
+    value.split_once(' ').is_some_and(|(count, size)| is_number(count) && is_size(size))
+}
+
+/// Lines of nginx, each a directive or a part of a block.
+fn is_snippet(value: &str) -> bool {
+    value.lines().all(|line| line.trim_end().ends_with([';', '{', '}']))
+}
+
+#[test]
+fn the_ingress_says_what_its_controller_knows_and_names_only_paths_that_are_public() {
+    let ingress = the_one("ingress.yaml", "Ingress");
+    let annotations = ingress["metadata"]["annotations"].as_object().expect("it has annotations");
+    for (name, value) in annotations {
+        let value = value.as_str().unwrap_or_else(|| panic!("{name} is no text"));
+        let known =
+            name.strip_prefix("nginx.org/").and_then(|name| ANNOTATIONS.iter().find(|(known, _)| *known == name));
+        let (_, is_right) = known.unwrap_or_else(|| panic!("{name} is not known"));
+        assert!(is_right(value), "{name}: {value}");
+    }
+    let size = |text: &str| text.trim_end_matches('k').parse::<usize>().expect("a size in kilobytes") << 10;
+    let body = annotations["nginx.org/client-max-body-size"].as_str().expect("it is text");
+    assert_eq!(size(body), api::MAX_BODY_BYTES, "the gateway takes what the shop takes");
+
+    let [rule] = ingress["spec"]["rules"].as_array().expect("it has rules").as_slice() else { panic!("one host") };
+    let paths = rule["http"]["paths"].as_array().expect("it has paths");
+    let is_let_through = |path: &str| {
+        paths.iter().any(|rule| {
+            let of_rule = rule["path"].as_str().expect("a path").trim_end_matches('/');
+            let below = path.strip_prefix(of_rule).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+            if rule["pathType"] == "Prefix" { below } else { rule["path"] == path }
+        })
+    };
+    for path in
+        ["/", "/console/console.js", "/docs", "/docs/x", "/openapi.json", "/orders", "/orders/1/pay", "/inventory"]
+    {
+        assert!(is_let_through(path), "{path}");
+    }
+    for path in ["/ready", "/health", "/metrics", "/books", "/sweep", "//ready", "/.well-known/spin/info", "/other"] {
+        assert!(!is_let_through(path), "{path}");
+    }
+    for rule in paths {
+        // The service that the operator makes of an app has its name, and port 80.
+        let service = json!({ "service": { "name": spinapp()["metadata"]["name"], "port": { "number": 80 } } });
+        assert_eq!(rule["backend"], service);
+    }
+}
+
 /// What the page tells to make is what the files ask for, and no more.
 #[test]
 fn the_page_makes_each_secret_with_its_keys() {

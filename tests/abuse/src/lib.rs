@@ -191,11 +191,15 @@ pub fn run(burst: Burst, sizes: &Sizes, place: &Place) -> Result<Report> {
     let watch = Watch::start(shop.process());
     let crowd = Crowd::start(&client, sizes.honest)?;
     let begun = Instant::now();
-    let Held { mut done, keeper } = attack::run(burst, sizes, &client, &mut shop)?;
+    let Held { mut done, mut keeper } = attack::run(burst, sizes, &client, &mut shop)?;
     sleep(sizes.burst.saturating_sub(begun.elapsed()));
     let elapsed = begun.elapsed();
     let end = watch.now();
     let meanwhile = crowd.stop();
+    if burst == Burst::Idle {
+        // What is open takes memory, and may. What the other bursts hold, a server has to give up by itself.
+        done.extend(keeper.take().map(|keeper| keeper.end()).transpose()?.into_iter().flatten());
+    }
     sleep(sizes.after);
     let after = watch.now();
     let most = watch.stop();

@@ -12,6 +12,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, DatabaseName, OptionalExtension, named_params, params};
 
 use crate::error::Error;
+use crate::private;
 
 /// Where the store lies below the state directory.
 pub(crate) const FILE_NAME: &str = "sqlite_key_value.db";
@@ -47,8 +48,11 @@ impl Journal {
 
     /// Puts the file of this path in this mode; makes it, where it is not there.
     pub(crate) fn put_file_in(self, path: &Path) -> std::result::Result<(), Error> {
+        private::file(path).map_err(|error| Error::store(path, error))?;
         let connection = Connection::open(path).map_err(|error| Error::store(path, error))?;
-        self.put_in(&connection, path)
+        self.put_in(&connection, path)?;
+        private::tighten(path);
+        Ok(())
     }
 }
 
@@ -96,8 +100,9 @@ impl Database {
     /// Opens the file, which is created (with its directory) if it is not there, and puts it in this mode.
     pub(crate) fn open(path: &Path, journal: Journal) -> std::result::Result<Self, Error> {
         if let Some(directory) = path.parent() {
-            std::fs::create_dir_all(directory).map_err(|error| Error::store(path, error))?;
+            private::directory(directory).map_err(|error| Error::store(path, error))?;
         }
+        private::file(path).map_err(|error| Error::store(path, error))?;
         let connection = patiently(|| prepare(path)).map_err(|error| match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::NotADatabase) => Error::store(path, "this file is no SQLite database"),
             _ => Error::store(path, error),
@@ -107,6 +112,7 @@ impl Database {
         }
         // Last, so that a file which is refused stays as it is.
         journal.put_in(&connection, path)?;
+        private::tighten(path);
         Ok(Self { path: path.to_owned(), connection: Mutex::new(Some(connection)) })
     }
 

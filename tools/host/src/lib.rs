@@ -19,6 +19,7 @@ mod hook;
 mod keyvalue;
 mod manifest;
 mod outbound;
+mod private;
 mod redis;
 mod routes;
 mod runtime;

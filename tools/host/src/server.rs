@@ -31,7 +31,8 @@ use crate::runtime::Workers;
 
 /// How long a stopping server waits for the requests that still run.
 const GRACE: Duration = Duration::from_secs(5);
-/// The pause after a failure to accept a connection, for example for lack of file descriptors.
+/// The pause after a failure to accept a connection, for example for lack of file descriptors. Here the host is kinder than
+/// Spin, which ends at the first failure (docs/security.md): a developer's server that is gone shows nothing.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 type Request = http::Request<Incoming>;
@@ -86,6 +87,7 @@ fn connect(application: &Arc<Application>, connections: &GracefulShutdown, strea
         let application = application.clone();
         async move { application.respond(request, client).await }
     });
+    // Without a timer, as Spin: a connection on which nothing comes, or half of a head, stays open.
     let connection =
         auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).into_owned();
     let connection = connections.watch(connection);

@@ -308,6 +308,7 @@ impl Target {
         if let Some(folder) = file.parent() {
             std::fs::create_dir_all(folder).with_context(filled)?;
         }
+        for_its_owner(file).with_context(filled)?;
         let connection = Connection::open(file).with_context(filled)?;
         // From here on other processes wait for the file, or are waited for.
         connection.execute_batch("BEGIN IMMEDIATE").with_context(filled)?;
@@ -418,5 +419,17 @@ fn scan(connection: &mut impl ConnectionLike) -> RedisResult<Vec<String>> {
         if cursor == 0 {
             return Ok(keys.into_iter().collect());
         }
+    }
+}
+
+/// Makes a file where it is not there that only its owner reads. SQLite gives its mode to the files beside it.
+fn for_its_owner(file: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
     }
 }

@@ -147,6 +147,18 @@ fn what_is_exported_is_imported_byte_for_byte() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn only_its_owner_reads_what_was_moved() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = Folder::new();
+    let from = folder.sqlite("from", &shop());
+    folder.done(&["move", "--from", &from, "--to", "key-value:to"]);
+    let made = folder.path().join("to").metadata().expect("it was made");
+    assert_eq!(made.permissions().mode() & 0o777, 0o600);
+}
+
 #[test]
 fn records_of_self_tests_and_unclaimed_records_are_not_moved() {
     let folder = Folder::new();
