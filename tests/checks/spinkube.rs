@@ -158,7 +158,8 @@ fn each_file_says_what_its_platform_lets_it_say() {
 fn a_field_of_kubernetes_that_is_misspelt_or_of_another_type_is_noticed() {
     let pod = "/spec/template/spec";
     let container = "/spec/template/spec/containers/0";
-    let breaks: [(&str, fn(&mut Value), String); 5] = [
+    type Damage = fn(&mut Value);
+    let breaks: [(&str, Damage, String); 5] = [
         ("misspelt", |set| set["spec"]["replica"] = json!(1), "/spec/replica".to_owned()),
         (
             "misspelt deep down",
@@ -427,12 +428,15 @@ fn the_page_about_the_redis_has_the_same_user() {
     assert_eq!(words(command), words(shop));
 }
 
+/// Whether a value is one of its kind.
+type Kind = fn(&str) -> bool;
+
 /// The annotations of an Ingress that F5's NGINX Ingress Controller 5 knows, of those that could be meant here, and which
 /// of them are yes or no, a time, a size or a number: it refuses an Ingress whose annotations it cannot read.
 ///
 /// From https://docs.nginx.com/nginx-ingress-controller/configuration/ingress-resources/advanced-configuration-with-annotations/,
 /// read on 2026-11-28.
-const ANNOTATIONS: [(&str, fn(&str) -> bool); 19] = [
+const ANNOTATIONS: [(&str, Kind); 19] = [
     ("client-body-buffer-size", is_size),
     ("client-max-body-size", is_size),
     ("hsts", is_yes_or_no),

@@ -77,8 +77,8 @@ pub struct Sizes {
     pub orders: usize,
     /// Lines of each of them.
     pub lines: usize,
-    /// What the Redis of the flood may take, in MB.
-    pub megabytes: usize,
+    /// How much room the Redis of the flood has besides what is in it, in kB.
+    pub room: i64,
     /// Connections on which nothing is sent, and as many with half of a head.
     pub connections: usize,
 }
@@ -95,7 +95,7 @@ impl Sizes {
             resets: 1500,
             orders: 20_000,
             lines: 50,
-            megabytes: 8,
+            room: 6000,
             connections: 400,
         }
     }
@@ -111,7 +111,7 @@ impl Sizes {
             resets: 300,
             orders: 3000,
             lines: 50,
-            megabytes: 2,
+            room: 200,
             connections: 50,
         }
     }
@@ -183,7 +183,7 @@ impl fmt::Display for Report {
 
 /// Does this to the shop, and says what came of it. A rule that is broken is no error.
 pub fn run(burst: Burst, sizes: &Sizes, place: &Place) -> Result<Report> {
-    let mut shop = Shop::open(place, burst, sizes)?;
+    let shop = Shop::open(place, burst)?;
     let client = shop.client().clone();
     shop::stock(&client, sizes)?;
     // Honest clients alone: they also bring the server to what it takes without a burst.
@@ -191,7 +191,7 @@ pub fn run(burst: Burst, sizes: &Sizes, place: &Place) -> Result<Report> {
     let watch = Watch::start(shop.process());
     let crowd = Crowd::start(&client, sizes.honest)?;
     let begun = Instant::now();
-    let Held { mut done, mut keeper } = attack::run(burst, sizes, &client, &mut shop)?;
+    let Held { mut done, mut keeper } = attack::run(burst, sizes, &client, &shop)?;
     sleep(sizes.burst.saturating_sub(begun.elapsed()));
     let elapsed = begun.elapsed();
     let end = watch.now();

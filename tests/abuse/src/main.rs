@@ -69,9 +69,9 @@ struct Arguments {
     #[arg(long)]
     lines: Option<usize>,
 
-    /// What the Redis may take that they fill, in MB
+    /// How much room there is in the Redis that they fill, in kB
     #[arg(long)]
-    megabytes: Option<usize>,
+    room: Option<i64>,
 
     /// Silent connections, and as many with half of a head; both need open files, see `ulimit -n`
     #[arg(long)]
@@ -90,7 +90,7 @@ impl Arguments {
             resets: self.resets.unwrap_or(sizes.resets),
             orders: self.orders.unwrap_or(sizes.orders),
             lines: self.lines.unwrap_or(sizes.lines),
-            megabytes: self.megabytes.unwrap_or(sizes.megabytes),
+            room: self.room.unwrap_or(sizes.room),
             connections: self.connections.unwrap_or(sizes.connections),
         }
     }

@@ -53,7 +53,7 @@ struct Own {
 
 impl Shop {
     /// Starts it, or finds it. The flood has a store that it can fill.
-    pub(crate) fn open(place: &Place, burst: Burst, sizes: &Sizes) -> Result<Self> {
+    pub(crate) fn open(place: &Place, burst: Burst) -> Result<Self> {
         let program = match place {
             Place::There { client, process } => {
                 return Ok(Self { client: client.clone(), process: *process, own: None });
@@ -62,7 +62,7 @@ impl Shop {
         };
         let target = if burst == Burst::Flood { Target::SpinKube } else { Target::Local };
         server::build(target)?;
-        let redis = target.has_redis().then(|| small_redis(sizes.megabytes)).transpose()?;
+        let redis = target.has_redis().then(small_redis).transpose()?;
         let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/abuse");
         std::fs::create_dir_all(&directory)?;
         let state = tempfile::tempdir_in(directory.canonicalize()?)?;
@@ -96,12 +96,22 @@ impl Shop {
         };
         Ok(Some((field("used_memory")?, field("maxmemory")?)))
     }
+
+    /// Leaves this number of kB in its Redis, where it has one of its own. With less than none it is full, however much is
+    /// freed by the way.
+    pub(crate) fn leave_room(&self, kilobytes: i64) -> Result<()> {
+        let redis = self.own.as_ref().and_then(|own| own.redis.as_ref());
+        if let Some((redis, (used, _))) = redis.zip(self.redis_memory()?) {
+            let limit = used.saturating_add_signed(kilobytes * 1024).to_string();
+            redis::cmd("CONFIG").arg(&["SET", "maxmemory", &limit]).exec(&mut redis.connect()?)?;
+        }
+        Ok(())
+    }
 }
 
-fn small_redis(megabytes: usize) -> Result<RedisServer> {
-    let maxmemory = format!("--maxmemory {megabytes}mb");
+fn small_redis() -> Result<RedisServer> {
     // How fast a disk is has no part in this.
-    Ok(RedisServer::start_with(&[&maxmemory, "--maxmemory-policy noeviction", "--appendfsync no"])?)
+    Ok(RedisServer::start_with(&["--maxmemory-policy noeviction", "--appendfsync no"])?)
 }
 
 /// Makes the items.

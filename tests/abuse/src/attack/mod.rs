@@ -32,7 +32,7 @@ pub(crate) trait Keeper {
 }
 
 /// Does it. This takes about as long as the burst is to last, or less.
-pub(crate) fn run(burst: Burst, sizes: &Sizes, client: &Client, shop: &mut Shop) -> Result<Held> {
+pub(crate) fn run(burst: Burst, sizes: &Sizes, client: &Client, shop: &Shop) -> Result<Held> {
     match burst {
         Burst::Readers => readers::run(sizes, client),
         Burst::Resets => resets::run(sizes, client),

@@ -99,7 +99,7 @@ impl Keeper for Readers {
         let given_up = given_up.load(Ordering::Relaxed);
         // A connection that is still served is read to the end of the file, and stays open.
         let all = sockets.len();
-        let closed = sockets.into_iter().filter(|socket| is_closed(socket)).count();
+        let closed = sockets.into_iter().filter(is_closed).count();
         runtime.shutdown_background();
         Ok(vec![format!("the server has given up {given_up} of {asked} streams and {closed} of {all} connections")])
     }
