@@ -136,6 +136,10 @@ fn a_gateway_lets_orders_through_and_refuses_what_is_too_large_too_often_or_not_
         assert_eq!(status(operators, &Request::get(path).operator()), 200, "{path}");
     }
 
+    // As large as the shop takes it: the shop answers, that this is no item.
+    let frame = json!({ "item_id": "", "quantity": 1 }).to_string().len();
+    let whole = json!({ "item_id": "x".repeat(api::MAX_BODY_BYTES - frame), "quantity": 1 });
+    assert_eq!(status(public, &Request::post("/orders").json(whole)), 422);
     let large = Request::post("/orders").json(json!({ "item_id": "x".repeat(65 << 10), "quantity": 1 }));
     assert_eq!(status(public, &large), 413);
 
