@@ -141,7 +141,9 @@ fn a_gateway_lets_orders_through_and_refuses_what_is_too_large_too_often_or_not_
     let whole = json!({ "item_id": "x".repeat(api::MAX_BODY_BYTES - frame), "quantity": 1 });
     assert_eq!(status(public, &Request::post("/orders").json(whole)), 422);
     let large = Request::post("/orders").json(json!({ "item_id": "x".repeat(65 << 10), "quantity": 1 }));
-    assert_eq!(status(public, &large), 413);
+    let refused = public.send(&large).expect("it is answered");
+    // The shop's own refusal would be a problem.
+    assert_eq!((refused.status, refused.header("content-type")), (413, Some("text/html")));
 
     // Far more than the burst, and far faster than the rate, on any machine.
     let answers: Vec<_> = (0..100).map(|_| status(public, &order)).collect();

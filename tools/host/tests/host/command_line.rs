@@ -139,3 +139,33 @@ fn an_interrupt_ends_the_host_with_success() {
         assert!(child.wait().unwrap().success(), "{signal}");
     }
 }
+
+/// Kinder than Spin, which ends: see docs/security.md.
+#[test]
+#[cfg(unix)]
+fn a_server_that_is_out_of_file_handles_goes_on_when_there_are_some_again() {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    let (_directory, path) = manifest(NOTHING);
+    let few =
+        format!("ulimit -n 64; exec {} --listen 127.0.0.1:0 --from {}", env!("CARGO_BIN_EXE_host"), path.display());
+    let mut command = Command::new("sh");
+    command.args(["-c", &few]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let address = lines.find_map(|line| line.strip_prefix("Serving http://").map(str::to_owned)).unwrap();
+
+    let connections: Vec<_> = (0..100).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let first = said.next().unwrap();
+    assert!(first.starts_with("warning: cannot accept a connection: Too many open files"), "{first}");
+    drop(connections);
+    let mut stream = TcpStream::connect(&address).unwrap();
+    write!(stream, "GET /.well-known/spin/health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
