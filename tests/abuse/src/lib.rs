@@ -209,7 +209,7 @@ pub fn run(burst: Burst, sizes: &Sizes, place: &Place) -> Result<Report> {
     let mut slow = Vec::new();
     broken.extend(meanwhile.faults.iter().chain(&before.faults).cloned());
     if burst == Burst::Flood {
-        let (found, faults) = attack::full_store(&client, &meanwhile);
+        let (found, faults) = attack::full_store(&client, &shop, &meanwhile)?;
         done.extend(found);
         broken.extend(faults);
     } else {

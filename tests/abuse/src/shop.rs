@@ -97,8 +97,7 @@ impl Shop {
         Ok(Some((field("used_memory")?, field("maxmemory")?)))
     }
 
-    /// Leaves this number of kB in its Redis, where it has one of its own. With less than none it is full, however much is
-    /// freed by the way.
+    /// Leaves this number of kB in its Redis, where it has one of its own.
     pub(crate) fn leave_room(&self, kilobytes: i64) -> Result<()> {
         let redis = self.own.as_ref().and_then(|own| own.redis.as_ref());
         if let Some((redis, (used, _))) = redis.zip(self.redis_memory()?) {

@@ -24,8 +24,8 @@ const FULL: usize = 20;
 /// The most time that a flood takes, in bursts: a store that does not fill up is flooded no longer.
 const BURSTS: u32 = 5;
 
-/// By so many kB a Redis that was filled has too little room in the end.
-const FULL_BY: i64 = -64;
+/// So many kB a Redis that is full has less than it needs: more than what is freed by the way.
+const FULL_BY: i64 = -256;
 
 /// Whether it is a fault when orders that are there cannot be read, paid or cancelled on a full store, or when `/ready` does
 /// not tell that nothing can be sold from that nothing can be served. Not yet: the shop has no room kept for them.
@@ -72,8 +72,6 @@ pub(super) fn run(sizes: &Sizes, client: &Client, shop: &Shop) -> Result<Held> {
         sizes.lines,
         refused.into_inner().unwrap_or_else(PoisonError::into_inner)
     )];
-    // What one request frees is not enough for the next: so it does not depend on the moment what the shop does now.
-    shop.leave_room(FULL_BY)?;
     if let Some((used, limit)) = shop.redis_memory()? {
         done.push(format!("the Redis has {} of {} kB", used >> 10, limit >> 10));
     }
@@ -88,9 +86,11 @@ fn told(answer: &Answer) -> String {
     format!("{} {what}", answer.status)
 }
 
-/// What a shop does when the flood is over and the store is as it is. Answers with what was found, and with what of it is a
+/// What a shop does when the flood is over and the store is full. Answers with what was found, and with what of it is a
 /// fault.
-pub(crate) fn full_store(client: &Client, seen: &Seen) -> (Vec<String>, Vec<String>) {
+pub(crate) fn full_store(client: &Client, shop: &Shop, seen: &Seen) -> Result<(Vec<String>, Vec<String>)> {
+    // The flood may have been too slow to fill it, and what has ended since has given back some of it.
+    shop.leave_room(FULL_BY)?;
     let mut found = Vec::new();
     let mut faults = Vec::new();
     let mut judge = |what: &str, request: &Request, expected: &[&str]| {
@@ -120,5 +120,5 @@ pub(crate) fn full_store(client: &Client, seen: &Seen) -> (Vec<String>, Vec<Stri
     // However full the store is, none of these may be gone or changed.
     let decided = seen.orders.iter().filter(|order| order.status == "paid");
     faults.extend(decided.filter_map(|order| order.lost(client)));
-    (found, faults)
+    Ok((found, faults))
 }
