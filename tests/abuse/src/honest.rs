@@ -10,16 +10,13 @@ use anyhow::{Context, Result, ensure};
 use harness::{Answer, Client, Request};
 
 use crate::shop::HONEST;
-use crate::{Figures, Sizes};
+use crate::{EXAMPLES, Figures, Sizes};
 
 /// A client reads what it got before it asks again.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// How often an order is looked for that was acknowledged.
 const ATTEMPTS: u32 = 20;
-
-/// So many faults of a kind are enough.
-const EXAMPLES: usize = 3;
 
 /// An order that was acknowledged.
 #[derive(Clone, Debug)]

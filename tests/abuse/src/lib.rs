@@ -30,6 +30,9 @@ const SOON: Duration = Duration::from_secs(2);
 /// As much of the memory at the beginning may a server have in the end, in hundredths.
 const BACK_IN_PERCENT: u64 = 120;
 
+/// So many of a kind are enough.
+const EXAMPLES: usize = 3;
+
 /// What is done to a shop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Burst {
@@ -92,10 +95,10 @@ impl Sizes {
             after: Duration::from_secs(60),
             streams: 200,
             readers: 100,
-            resets: 1500,
+            resets: 5000,
             orders: 20_000,
             lines: 50,
-            room: 6000,
+            room: 4000,
             connections: 400,
         }
     }
@@ -218,6 +221,7 @@ pub fn run(burst: Burst, sizes: &Sizes, place: &Place) -> Result<Report> {
         broken.extend(lost(&client, &[&before, &meanwhile]));
         broken.extend(still_answers(&client).err().map(|error| format!("afterwards: {error:#}")));
     }
+    done.extend(shop.said().into_iter().take(EXAMPLES).map(|line| format!("the server says: {line}")));
     let memory = watch_of(&most).map(|(before, most)| [before, most, end.unwrap_or(0), after.unwrap_or(0)]);
     if let Some([before, most, _, after]) = memory
         && after > before * BACK_IN_PERCENT / 100

@@ -1,5 +1,6 @@
 //! The shop that it is done to.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
@@ -11,6 +12,10 @@ use crate::{Burst, Sizes};
 
 /// More than is ever ordered.
 const PLENTY: u64 = 10_000_000;
+
+/// So much of a line of a log is enough, and so many lines.
+const LINE: usize = 200;
+const MANY: usize = 10_000;
 
 /// The item that honest clients want.
 pub(crate) const HONEST: &str = "abuse-honest";
@@ -48,7 +53,7 @@ struct Own {
     // The first field: it ends before its store does.
     _server: Process,
     redis: Option<RedisServer>,
-    _state: TempDir,
+    state: TempDir,
 }
 
 impl Shop {
@@ -75,7 +80,7 @@ impl Shop {
         };
         let server = Process::start(program, &settings)?;
         let (client, process) = (server.client().clone(), Some(server.id()));
-        Ok(Self { client, process, own: Some(Own { _server: server, redis, _state: state }) })
+        Ok(Self { client, process, own: Some(Own { _server: server, redis, state }) })
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -95,6 +100,17 @@ impl Shop {
             Ok(value.with_context(|| format!("there is no {name}"))?.trim().parse()?)
         };
         Ok(Some((field("used_memory")?, field("maxmemory")?)))
+    }
+
+    /// What the server has said of itself, each thing once and no more than a few: why it has answered with 500.
+    pub(crate) fn said(&self) -> BTreeSet<String> {
+        let files = self.own.iter().filter_map(|own| std::fs::read_dir(own.state.path()).ok()).flatten().flatten();
+        let logs = files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|kind| kind == "log"));
+        let text: String = logs.filter_map(|log| std::fs::read_to_string(log).ok()).collect();
+        // The lines of the shop are JSON; what belongs to a line before it is indented or numbered.
+        let own =
+            |line: &&str| line.starts_with("worker failed") || line.starts_with("warning") || line.contains("ERROR");
+        text.lines().filter(own).map(|line| line.chars().take(LINE).collect()).take(MANY).collect()
     }
 
     /// Leaves this number of kB in its Redis, where it has one of its own.
