@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use harness::{Answer, Client, Request};
 
 use crate::shop::HONEST;
-use crate::{EXAMPLES, Figures, Sizes};
+use crate::{Figures, Sizes};
 
 /// A client reads what it got before it asks again.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -36,8 +36,8 @@ pub(crate) struct Seen {
     busy: usize,
     /// Refusals because the store is full, which is the flood's to judge.
     pub(crate) full: usize,
-    pub(crate) faults: Vec<String>,
-    kinds: BTreeMap<String, usize>,
+    /// How often something was wrong, by kind, with the first of it.
+    faults: BTreeMap<String, (usize, String)>,
 }
 
 /// Clients at work.
@@ -171,11 +171,13 @@ impl Seen {
     }
 
     fn fault(&mut self, kind: &str, example: &impl ToString) {
-        let count = self.kinds.entry(kind.to_owned()).or_default();
+        let (count, _) = self.faults.entry(kind.to_owned()).or_insert_with(|| (0, example.to_string()));
         *count += 1;
-        if *count <= EXAMPLES {
-            self.faults.push(format!("{kind}: {}", example.to_string()));
-        }
+    }
+
+    /// What was wrong, a line for each kind.
+    pub(crate) fn faults(&self) -> impl Iterator<Item = String> {
+        self.faults.iter().map(|(kind, (count, example))| format!("{kind}: {count}, such as {example}"))
     }
 
     fn add(&mut self, other: Self) {
@@ -183,7 +185,9 @@ impl Seen {
         self.times.extend(other.times);
         self.busy += other.busy;
         self.full += other.full;
-        self.faults.extend(other.faults);
+        for (kind, (count, example)) in other.faults {
+            self.faults.entry(kind).or_insert((0, example)).0 += count;
+        }
     }
 
     pub(crate) fn figures(mut self, elapsed: Duration) -> Figures {

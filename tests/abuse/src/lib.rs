@@ -210,7 +210,7 @@ pub fn run(burst: Burst, sizes: &Sizes, place: &Place) -> Result<Report> {
 
     let mut broken = Vec::new();
     let mut slow = Vec::new();
-    broken.extend(meanwhile.faults.iter().chain(&before.faults).cloned());
+    broken.extend(meanwhile.faults().chain(before.faults()));
     if burst == Burst::Flood {
         let (found, faults) = attack::full_store(&client, &shop, &meanwhile)?;
         done.extend(found);
