@@ -1,5 +1,5 @@
-//! The examples of a gateway in deploy/ let through what customers send, and refuse the rest: nginx itself is run with the
-//! file, before a shop.
+//! The examples of a gateway in deploy/ let through what customers send, and refuse the rest: nginx itself is run with
+//! the file, before a shop.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};

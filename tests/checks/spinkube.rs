@@ -431,10 +431,10 @@ fn the_page_about_the_redis_has_the_same_user() {
 /// Whether a value is one of its kind.
 type Kind = fn(&str) -> bool;
 
-/// The annotations of an Ingress that F5's NGINX Ingress Controller 5 knows, of those that could be meant here, and which
-/// of them are yes or no, a time, a size or a number: it refuses an Ingress whose annotations it cannot read.
+/// The annotations of an Ingress that F5's NGINX Ingress Controller 5 knows, of those that could be meant here, and
+/// which of them are yes or no, a time, a size or a number: it refuses an Ingress whose annotations it cannot read.
 ///
-/// From https://docs.nginx.com/nginx-ingress-controller/configuration/ingress-resources/advanced-configuration-with-annotations/,
+/// From the page "Advanced configuration with annotations" of https://docs.nginx.com/nginx-ingress-controller/,
 /// read on 2026-11-28.
 const ANNOTATIONS: [(&str, Kind); 19] = [
     ("client-body-buffer-size", is_size),

@@ -2,8 +2,8 @@
 //! done, orders that are cancelled until a store is full, connections that say nothing. Meanwhile honest clients order
 //! and read. It is measured what these get, and how much memory the server takes: before, at most, and a while later.
 //!
-//! Rules that do not depend on how fast the machine is are for tests. How long honest clients wait, and whether the memory
-//! comes back, only the long form judges.
+//! Rules that do not depend on how fast the machine is are for tests. How long honest clients wait, and whether the
+//! memory comes back, only the long form judges.
 
 #![deny(missing_docs)]
 
@@ -131,8 +131,8 @@ pub struct Report {
     pub before: Figures,
     /// See there.
     pub meanwhile: Figures,
-    /// Bytes of memory: before, at most, at the end of the burst, and a while after it. None of a server whose process is
-    /// not known.
+    /// Bytes of memory: before, at most, at the end of the burst, and a while after it. None of a server whose process
+    /// is not known.
     pub memory: Option<[u64; 4]>,
     /// How rules are broken, whatever the machine.
     pub broken: Vec<String>,

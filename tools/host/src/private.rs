@@ -1,5 +1,5 @@
-//! Files that only their owner reads: a store has the ids of orders, which are the right to pay and cancel them. Kinder than Spin, whose files have the mode that the
-//! umask leaves, 0644 in most places; what a component sees is the same.
+//! Files that only their owner reads: a store has the ids of orders, which are the right to pay and cancel them. Kinder
+//! than Spin, whose files have the mode that the umask leaves, 0644 in most places; what a component sees is the same.
 
 use std::fs::OpenOptions;
 use std::io::{self, ErrorKind};
@@ -14,7 +14,8 @@ pub(crate) fn directory(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Makes the file where it is not there, for the owner alone. SQLite gives the mode of a database to the files beside it.
+/// Makes the file where it is not there, for the owner alone. SQLite gives the mode of a database to the files beside
+/// it.
 pub(crate) fn file(path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

@@ -31,8 +31,8 @@ use crate::runtime::Workers;
 
 /// How long a stopping server waits for the requests that still run.
 const GRACE: Duration = Duration::from_secs(5);
-/// The pause after a failure to accept a connection, for example for lack of file descriptors. Here the host is kinder than
-/// Spin, which ends at the first failure (docs/security.md): a developer's server that is gone shows nothing.
+/// The pause after a failure to accept a connection, for example for lack of file descriptors. Here the host is kinder
+/// than Spin, which ends at the first failure (docs/security.md): a developer's server that is gone shows nothing.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 type Request = http::Request<Incoming>;

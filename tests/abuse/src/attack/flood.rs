@@ -27,8 +27,8 @@ const BURSTS: u32 = 5;
 /// So many kB a Redis that is full has less than it needs: more than what is freed by the way.
 const FULL_BY: i64 = -256;
 
-/// Whether it is a fault when orders that are there cannot be read, paid or cancelled on a full store, or when `/ready` does
-/// not tell that nothing can be sold from that nothing can be served. Not yet: the shop has no room kept for them.
+/// Whether it is a fault when orders that are there cannot be read, paid or cancelled on a full store, or when `/ready`
+/// does not tell that nothing can be sold from that nothing can be served. Not yet: the shop has no room kept for them.
 pub const FULL_STORE_IS_SERVED: bool = false;
 
 pub(super) fn run(sizes: &Sizes, client: &Client, shop: &Shop) -> Result<Held> {
