@@ -214,7 +214,7 @@ fn an_image_is_named_with_its_digest_and_has_no_holes_that_are_known() {
     let version = tag.strip_prefix("redis:").expect("it is the official one");
     let version: Vec<u32> = version.split('.').map(|part| part.parse().expect("a number")).collect();
     let [major, minor, patch] = version.try_into().expect("the version is whole");
-    // The first of each line that mends CVE-2026-81934, and so all that were known before.
+    // The first of each line that mends CVE-2026-81934, the last that is known here.
     let mended = [((7, 2), 16), ((7, 4), 11), ((8, 2), 9), ((8, 4), 6), ((8, 6), 6), ((8, 8), 2), ((8, 10), 1)];
     let first = mended.iter().find(|(line, _)| *line == (major, minor)).map_or(0, |(_, first)| *first);
     assert!((first > 0 && patch >= first) || (major, minor) > (8, 10), "{tag} has holes that are known");
