@@ -39,8 +39,8 @@ const CLAIM_ATTEMPTS: usize = 8;
 const MAX_CLAIMS: usize = 10_000;
 
 /// The value of a record that was removed while another request might write it again. `wasi:keyvalue` deletes whatever
-/// is there; a swap for this value replaces only what was read. It is no record of any kind.
-const REMOVED: &[u8] = b"(removed)";
+/// is there; a swap for this value replaces only what was read. It is JSON, and no record of any kind.
+const REMOVED: &[u8] = b"null";
 
 /// What a claim cell says, or what is wrong with it.
 type Claim = Result<Option<Token>, Damaged>;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::record::Record;
 
 /// What the key-value store writes in place of a mapping that was removed.
-const REMOVED: &[u8] = b"(removed)";
+const REMOVED: &[u8] = b"null";
 
 /// Twice as long as the hash of the standard library: among millions of states no two may have the same by chance.
 pub fn hash(what: impl Hash) -> u128 {

@@ -137,6 +137,8 @@ pub struct Books {
     placed: BTreeMap<Uuid, u64>,
     /// The highest number of the list that has a record.
     last_placed: Option<u64>,
+    /// Whether closed orders are removed.
+    swept: bool,
     mapped: BTreeMap<String, Uuid>,
     /// The names of their records.
     adjustments: BTreeSet<String>,
@@ -149,6 +151,14 @@ pub struct Books {
 #[derive(Debug, Deserialize)]
 struct Catalog {
     items: BTreeSet<String>,
+}
+
+/// How far closed orders are removed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Swept {
+    #[serde(rename = "below")]
+    _below: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -279,6 +289,10 @@ impl Books {
     pub fn enter(&mut self, key: &str, bytes: &[u8]) -> Result<(), Imbalance> {
         match key.split_once(':') {
             None if key == "catalog" => self.listed = Some(json::<Catalog>(key, bytes)?.items),
+            None if key == "swept" => {
+                json::<Swept>(key, bytes)?;
+                self.swept = true;
+            }
             None if key == "ledger" => self.given = json::<Ledger>(key, bytes)?.next,
             Some(("inventory", item)) => {
                 let read = Item::decode(bytes).map_err(|error| Imbalance::Unreadable(key.to_owned(), error))?;
@@ -297,6 +311,7 @@ impl Books {
                 json::<Made>(key, bytes)?;
                 self.adjustments.insert(name.to_owned());
             }
+            Some(("idempotency", _)) if crate::is_removed(key, bytes) => {}
             Some(("idempotency", digest)) => _ = self.mapped.insert(digest.to_owned(), json(key, bytes)?),
             // When the store was last tried: of no account, and known.
             Some(("probe", "last")) => {}
@@ -370,10 +385,10 @@ impl Books {
         let none = BTreeSet::new();
         let listed = self.listed.as_ref().unwrap_or(&none);
         for (item, record) in &self.items {
-            for order in record.holds.keys().filter(|order| !self.asks_for(order, item, record)) {
+            for order in record.holds.keys().filter(|order| !self.may_hold(order, item, record)) {
                 faults.add("holds of what no order asks for", format!("inventory:{item}, order {order}"));
             }
-            for order in record.settled_keys.values().filter(|order| !self.orders.contains_key(order)) {
+            for order in record.settled_keys.values().filter(|order| !self.may_be_named(order)) {
                 faults.add("settled keys without an order", format!("inventory:{item}, order {order}"));
             }
             if !listed.contains(item) {
@@ -383,7 +398,7 @@ impl Books {
         for item in listed.iter().filter(|item| !self.items.contains_key(*item)) {
             faults.add("listed items that are not there", item);
         }
-        for (digest, order) in self.mapped.iter().filter(|(_, order)| !self.orders.contains_key(order)) {
+        for (digest, order) in self.mapped.iter().filter(|(_, order)| !self.may_be_named(order)) {
             faults.add("mapped keys without an order", format!("idempotency:{digest}, order {order}"));
         }
         let remembered: BTreeSet<_> = self.items.values().flat_map(|item| &item.adjustments).flat_map(names).collect();
@@ -392,12 +407,24 @@ impl Books {
         }
         for (name, is_claimed) in &self.cells {
             let is_item = name.strip_prefix("inventory:").is_some_and(|item| self.items.contains_key(item));
-            if !is_claimed || !(is_item || ["catalog", "ledger"].contains(&name.as_str())) {
+            if !is_claimed || !(is_item || ["catalog", "ledger", "swept"].contains(&name.as_str())) {
                 faults.add("claim cells without a record", format!("{name}~"));
             }
         }
         self.foreign.iter().for_each(|key| faults.add("records of no known kind, or that no claim cell names", key));
         faults
+    }
+
+    /// Whether an order is there, or may have been removed. A request that was stopped for long may write a hold or a key
+    /// of a removed order. It is passed over, and goes when it is met.
+    fn may_be_named(&self, order: &Uuid) -> bool {
+        let is_there = self.orders.contains_key(order) || self.states.contains_key(order);
+        is_there || self.swept
+    }
+
+    /// Whether a hold is as it should be, or of an order that may have been removed.
+    fn may_hold(&self, order: &Uuid, item: &str, record: &Item) -> bool {
+        self.asks_for(order, item, record) || !self.orders.contains_key(order) && self.may_be_named(order)
     }
 
     /// Whether the order of a hold asks for what is held.
@@ -429,7 +456,7 @@ impl Books {
             if reserved > on_hand {
                 return Err(Imbalance::Oversold { item: item.clone(), reserved, on_hand });
             }
-            if let Some(order) = record.holds.keys().find(|order| !self.asks_for(order, item, record)) {
+            if let Some(order) = record.holds.keys().find(|order| !self.may_hold(order, item, record)) {
                 if !self.orders.contains_key(order) {
                     return missing(format!("inventory:{item}"), format!("order:{order}"));
                 }
@@ -461,7 +488,7 @@ impl Books {
         if let Some(order) = self.states.keys().find(|order| !self.orders.contains_key(order)) {
             return missing(format!("payment:{order}"), format!("order:{order}"));
         }
-        if let Some((digest, order)) = self.mapped.iter().find(|(_, order)| !self.orders.contains_key(order)) {
+        if let Some((digest, order)) = self.mapped.iter().find(|(_, order)| !self.may_be_named(order)) {
             return missing(format!("idempotency:{digest}"), format!("order:{order}"));
         }
         Ok(balance)

@@ -94,6 +94,11 @@ pub fn line(key: &str, bytes: &[u8]) -> Result<String, Unreadable> {
     })
 }
 
+/// Whether this is what the key-value store has in place of the mapping of a key that was removed.
+pub(crate) fn is_removed(key: &str, bytes: &[u8]) -> bool {
+    key.starts_with("idempotency:") && bytes == b"null"
+}
+
 fn token(cell: &[u8]) -> Result<Option<Bytes<8>>, Unreadable> {
     let token = u64::from_le_bytes(cell.try_into().map_err(|_| Unreadable::Cell(cell.len()))?);
     Ok((token != 0).then_some(Bytes(token.to_be_bytes())))

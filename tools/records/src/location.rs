@@ -323,6 +323,9 @@ impl Target {
 
     /// Writes a record, by the domain's key for it.
     pub fn put(&mut self, key: &str, value: Vec<u8>) -> Result<()> {
+        if crate::is_removed(key, &value) {
+            return Ok(());
+        }
         match &mut self.0 {
             To::Sqlite(connection, table) => {
                 let mut insert = connection.prepare_cached(table.insert())?;
@@ -376,7 +379,7 @@ fn set(connection: &mut redis::Connection, records: &mut Vec<(String, Vec<u8>)>)
 
 /// Whether the key-value store keeps this record through a claim cell.
 fn is_created(key: &str) -> bool {
-    ["catalog", "ledger"].contains(&key) || key.starts_with("inventory:")
+    ["catalog", "ledger", "swept"].contains(&key) || key.starts_with("inventory:")
 }
 
 fn unreadable(location: &(impl fmt::Display + ?Sized)) -> String {
