@@ -38,6 +38,12 @@ pub const LIMITS: Limits = Limits {
     requests_per_batch: 16,
     // Spin reads up to 128 MiB in one call.
     records_per_read: 100,
+    // Four batches.
+    queued_requests: 64,
+    // A client is to be answered within two seconds. An order waits for the store about four times, of which this is the
+    // first, and a payment about twice.
+    place_patience: Duration::from_millis(500),
+    pay_patience: Duration::from_secs(1),
 };
 
 /// The variables, as far as they can be understood: where one cannot, requests that need a shop are answered with 503.

@@ -290,7 +290,7 @@ impl From<Error> for Problem {
                 Self::new(Code::PreconditionFailed, "It is not what if-match or if-none-match says. It is as it was.")
             }
             Error::InvalidCursor(error) => Self::invalid(vec![FieldError::parameter("cursor", error)]),
-            Error::Contended | Error::Abandoned => Self::new(Code::Busy, detail),
+            Error::Contended | Error::Overloaded | Error::Abandoned => Self::new(Code::Busy, detail),
             // 507 is not to be repeated by itself (RFC 4918, section 11.5).
             Error::ItemFull(item_id) => Self::new(Code::ItemFull, detail).about(&item_id),
             Error::CatalogFull => Self::new(Code::CatalogFull, detail),

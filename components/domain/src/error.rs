@@ -77,6 +77,9 @@ pub enum Error {
     /// Too many requests changed the same record at once.
     #[error("too many requests for the same item or order at once")]
     Contended,
+    /// More requests came at once than can be done in time. Nothing was done for this one.
+    #[error("too many requests at once")]
+    Overloaded,
     /// The request was done in a batch whose leader was stopped. Whether it was done is unknown; a repeat tells.
     #[error("the request was given up half way")]
     Abandoned,

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use api::{Config, Problem, Reply, RequestContext, Variables};
-use domain::{InstanceState, Shop};
+use domain::{Environment, InstanceState, Shop};
 use spin_sdk::variables;
 use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};
 use spin_sdk::wit_bindgen;
@@ -32,8 +32,10 @@ pub async fn serve(
     if INSTANCE.with(|instance| instance.should_shed_load()) {
         refuse_new_requests();
     }
+    let since = SpinEnvironment.monotonic();
     let request = http::receive(request).await?;
     let variables = variables().await;
+    let open = async |config: &Config| Ok(open(config).await?.waiting_since(since));
     let response = api::respond(request, &SpinEnvironment, &variables, open, handle).await;
     http::log(response.line);
     http::send(response.reply, response.rest, api::SEND_TIMEOUT).await

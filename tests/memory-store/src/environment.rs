@@ -20,10 +20,9 @@ enum Chance {
 #[derive(Clone)]
 pub struct FakeEnvironment {
     now: Rc<Cell<u64>>,
-    /// What was waited for, in milliseconds.
-    waited: Rc<Cell<u64>>,
     chance: Rc<RefCell<Chance>>,
     waits_for_batch: Rc<Cell<bool>>,
+    monotonic: Rc<Cell<Duration>>,
 }
 
 impl FakeEnvironment {
@@ -39,7 +38,7 @@ impl FakeEnvironment {
 
     fn with(chance: Chance) -> Self {
         let chance = Rc::new(RefCell::new(chance));
-        Self { now: Rc::new(Cell::new(START)), waited: Rc::default(), chance, waits_for_batch: Rc::default() }
+        Self { now: Rc::new(Cell::new(START)), chance, waits_for_batch: Rc::default(), monotonic: Rc::default() }
     }
 
     /// The same time and chance for another instance of a component.
@@ -65,7 +64,12 @@ impl FakeEnvironment {
     /// Lets this number of milliseconds pass.
     pub fn wait_millis(&self, millis: u64) {
         self.now.set(self.now.get() + millis);
-        self.waited.set(self.waited.get() + millis);
+        self.pass(Duration::from_millis(millis));
+    }
+
+    /// Lets this time pass on the monotonic clock, on which nothing passes by itself.
+    pub fn pass(&self, time: Duration) {
+        self.monotonic.set(self.monotonic.get() + time);
     }
 
     /// Whether the request that leads a batch lets others join before it begins. At first it does not.
@@ -80,7 +84,7 @@ impl Environment for FakeEnvironment {
     }
 
     fn monotonic(&self) -> Duration {
-        Duration::from_millis(self.waited.get())
+        self.monotonic.get()
     }
 
     fn random(&self, bytes: &mut [u8]) {

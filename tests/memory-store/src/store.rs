@@ -32,6 +32,7 @@ struct Memory {
     probes: Cell<usize>,
     probes_wait: Cell<bool>,
     at_swaps: RefCell<VecDeque<AtSwap>>,
+    at_read: RefCell<Option<Box<dyn FnOnce()>>>,
     writes_left: Cell<Option<usize>>,
     always_conflict: Cell<bool>,
     is_down: Cell<bool>,
@@ -82,6 +83,11 @@ impl MemoryStore {
         self.0.at_swaps.borrow_mut().push_back(at_swap);
     }
 
+    /// Does this during the next read.
+    pub fn at_next_read(&self, meanwhile: impl FnOnce() + 'static) {
+        self.0.at_read.replace(Some(Box::new(meanwhile)));
+    }
+
     /// Lets this number of writes through and fails all later ones, as for a request that is cut off. None fails none.
     pub fn fail_after_writes(&self, writes: Option<usize>) {
         self.0.writes_left.set(writes);
@@ -124,6 +130,9 @@ impl MemoryStore {
 
 impl Store for MemoryStore {
     async fn get(&self, keys: &[Key]) -> Result<Vec<Found>, StoreError> {
+        if let Some(meanwhile) = self.0.at_read.take() {
+            meanwhile();
+        }
         if self.0.is_down.get() {
             return Err(StoreError::Unavailable("down".to_owned()));
         }

@@ -65,6 +65,9 @@ pub const LIMITS: Limits = Limits {
     mappings_per_write: 16,
     requests_per_batch: 16,
     records_per_read: 100,
+    queued_requests: 64,
+    place_patience: Duration::from_secs(1),
+    pay_patience: Duration::from_secs(2),
 };
 
 /// What the requests of a case run on.

@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::model::amounts::Money;
 use crate::model::holds::Hold;
 use crate::model::ids::{ItemId, KeyDigest, OrderId, PaymentMethod};
+use crate::model::limits::Limits;
 use crate::model::order::Order;
 use crate::model::order_state::OrderState;
 use crate::model::plan::PlaceRequest;
@@ -51,6 +52,10 @@ impl InstanceState {
 }
 
 impl Batchable for PlaceRequest {
+    fn patience(limits: Limits) -> Duration {
+        limits.place_patience
+    }
+
     fn cost(&self) -> usize {
         self.request.lines.iter().len()
     }
@@ -116,6 +121,10 @@ pub(crate) struct PayRequest {
 }
 
 impl Batchable for PayRequest {
+    fn patience(limits: Limits) -> Duration {
+        limits.pay_patience
+    }
+
     /// The order and its state.
     fn cost(&self) -> usize {
         2

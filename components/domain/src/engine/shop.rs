@@ -35,12 +35,20 @@ pub struct Shop<S, E> {
     pub(crate) environment: E,
     pub(crate) settings: Settings,
     pub(crate) instance: Rc<InstanceState>,
+    /// When its request came, by the monotonic clock.
+    pub(crate) arrived: Duration,
 }
 
 impl<S: Store, E: Environment> Shop<S, E> {
     /// A shop. It keeps nothing of its own: any number of them may share a store.
     pub fn new(store: S, environment: E, settings: Settings, instance: Rc<InstanceState>) -> Self {
-        Self { store: CountingStore::new(store), environment, settings, instance }
+        let arrived = environment.monotonic();
+        Self { store: CountingStore::new(store), environment, settings, instance, arrived }
+    }
+
+    /// For one request, which came at this time of the monotonic clock: what it has waited for before now counts too.
+    pub fn waiting_since(self, arrived: Duration) -> Self {
+        Self { arrived, ..self }
     }
 
     /// What it has asked of the store so far.

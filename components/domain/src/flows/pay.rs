@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::engine::batch::Batch;
 use crate::engine::codec::Read;
 use crate::engine::condition::Condition;
 use crate::engine::instance::{PayOutcome, PayRequest};
@@ -64,10 +65,9 @@ impl<S: Store, E: Environment> Shop<S, E> {
         let (batcher, limits) = (&self.instance.paying, self.settings.limits);
         let mut attempts = self.attempts();
         loop {
-            let work = async |all: Vec<PayRequest>| self.pay_all(&all).await;
-            let outcome = batcher.submit(&self.environment, limits, request.clone(), work).await;
-            // The request that led the batch was stopped: whether the order was paid is as unknown as after a crash.
-            match outcome.ok_or(Error::Abandoned)? {
+            let work = async |all: Vec<PayRequest>, batch: Batch| self.pay_all(&all, &batch).await;
+            // Where the request that led the batch was stopped, whether the order was paid is as unknown as after a crash.
+            match batcher.submit(&self.environment, limits, (request.clone(), self.arrived), work).await? {
                 PayOutcome::Paid(paid) => {
                     let (order, state) = *paid;
                     return Ok(OrderView::new(order, &state, true));
@@ -86,7 +86,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
         }
     }
 
-    async fn pay_all(&self, all: &[PayRequest]) -> Vec<PayOutcome> {
+    async fn pay_all(&self, all: &[PayRequest], batch: &Batch) -> Vec<PayOutcome> {
         // Of two requests to pay one order the second looks again once the first is done.
         let mut ids = Vec::with_capacity(all.len());
         for request in all {
@@ -98,11 +98,15 @@ impl<S: Store, E: Environment> Shop<S, E> {
             Ok(orders) => ids.into_iter().zip(orders).collect::<Vec<_>>(),
             Err(error) => return all.iter().map(|_| PayOutcome::Refused(error.clone())).collect(),
         };
-        let mut payable = |request: &PayRequest| match orders.iter().position(|(id, _)| *id == request.order_id) {
-            Some(index) => self.payable(request, orders.swap_remove(index).1),
-            None => Err(PayOutcome::Retry(Retry::Stale)),
-        };
-        let payable: Vec<_> = all.iter().map(&mut payable).collect();
+        let too_late = batch.too_late(self.environment.monotonic());
+        let mut payable =
+            |(request, late): (&PayRequest, bool)| match orders.iter().position(|(id, _)| *id == request.order_id) {
+                // One that may have paid the order, and not heard of it, has to find out.
+                _ if late && !request.unclear => Err(PayOutcome::Refused(Error::Overloaded)),
+                Some(index) => self.payable(request, orders.swap_remove(index).1),
+                None => Err(PayOutcome::Retry(Retry::Stale)),
+            };
+        let payable: Vec<_> = all.iter().zip(too_late).map(&mut payable).collect();
         // The items after the states.
         let items = match self.items_of(payable.iter().flatten()).await {
             Ok(items) => items,

@@ -11,6 +11,7 @@
 
 use std::rc::Rc;
 
+use crate::engine::batch::Batch;
 use crate::engine::codec::{Read, decode, encode};
 use crate::engine::instance::{HoldOutcome, NotPlaced, PendingOrder, PlaceOutcome};
 use crate::engine::order_state::Transition;
@@ -88,10 +89,9 @@ impl<S: Store, E: Environment> Shop<S, E> {
 
     async fn try_to_place(&self, request: &mut PlaceRequest) -> Result<Attempt, Error> {
         let (batcher, limits) = (&self.instance.placing, self.settings.limits);
-        let work = async |all: Vec<PlaceRequest>| self.place_all(&all).await;
-        let outcome = batcher.submit(&self.environment, limits, request.clone(), work).await;
-        // The request that led the batch was stopped: whether the order was placed is as unknown as after a crash.
-        match outcome.ok_or(Error::Abandoned)? {
+        let work = async |all: Vec<PlaceRequest>, batch: Batch| self.place_all(all, &batch).await;
+        // Where the request that led the batch was stopped, whether the order was placed is as unknown as after a crash.
+        match batcher.submit(&self.environment, limits, (request.clone(), self.arrived), work).await? {
             Ok(pending) => {
                 // This id is used up.
                 request.order_id = self.fresh_id();
@@ -129,11 +129,22 @@ impl<S: Store, E: Environment> Shop<S, E> {
     }
 
     /// Places these orders together, as far as that goes.
-    async fn place_all(&self, all: &[PlaceRequest]) -> Vec<PlaceOutcome> {
-        let read = match self.read_batch(all).await {
+    async fn place_all(&self, all: Vec<PlaceRequest>, batch: &Batch) -> Vec<PlaceOutcome> {
+        let read = match self.read_batch(&all).await {
             Ok(read) => read,
             Err(error) => return all.iter().map(|_| Err(NotPlaced::Refused(error.clone()))).collect(),
         };
+        let too_late = batch.too_late(self.environment.monotonic());
+        let in_time: Vec<_> =
+            all.into_iter().zip(&too_late).filter_map(|(request, late)| (!late).then_some(request)).collect();
+        let mut placed = self.place_read(&in_time, read).await.into_iter();
+        let refused = || Err(NotPlaced::Refused(Error::Overloaded));
+        let outcome = |late: bool| if late { refused() } else { placed.next().unwrap_or_else(refused) };
+        too_late.into_iter().map(outcome).collect()
+    }
+
+    /// Places these orders together, from what was read.
+    async fn place_read(&self, all: &[PlaceRequest], read: BatchRead) -> Vec<PlaceOutcome> {
         let planned = plan(&self.snapshot(&read), all, &self.terms());
         let planned = planned.into_iter().map(|order| order.map_err(|reason| read.explain(reason))).collect();
         let mut orders = self.write_orders(all, planned).await;

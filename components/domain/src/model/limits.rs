@@ -1,6 +1,8 @@
 //! The limits of the platform and its store, passed in by the program that runs the rules.
 
-/// How large records and calls may become. The rules know no platform: its numbers are given to them here.
+use std::time::Duration;
+
+/// How large records and calls may become, and how long requests wait. The rules know no platform: its numbers are given to them here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// The most bytes of a record.
@@ -15,6 +17,12 @@ pub struct Limits {
     pub requests_per_batch: usize,
     /// The most records that are read in one call, each of up to `record_bytes`.
     pub records_per_read: usize,
+    /// The most requests of a kind that wait in one instance.
+    pub queued_requests: usize,
+    /// How long a request to place an order may wait among others before it is begun.
+    pub place_patience: Duration,
+    /// The same of a request to pay, which is refused last: its goods are held for it.
+    pub pay_patience: Duration,
 }
 
 impl Limits {

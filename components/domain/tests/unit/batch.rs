@@ -1,9 +1,11 @@
 //! Requests that are done together in one instance.
 
-use domain::{Error, KeyDigest, OrderView, PaymentMethod, Placed, Status};
+use std::time::Duration;
+
+use domain::{Error, KeyDigest, Limits, OrderView, PaymentMethod, Placed, Status};
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use crate::support::{AtSwap, World, order, run};
+use crate::support::{AtSwap, LIMITS, World, order, run};
 
 type Lines<'a> = &'a [(&'a str, u64)];
 
@@ -164,8 +166,95 @@ fn a_leader_that_is_stopped_leaves_the_lead_to_another() {
     drop(leader);
     world.environment.set_waits_for_batch(false);
     assert!(run(other).is_ok());
-    // The request of the one that stopped had been taken over already.
-    assert_eq!((world.stock("item1"), world.stock("item2")), ((100, 1, 99), (50, 1, 49)));
+    // The request of the one that stopped was not begun: no client waits for it.
+    assert_eq!((world.stock("item1"), world.stock("item2")), ((100, 0, 100), (50, 1, 49)));
+}
+
+/// Begins these orders, of which the first leads and lets others join; lets the time pass; and then does them.
+fn place_after(world: &World, count: usize, time: Duration) -> Vec<Result<Placed, Error>> {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    world.environment.set_waits_for_batch(true);
+    let shops: Vec<_> = (0..count).map(|_| world.shop()).collect();
+    let mut requests: Vec<_> = shops.iter().map(|shop| Box::pin(shop.place(order(&[("item1", 1)]), None))).collect();
+    let mut early = Vec::new();
+    requests.retain_mut(|request| match request.as_mut().poll(&mut context) {
+        std::task::Poll::Ready(answer) => {
+            early.push(answer);
+            false
+        }
+        std::task::Poll::Pending => true,
+    });
+    world.environment.pass(time);
+    world.environment.set_waits_for_batch(false);
+    requests.into_iter().map(run).chain(early).collect()
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn orders_that_waited_too_long_among_others_are_refused_and_nothing_is_written() {
+    let (world, patience) = (World::new(), LIMITS.place_patience);
+    let (placed, writes) = world.writes(|| place_after(&world, 5, patience + Duration::from_millis(1)));
+    assert!(placed.iter().all(|placed| *placed == Err(Error::Overloaded)), "{placed:?}");
+    assert_eq!((writes, world.orders(), world.stock("item1")), (0, 0, (100, 0, 100)));
+    assert!(place_after(&world, 5, patience).iter().all(Result::is_ok));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn an_order_that_is_alone_waits_for_as_long_as_the_store_takes() {
+    let world = World::new();
+    assert!(place_after(&world, 1, Duration::from_secs(3600)).iter().all(Result::is_ok));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn an_order_that_waited_too_long_for_the_first_read_is_refused_and_its_instance_takes_none_for_a_moment() {
+    let world = World::new();
+    let (environment, patience) = (world.environment.clone(), LIMITS.place_patience);
+    world.store.at_next_read(move || environment.pass(patience + Duration::from_millis(1)));
+    let (placed, writes) = world.writes(|| place_together(&world, &[ONE; 3]));
+    assert!(placed.iter().all(|placed| *placed == Err(Error::Overloaded)), "{placed:?}");
+    assert_eq!((writes, world.orders()), (0, 0));
+    assert_eq!(world.place(&[("item1", 1)]), Err(Error::Overloaded));
+    world.environment.pass(Duration::from_secs(1));
+    assert!(world.place(&[("item1", 1)]).is_ok());
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn more_orders_than_may_wait_are_refused_at_once() {
+    let limits = Limits { queued_requests: 3, ..LIMITS };
+    let world = World { limits, ..World::new() };
+    let placed = place_after(&world, 5, Duration::ZERO);
+    let refused = placed.iter().filter(|placed| **placed == Err(Error::Overloaded)).count();
+    assert_eq!((refused, world.orders()), (2, 3));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn an_order_whose_request_was_given_up_in_the_queue_is_not_placed() {
+    let world = World::new();
+    world.environment.set_waits_for_batch(true);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let shop = world.shop();
+    let mut leader = Box::pin(shop.place(order(&[("item1", 1)]), None));
+    assert!(leader.as_mut().poll(&mut context).is_pending());
+    let other = world.shop();
+    let mut given_up = Box::pin(other.place(order(&[("item2", 1)]), None));
+    assert!(given_up.as_mut().poll(&mut context).is_pending());
+    drop(given_up);
+    world.environment.set_waits_for_batch(false);
+    assert!(run(leader).is_ok());
+    assert_eq!((world.orders(), world.stock("item2")), (1, (50, 0, 50)));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn payments_wait_longer_than_orders() {
+    let world = World::new();
+    let placed = [1, 2].map(|quantity| world.place(&[("item1", quantity)]).unwrap());
+    let environment = world.environment.clone();
+    world.store.at_next_read(move || environment.pass(LIMITS.place_patience + Duration::from_millis(1)));
+    assert!(pay_together(&world, &[&placed[0]]).iter().all(Result::is_ok));
+    let environment = world.environment.clone();
+    world.store.at_next_read(move || environment.pass(LIMITS.pay_patience + Duration::from_millis(1)));
+    let paid = pay_together(&world, &[&placed[1], &placed[0]]);
+    assert!(paid.iter().all(|paid| *paid == Err(Error::Overloaded)), "{paid:?}");
+    assert_eq!(world.show(&placed[1]).status, Status::Pending);
 }
 
 #[wasm_bindgen_test(unsupported = test)]
