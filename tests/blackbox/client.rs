@@ -184,6 +184,15 @@ impl Request {
         }
     }
 
+    /// Sends the request once, also where the answer is `busy`, and checks what holds for every answer.
+    #[track_caller]
+    pub fn once(self) -> Answer {
+        let answer = self.attempt().unwrap_or_else(|error| panic!("{error}"));
+        let defects = [envelope::defects(&answer), contract::defects(&answer)].concat();
+        assert!(defects.is_empty(), "{answer}\nwhat holds for every answer does not hold: {defects:#?}");
+        answer
+    }
+
     fn attempt(&self) -> Result<Answer, String> {
         assert!(
             self.shop.0.token.is_some() || !self.request.by_operator(),
