@@ -4,7 +4,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::LazyLock;
 
-use api::{Body, Config, Response, Variables, inventory, orders, payments, reports};
+use api::{Body, Config, Variables, inventory, orders, payments, reports};
 use domain::{Settings, Shop};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use memory_store::{FakeEnvironment, MemoryStore, run};

@@ -149,6 +149,11 @@ pub(crate) enum PayOutcome {
 pub(crate) struct ProbeRequest;
 
 impl Batchable for ProbeRequest {
+    /// All wait for one probe, however long it takes.
+    fn patience(_: Limits) -> Duration {
+        Duration::MAX
+    }
+
     /// However many ask, the store is probed once.
     fn cost(&self) -> usize {
         0

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::batch::Batch;
 use crate::engine::codec::{decode, encode};
 use crate::engine::instance::ProbeRequest;
 use crate::engine::retry::Retry;
@@ -50,14 +51,15 @@ impl<S: Store, E: Environment> Shop<S, E> {
     /// [`StoreError::Full`] if only what is there can be changed; another if it is not.
     pub async fn probe(&self) -> Result<(), Error> {
         let (probing, limits) = (&self.instance.probing, self.settings.limits);
-        let work = async |all: Vec<ProbeRequest>| {
+        let work = async |all: Vec<ProbeRequest>, _: Batch| {
             let outcome = self.probe_in_instance().await;
             all.iter().map(|_| outcome.clone()).collect()
         };
         loop {
-            // None where the request that probed for this one was stopped.
-            if let Some(outcome) = probing.submit(&self.environment, limits, ProbeRequest, work).await {
-                return outcome;
+            match probing.submit(&self.environment, limits, (ProbeRequest, self.arrived), work).await {
+                // The request that probed for this one was stopped.
+                Err(Error::Abandoned) => {}
+                outcome => return outcome?,
             }
         }
     }
