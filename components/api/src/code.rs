@@ -106,7 +106,7 @@ codes! {
     AmountMismatch = UNPROCESSABLE_ENTITY, "amount_mismatch", "Amount mismatch";
     /// A record that this request needs cannot be read. It was left as it is; the log says which.
     UnreadableRecord = INTERNAL_SERVER_ERROR, "unreadable_record", "Unreadable record";
-    /// Too many concurrent requests for the same item or order. Sending the request again is safe.
+    /// Too many concurrent requests, or too many for the same item or order. Sending the request again is safe.
     Busy = SERVICE_UNAVAILABLE, "busy", "Busy", retry after "1";
     /// The store did not answer. Sending the request again is safe: with an idempotency key, if it had one.
     StoreUnavailable = SERVICE_UNAVAILABLE, "store_unavailable", "Store unavailable", retry after "5";

@@ -28,15 +28,18 @@ pub struct File {
     /// Changes whenever these do.
     pub plain_tag: &'static str,
     /// Makes them of the compressed ones, piece by piece.
-    pub inflate: fn(&'static [u8]) -> Box<dyn Iterator<Item = Vec<u8>>>,
+    pub inflate: fn(&'static [u8]) -> FilePieces,
 }
+
+/// The pieces of a file, each of at most [`PIECE_BYTES`].
+pub type FilePieces = Box<dyn Iterator<Item = Vec<u8>>>;
 
 /// How many bytes of a file are in memory at once, for each client that is sent one. A client may ask for many at once
 /// and take none.
 pub const PIECE_BYTES: usize = 16 * 1024;
 
 /// The pieces of a file that follow the first.
-struct Pieces(Box<dyn Iterator<Item = Vec<u8>>>);
+struct Pieces(FilePieces);
 
 impl Parts for Pieces {
     fn next(&mut self) -> NextPart<'_> {
@@ -69,7 +72,7 @@ pub(crate) fn reply(request: &Request, files: &[File]) -> Result<Reply, Problem>
         accept_plain(&request.headers, ranges)?;
     }
 
-    let (mut pieces, length, tag): (Box<dyn Iterator<Item = Vec<u8>>>, _, _) = if compressed {
+    let (mut pieces, length, tag): (FilePieces, _, _) = if compressed {
         let pieces = file.gzip.chunks(PIECE_BYTES).map(<[u8]>::to_vec);
         (Box::new(pieces), file.gzip.len(), format!("\"{}-gzip\"", file.gzip_tag))
     } else {

@@ -34,7 +34,7 @@ mod route;
 
 pub use code::Code;
 pub use config::{Config, ConfigError, LIMITS, Variables, trimmed};
-pub use files::{File, PIECE_BYTES};
+pub use files::{File, FilePieces, PIECE_BYTES};
 pub use problem::Problem;
 pub use reply::{Reply, SEND_TIMEOUT};
 pub use request::{BODY_TIMEOUT, Body, Headers, MAX_BODY_BYTES, Request, RequestContext, wants_body};

@@ -37,6 +37,6 @@ impl Iterator for Inflated {
     }
 }
 
-fn inflate(gzip: &'static [u8]) -> Box<dyn Iterator<Item = Vec<u8>>> {
+fn inflate(gzip: &'static [u8]) -> api::FilePieces {
     Box::new(Inflated(GzDecoder::new(gzip)))
 }
