@@ -313,7 +313,7 @@ fn sweeps() -> Vec<Named> {
         faults(0, 0, 0),
     );
     // The first sweep has removed the mapping, and not the order.
-    halfway.case.before = vec![(0, ALL), (1, ALL), (2, 11), (3, ALL), (4, ALL)];
+    halfway.case.before = vec![(0, ALL), (1, ALL), (2, 9), (3, ALL), (4, ALL)];
     cases.push(halfway);
     let mut on_key_value = named(
         "a_slow_sweep_on_key_value_and_a_claimant_of_the_key",
@@ -322,7 +322,7 @@ fn sweeps() -> Vec<Named> {
         faults(0, 0, 0),
     );
     // One sweep is about to remove the mapping, and another one has removed the order.
-    on_key_value.case.before = vec![(0, ALL), (1, ALL), (2, 18), (3, ALL)];
+    on_key_value.case.before = vec![(0, ALL), (1, ALL), (2, 11), (3, ALL)];
     on_key_value.case.rules.level = Level::KeyValue;
     cases.push(on_key_value);
     for case in &mut cases {

@@ -25,7 +25,7 @@ use crate::error::Error;
 use crate::model::ids::{ItemId, KeyDigest, OrderId};
 use crate::model::item::Item;
 use crate::model::order::Order;
-use crate::store::{Key, Store, Swap};
+use crate::store::{Key, Store, StoreError};
 
 /// How many numbers of the order index are read in one call.
 const NUMBERS_PER_READ: usize = 128;
@@ -151,9 +151,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
         let nothing = Pass { removed: 0, is_last: true };
         let Some(kept) = self.settings.closed_orders_kept else { return Ok(nothing) };
         let Some(sequence) = self.sequence().await? else { return Ok(nothing) };
-        let Some(Read { entry, record: Position { below: from } }) = self.sweep_position().await? else {
-            return Ok(nothing);
-        };
+        let position = self.read_one(Key::SweepPosition).await?.map(decode::<Position>).transpose()?;
+        let from = position.as_ref().map_or(0, |position| position.record.below);
         let Numbers { numbers, end, is_last } = self.numbers_with_orders(from, sequence.record.next).await?;
         let all: Vec<_> = numbers.iter().flat_map(|(_, ids)| ids.iter().copied()).collect();
         let mut found = self.read_orders(&all).await?.into_iter();
@@ -184,19 +183,23 @@ impl<S: Store, E: Environment> Shop<S, E> {
         let removed = closed.len();
         self.remove_orders(&closed, &emptied).await?;
         if below > from {
-            // Where another sweep was faster, its position is as good.
-            let _: Swap = self.store.swap(&entry, encode(&Position { below })?).await?;
+            self.record_position(position, Position { below }).await?;
         }
         Ok(Pass { removed, is_last: is_last || too_early })
     }
 
-    /// How far sweeps have come.
-    async fn sweep_position(&self) -> Result<Option<Read<Position>>, Error> {
-        if let Some(entry) = self.read_one(Key::SweepPosition).await? {
-            return decode(entry).map(Some);
+    /// Records how far this sweep has come. Where another one was faster, its position is as good.
+    async fn record_position(&self, before: Option<Read<Position>>, position: Position) -> Result<(), Error> {
+        let value = encode(&position)?;
+        let recorded = match before {
+            Some(Read { entry, .. }) => self.store.swap(&entry, value).await.map(drop),
+            None => self.store.create(&Key::SweepPosition, value).await.map(drop),
+        };
+        match recorded {
+            // The next sweep comes this way again, and by then there is room.
+            Ok(()) | Err(StoreError::Full(_)) => Ok(()),
+            Err(error) => Err(error.into()),
         }
-        let _ = self.store.create(&Key::SweepPosition, encode(&Position { below: 0 })?).await?;
-        self.read_one(Key::SweepPosition).await?.map(decode).transpose()
     }
 
     /// The next numbers from here to the end that have orders, with those, up to about [`ORDERS_PER_PASS`].

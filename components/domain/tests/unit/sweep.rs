@@ -196,3 +196,16 @@ fn a_full_store_refuses_new_orders_and_goes_on_with_those_that_are_there() {
     world.store.fill(true);
     assert_eq!(world.stock("item1"), (99, 0, 99));
 }
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_full_store_that_was_never_swept_is_swept() {
+    let world = world();
+    cancelled(&world, "k");
+    world.wait(KEPT);
+    world.store.fill(true);
+    assert_eq!((sweep_all(&world), world.orders()), (1, 0));
+    world.store.fill(false);
+    cancelled(&world, "l");
+    world.wait(KEPT);
+    assert_eq!((sweep_all(&world), world.orders()), (1, 0));
+}
