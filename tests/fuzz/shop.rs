@@ -23,6 +23,7 @@ static VARIABLES: LazyLock<Variables> = LazyLock::new(|| {
         "currency" => "CNY",
         "max_per_order" => "",
         "closed_orders_kept_seconds" => "86400",
+        "busy_after_milliseconds" => "60000",
         "log" => "requests",
         "allowed_origins" => ORIGIN,
         _ => panic!("there is no variable {name}"),

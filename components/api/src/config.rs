@@ -40,11 +40,13 @@ pub const LIMITS: Limits = Limits {
     records_per_read: 100,
     // Four batches.
     queued_requests: 64,
-    // A client is to be answered within two seconds. An order waits for the store about four times, of which this is the
-    // first, and a payment about twice.
-    place_patience: Duration::from_millis(500),
-    pay_patience: Duration::from_secs(1),
+    // As the variable `busy_after_milliseconds` says by default.
+    place_patience: Duration::from_millis(250),
+    pay_patience: Duration::from_millis(500),
 };
+
+/// The greatest value of the variable `busy_after_milliseconds`.
+const MAX_BUSY_AFTER_MILLISECONDS: u64 = 60_000;
 
 /// The variables, as far as they can be understood: where one cannot, requests that need a shop are answered with 503.
 #[derive(Debug, Clone)]
@@ -58,7 +60,7 @@ pub struct Variables {
 }
 
 /// The names of the variables, in the sequence in which [`Variables::of`] takes them.
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     "log",
     "allowed_origins",
     "operator_token",
@@ -66,6 +68,7 @@ const NAMES: [&str; 7] = [
     "currency",
     "max_per_order",
     "closed_orders_kept_seconds",
+    "busy_after_milliseconds",
 ];
 
 impl Variables {
@@ -82,12 +85,14 @@ impl Variables {
     }
 
     /// What these values of [`NAMES`] say.
-    fn of([log, origins, token, window, currency, most, kept]: [Result<String, ConfigError>; NAMES.len()]) -> Self {
+    fn of(
+        [log, origins, token, window, currency, most, kept, busy]: [Result<String, ConfigError>; NAMES.len()],
+    ) -> Self {
         let expected = || invalid("log", "must be problems or requests".to_owned());
         let log = log.and_then(|log| Log::named(&log).ok_or_else(expected));
         let origins =
             origins.and_then(|origins| Origins::parse(&origins).map_err(|error| invalid("allowed_origins", error)));
-        let config = token.and_then(|token| Config::new(token, &window?, &currency?, &most?, &kept?));
+        let config = token.and_then(|token| Config::new(token, &window?, &currency?, &most?, &kept?, &busy?));
         // The first that is wrong.
         let config = match (&log, &origins) {
             (Err(error), _) | (_, Err(error)) => Err(error.clone()),
@@ -151,13 +156,14 @@ impl Config {
     }
 
     /// Reads the variables `operator_token` (empty: none), `payment_window_seconds`, `currency`, `max_per_order` (empty: no
-    /// limit) and `closed_orders_kept_seconds`.
+    /// limit), `closed_orders_kept_seconds` and `busy_after_milliseconds`.
     fn new(
         operator_token: String,
         payment_window_seconds: &str,
         currency: &str,
         max_per_order: &str,
         closed_orders_kept: &str,
+        busy_after: &str,
     ) -> Result<Self, ConfigError> {
         if operator_token.chars().any(char::is_control) {
             return Err(invalid("operator_token", "must be one line: no request could send it".to_owned()));
@@ -183,8 +189,17 @@ impl Config {
                 return Err(invalid("closed_orders_kept_seconds", format!("must be {range}, or {KEPT_FOREVER}")));
             }
         };
+        let busy_after = busy_after.parse().ok().filter(|ms| (1..=MAX_BUSY_AFTER_MILLISECONDS).contains(ms));
+        let busy_after = busy_after.map(Duration::from_millis).ok_or_else(|| {
+            invalid(
+                "busy_after_milliseconds",
+                format!("must be a whole number from 1 to {MAX_BUSY_AFTER_MILLISECONDS}"),
+            )
+        })?;
+        // An order waits for the store about four times, of which this is the first, and a payment about twice.
+        let limits = Limits { place_patience: busy_after, pay_patience: busy_after.saturating_mul(2), ..LIMITS };
         let payment_window = Duration::from_secs(seconds);
-        let settings = Settings { payment_window, closed_orders_kept, currency, max_per_order, limits: LIMITS };
+        let settings = Settings { payment_window, closed_orders_kept, currency, max_per_order, limits };
         Ok(Self { settings, operator_token })
     }
 
@@ -223,6 +238,7 @@ mod tests {
             ("currency", "CNY"),
             ("log", "problems"),
             ("closed_orders_kept_seconds", "86400"),
+            ("busy_after_milliseconds", "250"),
         ];
         let value = |name: &str| named.iter().chain(&usual).find(|(known, _)| *known == name).map_or("", |(_, it)| it);
         let read = Variables::read(async |name| Ok::<_, String>(value(name).to_owned()));
@@ -242,6 +258,7 @@ mod tests {
             ("payment_window_seconds", &["", "0", "-1", "1.5", "31536001", "soon", "9 00"][..]),
             ("currency", &["", "cny", "CN", "YUAN", "ABC", "XXX", "CNY EUR"]),
             ("closed_orders_kept_seconds", &["", "0", "9", "-1", "10.5", "31536001", "for ever", "never"]),
+            ("busy_after_milliseconds", &["", "0", "-1", "0.5", "60001", "soon"]),
             ("max_per_order", &["0", "-1", "1.5", "1000001", "many", "1 0", "none"]),
             ("log", &["", "all", "Requests", "requests,problems"]),
             ("operator_token", &["two\nlines", "a\tb", "a\0b"]),

@@ -93,7 +93,7 @@ impl Trial {
             manifest: &self.target.manifest(),
             state: self.state.path(),
             payment_window: NEVER,
-            variables: self.redis.as_ref().map(Redis::variables).unwrap_or_default(),
+            variables: self.redis.iter().flat_map(Redis::variables).chain([harness::patient()]).collect(),
             cache: None,
         };
         Ok(Process::start(&self.program, &settings)?)

@@ -26,7 +26,7 @@ pub use http::{HeaderMap, Method, StatusCode, header};
 pub use http2::Http2;
 pub use redis_server::RedisServer;
 #[cfg(feature = "server")]
-pub use server::Server;
+pub use server::{Server, patient};
 #[cfg(feature = "server")]
 pub use store::Store;
 pub use target::Target;

@@ -20,6 +20,15 @@ pub struct Server {
     pub client: Client,
 }
 
+/// The variable by which a server waits for its store as long as a test takes: what is refused as busy must not depend
+/// on how fast the machine is.
+const PATIENT: (&str, &str) = ("busy_after_milliseconds", "60000");
+
+/// The same, for a server that is a process.
+pub fn patient() -> (&'static str, String) {
+    (PATIENT.0, PATIENT.1.to_owned())
+}
+
 /// What a server is started with, apart from its store.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
@@ -42,7 +51,8 @@ impl Settings {
 impl Server {
     /// Serves what is built for the target of a store. The first server of a target builds it.
     pub fn start(store: &Store, settings: Settings) -> Result<Self, Error> {
-        let mut variables = BTreeMap::from([("operator_token".to_owned(), TOKEN.to_owned())]);
+        let usual = [("operator_token", TOKEN), PATIENT];
+        let mut variables: BTreeMap<_, _> = usual.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         variables.extend(store.variables());
         variables.extend(settings.variables);
         Self::start_at(&store.target().manifest(), store.folder(), Settings { variables, ..settings })

@@ -113,7 +113,12 @@ pub fn run(options: Options, mut say: impl FnMut(String)) -> Result<Vec<Verdict>
         manifest: &target.manifest(),
         state: store.state(),
         payment_window: window,
-        variables: store.redis.iter().map(|redis| ("redis_host", redis.address())).collect(),
+        variables: store
+            .redis
+            .iter()
+            .map(|redis| ("redis_host", redis.address()))
+            .chain([harness::patient()])
+            .collect(),
         cache: None,
     };
     let server = Process::start(&program, &settings)?;

@@ -44,9 +44,6 @@ const RELIEF: Duration = Duration::from_millis(250);
 pub(crate) struct Batch {
     arrived: Vec<Duration>,
     patience: Duration,
-    /// Whether others wait too. A request that is alone waits for as long as the store takes: there is nothing that its
-    /// refusal would help.
-    crowded: bool,
 }
 
 impl Batch {
@@ -57,7 +54,7 @@ impl Batch {
     }
 
     fn is_late(&self, arrived: Duration, now: Duration) -> bool {
-        self.crowded && now.saturating_sub(arrived) > self.patience
+        now.saturating_sub(arrived) > self.patience
     }
 }
 
@@ -173,14 +170,14 @@ impl<W: Batchable, A> Batcher<W, A> {
         environment.linger(self.linger.get()).await;
         let begun = environment.monotonic();
         let (jobs, batch) = guard.begin(limits, begun);
-        let (count, crowded) = (jobs.len(), batch.crowded);
+        let count = jobs.len();
         if count == 0 {
             return;
         }
         let answers = work(jobs, batch).await;
         let ended = environment.monotonic();
         let took = ended.saturating_sub(begun);
-        let relief = if crowded && took > W::patience(limits) { ended.saturating_add(RELIEF) } else { Duration::ZERO };
+        let relief = if took > W::patience(limits) { ended.saturating_add(RELIEF) } else { Duration::ZERO };
         self.refuses_until.set(relief);
         self.linger.set(if count > 1 { LINGER } else { Duration::ZERO });
         self.underfilled.set(count <= SMALL_BATCH && took > BUSY_AFTER);
@@ -218,7 +215,7 @@ impl<'a, W: Batchable, A> BatchGuard<'a, W, A> {
     /// Takes from the queue what is done together, and refuses what has waited for too long.
     fn begin(&mut self, limits: Limits, now: Duration) -> (Vec<W>, Batch) {
         let mut queue = self.batcher.queue.borrow_mut();
-        let mut batch = Batch { arrived: Vec::new(), patience: W::patience(limits), crowded: queue.len() > 1 };
+        let mut batch = Batch { arrived: Vec::new(), patience: W::patience(limits) };
         let (mut jobs, mut cost) = (Vec::new(), 0_usize);
         while let Some(job) = queue.front() {
             let next = cost.saturating_add(job.work.cost());

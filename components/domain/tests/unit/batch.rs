@@ -199,9 +199,10 @@ fn orders_that_waited_too_long_among_others_are_refused_and_nothing_is_written()
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn an_order_that_is_alone_waits_for_as_long_as_the_store_takes() {
+fn an_order_that_is_alone_in_its_instance_is_refused_too() {
     let world = World::new();
-    assert!(place_after(&world, 1, Duration::from_secs(3600)).iter().all(Result::is_ok));
+    let refused = place_after(&world, 1, LIMITS.place_patience + Duration::from_millis(1));
+    assert_eq!((refused, world.orders()), (vec![Err(Error::Overloaded)], 0));
 }
 
 #[wasm_bindgen_test(unsupported = test)]
