@@ -147,9 +147,14 @@ fn an_acknowledged_adjustment_that_is_not_there() {
 #[should_panic(expected = "409")]
 fn stock_that_is_stuck() {
     let mut subject = Subject::new();
-    // A hold of an order that there is not is left alone by all requests.
-    subject.store.falsify(ITEM, |item| {
-        item["holds"]["00000000-0000-4000-8000-000000000000"] = json!({ "quantity": 1, "expires_at": 0 })
-    });
+    // A hold of an order of which half is missing is left alone by all requests.
+    let id = "00000000-0000-4000-8000-000000000000";
+    subject.store.falsify(ITEM, |item| item["holds"][id] = json!({ "quantity": 1, "expires_at": 0 }));
+    let lines = json!([{ "item_id": "item1", "quantity": 1, "unit_price": 1000 }]);
+    let times =
+        json!({ "order_id": id, "lines": lines, "total": 1000, "currency": "CNY", "placed_at": 0, "expires_at": 0 });
+    let insert = "INSERT INTO spin_key_value (store, key, value) VALUES ('default', ?1, ?2)";
+    let order = (format!("order:{id}"), times.to_string().into_bytes());
+    subject.store.0.sqlite().execute(insert, order).expect("it is written");
     subject.books.sell_everything(&subject.store, &subject.shop);
 }

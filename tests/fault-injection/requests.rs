@@ -49,12 +49,8 @@ impl Answer {
         self.body["order_id"].as_str().unwrap_or_else(|| panic!("no order in {self:?}"))
     }
 
-    /// The code of a problem, the reason that a store is refused for included.
+    /// The code of a problem.
     pub fn problem(&self) -> String {
-        let code = self.body["code"].as_str().unwrap_or_default();
-        match code {
-            "store_unsuitable" => self.body["detail"].as_str().unwrap_or_default().to_owned(),
-            code => code.to_owned(),
-        }
+        self.body["code"].as_str().unwrap_or_default().to_owned()
     }
 }

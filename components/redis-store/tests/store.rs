@@ -46,7 +46,7 @@ impl Redis for &Native {
         // So that other requests can send commands in between.
         yield_now().await;
         let answers: Result<Value, _> = redis::cmd(command).arg(arguments).query(&mut *connection.borrow_mut());
-        let answers = answers.map(flat).map_err(|error| StoreError::Unavailable(error.to_string()));
+        let answers = answers.map(flat).map_err(|error| redis_store::failure(error.to_string()));
         (self.tampers)(command, answers)
     }
 }
@@ -183,6 +183,24 @@ fn a_key_of_another_type_is_refused_and_left_alone() {
 }
 
 #[test]
+fn a_redis_at_its_limit_takes_nothing_new_and_changes_and_removes_what_is_there() {
+    let server = server();
+    let native = native(&server);
+    let store = store(&native);
+    now(store.put(vec![(item("a"), b"1".to_vec())])).expect("Redis is healthy");
+    let () = ask(&server, &["CONFIG", "SET", "maxmemory", "1"]);
+    let new = || vec![(item("b"), b"2".to_vec())];
+    assert!(matches!(now(store.insert(new())), Err(StoreError::Full(_))));
+    assert!(matches!(now(store.create(&item("b"), b"2".to_vec())), Err(StoreError::Full(_))));
+    assert!(matches!(now(store.probe()), Err(StoreError::Full(_))));
+    assert_eq!(now(store.swap(&entry("a", b"1"), b"2".to_vec())), Ok(Swap::Swapped));
+    assert_eq!(now(store.put(vec![(item("c"), b"3".to_vec())])), Ok(Vec::new()));
+    assert_eq!(now(store.remove_unchanged(&entry("c", b"3"))), Ok(Swap::Swapped));
+    assert_eq!(now(store.remove(&[item("a")])), Ok(()));
+    assert_eq!(now(store.get(&[item("a"), item("b"), item("c")])).map(sound), Ok(vec![None, None, None]));
+}
+
+#[test]
 fn a_redis_that_takes_no_writes_says_so_and_can_be_read() {
     let server = server();
     let native = native(&server);
@@ -195,8 +213,6 @@ fn a_redis_that_takes_no_writes_says_so_and_can_be_read() {
         assert!(unavailable(now(store.probe())).contains(why), "{why}");
         assert_eq!(now(store.get(&[item("a"), item("b")])).map(sound), Ok(vec![Some(entry("a", b"1")), None]));
     };
-    let () = ask(&server, &["CONFIG", "SET", "maxmemory", "1"]);
-    refused("maxmemory");
     let () = ask(&server, &["CONFIG", "SET", "maxmemory", "0"]);
     let () = ask(&server, &["CONFIG", "SET", "min-replicas-to-write", "1"]);
     refused("NOREPLICAS");
@@ -387,7 +403,7 @@ fn to_confirm_costs_nothing_after_a_write_that_counts_nor_without_replicas() {
     now(store.get(&[item("a")])).expect("Redis is healthy");
     now(store.confirm()).expect("the replica has it");
     now(store.confirm()).expect("nothing was read since");
-    assert_eq!(native.commands.take(), ["GET", "SET", "WAIT"]);
+    assert_eq!(native.commands.take(), ["GET", "EVAL", "WAIT"]);
 
     let store = waiting_store(&instance(&native), 0);
     now(store.get(&[item("a")])).expect("Redis is healthy");
@@ -405,7 +421,7 @@ fn requests_that_confirm_at_once_share_a_write() {
         store.get(&[item("a")]).await.expect("Redis is healthy");
         store.confirm().await.expect("the replica has it");
     })));
-    let fences = native.commands.take().into_iter().filter(|command| command == "SET").count();
+    let fences = native.commands.take().into_iter().filter(|command| command == "EVAL").count();
     assert!((1..=2).contains(&fences), "{fences}");
 }
 

@@ -633,7 +633,6 @@ fn an_expiry_that_is_told_and_not_decided_is_caught() {
 #[test]
 fn an_answer_that_rests_on_what_no_replica_has_is_caught() {
     caught("answers_that_are_not_confirmed", "a_payment_that_no_replica_has", "OneFate");
-    caught("answers_that_are_not_confirmed", "an_order_that_no_replica_has", "ToldIsTrue");
 }
 
 #[test]
