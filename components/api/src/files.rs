@@ -144,7 +144,7 @@ mod tests {
     use crate::header;
     use crate::request::{Body, Request};
 
-    const LARGE: [u8; PIECE_BYTES + 1] = [b'z'; PIECE_BYTES + 1];
+    static LARGE: [u8; PIECE_BYTES + 1] = [b'z'; PIECE_BYTES + 1];
 
     const PAGE: File = File {
         path: "/page",

@@ -315,8 +315,7 @@ impl<B: Bucket, E: Environment> Store for KeyValueStore<'_, B, E> {
 
     async fn remove_unchanged(&self, read: &Entry) -> Result<Swap, StoreError> {
         // Rule: mappings-are-removed-unchanged.
-        let removed = self.swap(read, REMOVED.to_vec()).await;
-        removed
+        self.swap(read, REMOVED.to_vec()).await
     }
 
     async fn put(&self, records: Vec<(Key, Vec<u8>)>) -> Result<Vec<Key>, StoreError> {

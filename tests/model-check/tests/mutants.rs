@@ -335,10 +335,7 @@ const MUTANTS: &[Mutant] = &[
         name: "mapping_removed_whatever_it_says",
         patches: &[Patch(
             "mappings-are-removed-unchanged",
-            Replace(
-                "let key = read.physical_key.clone();
-        let removed = self.bucket.delete_many(&[key]).await.map(|()| Swap::Swapped);",
-            ),
+            Replace("self.bucket.delete_many(&[read.physical_key.clone()]).await.map(|()| Swap::Swapped)"),
         )],
     },
     Mutant {
