@@ -35,8 +35,8 @@ const GET_ALL: &str = "local found = {} \
 
 /// Writes those of several records that do not exist. Answers how many, and then the places of the others.
 ///
-/// With `allow-oom` a script may write although Redis has reached its `maxmemory`. So whoever was sold something can pay
-/// for it or cancel it where there is no room for another order. What that takes is bounded by what is there.
+/// With `allow-oom` a script may write although Redis has reached its `maxmemory`. So an order can be paid or cancelled
+/// where there is no room for another one. What that takes is bounded by what is there.
 const PUT_ALL: &str = "#!lua flags=allow-oom\n\
     local answer = {0} \
     for place, key in ipairs(KEYS) do \
