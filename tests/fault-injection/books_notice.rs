@@ -147,7 +147,7 @@ fn an_acknowledged_adjustment_that_is_not_there() {
 #[should_panic(expected = "409")]
 fn stock_that_is_stuck() {
     let mut subject = Subject::new();
-    // A hold of an order of which half is missing is left alone by all requests.
+    // The order has a record and no state. That is damage, so no request settles its hold.
     let id = "00000000-0000-4000-8000-000000000000";
     subject.store.falsify(ITEM, |item| item["holds"][id] = json!({ "quantity": 1, "expires_at": 0 }));
     let lines = json!([{ "item_id": "item1", "quantity": 1, "unit_price": 1000 }]);

@@ -1,5 +1,6 @@
 //! The variables that the owner of the shop sets.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use domain::{Limits, Quantity, Settings};
@@ -113,6 +114,13 @@ pub fn trimmed(value: &str) -> &str {
     value.strip_prefix('\u{feff}').unwrap_or(value).trim_ascii()
 }
 
+/// The whole number that a variable says, within this range. `or` ends the sentence about what it may say.
+fn whole(variable: &'static str, text: &str, range: RangeInclusive<u64>, or: &str) -> Result<u64, ConfigError> {
+    let (least, most) = (range.start(), range.end());
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| invalid(variable, format!("must be a whole number from {least} to {most}{or}")))
+}
+
 fn invalid(variable: &'static str, reason: String) -> ConfigError {
     ConfigError { variable, reason }
 }
@@ -168,37 +176,28 @@ impl Config {
         if operator_token.chars().any(char::is_control) {
             return Err(invalid("operator_token", "must be one line: no request could send it".to_owned()));
         }
-        let seconds = payment_window_seconds.parse().ok().filter(|s| (1..=MAX_WINDOW_SECONDS).contains(s));
-        let seconds = seconds.ok_or_else(|| {
-            invalid("payment_window_seconds", format!("must be a whole number from 1 to {MAX_WINDOW_SECONDS}"))
-        })?;
+        let window = whole("payment_window_seconds", payment_window_seconds, 1..=MAX_WINDOW_SECONDS, "")?;
         let currency = currency::parse(currency).map_err(|error| invalid("currency", error.to_string()))?;
-        let limit = || max_per_order.parse::<u64>().ok().and_then(|limit| Quantity::try_from(limit).ok());
-        let max_per_order = if max_per_order.is_empty() { None } else { Some(limit()) };
-        let max_per_order = max_per_order.map(|limit| {
-            let reason = || format!("must be empty, or a whole number from {} to {}", Quantity::MIN, Quantity::MAX);
-            limit.ok_or_else(|| invalid("max_per_order", reason()))
-        });
-        let max_per_order = max_per_order.transpose()?;
-        let kept = closed_orders_kept.parse().ok().filter(|s| (MIN_KEPT_SECONDS..=MAX_KEPT_SECONDS).contains(s));
-        let closed_orders_kept = match (closed_orders_kept, kept) {
-            (KEPT_FOREVER, _) => None,
-            (_, Some(seconds)) => Some(Duration::from_secs(seconds)),
-            (_, None) => {
-                let range = format!("a whole number from {MIN_KEPT_SECONDS} to {MAX_KEPT_SECONDS}");
-                return Err(invalid("closed_orders_kept_seconds", format!("must be {range}, or {KEPT_FOREVER}")));
+        let max_per_order = match max_per_order {
+            "" => None,
+            text => {
+                let limit = text.parse::<u64>().ok().and_then(|limit| Quantity::try_from(limit).ok());
+                let reason = || format!("must be empty, or a whole number from {} to {}", Quantity::MIN, Quantity::MAX);
+                Some(limit.ok_or_else(|| invalid("max_per_order", reason()))?)
             }
         };
-        let busy_after = busy_after.parse().ok().filter(|ms| (1..=MAX_BUSY_AFTER_MILLISECONDS).contains(ms));
-        let busy_after = busy_after.map(Duration::from_millis).ok_or_else(|| {
-            invalid(
-                "busy_after_milliseconds",
-                format!("must be a whole number from 1 to {MAX_BUSY_AFTER_MILLISECONDS}"),
-            )
-        })?;
+        let closed_orders_kept = match closed_orders_kept {
+            KEPT_FOREVER => None,
+            text => {
+                let range = MIN_KEPT_SECONDS..=MAX_KEPT_SECONDS;
+                Some(Duration::from_secs(whole("closed_orders_kept_seconds", text, range, ", or forever")?))
+            }
+        };
+        let busy_after = whole("busy_after_milliseconds", busy_after, 1..=MAX_BUSY_AFTER_MILLISECONDS, "")?;
+        let busy_after = Duration::from_millis(busy_after);
         // An order waits for the store about four times, of which this is the first, and a payment about twice.
         let limits = Limits { place_patience: busy_after, pay_patience: busy_after.saturating_mul(2), ..LIMITS };
-        let payment_window = Duration::from_secs(seconds);
+        let payment_window = Duration::from_secs(window);
         let settings = Settings { payment_window, closed_orders_kept, currency, max_per_order, limits };
         Ok(Self { settings, operator_token })
     }

@@ -30,7 +30,7 @@ const SOON: Duration = Duration::from_secs(2);
 /// As much of the memory at the beginning may a server have in the end, in hundredths.
 const BACK_IN_PERCENT: u64 = 120;
 
-/// So many of a kind are enough.
+/// The most lines of the server's log that are shown.
 const EXAMPLES: usize = 3;
 
 /// What is done to a shop.

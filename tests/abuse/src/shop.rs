@@ -13,7 +13,7 @@ use crate::{Burst, Sizes};
 /// More than is ever ordered.
 const PLENTY: u64 = 10_000_000;
 
-/// So much of a line of a log is enough, and so many lines.
+/// The most characters of a line of the log that are shown, and the most lines that are kept.
 const LINE: usize = 200;
 const MANY: usize = 10_000;
 

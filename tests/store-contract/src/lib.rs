@@ -287,7 +287,7 @@ pub fn what_was_removed_is_put_anew(storage: &impl Storage) {
     assert_eq!(done(store.swap(&first, b"2".to_vec())), Swap::Conflict);
     assert_eq!(done(store.put(vec![(mapping.clone(), b"3".to_vec())])), []);
     assert_eq!(done(store.put(vec![(mapping.clone(), b"4".to_vec())])), slice::from_ref(&mapping));
-    // Whoever still has the first entry removes nothing that came after it.
+    // A request that still has the first entry cannot remove the record that came after it.
     assert_eq!(done(store.remove_unchanged(&first)), Swap::Conflict);
     assert_eq!(values(&store, &[mapping]), [some(b"3")]);
 }

@@ -394,7 +394,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
         let first_item = request.lines.iter().next();
         let (Some(key), Some((item_id, _))) = (key, first_item) else { return Ok(()) };
         self.forget_in(item_id, &[removed]).await?;
-        self.remove_mapping(key, removed).await
+        self.remove_mappings(&[(key, removed)]).await
     }
 
     /// Carries on with an order that was placed under the same key, wherever its own request is or stopped.

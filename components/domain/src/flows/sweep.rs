@@ -262,7 +262,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
                 }
             }
         }
-        self.remove_mappings(orders).await?;
+        let keyed: Vec<_> = orders.iter().filter_map(|order| Some((order.key()?, order.order_id))).collect();
+        self.remove_mappings(&keyed).await?;
         let mut keys: Vec<_> = all.iter().flat_map(|id| [Key::Order(*id), Key::OrderState(*id)]).collect();
         keys.extend(emptied.iter().copied().map(Key::OrderIndex));
         if !keys.is_empty() {
@@ -283,8 +284,8 @@ impl<S: Store, E: Environment> Shop<S, E> {
         .await
     }
 
-    async fn remove_mappings(&self, orders: &[Order]) -> Result<(), Error> {
-        let keyed: Vec<_> = orders.iter().filter_map(|order| Some((order.key()?, order.order_id))).collect();
+    /// Removes the mappings of these keys, as far as they are to these orders.
+    pub(crate) async fn remove_mappings(&self, keyed: &[(KeyDigest, OrderId)]) -> Result<(), Error> {
         let mut keys: Vec<_> = keyed.iter().map(|(key, _)| Key::Idempotency(*key)).collect();
         keys.sort_unstable();
         keys.dedup();
@@ -301,16 +302,6 @@ impl<S: Store, E: Environment> Shop<S, E> {
             if is_own {
                 let _ = self.store.remove_unchanged(&entry).await?;
             }
-        }
-        Ok(())
-    }
-
-    /// Removes the mapping of a key, if it is to this order.
-    pub(crate) async fn remove_mapping(&self, key: KeyDigest, order: OrderId) -> Result<(), Error> {
-        let Some(entry) = self.read_one(Key::Idempotency(key)).await? else { return Ok(()) };
-        let Read { entry, record: mapped } = decode::<OrderId>(entry)?;
-        if mapped == order {
-            let _ = self.store.remove_unchanged(&entry).await?;
         }
         Ok(())
     }

@@ -18,13 +18,13 @@ use crate::{Shop, Sizes};
 /// The clients that share the work.
 const CLIENTS: usize = 8;
 
-/// The flood ends when so many answers in a row say that nothing can be written.
+/// The flood ends after this number of answers in a row which say that nothing can be written.
 const FULL: usize = 20;
 
 /// The most time that a flood takes, in bursts: a store that does not fill up is flooded no longer.
 const BURSTS: u32 = 5;
 
-/// So many kB a Redis that is full has less than it needs: more than what is freed by the way.
+/// The room that a full Redis has, in kB: below nothing, by more than what ends meanwhile gives back.
 const FULL_BY: i64 = -256;
 
 pub(super) fn run(sizes: &Sizes, client: &Client, shop: &Shop) -> Result<Held> {
