@@ -444,12 +444,9 @@ impl Store for Caller {
             return Ok(());
         }
         self.turn(Next::Read).await?;
-        let moved = self.progress.moved.get() || read_from.is_some_and(|place| place != self.shared.failovers());
-        self.hear(moved);
-        self.note(|| format!("confirm: {}", if moved { "what was read may be lost" } else { "a replica has it" }));
-        if moved {
-            return Err(StoreError::Unavailable("another store has taken its place".to_owned()));
-        }
+        self.goes_on()?;
+        self.hear("confirmed");
+        self.note(|| "confirm: a replica has it".to_owned());
         self.shared.confirm();
         Ok(())
     }
