@@ -17,6 +17,9 @@ use crate::SpinEnvironment;
 /// The initial capacity for a body. Most bodies are smaller.
 const USUAL_BODY_BYTES: usize = 1024;
 
+/// How often it is looked again whether the host has taken a piece of a body, before a timer is set.
+const LOOKS: usize = 3;
+
 /// Takes a request from the host, with its body if it is worth reading.
 pub(crate) async fn receive(request: Request) -> Result<api::Request, ErrorCode> {
     let method = Method::try_from(request.get_method()).map_err(|_| ErrorCode::HttpRequestMethodInvalid)?;
@@ -96,12 +99,27 @@ pub(crate) async fn send(mut reply: Reply, rest: Option<Rest>, patience: Duratio
 
 /// Writes a part of a body. Answers whether the host has taken all of it.
 async fn write(content: &mut StreamWriter<u8>, bytes: Vec<u8>, patience: Duration) -> bool {
-    let Some((mut result, mut rest)) = within(patience, content.write(bytes)).await else { return false };
+    let Some((mut result, mut rest)) = soon_or_within(patience, content.write(bytes)).await else { return false };
     while rest.remaining() > 0 && matches!(result, StreamResult::Complete(_)) {
         let Some(written) = within(patience, content.write_buf(rest)).await else { return false };
         (result, rest) = written;
     }
     rest.remaining() == 0
+}
+
+/// As [`within`]. What the host does at once, as it mostly does, needs no timer: setting and stopping one costs more than
+/// looking again.
+async fn soon_or_within<T>(time: Duration, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    let looked_again = async {
+        for _ in 0..LOOKS {
+            yield_async().await;
+        }
+    };
+    match select(future.as_mut(), pin!(looked_again)).await {
+        Either::Left((value, _)) => Some(value),
+        Either::Right(_) => within(time, future).await,
+    }
 }
 
 /// What a future ends with, if it does so within this time.
