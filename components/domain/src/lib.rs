@@ -30,6 +30,7 @@ mod environment;
 mod error;
 mod flows;
 mod model;
+mod provider;
 mod store;
 
 pub use engine::catalog::PRESET;
@@ -54,4 +55,8 @@ pub use model::limits::Limits;
 pub use model::status::{OrderView, Status, status};
 pub use model::time::Timestamp;
 pub use model::{item, order, order_state, plan, text};
+pub use provider::{
+    Charge, ChargeId, Checkout, InvalidNotice, NoProvider, Notice, OpenSession, Provider, ProviderError, RefundId,
+    RefundState, SessionId, SessionState,
+};
 pub use store::{CasHandle, Creation, Damaged, Entry, Found, Key, Store, StoreError, Swap};

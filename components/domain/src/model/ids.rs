@@ -17,6 +17,13 @@ pub struct InvalidId {
     expected: &'static str,
 }
 
+impl InvalidId {
+    /// It must be this.
+    pub(crate) const fn expected(expected: &'static str) -> Self {
+        Self { expected }
+    }
+}
+
 /// Makes a newtype over `String` readable from and writable to a record, through its own check.
 macro_rules! text_id {
     ($name:ident) => {
