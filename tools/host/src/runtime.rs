@@ -1,8 +1,10 @@
 //! Compiles components and keeps instances of them, with the settings and limits of Spin 4.1.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -33,7 +35,9 @@ const EPOCH: Duration = Duration::from_millis(10);
 /// One engine for the process: each reserves address space for 1,000 instances, and several would exhaust it.
 static ENGINE: LazyLock<Result<Engine, String>> = LazyLock::new(|| {
     // Machines with a small address space (39 bits on some) cannot have the pool. Spin runs without it there too.
-    let engine = engine(true).or_else(|_| engine(false)).map_err(|error| format!("{error:#}"))?;
+    let pool = pool().map_err(|error| format!("{error:#}"))?;
+    // Machines with a small address space (39 bits on some) cannot have the pool. Spin runs without it there too.
+    let engine = engine(Some(pool)).or_else(|_| engine(None)).map_err(|error| format!("{error:#}"))?;
     let ticked = engine.clone();
     std::thread::spawn(move || {
         loop {
@@ -44,33 +48,49 @@ static ENGINE: LazyLock<Result<Engine, String>> = LazyLock::new(|| {
     Ok(engine)
 });
 
-fn engine(pooling: bool) -> wasmtime::Result<Engine> {
+fn engine(pool: Option<PoolingAllocationConfig>) -> wasmtime::Result<Engine> {
     let mut config = Config::new();
     config.wasm_component_model_async(true);
     config.epoch_interruption(true);
     // Without a folder for the cache, for example without a home directory, every start compiles again.
     config.cache(Cache::new(CacheConfig::new()).ok());
-    if pooling {
-        let mut pool = PoolingAllocationConfig::default();
-        pool.total_component_instances(1_000)
-            .total_memories(1_000)
-            .total_tables(2_000)
-            .total_stacks(1_000)
-            .total_core_instances(4_000)
-            .table_elements(100_000)
-            .max_component_instance_size(10 << 20)
-            .max_core_instance_size(10 << 20)
-            .max_core_instances_per_component(200)
-            .max_tables_per_component(64)
-            .max_memories_per_component(32)
-            .max_tables_per_module(2)
-            .max_memories_per_module(2)
-            .max_memory_size(4 << 30)
-            .linear_memory_keep_resident(2 << 20)
-            .table_keep_resident(1 << 19);
+    if let Some(pool) = pool {
         config.allocation_strategy(pool);
     }
     Engine::new(&config)
+}
+
+/// How many instances there may be at once, and how much memory of one that has ended is kept for the next one.
+fn pool() -> wasmtime::Result<PoolingAllocationConfig> {
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_component_instances(setting("INSTANCE_COUNT", 1_000)?)
+        .total_memories(setting("TOTAL_MEMORIES", 1_000)?)
+        .total_tables(setting("TOTAL_TABLES", 2_000)?)
+        .total_stacks(setting("TOTAL_STACKS", 1_000)?)
+        .total_core_instances(setting("TOTAL_CORE_INSTANCES", 4_000)?)
+        .table_elements(100_000)
+        .max_component_instance_size(10 << 20)
+        .max_core_instance_size(10 << 20)
+        .max_core_instances_per_component(200)
+        .max_tables_per_component(64)
+        .max_memories_per_component(32)
+        .max_tables_per_module(2)
+        .max_memories_per_module(2)
+        .max_memory_size(4 << 30)
+        .linear_memory_keep_resident(setting("LINEAR_MEMORY_KEEP_RESIDENT", 2 << 20)?)
+        .table_keep_resident(setting("TABLE_KEEP_RESIDENT", 1 << 19)?);
+    Ok(pool)
+}
+
+/// A setting of the pool: what a variable of the environment says, which Spin reads too.
+fn setting<T: FromStr<Err: fmt::Display>>(name: &str, default: T) -> wasmtime::Result<T> {
+    let name = format!("SPIN_WASMTIME_{name}");
+    parse(&name, std::env::var(&name).ok(), default)
+}
+
+fn parse<T: FromStr<Err: fmt::Display>>(name: &str, value: Option<String>, default: T) -> wasmtime::Result<T> {
+    let Some(value) = value else { return Ok(default) };
+    value.parse().map_err(|error| wasmtime::format_err!("{name} is {value:?}: {error}"))
 }
 
 /// The latest component of each file, with the bytes that it was compiled from. The first server of a process compiles
@@ -244,5 +264,18 @@ impl WorkerState for Worker {
             eprintln!("worker failed: {error:?}");
         }
         drop(store);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_of_the_pool_is_what_the_environment_says_and_nonsense_is_refused() {
+        assert_eq!(parse("A", None, 7_usize).unwrap(), 7);
+        assert_eq!(parse("A", Some("0".to_owned()), 7_usize).unwrap(), 0);
+        let refused = parse("A", Some("2 MB".to_owned()), 7_usize).unwrap_err();
+        assert!(refused.to_string().contains(r#"A is "2 MB""#), "{refused}");
     }
 }

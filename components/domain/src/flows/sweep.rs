@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::codec::{Read, decode, encode};
+use crate::engine::codec::{Read, decode, decode_order, encode};
 use crate::engine::read::OrderRead;
 use crate::engine::shop::Shop;
 use crate::engine::update_item::Update;
@@ -30,7 +30,10 @@ use crate::store::{Key, Store, StoreError};
 /// How many numbers of the order index are read in one call.
 const NUMBERS_PER_READ: usize = 128;
 
-/// How many such calls are made in one pass. Between two orders there may be many unused numbers.
+/// How many of them are read to see whether a pass is worth its while.
+const NUMBERS_LOOKED_AT: u64 = 8;
+
+/// How many calls with [`NUMBERS_PER_READ`] are made in one pass. Between two orders there may be many unused numbers.
 const MAX_READS: usize = 32;
 
 /// About how many orders are looked at in one pass.
@@ -117,9 +120,25 @@ impl<S: Store, E: Environment> Shop<S, E> {
             return;
         }
         let chosen = self.turn().checked_rem(ORDERS_PLACED_PER_PASS);
-        if chosen.is_some_and(|chosen| chosen < u64::try_from(placed).unwrap_or(u64::MAX)) {
+        if chosen.is_some_and(|chosen| chosen < u64::try_from(placed).unwrap_or(u64::MAX))
+            && self.may_be_due().await.is_ok_and(|may_be_due| may_be_due)
+        {
             let _ = self.remove_closed_orders().await;
         }
+    }
+
+    /// Whether the next order that a pass looks at was placed so long ago that it may be due. Where it was not, neither
+    /// were the later ones, and a pass would read a lot of records for nothing.
+    async fn may_be_due(&self) -> Result<bool, Error> {
+        let Some(kept) = self.settings.closed_orders_kept else { return Ok(false) };
+        let from = self.sweep_position().await?.map_or(0, |position| position.record.below);
+        let keys: Vec<_> = (from..from.saturating_add(NUMBERS_LOOKED_AT)).map(Key::OrderIndex).collect();
+        let mut indexed = self.store.get(&keys).await?.into_iter().flatten().flatten().map(decode::<Vec<OrderId>>);
+        let first = indexed.find_map(|ids| ids.ok()?.record.first().copied());
+        // What is further on is for a pass to find.
+        let Some(id) = first else { return Ok(true) };
+        let Some(entry) = self.read_one(Key::Order(id)).await? else { return Ok(true) };
+        Ok(decode_order(entry, id)?.placed_at.after(kept) <= self.environment.now())
     }
 
     /// Settles overdue holds of all items. Answers whether none is left.
@@ -151,7 +170,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
         let nothing = Pass { removed: 0, is_last: true };
         let Some(kept) = self.settings.closed_orders_kept else { return Ok(nothing) };
         let Some(sequence) = self.sequence().await? else { return Ok(nothing) };
-        let position = self.read_one(Key::SweepPosition).await?.map(decode::<Position>).transpose()?;
+        let position = self.sweep_position().await?;
         let from = position.as_ref().map_or(0, |position| position.record.below);
         let Numbers { numbers, end, is_last } = self.numbers_with_orders(from, sequence.record.next).await?;
         let all: Vec<_> = numbers.iter().flat_map(|(_, ids)| ids.iter().copied()).collect();
@@ -186,6 +205,10 @@ impl<S: Store, E: Environment> Shop<S, E> {
             self.record_position(position, Position { below }).await?;
         }
         Ok(Pass { removed, is_last: is_last || too_early })
+    }
+
+    async fn sweep_position(&self) -> Result<Option<Read<Position>>, Error> {
+        self.read_one(Key::SweepPosition).await?.map(decode).transpose()
     }
 
     /// Records how far this sweep has come. Where another one was faster, its position is as good.
