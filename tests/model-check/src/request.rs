@@ -68,6 +68,8 @@ pub const LIMITS: Limits = Limits {
     queued_requests: 64,
     place_patience: Duration::from_secs(1),
     pay_patience: Duration::from_secs(2),
+    overdue_at_once: 8,
+    overdue_patience: Duration::from_secs(2),
 };
 
 /// What the requests of a case run on.
@@ -167,7 +169,7 @@ async fn ask<S: Store>(request: &Request, shop: &Shop<S, Caller>) -> Result<Answ
         Request::Place(lines, key) => place(shop, lines, *key, None).await?,
         Request::PlaceAt(lines, key, price) => place(shop, lines, *key, Some(*price)).await?,
         Request::Pay(of) => {
-            shop.pay(first_order(*of), PaymentMethod::unspecified(), None).await?;
+            let _ = shop.pay(first_order(*of), PaymentMethod::unspecified(), None).await?;
             Answer::Paid
         }
         Request::Cancel(of) => {
