@@ -101,6 +101,7 @@ fn case(random: &mut Rng) -> Case {
         expiries: random.usize(0..=2),
         // Only the domain's own store has a replica.
         failovers: usize::from(level == Level::Domain && random.u8(..4) == 0),
+        ..Faults::default()
     };
     let behind = (0..count).filter(|_| random.u8(..4) == 0).collect();
     let together = (0..count).filter(|_| random.bool()).collect();

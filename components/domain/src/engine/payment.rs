@@ -155,8 +155,12 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
             return Ok(refund);
         }
         match provider.refund(&late.charge, late.amount, &name).await {
-            // A repeat would be refused too: a person has to see to it.
-            Err(ProviderError::Refused(_)) => Ok(RefundState::Failed),
+            // Another request may have made it in this moment. If not, a person has to see to it: a repeat would be refused
+            // too.
+            Err(ProviderError::Refused(_)) => {
+                let made = provider.find_refund(&late.charge, &name).await?;
+                Ok(made.unwrap_or(RefundState::Failed))
+            }
             refund => Ok(refund?),
         }
     }
