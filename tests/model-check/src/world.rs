@@ -179,9 +179,10 @@ impl World {
         }
         for (request, calls) in &case.before {
             for _ in 0..*calls {
-                if world.running().any(|running| running == *request) {
-                    world.take(Step::Call(*request, Turn::Made));
+                if !world.running().any(|running| running == *request) {
+                    break;
                 }
+                world.take(Step::Call(*request, Turn::Made));
             }
         }
         world
@@ -253,7 +254,7 @@ impl World {
     }
 
     /// What buyers, the merchant and the payment provider can do next.
-    fn outside_steps(&self) -> Vec<Step> {
+    pub fn outside_steps(&self) -> Vec<Step> {
         let mut steps = Vec::new();
         if !self.rules.provider {
             return steps;
