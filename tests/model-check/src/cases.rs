@@ -368,6 +368,12 @@ fn payments() -> Vec<Named> {
             Faults { closes: 1, ..lies },
         ),
         named(
+            "a_refund_of_a_charge_in_a_session_that_is_on_no_record",
+            &[("a", 1)],
+            vec![order(), Pay(0), Pay(0), Notice(0, 0)],
+            Faults { closes: 1, ..lies },
+        ),
+        named(
             "a_charge_of_another_amount",
             &[("a", 1)],
             vec![order(), Pay(0), Cancel(0), Notice(0, 0), Sweep],

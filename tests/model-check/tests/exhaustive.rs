@@ -27,6 +27,7 @@ const STATES: &[(&str, usize)] = &[
     ("a_price_changes_while_it_is_expected", 337_760),
     ("a_price_changes_while_one_of_a_batch_expects_it", 94_430),
     ("a_provider_that_refuses", 42_993),
+    ("a_refund_of_a_charge_in_a_session_that_is_on_no_record", 1_117_472),
     ("a_session_that_no_replica_has", 1_029_079),
     ("a_slow_request_holds_for_an_order_that_was_swept", 29_510),
     ("a_slow_request_maps_the_key_of_an_order_that_was_swept", 1_639_355),

@@ -148,6 +148,7 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     /// provider may have forgotten its name.
     async fn refund_late(&self, late: &LateRefund, is_new: bool) -> Result<RefundState, Error> {
         let provider = self.provider()?;
+        // Rule: refunds-have-one-name.
         let name = late.refund_id();
         // Rule: refunds-are-looked-for.
         let made = if is_new { None } else { provider.find_refund(&late.charge, &name).await? };

@@ -144,6 +144,7 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
         if let Some(session) = state.record.session() {
             let finding = self.look(&order, session).await?;
             return Ok(match self.answered(&order, &state, finding, false).await? {
+                // Rule: open-sessions-are-used.
                 Answered::Open(open) => Attempt::Done(Box::new(at_provider(order, &state.record, open))),
                 Answered::Processing => {
                     let view = OrderView::new(order, &state.record, true);

@@ -315,7 +315,7 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
         Ok(match state.removable_at(order.expires_at, kept) {
             // Rule: paid-orders-are-not-removed.
             None if state.payment().is_some() => Due::Nothing { stays: true },
-            // Rule: refunded-orders-are-not-removed.
+            // Money has moved.
             Some(_) if is_refunded => Due::Nothing { stays: true },
             Some(at) if at <= self.environment.now() => Due::Removal(Box::new(order)),
             None | Some(_) => Due::Later,

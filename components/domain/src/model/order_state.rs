@@ -247,7 +247,8 @@ impl OrderState {
             return Err(Illegal);
         }
         let state = match &self.state {
-            // If a session is being opened for this attempt, it may be this one. Then it is not put on record any more.
+            // A session that is opened for this attempt may be this one. It is not to be put on record any more.
+            // Rule: attempts-with-a-refund-are-over.
             State::Unpaid { confirmed, attempt } => {
                 State::Unpaid { confirmed: *confirmed, attempt: attempt.checked_add(1).ok_or(Illegal)? }
             }
@@ -269,6 +270,7 @@ impl OrderState {
     /// What becomes of the order's holds; none while it is undecided.
     pub fn settlement(&self) -> Option<Settlement> {
         match self.state {
+            // Rule: undecided-orders-keep-their-holds.
             State::Unpaid { .. } | State::AtProvider { .. } => None,
             State::Paid(_) => Some(Settlement::Sold),
             // A refusal is not remembered: the same request may succeed later.
