@@ -444,7 +444,7 @@ const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "attempt_of_a_refunded_session_used_again",
-        patches: &[Patch("attempts-with-a-refund-are-over", Replace("State::Unpaid { .. } => self.state.clone()"))],
+        patches: &[Patch("attempts-with-a-refund-are-over", Replace("State::Unpaid { .. } => self.state.clone(),"))],
     },
     Mutant {
         name: "order_at_the_provider_expired_by_the_clock",

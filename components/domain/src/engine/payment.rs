@@ -13,15 +13,15 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::model::amounts::Money;
 use crate::model::ids::{OrderId, SessionId};
-use crate::model::item::Item;
+use crate::model::item::{Item, Look};
 use crate::model::order::Order;
 use crate::model::order_state::{Event, LateRefund, OrderState};
 use crate::model::session::{Finding, OpenSession, RefundState, SessionState};
 use crate::provider::{Provider, ProviderError};
 use crate::store::Store;
 
-/// How many overdue orders of an item are looked up, to find those that are at the provider. The oldest.
-const OVERDUE_LOOKED_UP: usize = 64;
+/// How many overdue orders of an item are looked up at once, to find those that are at the provider.
+pub(crate) const MAX_LOOKED_UP: usize = 64;
 
 /// What the provider's answer about the session on record has made of an order.
 pub(crate) enum Answered {
@@ -99,44 +99,40 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
         }
     }
 
-    /// Asks the provider to end the sessions of up to `most` overdue orders that hold some of an item, side by side and
-    /// no longer than `limit`. Decides those of which it says that they are closed or paid.
+    /// Asks the provider to end the sessions of up to `most` overdue orders that hold some of an item, a few at a time side
+    /// by side and no longer than `limit`. Decides those of which it says that they are closed or paid.
     ///
-    /// They are among the oldest, from another place each time: a few that the provider does not decide do not stand in
-    /// the way of the others.
+    /// Those that are asked about begin at another place each time: a few that the provider does not decide do not stand
+    /// in the way of the others.
     pub(crate) async fn close_overdue(&self, item: &Item, most: usize, limit: Duration) -> Result<Asked, Error> {
         let mut asked = Asked::default();
         if self.provider.is_none() {
             return Ok(asked);
         }
-        let now = self.environment.now();
-        let overdue = item.holds().iter().filter(|(_, hold)| hold.expires_at <= now);
-        let mut overdue: Vec<_> = overdue.map(|(order, hold)| (hold.expires_at, *order)).collect();
-        overdue.sort_unstable();
-        overdue.truncate(OVERDUE_LOOKED_UP);
-        let ids: Vec<_> = overdue.into_iter().map(|(_, order)| order).collect();
+        let until = self.environment.monotonic().saturating_add(limit);
+        let overdue = item.due(self.environment.now(), self.turn(), Look::at(MAX_LOOKED_UP, 0));
         let at_provider = |read: Result<Option<OrderRead>, Error>| {
             let (order, state) = read.ok()??;
             let session = state.record.session()?.clone();
             Some((order, state, session))
         };
-        let mut due: Vec<_> = self.read_orders(&ids).await?.into_iter().filter_map(at_provider).collect();
-        let first = self.turn().checked_rem(u64::try_from(due.len()).unwrap_or(u64::MAX)).unwrap_or(0);
-        due.rotate_left(usize::try_from(first).unwrap_or(0));
-        due.truncate(most);
-        let closing = due.iter().map(|(order, _, session)| self.close(order, session));
-        let answers = side_by_side(&self.environment, limit, closing).await;
+        let due: Vec<_> = self.read_orders(&overdue).await?.into_iter().filter_map(at_provider).take(most).collect();
         asked.orders = due.len();
-        for ((order, state, _), answer) in due.iter().zip(answers) {
-            let Some(Ok(finding)) = answer else {
-                asked.unanswered = asked.unanswered.saturating_add(1);
-                continue;
-            };
-            match self.answered(order, state, finding, false).await? {
-                // What another request has decided meanwhile is as good.
-                Answered::Changed(_) => asked.decided = asked.decided.saturating_add(1),
-                // Asked to end it, the provider says that it has not.
-                Answered::Open(_) | Answered::Processing => {}
+        for due in due.chunks(self.settings.limits.overdue_at_once.max(1)) {
+            let left = until.saturating_sub(self.environment.monotonic());
+            let closing = due.iter().map(|(order, _, session)| self.close(order, session));
+            let answers = side_by_side(&self.environment, left, closing).await;
+            for ((order, state, _), answer) in due.iter().zip(answers) {
+                let Some(Ok(finding)) = answer else {
+                    asked.unanswered = asked.unanswered.saturating_add(1);
+                    continue;
+                };
+                match self.answered(order, state, finding, false).await? {
+                    // What another request has decided meanwhile is as good.
+                    Answered::Changed(_) => asked.decided = asked.decided.saturating_add(1),
+                    // Asked to end it, the provider says that it has not.
+                    Answered::Open(_) | Answered::Processing => {}
+                }
             }
         }
         Ok(asked)

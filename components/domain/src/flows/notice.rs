@@ -12,7 +12,7 @@ use crate::model::session::LateCharge;
 use crate::provider::{Notice, Provider, ProviderError};
 use crate::store::Store;
 
-/// What became of a message of the payment provider.
+/// The result of a message of the payment provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Noticed {
     /// It was about an order of this shop, whose record says now what the provider says.

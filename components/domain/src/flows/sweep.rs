@@ -20,6 +20,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::codec::{Read, decode, encode};
+use crate::engine::payment::MAX_LOOKED_UP;
 use crate::engine::read::OrderRead;
 use crate::engine::shop::Shop;
 use crate::engine::side_by_side::side_by_side;
@@ -49,9 +50,6 @@ const MAX_SETTLING_SWAPS: usize = 64;
 
 /// For how long one request to sweep asks the payment provider.
 const MAX_ASKING: Duration = Duration::from_secs(10);
-
-/// How many orders with an overdue payment one request to sweep asks the provider about, at most, an item.
-const MAX_ASKED_PER_ITEM: usize = 64;
 
 /// Orders that are placed for each pass that is made in passing: fewer than a pass removes.
 const ORDERS_PLACED_PER_PASS: u64 = 64;
@@ -119,8 +117,15 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     pub async fn sweep(&self) -> Result<Swept, Error> {
         let mut swept = Swept::default();
         let until = self.environment.monotonic().saturating_add(MAX_ASKING);
-        swept.more = !self.decide_overdue_payments(until, &mut swept).await?;
-        swept.more |= !self.settle_overdue_items(&mut swept.settled_items).await?;
+        swept.more = !self.settle_overdue_items(&mut swept.settled_items).await?;
+        if self.provider.is_some() {
+            swept.more |= !self.decide_overdue_payments(until, &mut swept).await?;
+            let mut settled = 0;
+            if swept.decided_payments > 0 {
+                swept.more |= !self.settle_overdue_items(&mut settled).await?;
+            }
+            swept.settled_items = swept.settled_items.saturating_add(settled);
+        }
         for _ in 0..MAX_PASSES {
             let pass = self.remove_closed_orders().await?;
             swept.removed_orders = swept.removed_orders.saturating_add(pass.removed);
@@ -140,29 +145,27 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
 
     /// Asks the provider to end overdue payments of all items' orders. Answers whether it was asked about all.
     async fn decide_overdue_payments(&self, until: Duration, swept: &mut Swept) -> Result<bool, Error> {
-        if self.provider.is_none() {
-            return Ok(true);
-        }
-        let at_once = self.settings.limits.overdue_at_once.max(1);
+        let mut all = true;
         for item_id in self.item_ids().await? {
-            let mut asked_about = 0;
             loop {
+                // One whose record cannot be read is left as it is.
                 let Ok(Some(item)) = self.find_item(&item_id).await else { break };
                 let left = until.saturating_sub(self.environment.monotonic());
-                let asked = self.close_overdue(&item.record, at_once, left).await?;
+                let asked = self.close_overdue(&item.record, MAX_LOOKED_UP, left).await?;
                 swept.decided_payments = swept.decided_payments.saturating_add(asked.decided);
                 swept.unanswered = swept.unanswered.saturating_add(asked.unanswered);
-                asked_about = asked.orders.saturating_add(asked_about);
-                // Fewer than asked for: that was all. None decided: the others are for the next sweep.
-                if asked.orders < at_once || asked.decided == 0 {
+                if asked.orders < MAX_LOOKED_UP {
                     break;
                 }
-                if asked_about >= MAX_ASKED_PER_ITEM || self.environment.monotonic() >= until {
-                    return Ok(false);
+                if asked.decided == 0 || self.environment.monotonic() >= until {
+                    all = false;
+                    break;
                 }
+                // Those that are decided make room for others to be looked up.
+                self.settle_alone(&item_id).await?;
             }
         }
-        Ok(true)
+        Ok(all)
     }
 
     /// Carries on with the first unfinished refund of an order. Answers whether it is finished.
