@@ -44,6 +44,8 @@ pub const LIMITS: Limits = Limits {
     // As the variable `busy_after_milliseconds` says by default.
     place_patience: Duration::from_millis(250),
     pay_patience: Duration::from_millis(500),
+    overdue_at_once: 8,
+    overdue_patience: Duration::from_secs(2),
 };
 
 /// The greatest value of the variable `busy_after_milliseconds`.

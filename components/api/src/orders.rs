@@ -5,7 +5,9 @@ use std::rc::Rc;
 use domain::order::Line;
 #[cfg(feature = "openapi")]
 use domain::order::MAX_LINES;
-use domain::{Currency, CustomerId, Environment, Error, Money, OrderId, OrderView, PaymentMethod, Shop, Status, Store};
+use domain::{
+    Currency, CustomerId, Environment, Error, Money, OrderId, OrderView, PaymentMethod, Provider, Shop, Status, Store,
+};
 use http::StatusCode;
 #[cfg(feature = "openapi")]
 use schemars::JsonSchema;
@@ -32,9 +34,9 @@ use crate::route::{Route, Verb};
 pub(crate) const REPLAYED: &str = "idempotent-replayed";
 
 /// Answers the routes of the component `orders`.
-pub async fn handle<S: Store + 'static, E: Environment + 'static>(
+pub async fn handle<S: Store + 'static, E: Environment + 'static, P: Provider + 'static>(
     context: &RequestContext<'_>,
-    shop: &Rc<Shop<S, E>>,
+    shop: &Rc<Shop<S, E, P>>,
 ) -> Result<Reply, Problem> {
     match (context.route, context.verb) {
         (Route::Orders, Verb::Post) => place(context, shop).await,
@@ -51,7 +53,10 @@ pub async fn handle<S: Store + 'static, E: Environment + 'static>(
     }
 }
 
-async fn place<S: Store, E: Environment>(context: &RequestContext<'_>, shop: &Shop<S, E>) -> Result<Reply, Problem> {
+async fn place<S: Store, E: Environment, P: Provider>(
+    context: &RequestContext<'_>,
+    shop: &Shop<S, E, P>,
+) -> Result<Reply, Problem> {
     let request = body::order(context.json()?)?;
     let key = context.idempotency_key("orders", MIN_ORDER_KEY_LEN)?;
     context.expect_untagged()?;
@@ -124,7 +129,7 @@ struct PaymentJson<'a> {
 }
 
 impl<'a> From<&'a OrderView> for OrderJson<'a> {
-    fn from(OrderView { order, status, payment }: &'a OrderView) -> Self {
+    fn from(OrderView { order, status, payment, .. }: &'a OrderView) -> Self {
         let payment = payment.as_ref().map(|payment| PaymentJson {
             amount: payment.amount,
             method: &payment.method,
@@ -159,7 +164,7 @@ pub(crate) mod examples {
     type Examples<T> = serde_json::Result<T>;
 
     fn view(order: Value, status: Status) -> Examples<OrderView> {
-        Ok(OrderView { order: from_value(order)?, status, payment: None })
+        Ok(OrderView { order: from_value(order)?, status, payment: None, at_provider: false })
     }
 
     fn at_price(unit_price: u64) -> Value {
@@ -184,7 +189,8 @@ pub(crate) mod examples {
 
     pub(crate) fn paid() -> Examples<OrderView> {
         let paid_at = 1_795_644_185_642_u64.into();
-        let payment = Payment { amount: from_value(2000.into())?, method: from_value("card".into())?, paid_at };
+        let payment =
+            Payment { amount: from_value(2000.into())?, method: from_value("card".into())?, paid_at, reference: None };
         Ok(OrderView { payment: Some(payment), ..pending(Status::Paid)? })
     }
 

@@ -2,7 +2,11 @@
 
 use std::rc::Rc;
 
-use domain::{Environment, PaymentMethod, Shop, Store};
+use domain::{
+    Environment, OrderId, OrderView, PayResult, PaymentMethod, PaymentProgress, Provider, Shop, Status, Store,
+};
+use http::StatusCode;
+use serde::Serialize;
 
 use crate::body::{self, Payment};
 #[cfg(feature = "openapi")]
@@ -14,21 +18,53 @@ use crate::request::RequestContext;
 use crate::route::{Route, Verb};
 
 /// Answers what the payments component serves.
-pub async fn handle<S: Store, E: Environment>(
+pub async fn handle<S: Store, E: Environment, P: Provider>(
     context: &RequestContext<'_>,
-    shop: &Rc<Shop<S, E>>,
+    shop: &Rc<Shop<S, E, P>>,
 ) -> Result<Reply, Problem> {
     let (Route::Pay(id), Verb::Post) = (context.route, context.verb) else { return Err(Problem::not_found()) };
     let Payment { method, amount } = context.json_or_nothing()?.map(body::payment).transpose()?.unwrap_or_default();
     let (condition, method) = (context.condition(tag)?, method.unwrap_or_else(PaymentMethod::unspecified));
-    let view = shop.pay_if(condition, order_id(id)?, method, amount).await?;
-    Ok(reply(&view))
+    Ok(match shop.pay_if(condition, order_id(id)?, method, amount).await? {
+        PayResult::Paid(view) => reply(&view),
+        PayResult::AtProvider(view, progress) => accepted(&view, &progress),
+    })
+}
+
+/// The answer to a buyer who has to pay at the payment provider, or has paid there by a means that takes a while.
+fn accepted(view: &OrderView, progress: &PaymentProgress) -> Reply {
+    let payment = match progress {
+        PaymentProgress::Open { url, expires_at } => {
+            ProgressJson { status: "open", url: Some(url), expires_at: Some(expires_at.to_string()) }
+        }
+        PaymentProgress::Processing => ProgressJson { status: "processing", url: None, expires_at: None },
+    };
+    let body = AcceptedJson { order_id: view.order.order_id, status: view.status, payment };
+    Reply::json(StatusCode::ACCEPTED, &body)
+}
+
+/// An order whose payment has begun at the payment provider.
+#[derive(Serialize)]
+struct AcceptedJson<'a> {
+    order_id: OrderId,
+    status: Status,
+    payment: ProgressJson<'a>,
+}
+
+/// How far a payment at the payment provider has come.
+#[derive(Serialize)]
+struct ProgressJson<'a> {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
 }
 
 /// The operation that this module serves, for the OpenAPI document.
 #[cfg(feature = "openapi")]
 pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::Operation>> {
-    use domain::{Error, Status};
+    use domain::Error;
     use serde_json::{from_value, json};
 
     use crate::code::Code;

@@ -291,6 +291,15 @@ impl From<Error> for Problem {
             }
             Error::InvalidCursor(error) => Self::invalid(vec![FieldError::parameter("cursor", error)]),
             Error::Contended | Error::Overloaded | Error::Abandoned => Self::new(Code::Busy, detail),
+            Error::PaymentProcessing
+            | Error::ProviderUnavailable(_)
+            | Error::ProviderRefused(_)
+            | Error::ProviderNonsense(_)
+            | Error::WrongCharge(_)
+            | Error::TooManyLateCharges(_)
+            | Error::InvalidNotice(_) => {
+                Self::new(Code::Busy, "The payment provider has to be asked again.").log(error)
+            }
             // 507 is not to be repeated by itself (RFC 4918, section 11.5).
             Error::ItemFull(item_id) => Self::new(Code::ItemFull, detail).about(&item_id),
             Error::CatalogFull => Self::new(Code::CatalogFull, detail),

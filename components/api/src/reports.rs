@@ -6,8 +6,8 @@ use std::rc::Rc;
 #[cfg(feature = "openapi")]
 use domain::item::REMEMBERED_ADJUSTMENTS;
 use domain::{
-    AdjustmentRecord, Environment, ItemHistory, ItemId, ItemList, OrderEvent, OrderHistory, OrderId, Shop, Status,
-    StockReport, Store, Swept,
+    AdjustmentRecord, Environment, ItemHistory, ItemId, ItemList, OrderEvent, OrderHistory, OrderId, Provider, Shop,
+    Status, StockReport, Store, Swept,
 };
 use http::StatusCode;
 #[cfg(feature = "openapi")]
@@ -30,9 +30,9 @@ const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const MAX_HOLDS_LOOKED_AT: usize = 10_000;
 
 /// Answers the routes of the component `reports`.
-pub async fn handle<S: Store, E: Environment>(
+pub async fn handle<S: Store, E: Environment, P: Provider>(
     context: &RequestContext<'_>,
-    shop: &Rc<Shop<S, E>>,
+    shop: &Rc<Shop<S, E, P>>,
 ) -> Result<Reply, Problem> {
     match (context.route, context.verb) {
         (Route::OrderHistory(id), Verb::Get) => {
@@ -82,7 +82,7 @@ struct SweptJson {
 }
 
 impl From<Swept> for SweptJson {
-    fn from(Swept { settled_items, removed_orders, more }: Swept) -> Self {
+    fn from(Swept { settled_items, removed_orders, more, .. }: Swept) -> Self {
         Self { settled_items, removed_orders, more }
     }
 }
@@ -127,6 +127,9 @@ impl From<&OrderHistory> for OrderHistoryJson {
             OrderEvent::Cancelled => "Cancelled.".to_owned(),
             OrderEvent::Expired => "Expired: nobody paid in time.".to_owned(),
             OrderEvent::Rejected => "Rejected: there was too little of an item, or its price had changed.".to_owned(),
+            OrderEvent::RefundingLate => "Charged too late: the money is being given back.".to_owned(),
+            OrderEvent::RefundedLate => "Charged too late: the money was given back.".to_owned(),
+            OrderEvent::LateRefundFailed => "Charged too late: the money could not be given back.".to_owned(),
         };
         let events = history.events.iter();
         let events =

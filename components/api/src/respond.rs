@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use domain::{Environment, Shop, Store, StoreStats};
+use domain::{Environment, Provider, Shop, Store, StoreStats};
 use http::{Method, StatusCode};
 
 use crate::code::Code;
@@ -104,12 +104,12 @@ const TEXT: [&str; 3] = ["text/plain", "text/*", "*/*"];
 
 /// Answers a request. `handle` is a component's part of it; `open` gives it the shop, once the request is known to
 /// need one.
-pub async fn respond<S: Store, E: Environment>(
+pub async fn respond<S: Store, E: Environment, P: Provider>(
     request: Request,
     environment: &E,
     variables: &Variables,
-    open: impl AsyncFnOnce(&Config) -> Result<Shop<S, E>, Problem>,
-    handle: impl AsyncFnOnce(&RequestContext<'_>, &Rc<Shop<S, E>>) -> Result<Reply, Problem>,
+    open: impl AsyncFnOnce(&Config) -> Result<Shop<S, E, P>, Problem>,
+    handle: impl AsyncFnOnce(&RequestContext<'_>, &Rc<Shop<S, E, P>>) -> Result<Reply, Problem>,
 ) -> Response {
     let log = variables.log;
     let begun = clock(log, environment);
@@ -139,12 +139,12 @@ pub async fn respond<S: Store, E: Environment>(
     }
 }
 
-async fn answer<S: Store, E: Environment>(
+async fn answer<S: Store, E: Environment, P: Provider>(
     request: &Request,
     tally: &mut StoreStats,
     variables: &Variables,
-    open: impl AsyncFnOnce(&Config) -> Result<Shop<S, E>, Problem>,
-    handle: impl AsyncFnOnce(&RequestContext<'_>, &Rc<Shop<S, E>>) -> Result<Reply, Problem>,
+    open: impl AsyncFnOnce(&Config) -> Result<Shop<S, E, P>, Problem>,
+    handle: impl AsyncFnOnce(&RequestContext<'_>, &Rc<Shop<S, E, P>>) -> Result<Reply, Problem>,
 ) -> Result<Reply, Problem> {
     request.headers.require_text()?;
     let route = Route::parse(request.path()).ok_or_else(Problem::not_found)?;

@@ -4,86 +4,11 @@
 //! A provider is a world of its own: it answers late, twice or not at all, and it can charge a buyer at any moment until
 //! it has said that it will not. So each call can be repeated, and an error says nothing about what was done.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
-
-use crate::model::amounts::{Currency, Money};
-use crate::model::ids::{InvalidId, OrderId, PaymentMethod};
+use crate::model::amounts::Money;
+use crate::model::ids::{ChargeId, OrderId, RefundId, SessionId};
 use crate::model::order::Order;
+use crate::model::session::{OpenSession, RefundState, SessionState};
 use crate::model::time::Timestamp;
-
-/// Makes a newtype over a name that the provider gave: 1 to 255 printable ASCII characters without spaces, quotation
-/// marks, `<`, `>` and `\`.
-macro_rules! provider_id {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
-
-        impl $name {
-            /// The name as text.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = InvalidId;
-
-            fn try_from(text: String) -> Result<Self, InvalidId> {
-                check(&text)?;
-                Ok(Self(text))
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = InvalidId;
-
-            fn from_str(text: &str) -> Result<Self, InvalidId> {
-                text.to_owned().try_into()
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(id: $name) -> String {
-                id.0
-            }
-        }
-    };
-}
-
-fn check(text: &str) -> Result<(), InvalidId> {
-    let plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\' | b'<' | b'>');
-    if (1..=255).contains(&text.len()) && text.bytes().all(plain) {
-        Ok(())
-    } else {
-        Err(InvalidId::expected("1 to 255 printable ASCII characters"))
-    }
-}
-
-provider_id! {
-    /// The provider's name of a session: of one place where a buyer can pay one order.
-    SessionId
-}
-
-provider_id! {
-    /// The provider's name of a charge: what a refund is made of.
-    ChargeId
-}
-
-provider_id! {
-    /// The shop's own name of a refund. The provider makes one refund a name.
-    RefundId
-}
 
 /// What a buyer is to pay.
 #[derive(Debug, Clone, Copy)]
@@ -92,59 +17,6 @@ pub struct Checkout<'a> {
     pub order: &'a Order,
     /// Which attempt to pay it this is, counted from 0. Each has a session of its own.
     pub attempt: u32,
-}
-
-/// A session in which the buyer can pay.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenSession {
-    /// Its name.
-    pub id: SessionId,
-    /// The page where the buyer pays.
-    pub url: String,
-    /// Until when the provider lets the buyer pay there.
-    pub expires_at: Timestamp,
-}
-
-/// What a session is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SessionState {
-    /// The buyer can pay.
-    Open(OpenSession),
-    /// The buyer has paid by a means that takes a while. It may still fail.
-    Processing,
-    /// The buyer was charged.
-    Paid(Charge),
-    /// Nobody was charged, nor can be in this session.
-    Closed,
-}
-
-/// What a buyer was charged.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Charge {
-    /// Its name.
-    pub id: ChargeId,
-    /// For which order, if the provider knows.
-    pub order: Option<OrderId>,
-    /// In minor units of the currency.
-    pub amount: Money,
-    /// In which currency.
-    pub currency: Currency,
-    /// By which means.
-    pub method: PaymentMethod,
-    /// When.
-    pub charged_at: Timestamp,
-}
-
-/// How far a refund has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RefundState {
-    /// It is under way.
-    Pending,
-    /// The money is on its way to the buyer.
-    Succeeded,
-    /// It was not made. It may have said that it succeeded before.
-    Failed,
 }
 
 /// A message of the provider, whose sender is proven. It says that there is something to look at, and nothing else of
