@@ -7,7 +7,7 @@ use std::time::Duration;
 pub const MAX_BODY: usize = 256 * 1024;
 
 /// The header fields of an answer that are read, in lower case. A transport may leave out all others.
-pub const HEADERS: [&str; 2] = ["idempotent-replayed", "stripe-should-retry"];
+pub const HEADERS: [&str; 3] = ["idempotent-replayed", "request-id", "stripe-should-retry"];
 
 /// How a request is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,8 +39,8 @@ impl fmt::Debug for Request {
     }
 }
 
-/// The answer to a request: any whole one, whatever its status. It may have what is a buyer's, so that its body is not in
-/// its `Debug`.
+/// The answer to a request: any whole one, whatever its status. It may have what is a buyer's, so that its body is not
+/// in its `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Response {
     /// The status. A redirect is not followed.
@@ -62,7 +62,7 @@ impl fmt::Debug for Response {
 
 impl Response {
     /// The value of a header field, where the answer has it once.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.iter().filter(|(other, _)| other == name);
         let value = values.next().map(|(_, value)| value.as_str());
         value.filter(|_| values.next().is_none())
