@@ -142,8 +142,8 @@ pub(crate) struct Intent {
     id: String,
     object: String,
     status: String,
-    amount_received: u64,
-    currency: String,
+    amount_received: Option<u64>,
+    currency: Option<String>,
     created: u64,
     latest_charge: Option<Expandable<LatestCharge>>,
 }
@@ -289,12 +289,13 @@ impl Session {
     fn charge(&self, intent: &Intent) -> Result<Charge, ProviderError> {
         let id = ChargeId::try_from(intent.id.clone()).ok().filter(|id| is_object_id(id.as_str()));
         let id = id.ok_or_else(|| nonsense("the id of the payment is none"))?;
-        if self.currency.as_deref() != Some(&intent.currency) || self.amount_total != Some(intent.amount_received) {
+        if self.currency != intent.currency || self.amount_total != intent.amount_received {
             return Err(nonsense("the session is of another amount than what was paid"));
         }
-        let currency = read_currency(&intent.currency).ok_or_else(|| nonsense("the currency is none"))?;
+        let currency = intent.currency.as_deref().and_then(read_currency);
+        let currency = currency.ok_or_else(|| nonsense("the currency is none"))?;
         let unit = Unit::of(&currency).ok_or_else(|| nonsense("the currency is not known"))?;
-        let amount: Option<Money> = unit.minor(intent.amount_received);
+        let amount: Option<Money> = intent.amount_received.and_then(|amount| unit.minor(amount));
         let amount = amount.ok_or_else(|| nonsense("the amount is no whole number of minor units"))?;
         let charge = match &intent.latest_charge {
             Some(Expandable::Whole(charge)) if charge.object != "charge" || charge.status != "succeeded" => {

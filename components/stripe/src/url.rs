@@ -85,6 +85,7 @@ mod tests {
             ("http://127.1.2.3?x", "http://127.1.2.3", true, "?x"),
             ("http://[::1]:3000/", "http://[::1]:3000", true, "/"),
             ("http://[0:0::1]", "http://[::1]", true, ""),
+            ("http://[::2]:3000", "http://[::2]:3000", false, ""),
             ("http://shop.example/", "http://shop.example", false, "/"),
             ("http://localhost.example", "http://localhost.example", false, ""),
             ("http://127.0.0.1.example", "http://127.0.0.1.example", false, ""),

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use domain::{Checkout, Provider, ProviderError, SessionState};
+use proptest::collection::vec;
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::{
-    KEY, OTHER_SECRET, SECRET, Script, Step, error, lost, open_session, order, reply, run, session, session_id,
-    settings,
+    KEY, OTHER_SECRET, SECRET, Script, Step, error, lost, open_session, order, paid_session, reply, run, session,
+    session_id, settings,
 };
-use crate::{Patience, Response, TransportError};
+use crate::{HEADERS, Patience, Response, TransportError};
 
 fn look(script: &Script) -> Result<SessionState, ProviderError> {
     run(script.stripe(settings()).look(&session_id()))
@@ -127,6 +129,29 @@ fn what_is_no_answer_of_stripes_makes_no_sense() {
         let error = look(&script).unwrap_err();
         assert!(matches!(error, ProviderError::Nonsense(_)), "{step:?} {error:?}");
         assert_eq!(script.sent().len(), 1);
+    }
+}
+
+#[test]
+fn an_answer_that_was_cut_off_anywhere_is_unknown() {
+    let whole = paid_session().to_string();
+    for end in 0..whole.len() {
+        let step = reply(200, &[], whole.get(..end).unwrap());
+        let script = Script::default().then(step.clone()).then(step.clone()).then(step);
+        let error = look(&script).unwrap_err();
+        assert_eq!(error, ProviderError::Unavailable("its answer was cut off".to_owned()), "{end}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_answered_is_understood_without_a_panic(
+        status in prop_oneof![Just(200_u16), any::<u16>()], body in vec(any::<u8>(), 0..200), header in ".*",
+    ) {
+        let headers = HEADERS.map(|name| (name.to_owned(), header.clone())).to_vec();
+        let step = Step { result: Ok(Response { status, headers, body }), takes: Duration::ZERO };
+        let script = Script::default().then(step.clone()).then(step.clone()).then(step);
+        prop_assert!(look(&script).is_err());
     }
 }
 
