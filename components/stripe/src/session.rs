@@ -68,7 +68,9 @@ pub(crate) fn opening(settings: &Settings, order: &domain::order::Order) -> Resu
         .with(&format!("payment_intent_data[metadata][{ORDER_ID}]"), &id)
         .with(&format!("payment_intent_data[metadata][{MADE_BY}]"), THIS_SHOP)
         // The buyer is charged what the order says, and not its worth in another currency.
-        .with("adaptive_pricing[enabled]", "false");
+        .with("adaptive_pricing[enabled]", "false")
+        // WeChat Pay wants to be told. Which means of payment there are, the account says.
+        .with("payment_method_options[wechat_pay][client]", "web");
     let form = match expiry(order.placed_at, order.expires_at) {
         Some(seconds) => form.with("expires_at", &seconds.to_string()),
         None => form,

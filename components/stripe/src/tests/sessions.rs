@@ -63,6 +63,7 @@ fn a_session_is_opened_with_what_the_order_says() {
         "payment_intent_data%5Bmetadata%5D%5Border_id%5D=4be0643f-1d98-473b-97cd-ca98a65347dd",
         "payment_intent_data%5Bmetadata%5D%5Bmade_by%5D=order-system-for-spin",
         "adaptive_pricing%5Benabled%5D=false",
+        "payment_method_options%5Bwechat_pay%5D%5Bclient%5D=web",
         // 15 minutes to pay, and 31 more.
         "expires_at=1700002760",
         "line_items%5B0%5D%5Bprice_data%5D%5Bcurrency%5D=cny",
