@@ -23,6 +23,7 @@ mod shared;
 mod state;
 mod webhooks;
 
+use std::fmt;
 use std::fs::OpenOptions;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -54,7 +55,7 @@ pub const SECRET_KEY: &str = "sk_test_stand_in_no_money_moves";
 pub const WEBHOOK_SECRET: &str = "whsec_stand_in_no_money_moves";
 
 /// What to serve, and how.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
@@ -98,13 +99,28 @@ impl Default for Options {
     }
 }
 
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without keys and secrets.
+        let Self { listen, webhook_url, state, faults, .. } = self;
+        let mut options = f.debug_struct("Options");
+        options.field("listen", listen).field("webhook_url", webhook_url).field("state", state).field("faults", faults);
+        options.finish_non_exhaustive()
+    }
+}
+
 /// A stand-in that is running. It has its own threads. Dropping it ends it at once, as `kill -9` would: requests are cut
 /// off, and what was not on file is lost.
-#[derive(Debug)]
 pub struct StandIn {
     runtime: Option<Runtime>,
     shared: Arc<Shared>,
     address: SocketAddr,
+}
+
+impl fmt::Debug for StandIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StandIn").field("address", &self.address).finish_non_exhaustive()
+    }
 }
 
 /// The address of webhooks.
@@ -250,6 +266,11 @@ impl StandIn {
     /// Nothing is processing.
     pub fn settle(&self, session: &str, succeeds: bool) -> Result<(), BuyerError> {
         self.act(session, Act::Settle(succeeds))
+    }
+
+    /// The buyer leaves without paying, which changes nothing. Where the shop wants the buyer then, if it said so.
+    pub fn leave(&self, session: &str) -> Option<String> {
+        self.shared.read(|state| state.sessions.get(session)?.cancel_page())
     }
 
     /// The merchant ends a session, at Stripe and not through the shop.

@@ -165,14 +165,19 @@ fn content(language: Language, session: &Session, intent: Option<&Intent>, settl
             };
             let options: String = session.methods.iter().map(|method| method_option(language, method)).collect();
             let label = say("Means of payment", "付款方式");
-            let later = say("Pay later: arrives after", "稍后付款：到账需");
-            let fail = say("Pay later: fails after", "稍后付款：失败于");
-            let seconds = say("s", "秒后");
+            let later = match language {
+                Language::English => format!("Pay later (arrives in {settle_after} s)"),
+                Language::Chinese => format!("稍后付款（{settle_after} 秒后到账）"),
+            };
+            let fail = match language {
+                Language::English => format!("Pay later (fails in {settle_after} s)"),
+                Language::Chinese => format!("稍后付款（{settle_after} 秒后失败）"),
+            };
             let buttons = [
                 button("pay", "main", say("Pay", "付款")),
                 button("decline", "", say("Be declined", "付款被拒")),
-                button("pay-later", "", &format!("{later} {settle_after} {seconds}")),
-                button("fail-later", "", &format!("{fail} {settle_after} {seconds}")),
+                button("pay-later", "", &later),
+                button("fail-later", "", &fail),
             ]
             .concat();
             let leave = session.cancel_page();

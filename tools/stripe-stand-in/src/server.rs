@@ -170,9 +170,12 @@ async fn api(shared: &Arc<Shared>, request: &Request) -> Result<Response, Unansw
     if faults.contains(&Fault::DropAfter) {
         return Err(Unanswered("a fault".to_owned()));
     }
-    let mut response = if faults.contains(&Fault::Nonsense) {
-        html_response(StatusCode::OK, "<!doctype html><title>Gateway</title><p>Something else answers here.".to_owned())
-    } else if faults.contains(&Fault::CutOff) {
+    if faults.contains(&Fault::Nonsense) {
+        // It is no answer of Stripe, and has none of its headers.
+        let html = "<!doctype html><title>Gateway</title><p>Something else answers here.";
+        return Ok(html_response(StatusCode::OK, html.to_owned()));
+    }
+    let mut response = if faults.contains(&Fault::CutOff) {
         cut_off(answer.status, &answer.body)
     } else {
         json_response(answer.status, &answer.body)

@@ -43,21 +43,19 @@ pub struct Recorded {
     pub faults: Vec<String>,
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct Record {
+struct Record {
     file: Option<File>,
-    pub(crate) requests: VecDeque<Recorded>,
+    requests: VecDeque<Recorded>,
 }
 
 /// Where the webhooks go, and under which secrets.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Endpoint {
     pub(crate) url: Option<Url>,
     pub(crate) secrets: Vec<String>,
 }
 
 /// What all requests share.
-#[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<State>,
     /// The idempotency keys of requests that are not answered yet.
@@ -89,7 +87,6 @@ impl Drop for InFlight<'_> {
 }
 
 /// What [`Shared`] is made of.
-#[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) state: State,
     pub(crate) endpoint: Endpoint,

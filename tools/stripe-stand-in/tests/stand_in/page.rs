@@ -70,6 +70,7 @@ fn a_buyer_is_declined_and_pays_then() {
     let id = provider.open("o-1");
     assert_eq!(press(&provider, &id, "decline"), format!("/pay/{id}"));
     assert!(page(&provider, &id, "en").1.contains("declined"));
+    assert_eq!(provider.stand_in.leave(&id).as_deref(), Some("http://shop.example/cancelled"));
     assert!(press(&provider, &id, "pay").starts_with("http://shop.example/back"));
 }
 
