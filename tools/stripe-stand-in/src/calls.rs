@@ -380,7 +380,12 @@ impl Call {
                 (state.refund(new, status, now, cause)?.json(), expand)
             }
             Action::Look { id, .. } if faults.contains(&Fault::Unknown) => return Err(unknown(self.operation, &id)),
-            Action::Look { id, expand } => (look(state, self.operation, &id)?, expand),
+            Action::Look { id, expand } => {
+                if faults.contains(&Fault::ClosedYetPayable) {
+                    state.say_closed(&id, now, cause);
+                }
+                (look(state, self.operation, &id)?, expand)
+            }
             Action::List { query, expand } => (list(state, self.operation, &query)?, expand),
         };
         if faults.contains(&Fault::OtherObject) {

@@ -35,7 +35,7 @@ pub enum Fault {
     Unknown,
     /// The answer has another object of the same kind.
     OtherObject,
-    /// Expiring a session answers that it is expired, and the buyer can pay all the same.
+    /// Expiring a session, or looking at an open one, answers that it is expired, and the buyer can pay all the same.
     ClosedYetPayable,
     /// A refund stays pending until it is settled.
     RefundPending,
@@ -49,6 +49,8 @@ pub enum Fault {
     Early,
     /// The webhook is delivered three times at once.
     Thrice,
+    /// The webhook is delivered after this time, so that others come before it.
+    Delayed(Duration),
     /// The webhook is never delivered.
     Never,
     /// The webhook is kept back until it is released.
@@ -83,7 +85,7 @@ pub(crate) enum Kind {
 }
 
 /// All faults: the name, the kind, and what it means to a reader of `--help`.
-const FAULTS: [(&str, Fault, Kind, &str); 30] = [
+const FAULTS: [(&str, Fault, Kind, &str); 31] = [
     ("drop-before", Fault::DropBefore, Kind::Call, "closes the connection; nothing was done"),
     ("drop-after", Fault::DropAfter, Kind::Call, "does it, and closes the connection without an answer"),
     ("error-before", Fault::ErrorBefore, Kind::Call, "answers 500; nothing was done; saved under the idempotency key"),
@@ -97,13 +99,19 @@ const FAULTS: [(&str, Fault, Kind, &str); 30] = [
     ("nonsense", Fault::Nonsense, Kind::Call, "answers 200 with a page of HTML"),
     ("unknown", Fault::Unknown, Kind::Call, "answers 404 to a look at an object that exists"),
     ("other-object", Fault::OtherObject, Kind::Call, "answers with another session or refund"),
-    ("closed-yet-payable", Fault::ClosedYetPayable, Kind::Call, "says expired to `expire`, and lets the buyer pay"),
+    (
+        "closed-yet-payable",
+        Fault::ClosedYetPayable,
+        Kind::Call,
+        "says that a session is expired, and lets the buyer pay",
+    ),
     ("refund-pending", Fault::RefundPending, Kind::Call, "leaves a refund pending until it is settled"),
     ("refund-fails", Fault::RefundFails, Kind::Call, "makes a refund that has failed"),
     ("other-amount", Fault::OtherAmount, Kind::Charge, "charges one minor unit more than was asked"),
     ("other-currency", Fault::OtherCurrency, Kind::Charge, "charges in another currency"),
     ("early", Fault::Early, Kind::Webhook, "is delivered before what caused it is answered"),
     ("thrice", Fault::Thrice, Kind::Webhook, "is delivered three times at once"),
+    ("delayed", Fault::Delayed(Duration::ZERO), Kind::Webhook, "is delivered after =MS milliseconds, out of order"),
     ("never", Fault::Never, Kind::Webhook, "is never delivered"),
     ("held", Fault::Held, Kind::Webhook, "is kept back until /stand-in/release is called"),
     ("old-timestamp", Fault::OldTimestamp, Kind::Webhook, "is signed with a timestamp of a day ago"),
@@ -137,7 +145,7 @@ impl Fault {
         match self {
             Self::Unknown => Some(&[Look, LookRefund, LookIntent, LookCharge, LookEvent]),
             Self::OtherObject => Some(&[Create, Look, Expire, Refund, LookRefund]),
-            Self::ClosedYetPayable => Some(&[Expire]),
+            Self::ClosedYetPayable => Some(&[Expire, Look]),
             Self::RefundPending | Self::RefundFails => Some(&[Refund]),
             _ => None,
         }
@@ -292,6 +300,7 @@ impl FromStr for Rule {
         let fault = match fault {
             Fault::Slow(_) => Fault::Slow(milliseconds()?),
             Fault::Late(_) => Fault::Late(milliseconds()?),
+            Fault::Delayed(_) => Fault::Delayed(milliseconds()?),
             fault if value.is_some() => return Err(InvalidRule(format!("`{}` takes no value", fault.name()))),
             fault => *fault,
         };
@@ -315,7 +324,7 @@ impl FromStr for Rule {
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.fault.name())?;
-        if let Fault::Slow(time) | Fault::Late(time) = self.fault {
+        if let Fault::Slow(time) | Fault::Late(time) | Fault::Delayed(time) = self.fault {
             write!(f, "={}", time.as_millis())?;
         }
         self.at.iter().try_for_each(|at| write!(f, "@{at}"))?;
@@ -366,7 +375,8 @@ mod tests {
     fn every_fault_has_its_own_name_and_can_be_given() {
         for (name, fault, ..) in FAULTS {
             assert_eq!(fault.name(), name);
-            let value = if matches!(fault, Fault::Slow(_) | Fault::Late(_)) { "=1" } else { "" };
+            let timed = matches!(fault, Fault::Slow(_) | Fault::Late(_) | Fault::Delayed(_));
+            let value = if timed { "=1" } else { "" };
             assert!(format!("{name}{value}").parse::<Rule>().is_ok(), "{name}");
         }
         assert!(OPERATIONS.iter().all(|(name, operation)| operation.name() == *name));

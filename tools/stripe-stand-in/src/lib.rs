@@ -54,6 +54,9 @@ pub const SECRET_KEY: &str = "sk_test_stand_in_no_money_moves";
 /// The webhook secret that is used where none is given.
 pub const WEBHOOK_SECRET: &str = "whsec_stand_in_no_money_moves";
 
+/// How long [`StandIn::kill`] waits for its threads.
+const LAST_TASKS: Duration = Duration::from_secs(5);
+
 /// What to serve, and how.
 #[derive(Clone)]
 pub struct Options {
@@ -353,6 +356,14 @@ impl StandIn {
     /// The latest requests of the API, with their answers.
     pub fn requests(&self) -> Vec<Recorded> {
         self.shared.requests()
+    }
+
+    /// Ends it as `kill -9` would, and waits until it is gone and its port is free. Blocks.
+    pub fn kill(mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // A thread of its own may wait even where the caller is a task.
+            _ = std::thread::spawn(move || runtime.shutdown_timeout(LAST_TASKS)).join();
+        }
     }
 
     /// Runs this on the threads of the stand-in, and waits for it. Blocks.

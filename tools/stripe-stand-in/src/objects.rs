@@ -451,6 +451,8 @@ pub(crate) struct Event {
     pub(crate) delivery: Delivery,
     pub(crate) signature: Signature,
     pub(crate) copies: u32,
+    /// The pause before the first attempt, in milliseconds.
+    pub(crate) delay: u64,
     pub(crate) early: bool,
 }
 

@@ -254,12 +254,20 @@ impl State {
             )));
         }
         if says_closed {
-            self.put(Row::Session(Session { says_closed: true, ..session }));
-            self.session_event("checkout.session.expired", id, now, cause);
+            self.say_closed(id, now, cause);
         } else {
             self.end(session, now, cause);
         }
         Ok(())
+    }
+
+    /// An open session says from now on that it is expired, and can be paid all the same.
+    pub(crate) fn say_closed(&mut self, id: &str, now: i64, cause: &Cause) {
+        let open = self.sessions.get(id).filter(|session| session.said_status() == SessionStatus::Open).cloned();
+        if let Some(session) = open {
+            self.put(Row::Session(Session { says_closed: true, ..session }));
+            self.session_event("checkout.session.expired", id, now, cause);
+        }
     }
 
     /// A session expires, and what was tried in it is cancelled.
@@ -490,6 +498,7 @@ impl State {
             delivery: Delivery::Pending,
             signature: Signature::Good,
             copies: 1,
+            delay: 0,
             early: false,
         };
         event.object = event_json(&event.id, kind, object, now, cause);
@@ -499,6 +508,7 @@ impl State {
             match fault {
                 Fault::Early => event.early = true,
                 Fault::Thrice => event.copies = 3,
+                Fault::Delayed(time) => event.delay = u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
                 Fault::Never => event.delivery = Delivery::Ended,
                 Fault::Held => event.delivery = Delivery::Held,
                 Fault::OldTimestamp => event.signature = Signature::OldTimestamp,

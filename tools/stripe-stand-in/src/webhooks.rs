@@ -89,6 +89,7 @@ async fn post(url: &Url, body: Bytes, signature: Option<String>) -> io::Result<u
 /// Sends events that come before an answer. Those that are not taken at once are tried again later.
 pub(crate) async fn send_early(shared: &Arc<Shared>, events: Vec<Event>) {
     for event in events {
+        tokio::time::sleep(Duration::from_millis(event.delay)).await;
         if attempt(shared, &event).await {
             _ = shared.change(|state, _| state.delivered(&event.id, Delivery::Done));
         } else {
@@ -109,6 +110,7 @@ async fn deliver(shared: Arc<Shared>, event: Event) {
     let Retries { first, longest, stop } = shared.retries;
     let began = tokio::time::Instant::now();
     let mut pause = first;
+    tokio::time::sleep(Duration::from_millis(event.delay)).await;
     loop {
         // Without an address the event stays, until there is one.
         if shared.webhook_url().is_none() {

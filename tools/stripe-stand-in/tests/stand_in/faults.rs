@@ -128,6 +128,13 @@ fn closed_yet_payable_says_expired_and_lets_the_buyer_pay() {
     let session = provider.look(&id);
     assert_eq!((&session["status"], &session["payment_status"]), (&json!("complete"), &json!("paid")));
     assert_eq!(provider.stand_in.charges().len(), 1);
+    provider.stand_in.set_faults([]);
+    let id = provider.open("o-2");
+    provider.fault("closed-yet-payable@look*1");
+    assert_eq!(provider.look(&id)["status"], "expired");
+    assert_eq!(provider.look(&id)["status"], "expired", "it stays so");
+    provider.stand_in.pay(&id).unwrap();
+    assert_eq!(provider.look(&id)["payment_status"], "paid");
 }
 
 #[test]

@@ -32,6 +32,12 @@ fn a_key_is_of_one_request() {
     let refund = provider.told(400, &post("/v1/refunds", &[("charge".into(), "ch_1".into())]).key("k-1"));
     assert_eq!(refund["error"]["type"], "idempotency_error");
     assert_eq!(provider.stand_in.sessions().len(), 1);
+    // The same parameters, and another path.
+    let [first, second] = ["o-3", "o-4"].map(|order| provider.open(order));
+    let expire = |id: &str| post(&format!("{SESSIONS}/{id}/expire"), &[]).key("k-2");
+    provider.told(200, &expire(&first));
+    assert_eq!(provider.told(400, &expire(&second))["error"]["type"], "idempotency_error");
+    assert_eq!(provider.look(&second)["status"], "open");
 }
 
 #[test]

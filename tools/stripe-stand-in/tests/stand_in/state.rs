@@ -44,6 +44,20 @@ fn all_that_was_done_is_there_after_a_crash() {
 }
 
 #[test]
+fn a_stand_in_that_was_killed_can_be_started_at_the_same_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = Some(folder.path().join("state"));
+    let mut listen = ([127, 0, 0, 1], 0).into();
+    for round in 1..5 {
+        let provider = Provider::with(Options { listen, state: state.clone(), ..Options::default() });
+        provider.open("o-1");
+        assert_eq!(provider.stand_in.sessions().len(), round);
+        listen = provider.stand_in.address();
+        provider.stand_in.kill();
+    }
+}
+
+#[test]
 fn webhooks_that_were_not_taken_come_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state");
