@@ -94,7 +94,7 @@ fn settings(shared: &Arc<Shared>, body: &[u8]) -> Result<(), String> {
         shared.set_ahead(Duration::from_secs(ahead));
     }
     if let Some(secrets) = webhook_secrets {
-        shared.set_endpoint(|endpoint| endpoint.secrets = secrets);
+        shared.set_webhook_secrets(secrets);
     }
     if let Some(url) = url {
         shared.set_webhook_url(url);

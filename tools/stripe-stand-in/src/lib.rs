@@ -38,7 +38,7 @@ use tokio::runtime::Runtime;
 use url::Url;
 
 use crate::audit::Act;
-use crate::shared::{Endpoint, Parts, Shared};
+use crate::shared::{Parts, Shared};
 use crate::state::{Cause, State};
 
 pub use crate::audit::{Charged, EventInfo, Refunded, SessionInfo, WebhookDelivery};
@@ -168,7 +168,8 @@ impl StandIn {
         let (outbox, posted) = tokio::sync::mpsc::unbounded_channel();
         let shared = Arc::new(Shared::new(Parts {
             state,
-            endpoint: Endpoint { url, secrets: options.webhook_secrets },
+            webhook_url: url,
+            webhook_secrets: options.webhook_secrets,
             outbox,
             record: record.transpose()?,
             secret_key: options.secret_key,
@@ -211,8 +212,7 @@ impl StandIn {
 
     /// Sets what webhooks are signed with.
     pub fn set_webhook_secrets(&self, secrets: &[&str]) {
-        let secrets = secrets.iter().map(|secret| (*secret).to_owned()).collect();
-        self.shared.set_endpoint(|endpoint| endpoint.secrets = secrets);
+        self.shared.set_webhook_secrets(secrets.iter().map(|secret| (*secret).to_owned()).collect());
     }
 
     /// Sets the faults, in place of those that are in force.
@@ -319,7 +319,8 @@ impl StandIn {
     /// # Errors
     /// There is no address, or no answer.
     pub fn send_webhook(&self, body: &[u8], signature: Option<&str>) -> io::Result<u16> {
-        let url = self.shared.webhook_url().ok_or_else(|| io::Error::other("there is no address for webhooks"))?;
+        let url = self.shared.webhook_url().borrow().clone();
+        let url = url.ok_or_else(|| io::Error::other("there is no address for webhooks"))?;
         let (body, signature) = (Bytes::copy_from_slice(body), signature.map(str::to_owned));
         self.wait(async move { webhooks::send(&url, body, signature).await })
             .unwrap_or_else(|| Err(io::Error::other("the stand-in has ended")))

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
 use url::Url;
 
 use crate::faults::Operation;
@@ -48,19 +49,15 @@ struct Record {
     requests: VecDeque<Recorded>,
 }
 
-/// Where the webhooks go, and under which secrets.
-#[derive(Clone, Default)]
-pub(crate) struct Endpoint {
-    pub(crate) url: Option<Url>,
-    pub(crate) secrets: Vec<String>,
-}
-
 /// What all requests share.
 pub(crate) struct Shared {
     state: Mutex<State>,
     /// The idempotency keys of requests that are not answered yet.
     in_flight: Mutex<HashSet<String>>,
-    endpoint: Mutex<Endpoint>,
+    /// Where webhooks go.
+    webhook_url: watch::Sender<Option<Url>>,
+    /// What webhooks are signed with.
+    webhook_secrets: Mutex<Vec<String>>,
     record: Mutex<Record>,
     /// How far the clock is ahead of the machine's, in seconds.
     ahead: AtomicI64,
@@ -89,7 +86,8 @@ impl Drop for InFlight<'_> {
 /// What [`Shared`] is made of.
 pub(crate) struct Parts {
     pub(crate) state: State,
-    pub(crate) endpoint: Endpoint,
+    pub(crate) webhook_url: Option<Url>,
+    pub(crate) webhook_secrets: Vec<String>,
     pub(crate) outbox: UnboundedSender<Event>,
     pub(crate) record: Option<File>,
     pub(crate) secret_key: String,
@@ -104,7 +102,8 @@ impl Shared {
         Self {
             state: Mutex::new(parts.state),
             in_flight: Mutex::default(),
-            endpoint: Mutex::new(parts.endpoint),
+            webhook_url: watch::Sender::new(parts.webhook_url),
+            webhook_secrets: Mutex::new(parts.webhook_secrets),
             record: Mutex::new(Record { file: parts.record, requests: VecDeque::new() }),
             ahead: AtomicI64::new(0),
             outbox: parts.outbox,
@@ -165,31 +164,27 @@ impl Shared {
         free.then(|| InFlight(&self.in_flight, key.to_owned()))
     }
 
-    pub(crate) fn webhook_url(&self) -> Option<Url> {
-        lock(&self.endpoint).url.clone()
+    /// Where webhooks go, and whether that changes.
+    pub(crate) fn webhook_url(&self) -> watch::Receiver<Option<Url>> {
+        self.webhook_url.subscribe()
+    }
+
+    pub(crate) fn set_webhook_url(&self, url: Option<Url>) {
+        self.webhook_url.send_replace(url);
     }
 
     pub(crate) fn webhook_secrets(&self) -> Vec<String> {
-        lock(&self.endpoint).secrets.clone()
+        lock(&self.webhook_secrets).clone()
     }
 
-    /// Webhooks go there from now on, those too that were not taken before.
-    pub(crate) fn set_webhook_url(&self, url: Option<Url>) {
-        let was = std::mem::replace(&mut lock(&self.endpoint).url, url.clone());
-        // What is under way goes to the new address by itself.
-        if was.is_none() && url.is_some() {
-            self.post_undelivered();
-        }
+    pub(crate) fn set_webhook_secrets(&self, secrets: Vec<String>) {
+        *lock(&self.webhook_secrets) = secrets;
     }
 
     /// Sends what is still to be delivered.
     pub(crate) fn post_undelivered(&self) {
         let undelivered = self.read(State::undelivered);
         undelivered.into_iter().for_each(|event| self.post(event));
-    }
-
-    pub(crate) fn set_endpoint(&self, change: impl FnOnce(&mut Endpoint)) {
-        change(&mut lock(&self.endpoint));
     }
 
     pub(crate) fn record(&self, request: Recorded) {

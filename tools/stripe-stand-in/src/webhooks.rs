@@ -105,17 +105,17 @@ pub(crate) async fn courier(shared: Arc<Shared>, mut posted: UnboundedReceiver<E
     }
 }
 
-/// Sends an event until it is taken, or given up.
+/// Sends an event until it is taken, or given up. Without an address it waits for one.
 async fn deliver(shared: Arc<Shared>, event: Event) {
     let Retries { first, longest, stop } = shared.retries;
-    let began = tokio::time::Instant::now();
-    let mut pause = first;
+    let mut url = shared.webhook_url();
     tokio::time::sleep(Duration::from_millis(event.delay)).await;
+    let (mut pause, mut began) = (first, None);
     loop {
-        // Without an address the event stays, until there is one.
-        if shared.webhook_url().is_none() {
+        if url.wait_for(Option::is_some).await.is_err() {
             return;
         }
+        let began = *began.get_or_insert_with(tokio::time::Instant::now);
         let delivery = match attempt(&shared, &event).await {
             true => Delivery::Done,
             false if began.elapsed() + pause > stop => Delivery::Ended,
@@ -125,14 +125,16 @@ async fn deliver(shared: Arc<Shared>, event: Event) {
             _ = shared.change(|state, _| state.delivered(&event.id, delivery));
             return;
         }
-        tokio::time::sleep(pause).await;
-        pause = longest.min(pause * 2);
+        // At another address it is tried at once.
+        if tokio::time::timeout(pause, url.changed()).await.is_err() {
+            pause = longest.min(pause * 2);
+        }
     }
 }
 
 /// Sends an event once, or as many copies of it as a fault wants. Whether one of them was taken.
 async fn attempt(shared: &Arc<Shared>, event: &Event) -> bool {
-    let Some(url) = shared.webhook_url() else { return false };
+    let Some(url) = shared.webhook_url().borrow().clone() else { return false };
     let body = event.body.clone().unwrap_or_else(|| event.object.to_string());
     let now = shared.now();
     let signature = match event.signature {

@@ -333,6 +333,8 @@ fn lists_are_read_page_by_page_and_by_what_is_asked_for() {
     let of = |page: &Value| page["data"].as_array().unwrap().iter().map(|one| one["id"].clone()).collect::<Vec<_>>();
     assert_eq!(of(&before), [json!(ids[2]), json!(ids[3])]);
     assert_eq!(before["has_more"], true);
+    let newest = provider.told(200, &get(&format!("{SESSIONS}?limit=2&ending_before={}", ids[1])));
+    assert_eq!((of(&newest), &newest["has_more"]), (vec![json!(ids[0])], &json!(false)));
     provider.expire(&ids[0]);
     assert_eq!(of(&provider.told(200, &get(&format!("{SESSIONS}?status=expired")))), [json!(ids[0])]);
     for wrong in ["limit=0", "limit=101", "limit=x", "starting_after=cs_test_1", "status=paid", "colour=red"] {
