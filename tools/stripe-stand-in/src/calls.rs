@@ -21,6 +21,12 @@ const OPEN_FOR: (i64, i64) = (30 * 60, 24 * 60 * 60);
 
 const MOST_LINES: usize = 100;
 
+const LOCALES: [&str; 41] = [
+    "auto", "bg", "cs", "da", "de", "el", "en", "en-GB", "es", "es-419", "et", "fi", "fil", "fr", "fr-CA", "hr", "hu",
+    "id", "it", "ja", "ko", "lt", "lv", "ms", "mt", "nb", "nl", "pl", "pt", "pt-BR", "ro", "ru", "sk", "sl", "sv",
+    "th", "tr", "vi", "zh", "zh-HK", "zh-TW",
+];
+
 /// A call whose parameters make sense.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
@@ -142,7 +148,7 @@ fn new_session(params: &mut Params, now: i64) -> Result<Session, ApiError> {
     let methods = methods(params)?;
     let order = params.short("client_reference_id", 200)?;
     let metadata = params.metadata()?;
-    let locale = params.text("locale")?;
+    let locale = params.word("locale", &LOCALES)?;
     let customer_email = params.short("customer_email", 512)?;
     let submit_type = params.word("submit_type", &["auto", "book", "donate", "pay", "subscribe"])?;
     let (mut intent_metadata, mut intent_description) = (BTreeMap::new(), None);
