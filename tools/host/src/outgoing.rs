@@ -9,7 +9,7 @@
 use std::error::Error;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -89,7 +89,11 @@ impl From<OutgoingRequestConfig> for Timeouts {
 
 impl HttpClient {
     pub(crate) fn new(own: SocketAddr) -> Self {
-        Self { client: Client::builder(TokioExecutor::new()).build(Connector), own }
+        Self::with(Connector::default(), own)
+    }
+
+    fn with(connector: Connector, own: SocketAddr) -> Self {
+        Self { client: Client::builder(TokioExecutor::new()).build(connector), own }
     }
 
     /// Sends a request, where the manifest allows it, and waits for the head of the answer.
@@ -100,6 +104,14 @@ impl HttpClient {
         grants: &Grants,
     ) -> Result<Response<HyperIncomingBody>, ErrorCode> {
         self.address(&mut request, grants)?;
+        self.exchange(request, timeouts).await
+    }
+
+    async fn exchange(
+        &self,
+        mut request: Request<HyperOutgoingBody>,
+        timeouts: Timeouts,
+    ) -> Result<Response<HyperIncomingBody>, ErrorCode> {
         // The client writes its own, and HTTP/2 has none.
         request.headers_mut().remove(header::HOST);
         let sent = CONNECT_TIMEOUT.scope(timeouts.connect, self.client.request(request));
@@ -144,8 +156,11 @@ fn dns_error(reason: &str) -> ErrorCode {
 }
 
 /// Makes connections for the client.
-#[derive(Clone)]
-struct Connector;
+#[derive(Clone, Default)]
+struct Connector {
+    /// Made with the first connection that needs it, since that takes a while.
+    tls: Arc<OnceLock<Arc<ClientConfig>>>,
+}
 
 impl Service<Uri> for Connector {
     type Response = TokioIo<Box<dyn Stream>>;
@@ -157,45 +172,55 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        Box::pin(async move { connect(&uri).await.map(TokioIo::new) })
+        let connector = self.clone();
+        Box::pin(async move { connector.connect(&uri).await.map(TokioIo::new) })
     }
 }
 
-async fn connect(uri: &Uri) -> Result<Box<dyn Stream>, ErrorCode> {
-    let authority = uri.authority().ok_or(ErrorCode::HttpRequestUriInvalid)?;
-    let encrypted = uri.scheme() == Some(&Scheme::HTTPS);
-    let address = match authority.port() {
-        Some(_) => authority.to_string(),
-        None => format!("{authority}:{}", if encrypted { 443 } else { 80 }),
-    };
-    let addresses: Vec<_> =
-        tokio::net::lookup_host(address).await.map_err(|_| dns_error("address not available"))?.collect();
-    let connected = timeout(CONNECT_TIMEOUT.get(), TcpStream::connect(&*addresses)).await;
-    let stream = connected.map_err(|_| ErrorCode::ConnectionTimeout)?.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrNotAvailable => dns_error("address not available"),
-        _ => ErrorCode::ConnectionRefused,
-    })?;
-    if !encrypted {
-        return Ok(Box::new(stream));
+impl Connector {
+    async fn connect(&self, uri: &Uri) -> Result<Box<dyn Stream>, ErrorCode> {
+        let authority = uri.authority().ok_or(ErrorCode::HttpRequestUriInvalid)?;
+        let encrypted = uri.scheme() == Some(&Scheme::HTTPS);
+        let address = match authority.port() {
+            Some(_) => authority.to_string(),
+            None => format!("{authority}:{}", if encrypted { 443 } else { 80 }),
+        };
+        let addresses: Vec<_> =
+            tokio::net::lookup_host(address).await.map_err(|_| dns_error("address not available"))?.collect();
+        let connected = timeout(CONNECT_TIMEOUT.get(), TcpStream::connect(&*addresses)).await;
+        let stream = connected.map_err(|_| ErrorCode::ConnectionTimeout)?.map_err(|error| match error.kind() {
+            std::io::ErrorKind::AddrNotAvailable => dns_error("address not available"),
+            _ => ErrorCode::ConnectionRefused,
+        })?;
+        if !encrypted {
+            return Ok(Box::new(stream));
+        }
+        let name = ServerName::try_from(authority.host()).map_err(|_| dns_error("invalid dns name"))?.to_owned();
+        let encrypted = TlsConnector::from(self.tls.get_or_init(|| tls(trusted())).clone())
+            .connect(name, stream)
+            .await
+            .map_err(|error| {
+                eprintln!("warning: no TLS with {authority}: {error}");
+                ErrorCode::TlsProtocolError
+            })?;
+        Ok(Box::new(encrypted))
     }
-    let name = ServerName::try_from(authority.host()).map_err(|_| dns_error("invalid dns name"))?.to_owned();
-    let encrypted = TlsConnector::from(TLS.clone()).connect(name, stream).await.map_err(|error| {
-        eprintln!("warning: no TLS with {authority}: {error}");
-        ErrorCode::TlsProtocolError
-    })?;
-    Ok(Box::new(encrypted))
 }
 
-/// Trusts whom the system trusts, or `SSL_CERT_FILE` names, and whom browsers trust.
-static TLS: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {
+/// Whom the system trusts, or `SSL_CERT_FILE` names, and whom browsers trust.
+fn trusted() -> RootCertStore {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
+}
+
+fn tls(roots: RootCertStore) -> Arc<ClientConfig> {
     let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
     let builder = builder.with_safe_default_protocol_versions().expect("ring has what the versions of TLS need");
     let mut config = builder.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Arc::new(config)
-});
+}
 
 /// A connection, encrypted or not.
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
@@ -255,5 +280,91 @@ impl Body for Patient {
 
     fn size_hint(&self) -> SizeHint {
         self.body.as_ref().map(Body::size_hint).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Version;
+    use http_body_util::Empty;
+    use hyper::service::service_fn;
+    use hyper_util::server::conn::auto;
+    use rcgen::{CertifiedKey, generate_simple_self_signed};
+    use rustls::ServerConfig;
+    use rustls::pki_types::PrivateKeyDer;
+    use tokio::net::{TcpListener, TcpSocket};
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+
+    const OWN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1);
+
+    async fn get(client: &HttpClient, url: &str, options: RequestOptions) -> Result<Version, ErrorCode> {
+        let empty = Empty::new().map_err(|never| match never {}).boxed_unsync();
+        let request = Request::get(url).body(empty).unwrap();
+        Ok(client.exchange(request, Some(options).into()).await?.version())
+    }
+
+    /// A server with a certificate of its own for `localhost`, and who trusts it.
+    async fn encrypted(protocols: &[&[u8]]) -> (SocketAddr, RootCertStore) {
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+        let builder = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+        let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        let mut config = builder.with_single_cert(vec![cert.der().clone()], key).unwrap();
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    let Ok(stream) = acceptor.accept(stream).await else { return };
+                    let answer = service_fn(async |_| Ok::<_, ErrorCode>(Response::new(Empty::<Bytes>::new())));
+                    let server = auto::Builder::new(TokioExecutor::new());
+                    _ = server.serve_connection(TokioIo::new(stream), answer).await;
+                });
+            }
+        });
+        let mut roots = RootCertStore::empty();
+        roots.add(cert.der().clone()).unwrap();
+        (address, roots)
+    }
+
+    fn trusting(roots: RootCertStore) -> HttpClient {
+        HttpClient::with(Connector { tls: Arc::new(OnceLock::from(tls(roots))) }, OWN)
+    }
+
+    #[tokio::test]
+    async fn a_server_is_believed_whose_certificate_is_trusted_and_names_it() {
+        let (address, roots) = encrypted(&[]).await;
+        let (client, port) = (trusting(roots), address.port());
+        let options = RequestOptions::default();
+        assert_eq!(get(&client, &format!("https://localhost:{port}/"), options).await.unwrap(), Version::HTTP_11);
+        let other = get(&client, &format!("https://127.0.0.1:{port}/"), options).await;
+        assert!(matches!(other, Err(ErrorCode::TlsProtocolError)), "{other:?}");
+        let stranger = get(&HttpClient::new(OWN), &format!("https://localhost:{port}/"), options).await;
+        assert!(matches!(stranger, Err(ErrorCode::TlsProtocolError)), "{stranger:?}");
+    }
+
+    #[tokio::test]
+    async fn http_2_is_spoken_with_a_server_that_offers_it() {
+        let (address, roots) = encrypted(&[b"h2"]).await;
+        let url = format!("https://localhost:{}/", address.port());
+        assert_eq!(get(&trusting(roots), &url, RequestOptions::default()).await.unwrap(), Version::HTTP_2);
+    }
+
+    #[tokio::test]
+    async fn a_connection_has_its_time() {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        // Connections beyond these two wait until the server accepts one, which it never does.
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let _waiting = [TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap()];
+        let options = RequestOptions { connect_timeout: Some(Duration::from_millis(100)), ..Default::default() };
+        let late = get(&HttpClient::new(OWN), &format!("http://{address}/"), options).await;
+        assert!(matches!(late, Err(ErrorCode::ConnectionTimeout)), "{late:?}");
     }
 }
