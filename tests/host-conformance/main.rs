@@ -6,8 +6,11 @@
 
 mod client;
 mod server;
+mod upstream;
 
 mod http;
 mod instances;
 mod keyvalue;
+mod outgoing;
 mod routing;
+mod transport;
