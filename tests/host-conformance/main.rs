@@ -8,6 +8,7 @@ mod client;
 mod server;
 mod upstream;
 
+mod cut_off;
 mod http;
 mod instances;
 mod keyvalue;

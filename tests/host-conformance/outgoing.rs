@@ -233,6 +233,7 @@ fn an_application_sends_requests_to_itself_where_the_manifest_allows_it() {
     assert_eq!(answer["status"], 200, "{answer}");
     let echo: Value = serde_json::from_str(answer["body"].as_str().expect("a text")).expect("an echo");
     assert_eq!((&echo["component"], &echo["path"], &echo["query"]), (&json!("probe"), &json!("/probe/a"), &json!("b")));
+    assert_eq!(echo["uri"], format!("http://{}/probe/a?b", address()));
     let denied = send("own", &json!({ "url": format!("http://{}/probe/a", address()) }));
     assert_eq!(denied["error"], "ErrorCode::HttpRequestDenied");
 }

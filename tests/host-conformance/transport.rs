@@ -77,10 +77,10 @@ fn a_large_form_arrives_whole() {
 fn what_was_certainly_not_sent_is_told_apart() {
     let unused = unused();
     for (url, reason) in [
-        ("http://example.com/".to_owned(), "HttpRequestDenied"),
-        (format!("http://{unused}/"), "ConnectionRefused"),
-        ("http://missing.invalid/".to_owned(), "DnsError"),
-        (format!("https://{}/", Upstream::start().address), "TlsProtocolError"),
+        ("http://example.com/".to_owned(), "may not connect there"),
+        (format!("http://{unused}/"), "no connection"),
+        ("http://missing.invalid/".to_owned(), "not known"),
+        (format!("https://{}/", Upstream::start().address), "no encrypted connection"),
         ("ftp://127.0.0.1/".to_owned(), "URL is not valid"),
         ("127.0.0.1".to_owned(), "URL is not valid"),
         ("http:///".to_owned(), ""),
@@ -96,9 +96,9 @@ fn what_was_certainly_not_sent_is_told_apart() {
 fn what_may_have_been_carried_out_is_told_apart() {
     let upstream = Upstream::start();
     for (path, reason) in [
-        ("/nothing", "HttpProtocolError"),
-        ("/nonsense", "HttpProtocolError"),
-        ("/cut-head", "HttpProtocolError"),
+        ("/nothing", "connection failed"),
+        ("/nonsense", "connection failed"),
+        ("/cut-head", "connection failed"),
         ("/cut", "broke off"),
         ("/cut-chunks", "broke off"),
         ("/bytes?262145", "more than 262144 bytes"),

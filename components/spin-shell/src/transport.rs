@@ -16,6 +16,9 @@ use stripe_provider::{HEADERS, MAX_BODY, Method, Request, Response, Transport, T
 use crate::http::{whole, within, write};
 use crate::nanoseconds;
 
+/// Why a request is not sent whose URL cannot be read.
+const INVALID_URL: &str = "its URL is not valid";
+
 /// Sends requests to where the manifest allows them.
 #[derive(Debug, Clone, Copy)]
 pub struct SpinTransport;
@@ -43,7 +46,7 @@ async fn exchange(request: Request) -> Result<Response, TransportError> {
         let fields = fields(&request).ok_or_else(|| not_sent("its header fields are not valid"))?;
         WasiRequest::new(fields, has_body.then_some(content_reader), end_reader, Some(options)).0
     };
-    address(&outgoing, &request).ok_or_else(|| not_sent("its URL is not valid"))?;
+    address(&outgoing, &request).ok_or_else(|| not_sent(INVALID_URL))?;
     let sending = pin!(client::send(outgoing));
     let writing = pin!(write_body(content, end, request));
     // A server may answer before it has the whole body.
@@ -107,7 +110,7 @@ async fn read(answer: WasiResponse) -> Result<Response, TransportError> {
     match whole(content, end, MAX_BODY).await {
         Body::Whole(body) => Ok(Response { status, headers, body }),
         Body::TooLarge => Err(TransportError::NoAnswer(format!("its body has more than {MAX_BODY} bytes"))),
-        Body::Incomplete | Body::Late => Err(TransportError::NoAnswer("it broke off".to_owned())),
+        Body::Incomplete | Body::Late => Err(no_answer("it broke off")),
     }
 }
 
@@ -122,21 +125,29 @@ fn not_sent(reason: &str) -> TransportError {
     TransportError::NotSent(reason.to_owned())
 }
 
-/// Of these errors alone it is certain that the request was not sent.
+fn no_answer(reason: &str) -> TransportError {
+    TransportError::NoAnswer(reason.to_owned())
+}
+
+/// Of these errors alone it is certain that the request was not sent. They are told by texts of their own: what writes
+/// all of them out would make the component 7 kB larger.
 fn failed(error: ErrorCode) -> TransportError {
-    let reason = format!("{error:?}");
     match error {
-        ErrorCode::HttpRequestDenied
-        | ErrorCode::HttpRequestUriInvalid
-        | ErrorCode::DnsError(_)
-        | ErrorCode::DnsTimeout
-        | ErrorCode::DestinationNotFound
-        | ErrorCode::DestinationIpProhibited
-        | ErrorCode::DestinationIpUnroutable
-        | ErrorCode::ConnectionRefused
+        ErrorCode::HttpRequestDenied => not_sent("the component may not connect there (allowed_outbound_hosts)"),
+        ErrorCode::HttpRequestUriInvalid => not_sent(INVALID_URL),
+        ErrorCode::DnsError(_) | ErrorCode::DnsTimeout | ErrorCode::DestinationNotFound => {
+            not_sent("the name of the host is not known")
+        }
+        ErrorCode::ConnectionRefused
         | ErrorCode::ConnectionLimitReached
-        | ErrorCode::TlsProtocolError
-        | ErrorCode::TlsCertificateError => TransportError::NotSent(reason),
-        _ => TransportError::NoAnswer(reason),
+        | ErrorCode::DestinationIpProhibited
+        | ErrorCode::DestinationIpUnroutable => not_sent("no connection could be made"),
+        ErrorCode::TlsProtocolError | ErrorCode::TlsCertificateError => {
+            not_sent("no encrypted connection could be made")
+        }
+        ErrorCode::ConnectionTimeout | ErrorCode::ConnectionReadTimeout | ErrorCode::HttpResponseTimeout => {
+            no_answer("it took too long")
+        }
+        _ => no_answer("the connection failed"),
     }
 }

@@ -14,6 +14,9 @@ use wasi::io::poll::{Pollable, poll};
 use crate::http::{read_body, write_until};
 use crate::nanoseconds;
 
+/// Why a request is not sent whose URL cannot be read.
+const INVALID_URL: &str = "its URL is not valid";
+
 /// Sends requests to where the manifest allows them.
 #[derive(Debug, Clone, Copy)]
 pub struct Wasi2Transport;
@@ -24,7 +27,7 @@ impl Transport for Wasi2Transport {
         let deadline = monotonic_clock::subscribe_instant(instant);
         let fields = fields(&request).ok_or_else(|| not_sent("its header fields are not valid"))?;
         let outgoing = OutgoingRequest::new(fields);
-        address(&outgoing, &request).ok_or_else(|| not_sent("its URL is not valid"))?;
+        address(&outgoing, &request).ok_or_else(|| not_sent(INVALID_URL))?;
         let body = match request.method {
             Method::Post => Some(outgoing.body().map_err(|()| not_sent("it can have no body"))?),
             Method::Get => None,
@@ -93,12 +96,11 @@ fn wait(sent: &FutureIncomingResponse, deadline: &Pollable) -> Option<Result<Inc
 fn read(answer: &IncomingResponse, deadline: &Pollable, request: &Request) -> Result<Response, TransportError> {
     let status = answer.status();
     let headers = read_fields(answer.headers().entries());
-    let broken_off = || TransportError::NoAnswer("it broke off".to_owned());
-    let body = answer.consume().map_err(|()| broken_off())?;
+    let body = answer.consume().map_err(|()| no_answer("it has no body"))?;
     match read_body(body, deadline, MAX_BODY) {
         Body::Whole(body) => Ok(Response { status, headers, body }),
         Body::TooLarge => Err(TransportError::NoAnswer(format!("its body has more than {MAX_BODY} bytes"))),
-        Body::Incomplete => Err(broken_off()),
+        Body::Incomplete => Err(no_answer("it broke off")),
         Body::Late => Err(late(request)),
     }
 }
@@ -118,21 +120,29 @@ fn not_sent(reason: &str) -> TransportError {
     TransportError::NotSent(reason.to_owned())
 }
 
-/// Of these errors alone it is certain that the request was not sent.
+fn no_answer(reason: &str) -> TransportError {
+    TransportError::NoAnswer(reason.to_owned())
+}
+
+/// Of these errors alone it is certain that the request was not sent. They are told by texts of their own: what writes
+/// all of them out would make the component 7 kB larger.
 fn failed(error: ErrorCode) -> TransportError {
-    let reason = format!("{error:?}");
     match error {
-        ErrorCode::HttpRequestDenied
-        | ErrorCode::HttpRequestUriInvalid
-        | ErrorCode::DnsError(_)
-        | ErrorCode::DnsTimeout
-        | ErrorCode::DestinationNotFound
-        | ErrorCode::DestinationIpProhibited
-        | ErrorCode::DestinationIpUnroutable
-        | ErrorCode::ConnectionRefused
+        ErrorCode::HttpRequestDenied => not_sent("the component may not connect there (allowed_outbound_hosts)"),
+        ErrorCode::HttpRequestUriInvalid => not_sent(INVALID_URL),
+        ErrorCode::DnsError(_) | ErrorCode::DnsTimeout | ErrorCode::DestinationNotFound => {
+            not_sent("the name of the host is not known")
+        }
+        ErrorCode::ConnectionRefused
         | ErrorCode::ConnectionLimitReached
-        | ErrorCode::TlsProtocolError
-        | ErrorCode::TlsCertificateError => TransportError::NotSent(reason),
-        _ => TransportError::NoAnswer(reason),
+        | ErrorCode::DestinationIpProhibited
+        | ErrorCode::DestinationIpUnroutable => not_sent("no connection could be made"),
+        ErrorCode::TlsProtocolError | ErrorCode::TlsCertificateError => {
+            not_sent("no encrypted connection could be made")
+        }
+        ErrorCode::ConnectionTimeout | ErrorCode::ConnectionReadTimeout | ErrorCode::HttpResponseTimeout => {
+            no_answer("it took too long")
+        }
+        _ => no_answer("the connection failed"),
     }
 }

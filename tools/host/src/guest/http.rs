@@ -44,13 +44,13 @@ impl Network {
     ) -> impl Future<Output = wasmtime::Result<Result<Response<HyperIncomingBody>, ErrorCode2>>> + Send + use<> {
         let grants = self.0.clone();
         let chosen = grants.chosen_outcome(Operation::Send, &[format!("{} {}", request.method(), request.uri())]);
+        grants.counters.call(Operation::Send, Effect::Nothing);
         async move {
             let answer = match chosen.not_done() {
                 None => grants.http.send(request, timeouts, &grants).await,
                 Some(Failure::Refused(_)) => Err(ErrorCode2::ConnectionRefused),
                 Some(failure) => return Err(wasmtime::Error::new(failure)),
             };
-            grants.counters.call(Operation::Send, Effect::Nothing);
             match chosen {
                 CallOutcome::Killed { .. } => Err(wasmtime::Error::new(Failure::Killed)),
                 CallOutcome::Failed { done: true } => Ok(Err(ErrorCode2::ConnectionTerminated)),
