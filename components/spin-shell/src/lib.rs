@@ -7,6 +7,8 @@ mod keyvalue;
 mod redis;
 #[cfg(any(feature = "key-value", feature = "redis"))]
 mod shop;
+#[cfg(feature = "provider")]
+mod transport;
 
 use std::time::Duration;
 
@@ -20,6 +22,8 @@ use spin_sdk::wasip3::random::random::get_random_bytes;
 pub use shop::{SpinShop, serve};
 #[doc(hidden)]
 pub use spin_sdk::wasip3;
+#[cfg(feature = "provider")]
+pub use transport::SpinTransport;
 
 /// How often a request checks whether another one has done its part.
 const POLL_INTERVAL: Duration = Duration::from_micros(500);
@@ -97,7 +101,7 @@ impl Environment for SpinEnvironment {
     }
 
     async fn sleep(&self, duration: Duration) {
-        monotonic_clock::wait_for(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)).await;
+        monotonic_clock::wait_for(nanoseconds(duration)).await;
     }
 
     /// Polls. A request could wake another one only with a feature of the bindings that current runtimes trap on.
@@ -113,4 +117,9 @@ impl Environment for SpinEnvironment {
             self.sleep(patience).await;
         }
     }
+}
+
+/// A duration as WASI takes it.
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

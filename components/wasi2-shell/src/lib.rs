@@ -3,6 +3,8 @@
 
 mod bindings;
 mod http;
+#[cfg(feature = "provider")]
+mod transport;
 
 use std::pin::pin;
 use std::rc::Rc;
@@ -18,6 +20,8 @@ use wasi::random::random::get_random_bytes;
 
 use bindings::fermyon::spin::variables;
 
+#[cfg(feature = "provider")]
+pub use transport::Wasi2Transport;
 #[doc(hidden)]
 pub use wasi;
 
