@@ -162,7 +162,12 @@ async fn answer<S: Store, E: Environment, P: Provider>(
     if route == Route::Health {
         return conditional(&request.headers, Reply::state("ok"));
     }
-    let config = variables.config.as_ref().map_err(Problem::misconfigured)?;
+    // The one path for the owner alone says which variable it is.
+    let misconfigured = |error| match route {
+        Route::Ready => Problem::misconfigured_by(error),
+        _ => Problem::misconfigured(error),
+    };
+    let config = variables.config.as_ref().map_err(misconfigured)?;
     let shop = Rc::new(open(config).await?);
     let context =
         RequestContext { route, verb, query: request.query(), config, headers: &request.headers, body: &request.body };
