@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use domain::{Environment, OrderView, PayResult, PaymentMethod, PaymentProgress, Provider, Shop, Store};
+use domain::{Environment, Noticed, OrderView, PayResult, PaymentMethod, PaymentProgress, Provider, Shop, Store};
 use http::StatusCode;
 #[cfg(feature = "openapi")]
 use schemars::JsonSchema;
@@ -62,8 +62,11 @@ async fn take_event<S: Store, E: Environment, P: Provider>(
     }
     let body = context.bytes()?;
     let signature = context.headers.only(header::STRIPE_SIGNATURE).and_then(|value| str::from_utf8(value).ok());
-    shop.notice(signature.unwrap_or_default(), body).await?;
-    Ok(Reply::json(StatusCode::OK, &ReceivedJson { received: true }))
+    let cause = match shop.notice(signature.unwrap_or_default(), body).await? {
+        Noticed::RefundFailed(order) => Some(format!("a late charge of order {order} could not be given back")),
+        Noticed::Understood | Noticed::NotOurs => None,
+    };
+    Ok(Reply::json(StatusCode::OK, &ReceivedJson { received: true }).log(cause))
 }
 
 /// The answer to an event that need not come again.

@@ -116,7 +116,10 @@ pub async fn respond<S: Store, E: Environment, P: Provider>(
     let request_id = request_id(&request.headers).unwrap_or_else(|| environment.random_name());
     let mut tally = StoreStats::default();
     let (mut reply, code, cause) = match answer(&request, &mut tally, variables, open, handle).await {
-        Ok(reply) => (reply, None, None),
+        Ok(mut reply) => {
+            let cause = reply.cause.take();
+            (reply, None, cause)
+        }
         Err(mut problem) => {
             let (code, cause) = (problem.code(), problem.take_cause());
             (problem.into_reply(), Some(code), cause)
