@@ -35,6 +35,9 @@ pub fn platforms() -> BTreeMap<String, Platform> {
     toml::from_str(&file).expect("platforms.toml is as it should be")
 }
 
+/// What sends requests to other servers, on WASI 0.3 and 0.2.
+const CLIENTS: [&str; 2] = ["wasi:http/client@0.3", "wasi:http/outgoing-handler@0.2"];
+
 fn named(target: &str) -> Target {
     target.parse().unwrap_or_else(|error| panic!("{target}: {error}"))
 }
@@ -154,6 +157,21 @@ fn each_component_imports_what_its_platform_has() {
             assert!(lacking.is_empty(), "{target}: {id} imports {lacking:?}, which is not in {known}");
             assert!(exports.iter().any(|export| stands_for(&platform.handler, export)), "{target}: {id}: {exports:?}");
             println!("{target}: {id}: {} bytes, {imports:?}", component.len());
+        }
+    }
+}
+
+#[test]
+fn a_component_imports_what_sends_requests_exactly_where_its_manifest_lets_it_send_them() {
+    for target in platforms().keys() {
+        let manifest = manifest(target);
+        for (id, component) in components(target) {
+            let (imports, _) = interfaces(&component);
+            let sends = imports.iter().any(|import| CLIENTS.iter().any(|client| stands_for(client, import)));
+            let hosts = manifest["component"][&id].get("allowed_outbound_hosts").and_then(toml::Value::as_array);
+            let hosts: Vec<_> = hosts.into_iter().flatten().filter_map(toml::Value::as_str).collect();
+            let may = hosts.iter().any(|host| !host.contains("redis"));
+            assert_eq!(sends, may, "{target}: {id} imports {imports:?} and may connect to {hosts:?}");
         }
     }
 }

@@ -276,7 +276,9 @@ fn stock_is_accounted_for(key: &str, old: &Item, new: &Item, after: &Records, de
             Some(State::Closed { .. }) => {}
             // Of an order that was closed and then removed with all that belongs to it.
             None if !after.contains_key(&format!("order:{order}")) && !is_there(order) => {}
-            Some(State::Unpaid { .. }) | None => panic!("a hold in {key} was dropped undecided"),
+            Some(State::Unpaid { .. } | State::AtProvider { .. }) | None => {
+                panic!("a hold in {key} was dropped undecided")
+            }
         }
     }
     let expected = old.on_hand.checked_sub(sold).and_then(|on_hand| on_hand.checked_add_signed(delta));

@@ -6,8 +6,12 @@
 
 mod client;
 mod server;
+mod upstream;
 
+mod cut_off;
 mod http;
 mod instances;
 mod keyvalue;
+mod outgoing;
 mod routing;
+mod transport;

@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 
-use domain::{Currency, Environment, Error, ItemId, ItemView, Money, PutOutcome, Quantity, Shop, Store, StoreError};
+use domain::{
+    Currency, Environment, Error, ItemId, ItemView, Money, Provider, PutOutcome, Quantity, Shop, Store, StoreError,
+};
 use http::StatusCode;
 #[cfg(feature = "openapi")]
 use schemars::JsonSchema;
@@ -20,9 +22,9 @@ use crate::request::{MIN_ADJUSTMENT_KEY_LEN, RequestContext, decoded};
 use crate::route::{Route, Verb};
 
 /// Answers the routes of the component `inventory`.
-pub async fn handle<S: Store, E: Environment>(
+pub async fn handle<S: Store, E: Environment, P: Provider>(
     context: &RequestContext<'_>,
-    shop: &Rc<Shop<S, E>>,
+    shop: &Rc<Shop<S, E, P>>,
 ) -> Result<Reply, Problem> {
     match (context.route, context.verb) {
         (Route::Items, Verb::Get) => {
@@ -48,9 +50,9 @@ pub async fn handle<S: Store, E: Environment>(
     }
 }
 
-async fn put<S: Store, E: Environment>(
+async fn put<S: Store, E: Environment, P: Provider>(
     context: &RequestContext<'_>,
-    shop: &Shop<S, E>,
+    shop: &Shop<S, E, P>,
     id: &str,
 ) -> Result<Reply, Problem> {
     context.require_operator()?;
@@ -72,9 +74,9 @@ async fn put<S: Store, E: Environment>(
     })
 }
 
-async fn adjust<S: Store, E: Environment>(
+async fn adjust<S: Store, E: Environment, P: Provider>(
     context: &RequestContext<'_>,
-    shop: &Shop<S, E>,
+    shop: &Shop<S, E, P>,
     id: &str,
 ) -> Result<Reply, Problem> {
     context.require_operator()?;
@@ -97,7 +99,7 @@ pub(crate) fn item_id(text: &str) -> Result<ItemId, Problem> {
 }
 
 /// What gives the tag of the answer that shows an item.
-fn tag<S: Store, E: Environment>(shop: &Shop<S, E>) -> impl Fn(&ItemView) -> String + 'static {
+fn tag<S: Store, E: Environment, P: Provider>(shop: &Shop<S, E, P>) -> impl Fn(&ItemView) -> String + 'static {
     let currency = shop.currency().clone();
     move |view| Reply::json(StatusCode::OK, &item(view, &currency)).tag()
 }

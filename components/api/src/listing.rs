@@ -5,7 +5,8 @@
 use std::rc::Rc;
 
 use domain::{
-    Cursor, Environment, InvalidCursor, MAX_LISTED, OrderId, OrderPage, OrderView, Shop, Status, Store, StoreStats,
+    Cursor, Environment, InvalidCursor, MAX_LISTED, OrderId, OrderPage, OrderView, Provider, Shop, Status, Store,
+    StoreStats,
 };
 #[cfg(feature = "openapi")]
 use schemars::JsonSchema;
@@ -86,8 +87,8 @@ struct UnreadableJson<'a> {
 }
 
 /// The list, from where its next page begins.
-struct Listing<S, E> {
-    shop: Rc<Shop<S, E>>,
+struct Listing<S, E, P> {
+    shop: Rc<Shop<S, E, P>>,
     status: Option<Status>,
     format: Format,
     page_size: usize,
@@ -95,7 +96,7 @@ struct Listing<S, E> {
     next: Option<Cursor>,
 }
 
-impl<S: Store, E: Environment> Parts for Listing<S, E> {
+impl<S: Store, E: Environment, P: Provider> Parts for Listing<S, E, P> {
     fn next(&mut self) -> NextPart<'_> {
         Box::pin(async {
             // A page may be empty and yet not be the last.
@@ -121,9 +122,9 @@ impl<S: Store, E: Environment> Parts for Listing<S, E> {
 
 /// Answers the operator with a page of the list; with all pages, where the format has no place for the next cursor and
 /// no limit is given.
-pub(crate) async fn list<S: Store + 'static, E: Environment + 'static>(
+pub(crate) async fn list<S: Store + 'static, E: Environment + 'static, P: Provider + 'static>(
     context: &RequestContext<'_>,
-    shop: &Rc<Shop<S, E>>,
+    shop: &Rc<Shop<S, E, P>>,
 ) -> Result<Reply, Problem> {
     context.require_operator()?;
     let [cursor, limit, status, format] = context.parameters(PARAMETERS)?;
@@ -193,7 +194,7 @@ fn body(page: &OrderPage, format: Format, begun: bool) -> Vec<u8> {
     let mut text = Vec::new();
     match format {
         Format::Json => {
-            let orders = page.orders.iter().map(OrderJson::from).collect();
+            let orders = page.orders.iter().map(OrderJson::for_operator).collect();
             let entries = page.unreadable_entries;
             let page = PageJson {
                 orders,
@@ -205,7 +206,7 @@ fn body(page: &OrderPage, format: Format, begun: bool) -> Vec<u8> {
         }
         Format::Lines => {
             for order in &page.orders {
-                push_json(&mut text, &OrderJson::from(order));
+                push_json(&mut text, &OrderJson::for_operator(order));
                 text.push(b'\n');
             }
             let (unreadable_orders, unreadable_entries) = (page.unreadable.as_slice(), page.unreadable_entries);
@@ -238,7 +239,7 @@ fn push_json(text: &mut Vec<u8>, content: &impl Serialize) {
 }
 
 /// An order as a row of CSV.
-fn row(OrderView { order, status, payment }: &OrderView) -> String {
+fn row(OrderView { order, status, payment, .. }: &OrderView) -> String {
     // Neither a number nor a formula nor a date, whatever the ids are, and without a character that separates cells.
     let items: Vec<_> = order.lines().iter().map(|line| format!("{} x {}", line.quantity, line.item_id)).collect();
     let customer = order.customer_id.as_ref().map(|id| csv::text(id.as_str())).unwrap_or_default();

@@ -6,8 +6,8 @@ use std::rc::Rc;
 #[cfg(feature = "openapi")]
 use domain::item::REMEMBERED_ADJUSTMENTS;
 use domain::{
-    AdjustmentRecord, Environment, ItemHistory, ItemId, ItemList, OrderEvent, OrderHistory, OrderId, Shop, Status,
-    StockReport, Store, Swept,
+    AdjustmentRecord, Environment, ItemHistory, ItemId, ItemList, OrderEvent, OrderHistory, OrderId, Provider, Shop,
+    Status, StockReport, Store, Swept,
 };
 use http::StatusCode;
 #[cfg(feature = "openapi")]
@@ -30,9 +30,9 @@ const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const MAX_HOLDS_LOOKED_AT: usize = 10_000;
 
 /// Answers the routes of the component `reports`.
-pub async fn handle<S: Store, E: Environment>(
+pub async fn handle<S: Store, E: Environment, P: Provider>(
     context: &RequestContext<'_>,
-    shop: &Rc<Shop<S, E>>,
+    shop: &Rc<Shop<S, E, P>>,
 ) -> Result<Reply, Problem> {
     match (context.route, context.verb) {
         (Route::OrderHistory(id), Verb::Get) => {
@@ -61,10 +61,21 @@ pub async fn handle<S: Store, E: Environment>(
         }
         (Route::Sweep, Verb::Post) => {
             context.require_operator()?;
-            Ok(Reply::json(StatusCode::OK, &SweptJson::from(shop.sweep().await?)))
+            let swept = shop.sweep().await?;
+            Ok(Reply::json(StatusCode::OK, &SweptJson::from(swept)).log(undone(swept)))
         }
         _ => Err(Problem::not_found()),
     }
+}
+
+/// What of a sweep the owner has to see to.
+fn undone(Swept { unanswered, failed_refunds, .. }: Swept) -> Option<String> {
+    (unanswered > 0 || failed_refunds > 0).then(|| {
+        format!(
+            "the payment provider has no answer that helps about {unanswered} payments and refunds, and {failed_refunds} late \
+             charges could not be given back"
+        )
+    })
 }
 
 /// What a sweep has done.
@@ -74,6 +85,16 @@ struct SweptJson {
     /// Items whose expired orders were settled: what these held is available again.
     #[cfg_attr(feature = "openapi", schemars(with = "schema::Count"))]
     settled_items: usize,
+    /// Overdue payments at the payment provider that were ended and are decided now: the order is paid or expired.
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Count"))]
+    decided_payments: usize,
+    /// Payments and refunds about which the payment provider did not answer, or nothing that makes sense. The next sweep
+    /// asks again.
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Count"))]
+    unanswered: usize,
+    /// Refunds of charges that came too late which have failed. The histories of the orders say which.
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Count"))]
+    failed_refunds: usize,
     /// Closed orders that were removed.
     #[cfg_attr(feature = "openapi", schemars(with = "schema::Count"))]
     removed_orders: usize,
@@ -82,8 +103,10 @@ struct SweptJson {
 }
 
 impl From<Swept> for SweptJson {
-    fn from(Swept { settled_items, removed_orders, more }: Swept) -> Self {
-        Self { settled_items, removed_orders, more }
+    fn from(
+        Swept { settled_items, decided_payments, unanswered, failed_refunds, removed_orders, more }: Swept,
+    ) -> Self {
+        Self { settled_items, decided_payments, unanswered, failed_refunds, removed_orders, more }
     }
 }
 
@@ -127,6 +150,9 @@ impl From<&OrderHistory> for OrderHistoryJson {
             OrderEvent::Cancelled => "Cancelled.".to_owned(),
             OrderEvent::Expired => "Expired: nobody paid in time.".to_owned(),
             OrderEvent::Rejected => "Rejected: there was too little of an item, or its price had changed.".to_owned(),
+            OrderEvent::RefundingLate => "Charged too late: the money is being given back.".to_owned(),
+            OrderEvent::RefundedLate => "Charged too late: the money was given back.".to_owned(),
+            OrderEvent::LateRefundFailed => "Charged too late: the money could not be given back.".to_owned(),
         };
         let events = history.events.iter();
         let events =
@@ -379,7 +405,8 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
             "operations",
             [
                 "Remove what came to nothing",
-                "Settles what expired orders hold, and removes cancelled, expired and rejected orders that were closed longer \
+                "Asks the payment provider, if there is one, to end overdue payments, and carries on with refunds of charges that \
+                 came too late. Settles what expired orders hold, and removes cancelled, expired and rejected orders that were closed longer \
                  ago than the variable `closed_orders_kept_seconds` says, with all that belongs to them. The work of one \
                  request is bounded: `more` says whether more is due. It can be sent again, also at the same time, and a \
                  body is not looked at. Some is swept without it, as orders are placed.",
@@ -389,7 +416,7 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
         .answers(Answer::new(200, "What was done.").json::<SweptJson>([Example::new(
             "Swept",
             "All is done",
-            SweptJson { settled_items: 1, removed_orders: 40, more: false },
+            SweptJson::from(Swept { settled_items: 1, removed_orders: 40, ..Swept::default() }),
         )?]))
         .writes(),
     ])

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use domain::{Environment, Shop, Store, StoreStats};
+use domain::{Environment, Provider, Shop, Store, StoreStats};
 use http::{Method, StatusCode};
 
 use crate::code::Code;
@@ -104,19 +104,22 @@ const TEXT: [&str; 3] = ["text/plain", "text/*", "*/*"];
 
 /// Answers a request. `handle` is a component's part of it; `open` gives it the shop, once the request is known to
 /// need one.
-pub async fn respond<S: Store, E: Environment>(
+pub async fn respond<S: Store, E: Environment, P: Provider>(
     request: Request,
     environment: &E,
     variables: &Variables,
-    open: impl AsyncFnOnce(&Config) -> Result<Shop<S, E>, Problem>,
-    handle: impl AsyncFnOnce(&RequestContext<'_>, &Rc<Shop<S, E>>) -> Result<Reply, Problem>,
+    open: impl AsyncFnOnce(&Config) -> Result<Shop<S, E, P>, Problem>,
+    handle: impl AsyncFnOnce(&RequestContext<'_>, &Rc<Shop<S, E, P>>) -> Result<Reply, Problem>,
 ) -> Response {
     let log = variables.log;
     let begun = clock(log, environment);
     let request_id = request_id(&request.headers).unwrap_or_else(|| environment.random_name());
     let mut tally = StoreStats::default();
     let (mut reply, code, cause) = match answer(&request, &mut tally, variables, open, handle).await {
-        Ok(reply) => (reply, None, None),
+        Ok(mut reply) => {
+            let cause = reply.cause.take();
+            (reply, None, cause)
+        }
         Err(mut problem) => {
             let (code, cause) = (problem.code(), problem.take_cause());
             (problem.into_reply(), Some(code), cause)
@@ -139,12 +142,12 @@ pub async fn respond<S: Store, E: Environment>(
     }
 }
 
-async fn answer<S: Store, E: Environment>(
+async fn answer<S: Store, E: Environment, P: Provider>(
     request: &Request,
     tally: &mut StoreStats,
     variables: &Variables,
-    open: impl AsyncFnOnce(&Config) -> Result<Shop<S, E>, Problem>,
-    handle: impl AsyncFnOnce(&RequestContext<'_>, &Rc<Shop<S, E>>) -> Result<Reply, Problem>,
+    open: impl AsyncFnOnce(&Config) -> Result<Shop<S, E, P>, Problem>,
+    handle: impl AsyncFnOnce(&RequestContext<'_>, &Rc<Shop<S, E, P>>) -> Result<Reply, Problem>,
 ) -> Result<Reply, Problem> {
     request.headers.require_text()?;
     let route = Route::parse(request.path()).ok_or_else(Problem::not_found)?;
@@ -162,7 +165,12 @@ async fn answer<S: Store, E: Environment>(
     if route == Route::Health {
         return conditional(&request.headers, Reply::state("ok"));
     }
-    let config = variables.config.as_ref().map_err(Problem::misconfigured)?;
+    // The one path for the owner alone says which variable it is.
+    let misconfigured = |error| match route {
+        Route::Ready => Problem::misconfigured_by(error),
+        _ => Problem::misconfigured(error),
+    };
+    let config = variables.config.as_ref().map_err(misconfigured)?;
     let shop = Rc::new(open(config).await?);
     let context =
         RequestContext { route, verb, query: request.query(), config, headers: &request.headers, body: &request.body };

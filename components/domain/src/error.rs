@@ -4,10 +4,12 @@ use std::rc::Rc;
 
 use crate::model::amounts::{Money, Quantity};
 use crate::model::cursor::InvalidCursor;
-use crate::model::ids::{ItemId, OrderId};
+use crate::model::ids::{ItemId, OrderId, SessionId};
 use crate::model::item::{OutOfBounds, Shortage};
 use crate::model::order::Order;
+use crate::model::session::WrongCharge;
 use crate::model::status::Status;
+use crate::provider::{InvalidNotice, ProviderError};
 use crate::store::{Damaged, Key, StoreError};
 
 /// Why a request was not done. Whatever the reason, nothing of it remains that later requests do not clear away.
@@ -65,6 +67,30 @@ pub enum Error {
         /// What was given.
         given: Money,
     },
+    /// The buyer has paid by a means that takes a while. Until the payment provider has said how it ended, the order is
+    /// not to be cancelled.
+    #[error("the payment of the order is being processed")]
+    PaymentProcessing,
+    /// The payment provider did not answer in time, or answered that it cannot now. What it was asked may have been done,
+    /// and a repeat is safe.
+    #[error("the payment provider is not available: {0}")]
+    ProviderUnavailable(String),
+    /// The payment provider has answered, for good, that it will not do this. The order is as it was.
+    #[error("the payment provider refuses: {0}")]
+    ProviderRefused(String),
+    /// The payment provider's answer makes no sense. The order is as it was, and a repeat is safe.
+    #[error("the payment provider's answer makes no sense: {0}")]
+    ProviderNonsense(String),
+    /// The payment provider has charged something else than the order costs. The order keeps its goods and stays undecided:
+    /// it is neither paid nor closed until a person has put that right at the provider.
+    #[error("the payment provider has charged something else than the order costs: {0}")]
+    WrongCharge(Box<WrongCharge>),
+    /// The payment provider has charged the buyer of an order in more sessions than are kept on record.
+    #[error("the payment provider has charged the buyer of one order too often, at last in session {0}")]
+    TooManyLateCharges(SessionId),
+    /// A message that claims to be the payment provider's is not believed. Nothing was done.
+    #[error(transparent)]
+    InvalidNotice(#[from] InvalidNotice),
     /// The item that was to be created is there already.
     #[error("the item {0} exists already")]
     ItemExists(ItemId),
@@ -106,6 +132,16 @@ pub enum Error {
 impl From<Damaged> for Error {
     fn from(Damaged { physical_key, reason }: Damaged) -> Self {
         Self::Unreadable { key: physical_key, reason }
+    }
+}
+
+impl From<ProviderError> for Error {
+    fn from(error: ProviderError) -> Self {
+        match error {
+            ProviderError::Unavailable(reason) => Self::ProviderUnavailable(reason),
+            ProviderError::Refused(reason) => Self::ProviderRefused(reason),
+            ProviderError::Nonsense(reason) => Self::ProviderNonsense(reason),
+        }
     }
 }
 

@@ -11,6 +11,14 @@
 //! 7. **Told is true.** An order that was acknowledged as placed is never rejected afterwards; a payment, cancel or
 //!    adjustment that was acknowledged is never undone.
 //!
+//! With a payment [`Provider`], which answers late, twice or not at all, also:
+//!
+//! 8. **Charged once.** However often an order is paid or its payment is repeated, at most one charge of it stays.
+//! 9. **Charged means sold.** An order whose buyer was charged becomes paid, and its stock was held all the while. Where
+//!    an order came to nothing its buyer was not charged, or the money goes back, once.
+//! 10. **Refunds add up.** No more goes back than was charged, and what goes back is on record before. As yet there are
+//!     refunds of charges that came too late, and no others.
+//!
 //! | Promise | The function that keeps it | The test that attacks it |
 //! |---|---|---|
 //! | 1 | [`item::Item::hold`], and the swap in `engine/update_item.rs` | `tests/model-check`: `NoOversell` |
@@ -20,6 +28,9 @@
 //! | 5 | `settle` in `engine/settle.rs`, at every swap of an item | `tests/model-check`: `NothingStuck`; `tests/soak` |
 //! | 6 | [`Shop::place`], by the key's digest in the first item and then in a mapping | `tests/model-check`: `RetryIsSafe` |
 //! | 7 | `resume` in `flows/place.rs` confirms; [`Shop::confirm`] | `tests/model-check`: `ToldIsTrue`; `tests/crash-recovery` |
+//! | 8 | [`Shop::pay`]: one session on record at a time; [`order_state::OrderState::apply`] | `tests/model-check`: `ChargedOnce` |
+//! | 9 | [`Shop::cancel`], [`Shop::sweep`]: closed at the provider, then in the record; [`session::Finding::of`] | `tests/model-check`: `ChargedMeansSold` |
+//! | 10 | [`Shop::notice`]: the refund is claimed, then asked for | `tests/model-check`: `RefundsAddUp` |
 //!
 //! The rules are in [`model`], pure: no store, no clock, no chance. The requests are methods of [`Shop`], one file each
 //! in `flows`; what they share is in `engine`. Each layer uses only those below it: flows, engine, store and
@@ -30,6 +41,7 @@ mod environment;
 mod error;
 mod flows;
 mod model;
+mod provider;
 mod store;
 
 pub use engine::catalog::PRESET;
@@ -43,15 +55,19 @@ pub use error::Error;
 pub use flows::adjust::{AdjustOutcome, AdjustmentRecord};
 pub use flows::history::{ItemHistory, OrderEvent, OrderHistory};
 pub use flows::list_orders::{MAX_LISTED, OrderPage};
+pub use flows::notice::Noticed;
+pub use flows::pay::{PayResult, PaymentProgress};
 pub use flows::place::Placed;
 pub use flows::put_item::PutOutcome;
 pub use flows::stock_report::{ItemList, ItemView, StockReport};
 pub use flows::sweep::Swept;
 pub use model::amounts::{Currency, Delta, InvalidCurrency, InvalidDelta, Money, OutOfRange, Quantity, Stock};
 pub use model::cursor::{Cursor, InvalidCursor};
-pub use model::ids::{CustomerId, InvalidId, ItemId, KeyDigest, OrderId, PaymentMethod};
+pub use model::ids::{ChargeId, CustomerId, InvalidId, ItemId, KeyDigest, OrderId, PaymentMethod, RefundId, SessionId};
 pub use model::limits::Limits;
+pub use model::session::{Charge, OpenSession, RefundState, SessionState, WrongCharge};
 pub use model::status::{OrderView, Status, status};
 pub use model::time::Timestamp;
-pub use model::{item, order, order_state, plan, text};
+pub use model::{item, order, order_state, plan, session, text};
+pub use provider::{Checkout, InvalidNotice, NoProvider, Notice, Provider, ProviderError};
 pub use store::{CasHandle, Creation, Damaged, Entry, Found, Key, Store, StoreError, Swap};

@@ -34,16 +34,21 @@ async fn read(request: Request) -> Body {
     // The host is not told how the reading ended: it has no use for that.
     let (_read, outcome) = wit_future::new(|| Ok(()));
     let (content, end) = Request::consume_body(request, outcome);
-    within(api::BODY_TIMEOUT, whole(content, end)).await.unwrap_or(Body::Late)
+    within(api::BODY_TIMEOUT, whole(content, end, api::MAX_BODY_BYTES)).await.unwrap_or(Body::Late)
 }
 
-async fn whole(mut content: StreamReader<u8>, end: FutureReader<Result<Option<Trailers>, ErrorCode>>) -> Body {
+/// Reads a body of at most this number of bytes.
+pub(crate) async fn whole(
+    mut content: StreamReader<u8>,
+    end: FutureReader<Result<Option<Trailers>, ErrorCode>>,
+    most: usize,
+) -> Body {
     let mut body = Vec::with_capacity(USUAL_BODY_BYTES);
     loop {
         body.reserve(1);
         let (result, read) = content.read(body).await;
         body = read;
-        if body.len() > api::MAX_BODY_BYTES {
+        if body.len() > most {
             return Body::TooLarge;
         }
         if result == StreamResult::Dropped {
@@ -98,7 +103,7 @@ pub(crate) async fn send(mut reply: Reply, rest: Option<Rest>, patience: Duratio
 }
 
 /// Writes a part of a body. Answers whether the host has taken all of it.
-async fn write(content: &mut StreamWriter<u8>, bytes: Vec<u8>, patience: Duration) -> bool {
+pub(crate) async fn write(content: &mut StreamWriter<u8>, bytes: Vec<u8>, patience: Duration) -> bool {
     let Some((mut result, mut rest)) = soon_or_within(patience, content.write(bytes)).await else { return false };
     while rest.remaining() > 0 && matches!(result, StreamResult::Complete(_)) {
         let Some(written) = within(patience, content.write_buf(rest)).await else { return false };
@@ -123,7 +128,7 @@ async fn soon_or_within<T>(time: Duration, future: impl Future<Output = T>) -> O
 }
 
 /// What a future ends with, if it does so within this time.
-async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Option<T> {
     match select(pin!(future), pin!(SpinEnvironment.sleep(time))).await {
         Either::Left((value, _)) => Some(value),
         Either::Right(_) => None,

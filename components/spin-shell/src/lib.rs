@@ -7,6 +7,8 @@ mod keyvalue;
 mod redis;
 #[cfg(any(feature = "key-value", feature = "redis"))]
 mod shop;
+#[cfg(feature = "provider")]
+mod transport;
 
 use std::time::Duration;
 
@@ -17,19 +19,30 @@ use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};
 use spin_sdk::wasip3::random::random::get_random_bytes;
 
 #[cfg(any(feature = "key-value", feature = "redis"))]
-pub use shop::{SpinShop, serve};
+pub use shop::{SpinShop, no_provider, serve};
 #[doc(hidden)]
 pub use spin_sdk::wasip3;
+#[cfg(feature = "provider")]
+pub use transport::{SpinTransport, stripe};
 
 /// How often a request checks whether another one has done its part.
 const POLL_INTERVAL: Duration = Duration::from_micros(500);
 
-/// Makes a component of a handler, one of [`api::orders::handle`], [`api::inventory::handle`],
-/// [`api::payments::handle`] and [`api::reports::handle`].
+/// Makes a component of a handler that never asks a payment provider: [`api::inventory::handle`].
 #[macro_export]
 macro_rules! component {
     ($handle:path) => {
-        $crate::answer!(request => $crate::serve(request, $handle));
+        $crate::answer!(request => $crate::serve(request, $crate::no_provider, $handle));
+    };
+}
+
+/// Makes a component of a handler that asks the payment provider, if the shop has one: [`api::orders::handle`],
+/// [`api::payments::handle`] and [`api::reports::handle`].
+#[cfg(feature = "provider")]
+#[macro_export]
+macro_rules! component_with_provider {
+    ($handle:path) => {
+        $crate::answer!(request => $crate::serve(request, $crate::stripe, $handle));
     };
 }
 
@@ -97,7 +110,7 @@ impl Environment for SpinEnvironment {
     }
 
     async fn sleep(&self, duration: Duration) {
-        monotonic_clock::wait_for(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)).await;
+        monotonic_clock::wait_for(nanoseconds(duration)).await;
     }
 
     /// Polls. A request could wake another one only with a feature of the bindings that current runtimes trap on.
@@ -113,4 +126,9 @@ impl Environment for SpinEnvironment {
             self.sleep(patience).await;
         }
     }
+}
+
+/// A duration as WASI takes it.
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -8,7 +8,7 @@ use wasi::clocks::monotonic_clock;
 use wasi::http::types::{
     Fields, IncomingBody, IncomingRequest, Method as WasiMethod, OutgoingBody, OutgoingResponse, ResponseOutparam,
 };
-use wasi::io::poll::poll;
+use wasi::io::poll::{Pollable, poll};
 use wasi::io::streams::{InputStream, OutputStream, StreamError};
 
 use crate::{Wasi2Environment, nanoseconds, run};
@@ -44,8 +44,14 @@ fn method(method: WasiMethod) -> Method {
 /// Reads a body, as far as it is worth reading.
 fn read(request: &IncomingRequest) -> Body {
     let Ok(body) = request.consume() else { return Body::Incomplete };
+    let deadline = monotonic_clock::subscribe_duration(nanoseconds(api::BODY_TIMEOUT));
+    read_body(body, &deadline, api::MAX_BODY_BYTES)
+}
+
+/// Reads a body of at most this number of bytes, until the deadline.
+pub(crate) fn read_body(body: IncomingBody, deadline: &Pollable, most: usize) -> Body {
     let read = match body.stream() {
-        Ok(content) => read_all(&content),
+        Ok(content) => read_all(&content, deadline, most),
         Err(()) => Body::Incomplete,
     };
     // Trailers are of no use here; without this call the host goes on to receive what is left of the body.
@@ -53,20 +59,19 @@ fn read(request: &IncomingRequest) -> Body {
     read
 }
 
-fn read_all(content: &InputStream) -> Body {
-    let deadline = monotonic_clock::subscribe_duration(nanoseconds(api::BODY_TIMEOUT));
+fn read_all(content: &InputStream, deadline: &Pollable, most: usize) -> Body {
     let available = content.subscribe();
     let mut body = Vec::new();
     loop {
         match content.read(READ_BYTES) {
             Ok(chunk) if chunk.is_empty() => {
-                poll(&[&available, &deadline]);
+                poll(&[&available, deadline]);
             }
             Ok(chunk) => body.extend(chunk),
             Err(StreamError::Closed) => return Body::Whole(body),
             Err(StreamError::LastOperationFailed(_)) => return Body::Incomplete,
         }
-        if body.len() > api::MAX_BODY_BYTES {
+        if body.len() > most {
             return Body::TooLarge;
         }
         if deadline.ready() {
@@ -114,6 +119,11 @@ fn write_rest(content: &OutputStream, mut rest: Rest, mut sent: bool, patience: 
 
 /// Writes a part of a body. Answers whether the host has taken all of it.
 fn write(content: &OutputStream, bytes: &[u8], patience: Duration) -> bool {
+    write_until(content, bytes, || monotonic_clock::now().saturating_add(nanoseconds(patience)))
+}
+
+/// Writes a part of a body, with a deadline for each wait. Answers whether the host has taken all of it.
+pub(crate) fn write_until(content: &OutputStream, bytes: &[u8], deadline: impl Fn() -> u64) -> bool {
     let ready = content.subscribe();
     let mut rest = bytes;
     while !rest.is_empty() {
@@ -121,7 +131,7 @@ fn write(content: &OutputStream, bytes: &[u8], patience: Duration) -> bool {
         let Ok(count) = content.check_write() else { return false };
         let (now, later) = rest.split_at(usize::try_from(count).unwrap_or(usize::MAX).min(rest.len()));
         if now.is_empty() {
-            let deadline = monotonic_clock::subscribe_duration(nanoseconds(patience));
+            let deadline = monotonic_clock::subscribe_instant(deadline());
             poll(&[&ready, &deadline]);
             if !ready.ready() {
                 return false;

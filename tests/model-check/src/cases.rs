@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::Limits;
 
-use crate::request::Request::{Adjust, Cancel, List, Pay, Place, PlaceAt, Price, Put, Show, Sweep};
+use crate::request::Request::{Adjust, Cancel, List, Notice, Pay, Place, PlaceAt, Price, Put, Show, Sweep};
 use crate::request::{LIMITS, Level, Name, Request, Rules};
 use crate::world::{Case, Faults};
 
@@ -15,7 +15,7 @@ pub struct Named {
 }
 
 fn faults(crashes: usize, errors: usize, expiries: usize) -> Faults {
-    Faults { crashes, errors, expiries, failovers: 0 }
+    Faults { crashes, errors, expiries, ..Faults::default() }
 }
 
 /// An order for one of each of these.
@@ -332,6 +332,120 @@ fn sweeps() -> Vec<Named> {
     cases
 }
 
+/// What can happen where buyers pay at a provider.
+fn payments() -> Vec<Named> {
+    let order = || one_of(&["a"], None);
+    let lies = Faults { charges_all_the_same: 1, ..faults(0, 1, 0) };
+    let mut cases = vec![
+        named(
+            "two_payers_at_the_provider_and_a_canceller",
+            &[("a", 1)],
+            vec![order(), Pay(0), Pay(0), Cancel(0)],
+            Faults { closes: 1, slow: 1, forgets: 1, ..faults(1, 0, 0) },
+        ),
+        named(
+            "a_payer_at_the_provider_whose_calls_fail_and_a_canceller",
+            &[("a", 1)],
+            vec![order(), Pay(0), Cancel(0), Notice(0, 0)],
+            Faults { slow: 1, forgets: 1, ..faults(1, 1, 1) },
+        ),
+        named(
+            "a_customer_who_is_short_while_a_payment_is_overdue",
+            &[("a", 1)],
+            vec![order(), Pay(0), Pay(0), order()],
+            faults(1, 1, 1),
+        ),
+        named(
+            "a_charge_in_a_session_that_was_closed",
+            &[("a", 1)],
+            vec![order(), Pay(0), Cancel(0), Notice(0, 0), Notice(0, 0)],
+            Faults { crashes: 1, forgets: 1, ..lies },
+        ),
+        named(
+            "a_charge_in_a_session_that_another_has_replaced",
+            &[("a", 1)],
+            vec![order(), Pay(0), Pay(0), Notice(0, 0), Notice(0, 1)],
+            Faults { closes: 1, ..lies },
+        ),
+        named(
+            "a_refund_of_a_charge_in_a_session_that_is_on_no_record",
+            &[("a", 1)],
+            vec![order(), Pay(0), Pay(0), Notice(0, 0)],
+            Faults { closes: 1, ..lies },
+        ),
+        named(
+            "a_charge_of_another_amount",
+            &[("a", 1)],
+            vec![order(), Pay(0), Cancel(0), Notice(0, 0), Sweep],
+            Faults { wrong_charges: 1, ..faults(0, 0, 1) },
+        ),
+        named(
+            "a_provider_that_refuses",
+            &[("a", 1)],
+            vec![order(), Pay(0), Pay(0)],
+            Faults { refusals: 1, closes: 1, ..faults(1, 1, 1) },
+        ),
+        named(
+            "a_sweep_of_an_order_whose_buyer_pays",
+            &[("a", 1)],
+            vec![order(), Pay(0), Sweep, Notice(0, 0)],
+            Faults { slow: 1, ..faults(1, 1, 1) },
+        ),
+        named(
+            "a_sweep_of_an_order_whose_charge_came_too_late",
+            &[("a", 1)],
+            vec![order(), Pay(0), Cancel(0), Notice(0, 0), Sweep, Sweep],
+            Faults { crashes: 1, ..lies },
+        ),
+        named(
+            "a_session_that_no_replica_has",
+            &[("a", 1)],
+            vec![order(), Pay(0), Pay(0), Cancel(0)],
+            Faults { failovers: 1, ..faults(0, 1, 0) },
+        ),
+    ];
+    for case in &mut cases {
+        case.case.before = vec![(0, ALL)];
+        case.case.rules.provider = true;
+    }
+    // The buyer is at the provider.
+    for case in cases.iter_mut().filter(|case| case.name.starts_with("a_charge_in")) {
+        case.case.before.push((1, ALL));
+    }
+    // The order was cancelled.
+    for case in cases.iter_mut().filter(|case| case.name.ends_with("charge_came_too_late")) {
+        case.case.before.extend([(1, ALL), (2, ALL)]);
+        case.case.rules.closed_orders_kept = Some(Duration::ZERO);
+    }
+    let mut batch = named(
+        "two_payers_at_the_provider_in_one_batch",
+        &[("a", 2)],
+        vec![order(), order(), Pay(0), Pay(1), Cancel(0)],
+        Faults { closes: 1, ..faults(1, 0, 0) },
+    );
+    batch.case.before = vec![(0, ALL), (1, ALL)];
+    batch.case.together = vec![2, 3];
+    let mut on_key_value = named(
+        "a_payer_at_the_provider_on_key_value_and_a_canceller",
+        &[("a", 1)],
+        vec![order(), Pay(0), Cancel(0)],
+        faults(1, 1, 0),
+    );
+    on_key_value.case.before = vec![(0, ALL)];
+    on_key_value.case.rules.level = Level::KeyValue;
+    let mut two_lines = named(
+        "a_payer_at_the_provider_while_the_order_is_placed",
+        &[("a", 1), ("b", 1)],
+        vec![one_of(&["a", "b"], Some("k")), one_of(&["a", "b"], Some("k")), Pay(0), Cancel(0)],
+        faults(1, 0, 1),
+    );
+    for case in [&mut batch, &mut on_key_value, &mut two_lines] {
+        case.case.rules.provider = true;
+    }
+    cases.extend([batch, on_key_value, two_lines]);
+    cases
+}
+
 /// All of them.
 pub fn all() -> Vec<Named> {
     let k = Some("k");
@@ -392,6 +506,7 @@ pub fn all() -> Vec<Named> {
     let mut cases = batches();
     cases.extend(limits());
     cases.extend(sweeps());
+    cases.extend(payments());
     cases.extend([
         named(
             "two_buyers_of_the_last_unit",

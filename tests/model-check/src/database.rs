@@ -50,6 +50,11 @@ pub fn private(key: &str) -> bool {
     key.starts_with("probe:") || key.strip_prefix("adjustment:").is_some_and(|name| name.ends_with("000000000000"))
 }
 
+/// Whether the payment provider has this, and not the store.
+fn is_provider(name: &str) -> bool {
+    name.starts_with("provider:")
+}
+
 /// Records by their names, and the sum of their hashes.
 #[derive(Clone, Default)]
 struct Records {
@@ -73,6 +78,8 @@ impl Records {
 #[derive(Clone, Default)]
 pub struct Database {
     records: Records,
+    /// What the payment provider has: a world of its own, under names that begin with `provider:`.
+    provider: Records,
     /// What a replica has, where the store has one: all writes up to the last one that was confirmed.
     replica: Option<Records>,
     pub now: u64,
@@ -95,18 +102,24 @@ impl Database {
     }
 
     pub fn get(&self, name: &str) -> Option<&Rc<Stored>> {
-        self.records.by_name.get(name)
+        let records = if is_provider(name) { &self.provider } else { &self.records };
+        records.by_name.get(name)
     }
 
     /// The records with names that begin like this, to the colon.
     pub fn of_kind(&self, kind: &str) -> impl Iterator<Item = (&str, &Stored)> {
         let (first, end) = (format!("{kind}:"), format!("{kind};"));
         let range = (Bound::Included(first.as_str()), Bound::Excluded(end.as_str()));
-        self.records.by_name.range::<str, _>(range).map(|(name, stored)| (&**name, &**stored))
+        let records = if is_provider(&first) { &self.provider } else { &self.records };
+        records.by_name.range::<str, _>(range).map(|(name, stored)| (&**name, &**stored))
     }
 
     pub fn set(&mut self, name: Rc<str>, stored: Rc<Stored>) {
         self.writes += 1;
+        if is_provider(&name) {
+            self.provider.set(name, Some(stored));
+            return;
+        }
         self.look_at_prices(&name, &stored);
         let is_mapping = name.starts_with("idempotency:");
         let before = self.records.set(name, Some(stored.clone()));
@@ -139,6 +152,10 @@ impl Database {
     pub fn remove(&mut self, names: &[Rc<str>]) {
         self.writes += 1;
         for name in names {
+            if is_provider(name) {
+                self.provider.set(name.clone(), None);
+                continue;
+            }
             let before = self.records.set(name.clone(), None);
             let order = name.strip_prefix("payment:").and_then(|order| order.parse().ok());
             if let (Some(order), Some(payment)) = (order, before)
@@ -177,6 +194,13 @@ impl Database {
     /// What tells it from every other, as far as it makes a difference.
     pub fn fingerprint(&self) -> impl Hash {
         let removed: Vec<_> = self.removed.iter().map(|(order, payment)| (*order, payment.hash)).collect();
-        (removed, self.records.hash, self.replica.as_ref().map(|replica| replica.hash), self.now, self.failovers)
+        (
+            removed,
+            self.records.hash,
+            self.provider.hash,
+            self.replica.as_ref().map(|replica| replica.hash),
+            self.now,
+            self.failovers,
+        )
     }
 }

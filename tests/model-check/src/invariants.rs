@@ -6,6 +6,7 @@ use std::fmt;
 use domain::{Error, OrderId, Status};
 use uuid::Uuid;
 
+use crate::money::{self, Settled};
 use crate::request::{Answer, Name, Request, adjustment_key, first_order};
 use crate::world::{Case, World};
 
@@ -34,6 +35,13 @@ pub enum Rule {
     AtItsPrice,
     /// Where nothing is damaged, no client is told that something is.
     NoFalseAlarm,
+    /// At most one charge of an order stays, and a session in which its buyer can be charged is the one on record.
+    ChargedOnce,
+    /// An order is paid if its buyer was charged what it costs, in the session on record. One that came to nothing was
+    /// not charged, or the money has gone back.
+    ChargedMeansSold,
+    /// A refund is made once, of what was charged, and is on record.
+    RefundsAddUp,
 }
 
 /// A promise that was broken.
@@ -49,14 +57,14 @@ impl fmt::Display for Violation {
     }
 }
 
-type Checked = Result<(), Violation>;
+pub type Checked = Result<(), Violation>;
 
-fn broken(rule: Rule, what: String) -> Checked {
+pub fn broken(rule: Rule, what: String) -> Checked {
     Err(Violation { rule, what })
 }
 
 /// All items of a case, and what there was of them. Of those who make an item one at most is told that it did.
-fn supplies(case: &Case, world: &World) -> Result<Vec<(Name, u64)>, Violation> {
+pub fn supplies(case: &Case, world: &World) -> Result<Vec<(Name, u64)>, Violation> {
     let mut supplies = if case.stock.is_empty() { PRESET.to_vec() } else { case.stock.clone() };
     for (_, request, answer) in world.requests() {
         let (Request::Put(item, on_hand), Some(Answer::Put)) = (request, answer) else { continue };
@@ -90,7 +98,7 @@ pub fn check(case: &Case, world: &World) -> Checked {
             }
         }
         match answer {
-            Answer::Refused(Error::Unreadable { .. }) => {
+            Answer::Refused(Error::Unreadable { .. } | Error::ProviderNonsense(_) | Error::TooManyLateCharges(_)) => {
                 return broken(Rule::NoFalseAlarm, format!("request {number} was told {answer:?}"));
             }
             Answer::Refused(Error::ItemNotFound(item)) if case.stock.iter().any(|(name, _)| *name == item.as_str()) => {
@@ -126,6 +134,7 @@ pub fn check(case: &Case, world: &World) -> Checked {
     if let Some((key, orders)) = keys.iter().find(|(_, orders)| orders.len() > 1) {
         return broken(Rule::RetryIsSafe, format!("{} orders under the key {key:?}: {orders:?}", orders.len()));
     }
+    money::check(case, world)?;
     none_served_and_refused(case, world)?;
     each_listed_once(world)?;
     each_at_its_price(world)?;
@@ -207,7 +216,7 @@ fn uuid(order: OrderId) -> Uuid {
     order.to_string().parse().expect("it is one")
 }
 
-fn holds(world: &World, item: &str, order: Uuid) -> bool {
+pub fn holds(world: &World, item: &str, order: Uuid) -> bool {
     world.item(item, |item| item.holds.contains_key(&order)).unwrap_or(false)
 }
 
@@ -261,6 +270,9 @@ fn told_of(world: &World, number: usize, order: Uuid, answer: &Answer) -> Checke
         | Answer::Priced
         | Answer::Put
         | Answer::Swept
+        | Answer::SentTo(_)
+        | Answer::Processing
+        | Answer::Noticed
         | Answer::Refused(_) => {
             return Ok(());
         }
@@ -374,9 +386,13 @@ pub fn close(case: &Case, world: &mut World) -> Checked {
         }
     }
     check(case, world)?;
+    money::buyers_can_pay(case, world)?;
     nothing_is_kept_from_sale(case, world)?;
 
     world.expire();
+    if money::settle(case, world)? == Settled::WrongCharge {
+        return check(case, world);
+    }
     for (item, _) in supplies(case, world)? {
         // Each settles up to eight expired holds.
         for _ in 0..2 {

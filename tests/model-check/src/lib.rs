@@ -12,6 +12,8 @@ mod database;
 pub mod exhaustive;
 mod instance;
 pub mod invariants;
+mod money;
+mod provider;
 pub mod random;
 mod record;
 mod request;

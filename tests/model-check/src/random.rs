@@ -101,12 +101,49 @@ fn case(random: &mut Rng) -> Case {
         expiries: random.usize(0..=2),
         // Only the domain's own store has a replica.
         failovers: usize::from(level == Level::Domain && random.u8(..4) == 0),
+        ..Faults::default()
     };
     let behind = (0..count).filter(|_| random.u8(..4) == 0).collect();
     let together = (0..count).filter(|_| random.bool()).collect();
     let together = if random.bool() { together } else { Vec::new() };
     let cold = random.u8(..4) == 0;
-    Case { rules, stock, requests, together, cold, behind, before: Vec::new(), before_limits: false, faults }
+    let case =
+        Case { rules, stock, requests, together, cold, behind, before: Vec::new(), before_limits: false, faults };
+    if random.u8(..3) == 0 { at_provider(random, case, items) } else { case }
+}
+
+/// A case in which buyers pay at a provider: with fewer orders, of which more is asked.
+fn at_provider(random: &mut Rng, case: Case, items: &[Name]) -> Case {
+    let places = random.usize(1..=2);
+    let carts = KEYS.map(|_| cart(random, items));
+    let mut requests: Vec<_> = (0..places).map(|_| place(random, items, &carts)).collect();
+    for _ in 0..random.usize(3..=6) {
+        requests.push(match random.u8(..8) {
+            0..3 => Request::Pay(random.usize(..places)),
+            3 => Request::Cancel(random.usize(..places)),
+            4..6 => Request::Notice(random.usize(..places), random.usize(..2)),
+            6 => Request::Sweep,
+            _ => Request::Place(cart(random, items), None),
+        });
+    }
+    // Mostly the orders are there.
+    let before = (0..places).filter(|_| random.u8(..4) > 0).map(|number| (number, usize::MAX)).collect();
+    let stock = case.stock.iter().map(|(item, _)| (*item, random.u64(1..=4))).collect();
+    let is_one = |number: &usize| *number < requests.len();
+    let together = case.together.into_iter().filter(is_one).collect();
+    let behind = case.behind.into_iter().filter(is_one).collect();
+    let rules = Rules { provider: true, ..case.rules };
+    let faults = Faults {
+        closes: random.usize(0..=2),
+        slow: random.usize(0..=2),
+        forgets: random.usize(0..=2),
+        refusals: random.usize(0..=1),
+        // A provider that lies is rarer than one that keeps its word.
+        charges_all_the_same: usize::from(random.u8(..4) == 0),
+        wrong_charges: usize::from(random.u8(..16) == 0),
+        ..case.faults
+    };
+    Case { rules, stock, requests, together, behind, before, faults, ..case }
 }
 
 /// A request that places an order, under a key or not.
@@ -165,6 +202,12 @@ impl Scheduler {
 
     fn next(&mut self, world: &World, at: usize) -> Option<Step> {
         let running: Vec<_> = world.running().collect();
+        let outside = world.outside_steps();
+        // Buyers are slower than requests.
+        let of_eight = if running.is_empty() { 6 } else { 2 };
+        if !outside.is_empty() && self.random.u8(..8) < of_eight {
+            return self.random.choice(outside);
+        }
         let number = self.choose(&running, at)?;
         let faults = world.faults();
         let rarely = |random: &mut Rng, left: usize| left > 0 && random.u8(..32) == 0;

@@ -32,11 +32,29 @@ pub struct Payment {
     pub state: String,
     #[serde(default)]
     pub reason: String,
+    /// What was paid.
+    pub amount: Option<u64>,
+    /// The session of the provider.
+    pub session: Option<String>,
+    /// Charges that came too late.
+    #[serde(default)]
+    pub late: Vec<Late>,
+}
+
+/// A charge that came too late, and its refund.
+#[derive(Debug, Deserialize)]
+pub struct Late {
+    pub session: String,
 }
 
 impl Payment {
+    /// Whether it is in this state, or closed for this reason. An order that is at the provider is unpaid as yet.
     pub fn is(&self, fate: &str) -> bool {
-        self.state == fate || self.reason == fate
+        self.state == fate || self.reason == fate || fate == "unpaid" && self.is_at_provider()
+    }
+
+    pub fn is_at_provider(&self) -> bool {
+        self.state == "at_provider"
     }
 }
 

@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use domain::order::{ExpectedPrices, Lines, NewOrder};
-use domain::{Error, ItemId, KeyDigest, Limits, Money, OrderId, PaymentMethod, Settings, Shop, Status, Store};
+use domain::{
+    Error, ItemId, KeyDigest, Limits, Money, OrderId, PayResult, PaymentMethod, PaymentProgress, Settings, Shop,
+    Status, Store,
+};
 use keyvalue_store::{InstanceCache, KeyValueStore};
 
+use crate::provider;
 use crate::store::{Caller, id_bytes};
 
 /// How long an order can be paid.
@@ -39,6 +43,8 @@ pub enum Request {
     Price(Name, u64),
     /// Removes closed orders.
     Sweep,
+    /// The provider says that something has happened to a session of the first order of the request with this number.
+    Notice(usize, usize),
 }
 
 /// What a client was told.
@@ -55,6 +61,11 @@ pub enum Answer {
     Listed(Vec<(OrderId, Status)>),
     Put,
     Swept,
+    /// The buyer can pay in this session.
+    SentTo(String),
+    /// The buyer has paid by a means that takes a while.
+    Processing,
+    Noticed,
     Refused(Error),
 }
 
@@ -68,6 +79,8 @@ pub const LIMITS: Limits = Limits {
     queued_requests: 64,
     place_patience: Duration::from_secs(1),
     pay_patience: Duration::from_secs(2),
+    overdue_at_once: 8,
+    overdue_patience: Duration::from_secs(2),
 };
 
 /// What the requests of a case run on.
@@ -79,12 +92,14 @@ pub struct Rules {
     pub claims: usize,
     /// How long closed orders are kept; none for ever.
     pub closed_orders_kept: Option<Duration>,
+    /// Whether buyers pay at a provider.
+    pub provider: bool,
 }
 
 impl Rules {
     /// Those of a store of this kind.
     pub fn of(level: Level) -> Self {
-        Self { level, limits: LIMITS, claims: 10_000, closed_orders_kept: None }
+        Self { level, limits: LIMITS, claims: 10_000, closed_orders_kept: None, provider: false }
     }
 }
 
@@ -127,13 +142,13 @@ pub async fn perform(request: Request, rules: Rules, caller: Caller) -> Answer {
 }
 
 /// Does what is asked for, and makes sure of it before the client is told.
-async fn answer<S: Store>(request: &Request, shop: &Shop<S, Caller>) -> Result<Answer, Error> {
+async fn answer<S: Store>(request: &Request, shop: &Shop<S, Caller, Caller>) -> Result<Answer, Error> {
     let answer = ask(request, shop).await;
     shop.confirm().await?;
     answer
 }
 
-fn shop<S: Store>(store: S, caller: Caller, rules: Rules) -> Shop<S, Caller> {
+fn shop<S: Store>(store: S, caller: Caller, rules: Rules) -> Shop<S, Caller, Caller> {
     let currency = "CNY".to_owned().try_into().expect("it is a currency");
     let state = caller.instance.state.clone();
     let settings = Settings {
@@ -143,11 +158,12 @@ fn shop<S: Store>(store: S, caller: Caller, rules: Rules) -> Shop<S, Caller> {
         max_per_order: None,
         limits: rules.limits,
     };
-    Shop::new(store, caller, settings, state)
+    let provider = rules.provider.then(|| caller.clone());
+    Shop::new(store, caller, settings, state).with_provider(provider)
 }
 
 async fn place<S: Store>(
-    shop: &Shop<S, Caller>,
+    shop: &Shop<S, Caller, Caller>,
     lines: &[(Name, u64)],
     key: Option<Name>,
     price: Option<u64>,
@@ -161,14 +177,20 @@ async fn place<S: Store>(
     Ok(Answer::Placed(placed.view.order.order_id, placed.view.status))
 }
 
-async fn ask<S: Store>(request: &Request, shop: &Shop<S, Caller>) -> Result<Answer, Error> {
+async fn ask<S: Store>(request: &Request, shop: &Shop<S, Caller, Caller>) -> Result<Answer, Error> {
     let item = |name: Name| name.parse().expect("it is an id");
     Ok(match request {
         Request::Place(lines, key) => place(shop, lines, *key, None).await?,
         Request::PlaceAt(lines, key, price) => place(shop, lines, *key, Some(*price)).await?,
-        Request::Pay(of) => {
-            shop.pay(first_order(*of), PaymentMethod::unspecified(), None).await?;
-            Answer::Paid
+        Request::Pay(of) => match shop.pay(first_order(*of), PaymentMethod::unspecified(), None).await? {
+            PayResult::Paid(_) => Answer::Paid,
+            PayResult::AtProvider(_, PaymentProgress::Open { url, .. }) => Answer::SentTo(url),
+            PayResult::AtProvider(_, PaymentProgress::Processing) => Answer::Processing,
+        },
+        Request::Notice(of, number) => {
+            let order = first_order(*of);
+            let _ = shop.notice("", format!("{order} {}", provider::session_id(order, *number)).as_bytes()).await?;
+            Answer::Noticed
         }
         Request::Cancel(of) => {
             shop.cancel(first_order(*of)).await?;

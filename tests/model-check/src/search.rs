@@ -34,7 +34,7 @@ struct Search<'a> {
 
 impl Search<'_> {
     /// Visits a state and all behind it. On a violation `path` stays as it led there.
-    fn visit(&mut self, mut world: World) -> Result<(), Violation> {
+    fn visit(&mut self, world: World) -> Result<(), Violation> {
         if !self.seen.insert(world.fingerprint()) {
             return Ok(());
         }
@@ -43,8 +43,8 @@ impl Search<'_> {
             check(self.case, &world)?;
         }
         let steps = world.steps();
-        if steps.is_empty() && self.closed.insert(outcome) {
-            close(self.case, &mut world)?;
+        if world.is_quiet() && self.closed.insert(outcome) {
+            close(self.case, &mut world.clone())?;
         }
         for step in steps {
             let mut next = world.clone();
@@ -59,7 +59,7 @@ impl Search<'_> {
     fn story(&self) -> Vec<String> {
         let mut world = World::logged(self.case);
         self.path.iter().for_each(|step| world.take(*step));
-        if world.running().next().is_none() {
+        if world.is_quiet() {
             let _ = close(self.case, &mut world);
         }
         world.log()

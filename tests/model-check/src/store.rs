@@ -22,6 +22,8 @@ pub enum Turn {
     Unheard,
     /// It is not made, and fails.
     Failed,
+    /// The payment provider refuses, for good.
+    Refused,
 }
 
 /// When a case begins.
@@ -155,7 +157,7 @@ impl Shared {
         self.act(Effect::Remove(names.iter().map(|name| name.as_str().into()).collect()));
     }
 
-    fn read(&self, name: &str) -> Option<Vec<u8>> {
+    pub fn read(&self, name: &str) -> Option<Vec<u8>> {
         let stored = self.database.borrow().get(name).cloned();
         let mut tape = self.tape.borrow_mut();
         let is_own = tape.effects.iter().any(|effect| match effect {
@@ -186,6 +188,8 @@ pub enum Next {
     Read,
     /// Its turn to write: then a lost answer makes a difference.
     Write,
+    /// Its turn to have the payment provider open a session, which that can refuse.
+    Open,
     /// Another request of its instance, which does its work.
     Others,
 }
@@ -258,7 +262,7 @@ impl Caller {
         }
     }
 
-    async fn its_turn(&self, next: Next) -> Turn {
+    pub async fn its_turn(&self, next: Next) -> Turn {
         self.progress.next.set(next);
         std::future::poll_fn(|_| self.progress.turn.take().map_or(Poll::Pending, Poll::Ready)).await
     }
@@ -299,7 +303,7 @@ impl Caller {
         match self.its_turn(next).await {
             Turn::Made => Ok(Heard(true)),
             Turn::Unheard => Ok(Heard(false)),
-            Turn::Failed => {
+            Turn::Failed | Turn::Refused => {
                 self.hear("failed");
                 self.note(|| "the call fails".to_owned());
                 Err(StoreError::Unavailable("it was told to fail".to_owned()))
@@ -307,11 +311,11 @@ impl Caller {
         }
     }
 
-    fn hear(&self, what: impl Hash) {
+    pub fn hear(&self, what: impl Hash) {
         what.hash(&mut *self.progress.history.borrow_mut());
     }
 
-    fn note(&self, line: impl FnOnce() -> String) {
+    pub fn note(&self, line: impl FnOnce() -> String) {
         self.shared.note(|| format!("#{}    {}", self.progress.number, line()));
     }
 }
@@ -569,7 +573,13 @@ impl Environment for Caller {
         id_bytes(self.progress.number, count)
     }
 
-    async fn sleep(&self, _: Duration) {}
+    /// A pause takes no time. A limit is never reached: a call that takes too long is one that fails or whose answer is
+    /// lost.
+    async fn sleep(&self, duration: Duration) {
+        if duration >= Duration::from_secs(1) {
+            std::future::pending::<()>().await;
+        }
+    }
 
     async fn wait_until(&self, ready: impl Fn() -> bool) {
         self.progress.next.set(Next::Others);

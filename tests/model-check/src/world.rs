@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::database::{Database, Stored, hash};
 use crate::instance::{Job, Plan, State, States, Task};
+use crate::provider::{self, Happens, Session};
 use crate::record::{Order, Payment, Record};
 use crate::request::{Answer, Level, Name, Request, Rules, WINDOW, first_order};
 use crate::store::{Next, START, Turn};
@@ -46,6 +47,18 @@ pub struct Faults {
     pub expiries: usize,
     /// Times that a replica takes the place of the store. It has only what was confirmed.
     pub failovers: usize,
+    /// Sessions of the payment provider that the merchant closes there, or that end by themselves.
+    pub closes: usize,
+    /// Payments that take a while.
+    pub slow: usize,
+    /// Times that the provider forgets under which names it was asked for what.
+    pub forgets: usize,
+    /// Sessions that the provider refuses to open, for good.
+    pub refusals: usize,
+    /// Charges in sessions of which the provider has said that they are closed.
+    pub charges_all_the_same: usize,
+    /// Charges of something else than the order costs.
+    pub wrong_charges: usize,
 }
 
 impl Case {
@@ -81,6 +94,10 @@ pub enum Step {
     Expire,
     /// A replica takes the place of the store.
     FailOver,
+    /// Something happens to the session in this place.
+    Session(usize, Happens),
+    /// The payment provider forgets under which names it was asked for what.
+    Forget,
 }
 
 /// One state of a search.
@@ -162,9 +179,10 @@ impl World {
         }
         for (request, calls) in &case.before {
             for _ in 0..*calls {
-                if world.running().any(|running| running == *request) {
-                    world.take(Step::Call(*request, Turn::Made));
+                if !world.running().any(|running| running == *request) {
+                    break;
                 }
+                world.take(Step::Call(*request, Turn::Made));
             }
         }
         world
@@ -213,18 +231,73 @@ impl World {
     /// Whether this can be asked for already: an order is not known before it is there. From then on it is in the list
     /// of orders, also one that is withdrawn later because another request has placed one under its key before.
     fn can_know(&self, request: &Request) -> bool {
+        if let Request::Notice(of, number) = request {
+            return provider::is_there(&self.database, &provider::session_id(first_order(*of), *number));
+        }
         let (Request::Pay(of) | Request::Cancel(of) | Request::Show(of)) = request else { return true };
         let order = first_order(*of);
         self.payment(order, |_| ()).is_some()
     }
 
     /// The ways in which the next call of a request can go wrong.
-    pub fn errors(&self, number: usize) -> &'static [Turn] {
-        match (self.faults.errors, self.job(number).next) {
-            (0, _) | (_, Next::Step | Next::Others) => &[],
-            (_, Next::Read) => &[Turn::Failed],
-            (_, Next::Write) => &[Turn::Failed, Turn::Unheard],
+    pub fn errors(&self, number: usize) -> Vec<Turn> {
+        let next = self.job(number).next;
+        let mut errors = match (self.faults.errors, next) {
+            (0, _) | (_, Next::Step | Next::Others) => Vec::new(),
+            (_, Next::Read) => vec![Turn::Failed],
+            (_, Next::Write | Next::Open) => vec![Turn::Failed, Turn::Unheard],
+        };
+        if next == Next::Open && self.faults.refusals > 0 {
+            errors.push(Turn::Refused);
         }
+        errors
+    }
+
+    /// What buyers, the merchant and the payment provider can do next.
+    pub fn outside_steps(&self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        if !self.rules.provider {
+            return steps;
+        }
+        let sent_to: Vec<_> = self.sent_to().collect();
+        for (place, (id, session)) in provider::sessions(&self.database).enumerate() {
+            let is_known = sent_to.contains(&id);
+            for (happens, left) in [
+                (Happens::Pays, usize::from(is_known)),
+                (Happens::PaysWrongly, if is_known { self.faults.wrong_charges } else { 0 }),
+                (Happens::BeginsToPay, if is_known { self.faults.slow } else { 0 }),
+                (Happens::Fails, 1),
+                (Happens::FailsForGood, 1),
+                (Happens::Closes, self.faults.closes),
+                (Happens::ChargesAllTheSame, self.faults.charges_all_the_same),
+            ] {
+                if left > 0 && provider::can_happen(&session, happens) {
+                    steps.push(Step::Session(place, happens));
+                }
+            }
+        }
+        if self.faults.forgets > 0 && provider::remembers(&self.database) {
+            steps.push(Step::Forget);
+        }
+        steps
+    }
+
+    /// The sessions to which buyers were sent.
+    pub fn sent_to(&self) -> impl Iterator<Item = &str> {
+        self.requests().filter_map(|(_, _, answer)| match answer {
+            Some(Answer::SentTo(session)) => Some(session.as_str()),
+            _ => None,
+        })
+    }
+
+    /// All sessions of the payment provider, with their names.
+    pub fn sessions(&self) -> impl Iterator<Item = (&str, Session)> {
+        provider::sessions(&self.database)
+    }
+
+    /// Whether no request runs, nor anything is left that makes a difference to what was told.
+    pub fn is_quiet(&self) -> bool {
+        self.running().next().is_none() && self.faults.failovers == 0
     }
 
     /// All that can happen next.
@@ -232,7 +305,7 @@ impl World {
         let mut steps = Vec::new();
         for number in self.running() {
             steps.push(Step::Call(number, Turn::Made));
-            steps.extend(self.errors(number).iter().map(|turn| Step::Call(number, *turn)));
+            steps.extend(self.errors(number).into_iter().map(|turn| Step::Call(number, turn)));
             if self.faults.crashes > 0 {
                 steps.push(Step::Crash(number));
             }
@@ -244,6 +317,7 @@ impl World {
         if self.faults.failovers > 0 {
             steps.push(Step::FailOver);
         }
+        steps.extend(self.outside_steps());
         steps
     }
 
@@ -251,8 +325,10 @@ impl World {
     pub fn take(&mut self, step: Step) {
         match step {
             Step::Call(number, turn) => {
-                if turn != Turn::Made {
-                    self.faults.errors -= 1;
+                match turn {
+                    Turn::Made => {}
+                    Turn::Unheard | Turn::Failed => self.faults.errors -= 1,
+                    Turn::Refused => self.faults.refusals -= 1,
                 }
                 let (instance, place) = self.places[number];
                 let state = &mut self.instances[instance];
@@ -275,7 +351,32 @@ impl World {
                 self.note(|| "a replica takes the place of the store".to_owned());
                 self.database.fail_over();
             }
+            Step::Session(place, happens) => {
+                match happens {
+                    Happens::Pays | Happens::Fails | Happens::FailsForGood => {}
+                    Happens::PaysWrongly => self.faults.wrong_charges -= 1,
+                    Happens::BeginsToPay => self.faults.slow -= 1,
+                    Happens::Closes => self.faults.closes -= 1,
+                    Happens::ChargesAllTheSame => self.faults.charges_all_the_same -= 1,
+                }
+                let id = self.sessions().nth(place).map(|(id, _)| id.to_owned()).expect("it is there");
+                self.happen(&id, happens);
+            }
+            Step::Forget => {
+                self.faults.forgets -= 1;
+                self.note(|| "the provider forgets what it was asked".to_owned());
+                // It remembers them for a day. A refund is made, or looked for, within moments: so those are remembered that were
+                // made while a request runs that may be about to make one.
+                let is_at_rest = self.running().all(|number| !self.job(number).begun);
+                provider::forget(&mut self.database, is_at_rest);
+            }
         }
+    }
+
+    /// Lets something happen to a session.
+    pub fn happen(&mut self, id: &str, happens: Happens) {
+        self.note(|| format!("{happens:?}: {id}"));
+        provider::happen(&mut self.database, id, happens);
     }
 
     pub fn faults(&self) -> Faults {

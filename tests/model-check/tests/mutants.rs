@@ -345,6 +345,131 @@ const MUTANTS: &[Mutant] = &[
             Replace("let stays = found.is_none() && false; absent.push((key.clone(), value));"),
         )],
     },
+    Mutant {
+        name: "session_handed_out_before_it_is_on_record",
+        patches: &[Patch(
+            "sessions-are-recorded-first",
+            Replace(
+                "let handed_out = Attempt::Done(Box::new(at_provider(order.clone(), &state.record, open.clone())));
+        let Ok(recorded) = self.transition(&state, event, order.expires_at).await else { return Ok(handed_out) };
+        if !matches!(recorded, Transition::Done(_)) {
+            return Ok(handed_out);
+        }",
+            ),
+        )],
+    },
+    Mutant {
+        name: "order_closed_before_its_session",
+        patches: &[Patch(
+            "sessions-are-closed-first",
+            Replace(
+                "let closed = crate::model::session::SessionState::Closed;
+                    let finding = crate::model::session::Finding::of(session, closed, &order);
+                    let finding = finding.map_err(Error::WrongCharge)?;",
+            ),
+        )],
+    },
+    Mutant {
+        name: "error_of_close_taken_for_closed",
+        patches: &[Patch(
+            "an-error-is-not-closed",
+            Replace("let answer = self.provider()?.close(session).await.unwrap_or(SessionState::Closed);"),
+        )],
+    },
+    Mutant {
+        name: "return_of_the_buyer_taken_for_paid",
+        patches: &[Patch(
+            "paid-is-what-the-provider-says",
+            Replace(
+                "let answer = match self.provider()?.look(session).await? {
+            SessionState::Open(_) => SessionState::Paid(crate::Charge {
+                id: \"forged\".parse().expect(\"an id\"),
+                order: None,
+                amount: order.total(),
+                currency: order.currency.clone(),
+                method: crate::PaymentMethod::unspecified(),
+                charged_at: self.environment.now(),
+            }),
+            answer => answer,
+        };",
+            ),
+        )],
+    },
+    Mutant {
+        name: "session_opened_while_another_is_open",
+        patches: &[Patch(
+            "open-sessions-are-used",
+            Replace(
+                "Answered::Open(_) => {
+                    let closed = crate::model::session::SessionState::Closed;
+                    let finding = crate::model::session::Finding::of(session, closed, &order);
+                    let finding = finding.map_err(Error::WrongCharge)?;
+                    let _ = self.answered(&order, &state, finding, false).await?;
+                    Attempt::Changed
+                }",
+            ),
+        )],
+    },
+    Mutant {
+        name: "attempts_that_are_not_counted",
+        patches: &[Patch("attempts-are-counted", Replace("let attempt = Some(attempt).ok_or(Illegal)?;"))],
+    },
+    Mutant {
+        name: "amount_of_a_charge_not_compared",
+        patches: &[Patch("charges-are-compared", Replace("let is_right = is_for_it;"))],
+    },
+    Mutant {
+        name: "refund_under_a_fresh_name",
+        patches: &[Patch(
+            "refunds-have-one-name",
+            Replace(
+                "let fresh = self.environment.random_name();
+        let name: crate::RefundId = fresh.parse().expect(\"an id\");",
+            ),
+        )],
+    },
+    Mutant {
+        name: "refund_made_before_it_is_on_record",
+        patches: &[Patch(
+            "refunds-are-claimed-first",
+            Before(
+                "let name = crate::RefundId::of_late_charge(&session);
+            let _ = self.provider()?.refund(late.charge(), late.amount(), &name).await?;",
+            ),
+        )],
+    },
+    Mutant {
+        name: "refund_made_again_without_a_look",
+        patches: &[Patch("refunds-are-looked-for", Replace("let _ = is_new; let made = None;"))],
+    },
+    Mutant {
+        name: "attempt_of_a_refunded_session_used_again",
+        patches: &[Patch("attempts-with-a-refund-are-over", Replace("State::Unpaid { .. } => self.state.clone(),"))],
+    },
+    Mutant {
+        name: "order_at_the_provider_expired_by_the_clock",
+        patches: &[
+            Patch(
+                "only-unpaid-orders-expire-by-the-clock",
+                Replace(
+                    "(State::Unpaid { .. } | State::AtProvider { .. }, Event::Expire { at }) if at >= expires_at => {
+                closed(CloseReason::Expired, at)
+            }",
+                ),
+            ),
+            Patch("only-unpaid-orders-are-overdue", Replace("let expires = self.settlement().is_none();")),
+        ],
+    },
+    Mutant {
+        name: "hold_of_an_order_at_the_provider_settled",
+        patches: &[Patch(
+            "undecided-orders-keep-their-holds",
+            Replace(
+                "State::Unpaid { .. } => None,
+            State::AtProvider { .. } => Some(Settlement::Released { key_reusable: false })",
+            ),
+        )],
+    },
 ];
 
 /// What the searching program finds in a mutant, in the cases with this in their name.
@@ -690,4 +815,53 @@ fn mappings_that_are_written_one_by_one_break_no_promise() {
         let (held, found) = search("mappings_one_by_one", case);
         assert!(held, "{found}");
     }
+}
+
+#[test]
+fn a_session_that_is_handed_out_before_it_is_on_record_is_caught() {
+    caught("session_handed_out_before_it_is_on_record", "two_payers_at_the_provider_and", "ChargedOnce");
+}
+
+#[test]
+fn an_order_that_is_closed_before_its_session_is_caught() {
+    caught("order_closed_before_its_session", "two_payers_at_the_provider_and", "ChargedOnce");
+    caught("error_of_close_taken_for_closed", "whose_calls_fail", "ChargedOnce");
+}
+
+#[test]
+fn a_return_of_the_buyer_that_is_taken_for_paid_is_caught() {
+    caught("return_of_the_buyer_taken_for_paid", "two_payers_at_the_provider_and", "ChargedMeansSold");
+}
+
+#[test]
+fn a_second_open_session_is_caught() {
+    caught("session_opened_while_another_is_open", "two_payers_at_the_provider_and", "ChargedOnce");
+}
+
+#[test]
+fn attempts_that_are_not_counted_are_caught() {
+    caught("attempts_that_are_not_counted", "two_payers_at_the_provider_and", "NothingStuck");
+}
+
+#[test]
+fn an_amount_that_is_not_compared_is_caught() {
+    caught("amount_of_a_charge_not_compared", "a_charge_of_another_amount", "ChargedMeansSold");
+}
+
+#[test]
+fn a_refund_that_is_made_twice_or_on_no_record_is_caught() {
+    caught("refund_under_a_fresh_name", "session_that_was_closed", "RefundsAddUp");
+    caught("refund_made_again_without_a_look", "session_that_was_closed", "RefundsAddUp");
+    caught("refund_made_before_it_is_on_record", "session_that_was_closed", "RefundsAddUp");
+}
+
+#[test]
+fn an_order_that_is_paid_in_a_session_whose_charge_went_back_is_caught() {
+    caught("attempt_of_a_refunded_session_used_again", "session_that_is_on_no_record", "ChargedMeansSold");
+}
+
+#[test]
+fn an_overdue_order_at_the_provider_that_loses_its_goods_is_caught() {
+    caught("order_at_the_provider_expired_by_the_clock", "short_while_a_payment_is_overdue", "ChargedOnce");
+    caught("hold_of_an_order_at_the_provider_settled", "short_while_a_payment_is_overdue", "ChargedMeansSold");
 }

@@ -20,10 +20,11 @@ use wasmtime_wasi_http::WasiHttpCtx;
 
 use crate::clock::Clock;
 use crate::faults::StoreFault;
-use crate::guest::http::NoNetwork;
+use crate::guest::http::Network;
 use crate::hook::{Call, CallOutcome, StoreHook};
 use crate::keyvalue::{self, Failure};
-use crate::outbound::AllowedHost;
+use crate::outbound::{AllowedHost, Destination};
+use crate::outgoing::HttpClient;
 use crate::stats::{Counters, Effect, Operation};
 use crate::variables::Variables;
 
@@ -36,6 +37,7 @@ pub(crate) struct Grants {
     pub(crate) stores: Vec<String>,
     pub(crate) databases: Vec<String>,
     pub(crate) hosts: Vec<AllowedHost>,
+    pub(crate) http: HttpClient,
     pub(crate) variables: Variables,
     pub(crate) environment: BTreeMap<String, String>,
     /// Whether to drop what the component prints.
@@ -47,12 +49,48 @@ pub(crate) struct Grants {
     pub(crate) counters: Counters,
 }
 
+impl Grants {
+    /// Whether the manifest allows the component to connect to this URL, which has `scheme` if it says none. Warns if
+    /// not, as Spin does.
+    pub(crate) fn may_connect(&self, url: &str, scheme: &str) -> bool {
+        let to = Destination::parse(url, scheme);
+        let allowed = to.as_ref().is_some_and(|to| self.hosts.iter().any(|host| host.allows(to)));
+        if !allowed {
+            self.warn_of(to.map_or_else(|| "what is no URL".to_owned(), |to| to.to_string()));
+        }
+        allowed
+    }
+
+    /// Whether the manifest allows the component to send HTTP requests to its own application. Warns if not.
+    pub(crate) fn may_call_self(&self) -> bool {
+        let allowed = self.hosts.iter().any(AllowedHost::allows_self);
+        if !allowed {
+            self.warn_of("http://self".to_owned());
+        }
+        allowed
+    }
+
+    fn warn_of(&self, place: String) {
+        if !self.quiet {
+            eprintln!("component {} may not connect to {place}: see its allowed_outbound_hosts", self.component);
+        }
+    }
+
+    /// The outcome that a test chooses for a call.
+    pub(crate) fn chosen_outcome(&self, operation: Operation, keys: &[String]) -> CallOutcome {
+        self.hook.as_ref().map_or(CallOutcome::Done, |hook| {
+            let call = Call { component: &self.component, operation, keys };
+            tokio::task::block_in_place(|| hook.outcome(&call))
+        })
+    }
+}
+
 /// The state of one instance.
 pub(crate) struct Guest {
     grants: Arc<Grants>,
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    network: NoNetwork,
+    network: Network,
     pub(crate) table: ResourceTable,
     /// All linear memory, in bytes.
     memory: usize,
@@ -71,10 +109,10 @@ impl Guest {
             wasi.inherit_stdout().inherit_stderr();
         }
         Self {
+            network: Network(grants.clone()),
             grants,
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
-            network: NoNetwork,
             table: ResourceTable::new(),
             memory: 0,
             requests: 0,
@@ -92,18 +130,6 @@ impl Guest {
         while accessor.with(|mut access| prolonged(access.data_mut())) {
             tokio::time::sleep(POLL_INTERVAL).await;
         }
-    }
-
-    /// Whether the manifest allows the component to connect to this URL. Warns if not, as Spin does.
-    pub(crate) fn may_connect(&self, url: &str) -> bool {
-        let allowed = self.grants.hosts.iter().any(|host| host.allows(url));
-        if !allowed && !self.grants.quiet {
-            // The URL without its login, which is secret.
-            let place =
-                url.split_once("://").map_or(url, |(_, rest)| rest.rsplit_once('@').map_or(rest, |(_, host)| host));
-            eprintln!("component {} may not connect to {place}: see its allowed_outbound_hosts", self.grants.component);
-        }
-        allowed
     }
 
     /// Makes a call, unless a test interferes, counts it, and turns its result into what the component gets: a value,
@@ -126,10 +152,12 @@ impl Guest {
 
     /// The outcome that a test chooses for a call.
     pub(crate) fn chosen_outcome(&self, operation: Operation, keys: &[String]) -> CallOutcome {
-        self.grants.hook.as_ref().map_or(CallOutcome::Done, |hook| {
-            let call = Call { component: &self.grants.component, operation, keys };
-            tokio::task::block_in_place(|| hook.outcome(&call))
-        })
+        self.grants.chosen_outcome(operation, keys)
+    }
+
+    /// See [`Grants::may_connect`].
+    pub(crate) fn may_connect(&self, url: &str, scheme: &str) -> bool {
+        self.grants.may_connect(url, scheme)
     }
 
     /// Counts a call, and turns its result into what the component gets.

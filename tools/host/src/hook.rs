@@ -1,18 +1,19 @@
-//! Lets a test intervene between a component and its store. Without an [`StoreHook`] the store behaves as Spin's.
+//! Lets a test intervene between a component and its store, or another server. Without an [`StoreHook`] they behave as on
+//! Spin.
 
 use std::fmt::Debug;
 
 use crate::faults::StoreFault;
 use crate::stats::Operation;
 
-/// A key-value call that a component is about to make.
+/// A call that a component is about to make.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
     /// Which component, by its id in the manifest.
     pub component: &'a str,
     /// What it calls.
     pub operation: Operation,
-    /// What it calls it with: the keys, or the label of the store that it opens.
+    /// What it calls it with: the keys, the label of the store that it opens, or the method and the URL of a request.
     pub keys: &'a [String],
 }
 

@@ -3,10 +3,10 @@
 //!
 //! It embeds the WebAssembly runtime that Spin 4.1 embeds, in a later patch release and with the same settings, and
 //! behaves as Spin does for what it covers: HTTP triggers, components of WASI 0.3 and 0.2, the default key-value store
-//! in SQLite, the default SQLite database, outbound Redis, and variables. Spin's faults are kept on purpose, so that an
+//! in SQLite, the default SQLite database, outbound Redis and HTTP, and variables. Spin's faults are kept on purpose, so that an
 //! application which holds here holds there. One is not: a header that is not UTF-8 reaches the component, which Spin
-//! answers with an empty 500. What a manifest asks for beyond that is refused with one clear line. TLS,
-//! other outgoing connections, other triggers and other stores are left to Spin.
+//! answers with an empty 500. What a manifest asks for beyond that is refused with one clear line. TLS for
+//! clients, other outgoing connections, other triggers and other stores are left to Spin.
 #![deny(missing_docs)]
 
 mod bindings;
@@ -19,6 +19,7 @@ mod hook;
 mod keyvalue;
 mod manifest;
 mod outbound;
+mod outgoing;
 mod private;
 mod redis;
 mod routes;
@@ -45,6 +46,7 @@ use wasmtime_wasi_http::handler::ProxyHandler;
 use crate::clock::Clock;
 use crate::guest::Grants;
 use crate::manifest::Manifest;
+use crate::outgoing::HttpClient;
 use crate::routes::Router;
 use crate::runtime::Workers;
 use crate::server::Application;
@@ -134,7 +136,6 @@ pub async fn start(options: Options) -> Result<Server, Error> {
 async fn load(options: Options, stopping: Arc<AtomicBool>) -> Result<(Application, TcpListener), Error> {
     let manifest = Manifest::read(&options.manifest)?;
     let warn = |warning: String| eprintln!("warning: {warning}");
-    manifest.warnings.iter().cloned().for_each(warn);
     let router = Router::new(&manifest.triggers, warn).map_err(|reason| Error::manifest(&manifest.path, reason))?;
     let mut granted = variables::resolve(&manifest, &options.variables, |name| std::env::var(name).ok())?;
     let hosts: BTreeSet<_> =
@@ -156,6 +157,7 @@ async fn load(options: Options, stopping: Arc<AtomicBool>) -> Result<(Applicatio
         tokio::task::block_in_place(|| build::build(&manifest))?;
     }
     let clock = Clock::default();
+    let http = HttpClient::new(address);
     let mut components = BTreeMap::new();
     for (id, component) in &manifest.components {
         let variables::Granted { variables, hosts } = granted.remove(id).unwrap_or_default();
@@ -164,6 +166,7 @@ async fn load(options: Options, stopping: Arc<AtomicBool>) -> Result<(Applicatio
             stores: component.stores.clone(),
             databases: component.databases.clone(),
             hosts,
+            http: http.clone(),
             variables,
             environment: component.environment.clone(),
             quiet: options.quiet,

@@ -12,9 +12,9 @@ use host::{FaultyStore, Journal, Options, StoreFault, StoreHook};
 
 /// Builds the components of a Spin application and serves them, as `spin up --build` does.
 ///
-/// This is for one developer's machine and for tests: no TLS, no outgoing requests but to a Redis, no other triggers
-/// than HTTP, and no other key-value store than the default one. In production use Spin itself, which reads the same
-/// spin.toml and can take over the same state directory.
+/// This is for one developer's machine and for tests: no TLS for clients, no other triggers than HTTP, and no other
+/// key-value store than the default one. In production use Spin itself, which reads the same spin.toml and can take over
+/// the same state directory.
 ///
 /// Application variables are looked up in --variable, then in the environment as SPIN_VARIABLE_NAME, then in spin.toml.
 #[derive(Parser)]

@@ -25,8 +25,6 @@ pub(crate) struct Manifest {
     pub(crate) variables: BTreeMap<String, Option<String>>,
     pub(crate) triggers: Vec<Trigger>,
     pub(crate) components: BTreeMap<String, Component>,
-    /// What is accepted and has no effect here. The host prints it when it starts.
-    pub(crate) warnings: Vec<String>,
 }
 
 /// An HTTP trigger.
@@ -185,11 +183,9 @@ impl File {
                 return Err(format!("variable {name} must be `required` or have a `default`, and not both"));
             }
         }
-        let mut warnings = Vec::new();
         let mut components = BTreeMap::new();
         for (id, table) in self.component {
-            let component =
-                table.check(&id, root, &mut warnings).map_err(|reason| format!("component {id}: {reason}"))?;
+            let component = table.check(root).map_err(|reason| format!("component {id}: {reason}"))?;
             components.insert(id, component);
         }
         let mut triggers = Vec::new();
@@ -211,7 +207,6 @@ impl File {
             variables: self.variables.into_iter().map(|(name, variable)| (name, variable.default)).collect(),
             triggers,
             components,
-            warnings,
         })
     }
 }
@@ -247,7 +242,7 @@ impl TriggerTable {
 }
 
 impl ComponentTable {
-    fn check(self, id: &str, root: &Path, warnings: &mut Vec<String>) -> Result<Component, String> {
+    fn check(self, root: &Path) -> Result<Component, String> {
         refuse("[component]", &self.rest, &["targets", "tool", "profile"])?;
         let toml::Value::String(source) = self.source else {
             return Err("source must be the path of a local file".to_owned());
@@ -261,9 +256,6 @@ impl ComponentTable {
         }
         if let Some(reason) = self.variables.keys().find_map(|name| invalid_name(name)) {
             return Err(format!("variable {reason}"));
-        }
-        if let Some(host) = self.allowed_outbound_hosts.iter().find(|host| host.starts_with("http")) {
-            warnings.push(format!("component {id}: {host} has no effect: this host lets nothing out but to a Redis"));
         }
         let build = self.build.map(|build| {
             let workdir = build.workdir.unwrap_or_default();
@@ -328,7 +320,7 @@ mod tests {
         source = "target/a.wasm"
         description = "the first"
         key_value_stores = ["default"]
-        allowed_outbound_hosts = []
+        allowed_outbound_hosts = ["https://{{ token }}.example"]
         files = []
         variables = { token = "{{ token }}" }
         environment = { LANG = "C" }
@@ -360,6 +352,7 @@ mod tests {
         assert_eq!(a.source, Path::new("/application/target/a.wasm"));
         assert_eq!(a.stores, ["default"]);
         assert_eq!(a.variables["token"], "{{ token }}");
+        assert_eq!(a.hosts, ["https://{{ token }}.example"]);
         assert_eq!(a.environment["LANG"], "C");
         let build = a.build.as_ref().unwrap();
         assert_eq!(build.commands, ["one", "two"]);
@@ -367,7 +360,6 @@ mod tests {
         let b = &manifest.components["b"];
         assert!(b.stores.is_empty());
         assert_eq!(b.build.as_ref().unwrap().commands, ["three"]);
-        assert!(manifest.warnings.is_empty());
     }
 
     #[test]
@@ -413,11 +405,5 @@ mod tests {
         assert_eq!(reason("spin_manifest_version = 2\n[application"), "line 2: unclosed table, expected `]`");
         assert!(reason("spin_manifest_version = 2\nextra = 1").contains("line 2: unknown field `extra`"));
         assert!(reason("spin_manifest_version = 2\napplication = 3").contains("line 2: invalid type"));
-    }
-
-    #[test]
-    fn hosts_that_a_component_may_call_draw_a_warning() {
-        let open = MANIFEST.replace("allowed_outbound_hosts = []", r#"allowed_outbound_hosts = ["https://*:*"]"#);
-        assert_eq!(Manifest::parse(&open).unwrap().warnings.len(), 1);
     }
 }

@@ -73,7 +73,7 @@ impl<T: Send> HostConnectionWithStore<T> for Guest {
         accessor: &Accessor<T, Self>,
         address: String,
     ) -> wasmtime::Result<Result<Resource<Connection>, Error>> {
-        if !accessor.with(|mut access| access.get().may_connect(&address)) {
+        if !accessor.with(|mut access| access.get().may_connect(&address, "redis")) {
             return Ok(Err(Error::InvalidAddress));
         }
         let Ok(client) = Client::open(address.as_str()) else { return Ok(Err(Error::InvalidAddress)) };

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::{Deserialize, Serialize};
 
 /// A call of a store: key-value, whichever of the two interfaces (`wasi:keyvalue`, `spin:key-value`) it came through,
-/// SQLite, or Redis.
+/// SQLite, or Redis. Or a request to another server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Operation {
     /// `open` of a store, a database or a connection: touches no data.
@@ -38,11 +38,13 @@ pub enum Operation {
     /// `execute` of a SQLite database with another statement, or of a Redis with another command: a commit if it
     /// changed anything.
     Change,
+    /// `send` or `handle` of `wasi:http`, whose key is the method and the URL: touches no data of the store.
+    Send,
 }
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Open,
         Self::Get,
         Self::Set,
@@ -58,6 +60,7 @@ impl Operation {
         Self::Swap,
         Self::Select,
         Self::Change,
+        Self::Send,
     ];
 
     /// Whether it may change what is stored.

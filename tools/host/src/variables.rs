@@ -50,7 +50,12 @@ pub(crate) fn resolve(
             variables.insert(name.clone(), value);
         }
         let host = |template: &String| {
-            let host = expand(template, &values).and_then(|host| AllowedHost::parse(&host));
+            // Only variables may leave an entry empty, as in Spin.
+            let host = if template.contains("{{") {
+                expand(template, &values).and_then(|host| AllowedHost::parse_filled(&host))
+            } else {
+                AllowedHost::parse(template).map(Some)
+            };
             host.map_err(|reason| {
                 Error::manifest(
                     &manifest.path,
@@ -58,7 +63,8 @@ pub(crate) fn resolve(
                 )
             })
         };
-        let hosts = component.hosts.iter().map(host).collect::<Result<_, _>>()?;
+        let hosts = component.hosts.iter().filter_map(|template| host(template).transpose());
+        let hosts = hosts.collect::<Result<_, _>>()?;
         resolved.insert(id.clone(), Granted { variables, hosts });
     }
     Ok(resolved)
@@ -165,6 +171,20 @@ mod tests {
         assert_eq!(hosts("80").unwrap(), [AllowedHost::parse("redis://localhost:80").unwrap()]);
         let error = hosts("x").unwrap_err().to_string();
         assert!(error.contains("of component other: port \"x\" is not a number"), "{error}");
+    }
+
+    #[test]
+    fn a_host_that_variables_leave_empty_is_none_and_an_empty_one_in_the_manifest_is_an_error() {
+        let hosts = |entry| {
+            let manifest = format!("{MANIFEST}allowed_outbound_hosts = ['{entry}', 'https://other.example']");
+            granted(&manifest, &[("port", "80"), ("host", "")], &[]).map(|mut all| all.remove("other").unwrap().hosts)
+        };
+        let other = [AllowedHost::parse("https://other.example").unwrap()];
+        assert_eq!(hosts("{{ host }}").unwrap(), other);
+        assert_eq!(hosts("https://{{ host }}").unwrap(), other);
+        for wrong in ["", "https://", "https://{{ host }}:80"] {
+            assert!(hosts(wrong).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

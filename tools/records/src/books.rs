@@ -193,13 +193,18 @@ pub struct Line {
 
 /// What an order has come to.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(tag = "state", rename_all = "lowercase")]
+#[serde(tag = "state", rename_all = "snake_case")]
 pub enum State {
     /// It can be paid, or expires.
     Unpaid {
         /// Whether its client was told that all of it is held.
         #[serde(default)]
         confirmed: bool,
+    },
+    /// Its buyer may be paying at the payment provider, who decides. All of it is held.
+    AtProvider {
+        /// The provider's name of the session in which the buyer can pay.
+        session: String,
     },
     /// It is paid.
     Paid {},
@@ -215,7 +220,7 @@ impl State {
     /// The name of it: that of the reason where it came to nothing.
     pub fn name(&self) -> &str {
         match self {
-            Self::Unpaid { .. } => "pending",
+            Self::Unpaid { .. } | Self::AtProvider { .. } => "pending",
             Self::Paid {} => "paid",
             Self::Void { reason } => reason,
         }
@@ -469,12 +474,13 @@ impl Books {
         for (order, lines) in &self.orders {
             match self.states.get(order) {
                 None => return missing(format!("order:{order}"), format!("payment:{order}")),
-                Some(State::Unpaid { confirmed }) => {
+                Some(state @ (State::Unpaid { .. } | State::AtProvider { .. })) => {
                     balance.unpaid += 1;
+                    let told = !matches!(state, State::Unpaid { confirmed: false });
                     let is_held =
                         |line: &&Line| self.items.get(&line.item_id).is_some_and(|item| item.holds.contains_key(order));
                     match lines.iter().find(|line| !is_held(line)) {
-                        Some(line) if *confirmed => return Err(Imbalance::NotHeld(*order, line.item_id.clone())),
+                        Some(line) if told => return Err(Imbalance::NotHeld(*order, line.item_id.clone())),
                         _ => {}
                     }
                 }

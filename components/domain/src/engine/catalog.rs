@@ -9,6 +9,7 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::model::ids::ItemId;
 use crate::model::item::Item;
+use crate::provider::Provider;
 use crate::store::{Entry, Key, Store};
 
 /// What a new shop has: item, units, price of one. Sorted by item.
@@ -21,7 +22,7 @@ struct Catalog {
     items: Vec<ItemId>,
 }
 
-impl<S: Store, E: Environment> Shop<S, E> {
+impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     pub(crate) fn is_preset(item_id: &ItemId) -> bool {
         PRESET.iter().any(|(preset, ..)| item_id.as_str() == *preset)
     }

@@ -138,6 +138,8 @@ pub(crate) enum PayOutcome {
     Paid(Box<(Order, OrderState)>),
     /// It is not, and nothing was written.
     Refused(Error),
+    /// Every line is held, and its buyer pays at the provider, who has to be asked.
+    AtProvider(Box<(Order, Read<OrderState>)>),
     /// What was read is stale, or may be.
     Retry(Retry),
     /// Its time is over, which has to be decided before it is told.

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::model::order::Order;
 use crate::model::order_state::{Event, OrderState};
 use crate::model::time::Timestamp;
+use crate::provider::Provider;
 use crate::store::{Entry, Store};
 
 /// How an attempt to change the state of an order ended.
@@ -21,7 +22,7 @@ pub(crate) enum Transition {
     Illegal,
 }
 
-impl<S: Store, E: Environment> Shop<S, E> {
+impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     /// Lets `event` happen to an order, if it is allowed in the state that was read and nothing has changed it since.
     pub(crate) async fn transition(
         &self,

@@ -8,6 +8,7 @@ use crate::model::ids::{ItemId, OrderId};
 use crate::model::item::Item;
 use crate::model::order::{Line, Order};
 use crate::model::order_state::OrderState;
+use crate::provider::Provider;
 use crate::store::{Entry, Found, Key, Store, StoreError};
 
 /// An order with its state.
@@ -16,7 +17,7 @@ pub(crate) type OrderRead = (Order, Read<OrderState>);
 /// An item that was looked for: none if it is not there, an error if its record cannot be read.
 pub(crate) type FoundItem = Result<Option<Read<Item>>, Error>;
 
-impl<S: Store, E: Environment> Shop<S, E> {
+impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     /// The record under a key.
     pub(crate) async fn read_one(&self, key: Key) -> Result<Option<Entry>, Error> {
         Ok(self.store.get(&[key]).await?.into_iter().next().unwrap_or(Ok(None))?)

@@ -12,6 +12,7 @@ use crate::engine::retry::Retry;
 use crate::engine::shop::Shop;
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::provider::Provider;
 use crate::store::{Key, Store, StoreError, Swap};
 
 /// How many numbers an instance allocates at once. It serves a bounded number of requests, and most of these are no
@@ -77,7 +78,7 @@ pub(crate) struct Sequence {
     by: String,
 }
 
-impl<S: Store, E: Environment> Shop<S, E> {
+impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     /// A number for orders that are about to be written, which no others have.
     pub(crate) async fn number(&self) -> Result<u64, Error> {
         let block = &self.instance.block;

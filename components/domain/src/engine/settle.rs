@@ -12,6 +12,7 @@ use crate::model::item::{Item, Look, Settlement};
 use crate::model::order::Order;
 use crate::model::order_state::{Event, OrderState};
 use crate::model::time::Timestamp;
+use crate::provider::Provider;
 use crate::store::{Found, Key, Store};
 
 /// A record with so few holds is not worth a swap of its own.
@@ -66,13 +67,14 @@ impl<'a> Previewed<'a> {
         Self { item_id, item, count: HoldCount::default() }
     }
 
-    /// Settles the hold of an order, if it is decided or overdue.
-    fn settle(&mut self, order: OrderId, decided: Option<Settlement>, now: Timestamp) -> Result<(), Error> {
+    /// Settles the hold of an order, if it is decided or overdue. `state` is none of an order whose records are removed.
+    fn settle(&mut self, order: OrderId, state: Option<&OrderState>, now: Timestamp) -> Result<(), Error> {
         let Self { item_id, item, count } = self;
         let Some(hold) = item.holds().get(order) else { return Ok(()) };
         let is_overdue = hold.expires_at <= now;
-        let overdue = is_overdue.then_some(Settlement::Released { key_reusable: false });
-        let Some(settlement) = decided.or(overdue) else { return Ok(()) };
+        let removed = Some(Settlement::Released { key_reusable: true });
+        let settlement = state.map_or(removed, |state| state.settlement_at(now, hold.expires_at));
+        let Some(settlement) = settlement else { return Ok(()) };
         item.settle(order, settlement).map_err(|error| Error::damaged_item(item_id, error))?;
         count.decided = count.decided.saturating_add(1);
         count.overdue = count.overdue.saturating_add(usize::from(is_overdue));
@@ -80,9 +82,10 @@ impl<'a> Previewed<'a> {
     }
 }
 
-impl<S: Store, E: Environment> Shop<S, E> {
+impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     /// Settles in `item`, which was read and is not written yet, those orders that are decided. Up to
-    /// `decisions` that are unpaid and past their expiry are decided here.
+    /// `decisions` that are unpaid and past their expiry are decided here. One that is at the payment provider stays as it
+    /// is, also past its expiry: its goods are held until the provider has said that the buyer cannot pay any more.
     ///
     /// Not the orders whose states are among the guards: they may be held by this very change, which is not written.
     /// Their keys would be mapped before any other request could see them used.
@@ -111,7 +114,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
                 None if removed.contains(&order) => Some(Settlement::Released { key_reusable: true }),
                 None => continue,
                 Some(state) => match state.record.settlement() {
-                    None if hold.expires_at <= now && decisions > 0 => {
+                    None if state.record.is_overdue(now, hold.expires_at) && decisions > 0 => {
                         decisions = decisions.saturating_sub(1);
                         self.settle_overdue(&state, hold.expires_at, now, found).await?
                     }
@@ -199,14 +202,13 @@ impl<S: Store, E: Environment> Shop<S, E> {
             let mut states = self.read_states(&ids).await?;
             let removed = self.removed_ones(states.without_state().collect()).await?;
             for ((order, found), holds) in states.states_mut().zip(orders) {
-                let decided = match readable_state(found) {
-                    Some(state) => state.record.settlement(),
-                    None if removed.contains(&order) => Some(Settlement::Released { key_reusable: true }),
-                    None => continue,
-                };
+                let state = readable_state(found).map(|state| state.record);
+                if state.is_none() && !removed.contains(&order) {
+                    continue;
+                }
                 for (_, index) in *holds {
                     if let Some(previewed) = items.get_mut(*index) {
-                        previewed.settle(order, decided, now)?;
+                        previewed.settle(order, state.as_ref(), now)?;
                     }
                 }
             }

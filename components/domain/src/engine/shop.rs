@@ -10,6 +10,7 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::model::amounts::{Currency, Quantity};
 use crate::model::limits::Limits;
+use crate::provider::{NoProvider, Provider};
 use crate::store::Store;
 
 /// What the owner of the shop decides, and the limits of its platform.
@@ -29,10 +30,13 @@ pub struct Settings {
 }
 
 /// Takes orders, holds stock and takes payment, on a store. The requests are its methods, in [`crate::flows`].
+///
+/// With a payment provider `P`, buyers pay there. Without one a payment is recorded at once, and no money moves.
 #[derive(Debug)]
-pub struct Shop<S, E> {
+pub struct Shop<S, E, P = NoProvider> {
     pub(crate) store: CountingStore<S>,
     pub(crate) environment: E,
+    pub(crate) provider: Option<P>,
     pub(crate) settings: Settings,
     pub(crate) instance: Rc<InstanceState>,
     /// When its request came, by the monotonic clock.
@@ -40,12 +44,20 @@ pub struct Shop<S, E> {
 }
 
 impl<S: Store, E: Environment> Shop<S, E> {
-    /// A shop. It keeps nothing of its own: any number of them may share a store.
+    /// A shop without a payment provider. It keeps nothing of its own: any number of them may share a store.
     pub fn new(store: S, environment: E, settings: Settings, instance: Rc<InstanceState>) -> Self {
         let arrived = environment.monotonic();
-        Self { store: CountingStore::new(store), environment, settings, instance, arrived }
+        Self { store: CountingStore::new(store), environment, provider: None, settings, instance, arrived }
     }
 
+    /// Has buyers pay at this provider, where there is one.
+    pub fn with_provider<P: Provider>(self, provider: impl Into<Option<P>>) -> Shop<S, E, P> {
+        let Self { store, environment, provider: _, settings, instance, arrived } = self;
+        Shop { store, environment, provider: provider.into(), settings, instance, arrived }
+    }
+}
+
+impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     /// For one request, which came at this time of the monotonic clock: what it has waited for before now counts too.
     pub fn waiting_since(self, arrived: Duration) -> Self {
         Self { arrived, ..self }

@@ -11,6 +11,7 @@ use crate::model::ids::{ItemId, KeyDigest, OrderId};
 use crate::model::item::{Item, Look};
 use crate::model::order_state::OrderState;
 use crate::model::time::Timestamp;
+use crate::provider::Provider;
 use crate::store::{Entry, Found, Key, Store};
 
 /// How often a request settles what is due and then looks again whether that was enough: up to 64 expired holds each
@@ -106,7 +107,7 @@ pub(crate) fn readable_state(found: &Found) -> Option<Read<OrderState>> {
     decode(found.clone().ok()??).ok()
 }
 
-impl<S: Store, E: Environment> Shop<S, E> {
+impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     /// Reads an item, lets `change` decide and swaps it, again and again until nothing came in between. `change` is
     /// told for how many bytes of new holds the record has room.
     ///

@@ -17,6 +17,7 @@ use crate::model::amounts::Delta;
 use crate::model::ids::{ItemId, KeyDigest};
 use crate::model::item::{AdjustError, Adjustment};
 use crate::model::time::Timestamp;
+use crate::provider::Provider;
 use crate::store::{Key, Store};
 
 /// The result of an adjustment.
@@ -51,7 +52,7 @@ impl AdjustmentRecord {
     }
 }
 
-impl<S: Store, E: Environment> Shop<S, E> {
+impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     /// As [`Self::adjust_item_if`], whatever there is.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use crate::engine::condition::Condition;
 use crate::engine::order_state::Transition;
+use crate::engine::payment::Answered;
 use crate::engine::retry::Retry;
 use crate::engine::shop::Shop;
 use crate::environment::Environment;
@@ -10,9 +11,10 @@ use crate::model::ids::OrderId;
 use crate::model::item::Settlement;
 use crate::model::order_state::Event;
 use crate::model::status::{OrderView, Status, status};
+use crate::provider::Provider;
 use crate::store::Store;
 
-impl<S: Store, E: Environment> Shop<S, E> {
+impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     /// As [`Self::cancel_if`], whatever there is.
     ///
     /// # Errors
@@ -23,8 +25,12 @@ impl<S: Store, E: Environment> Shop<S, E> {
 
     /// Cancels an order that is not paid, if it is what is expected. Repeating it is safe.
     ///
+    /// Where its buyer may be paying at the payment provider, that is ended there first. If the buyer was charged before,
+    /// the order becomes paid, and the cancellation is refused.
+    ///
     /// # Errors
-    /// If there is no such order, it is not what is expected, or it is decided otherwise; or if the store fails.
+    /// If there is no such order, it is not what is expected, or it is decided otherwise; if its payment is being
+    /// processed; or if the store or the payment provider fails.
     pub async fn cancel_if(&self, condition: &Condition<OrderView>, order_id: OrderId) -> Result<OrderView, Error> {
         let released = Settlement::Released { key_reusable: false };
         let mut attempts = self.attempts();
@@ -51,10 +57,32 @@ impl<S: Store, E: Environment> Shop<S, E> {
                     return Err(Error::OrderNotCancellable(decided));
                 }
             }
-            // Rule: decided-before-released.
-            let cancelled = Event::Cancel { at: self.environment.now() };
-            match self.transition(&state, cancelled, order.expires_at).await? {
+            let transition = match state.record.session() {
+                Some(session) => {
+                    // Rule: sessions-are-closed-first.
+                    let finding = self.close(&order, session).await?;
+                    match self.answered(&order, &state, finding, true).await? {
+                        Answered::Changed(transition) => transition,
+                        Answered::Processing => return Err(Error::PaymentProcessing),
+                        Answered::Open(_) => {
+                            let reason = "it was asked to end a session, and has not".to_owned();
+                            return Err(Error::ProviderUnavailable(reason));
+                        }
+                    }
+                }
+                None => {
+                    // Rule: decided-before-released.
+                    let cancelled = Event::Cancel { at: self.environment.now() };
+                    self.transition(&state, cancelled, order.expires_at).await?
+                }
+            };
+            match transition {
                 Transition::Done(state) => {
+                    let status = status(&state.record, true);
+                    if status != Status::Cancelled {
+                        // The buyer was charged before, or its time is over.
+                        return Err(Error::OrderNotCancellable(status));
+                    }
                     self.release_all(&order, released).await;
                     return Ok(OrderView::new(order, &state.record, true));
                 }

@@ -9,9 +9,11 @@ use crate::error::Error;
 use crate::flows::adjust::AdjustmentRecord;
 use crate::model::ids::{ItemId, OrderId};
 use crate::model::item::Adjustment;
-use crate::model::order_state::{CloseReason, State};
+use crate::model::order_state::{CloseReason, LateRefund, State};
+use crate::model::session::RefundState;
 use crate::model::status::{OrderView, Status};
 use crate::model::time::Timestamp;
+use crate::provider::Provider;
 use crate::store::{Key, Store};
 
 /// What can happen to an order.
@@ -28,6 +30,12 @@ pub enum OrderEvent {
     Expired,
     /// There was too little stock for one of its lines.
     Rejected,
+    /// A charge of the payment provider came too late. It goes back to the buyer, and how that ended is not known yet.
+    RefundingLate,
+    /// A charge of the payment provider came too late, and went back to the buyer.
+    RefundedLate,
+    /// A charge of the payment provider came too late, and could not be given back.
+    LateRefundFailed,
 }
 
 /// The history of an order.
@@ -48,7 +56,7 @@ pub struct ItemHistory {
     pub unreadable: usize,
 }
 
-impl<S: Store, E: Environment> Shop<S, E> {
+impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     /// The history of an order.
     ///
     /// # Errors
@@ -60,13 +68,25 @@ impl<S: Store, E: Environment> Shop<S, E> {
         let view = OrderView::new(shown.order, &state, shown.status != Status::Placing);
         let decided = match state.get() {
             State::Paid(payment) => Some((payment.paid_at, OrderEvent::Paid)),
-            State::Closed { reason: CloseReason::Cancelled, at } => Some((*at, OrderEvent::Cancelled)),
-            State::Closed { reason: CloseReason::Rejected, at } => Some((*at, OrderEvent::Rejected)),
+            State::Closed { reason: CloseReason::Cancelled, at, .. } => Some((*at, OrderEvent::Cancelled)),
+            State::Closed { reason: CloseReason::Rejected, at, .. } => Some((*at, OrderEvent::Rejected)),
             // It was decided later, but this is when.
             State::Closed { reason: CloseReason::Expired, .. } => Some((view.order.expires_at, OrderEvent::Expired)),
-            State::Unpaid { .. } => None,
+            State::Unpaid { .. } | State::AtProvider { .. } => None,
         };
-        let events = [(view.order.placed_at, OrderEvent::Placed)].into_iter().chain(decided).collect();
+        let late = |late: &LateRefund| {
+            let event = match late.refund {
+                None | Some(RefundState::Pending) => OrderEvent::RefundingLate,
+                Some(RefundState::Succeeded) => OrderEvent::RefundedLate,
+                Some(RefundState::Failed) => OrderEvent::LateRefundFailed,
+            };
+            (late.at, event)
+        };
+        let late = state.late_refunds().iter().map(late);
+        // A late charge may be older than what decided the order.
+        let mut later: Vec<_> = decided.into_iter().chain(late).collect();
+        later.sort_by_key(|(at, _)| *at);
+        let events = [(view.order.placed_at, OrderEvent::Placed)].into_iter().chain(later).collect();
         Ok(OrderHistory { view, events })
     }
 

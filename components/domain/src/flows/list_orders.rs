@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::model::cursor::{Cursor, InvalidCursor};
 use crate::model::ids::OrderId;
 use crate::model::status::{OrderView, Status};
+use crate::provider::Provider;
 use crate::store::{Key, Store};
 
 /// The most orders on a page.
@@ -56,7 +57,7 @@ struct Listed {
     listed: usize,
 }
 
-impl<S: Store, E: Environment> Shop<S, E> {
+impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     /// Lists up to `most` orders, newest first to within [`BLOCK_TTL`](crate::engine::sequence), of one status or of
     /// all. Goes on where `cursor` says.
     ///

@@ -5,6 +5,7 @@ pub mod adjust;
 pub mod cancel;
 pub mod history;
 pub mod list_orders;
+pub mod notice;
 pub mod pay;
 pub mod place;
 pub mod probe;

@@ -7,6 +7,7 @@ use crate::engine::codec::Read;
 use crate::engine::condition::Condition;
 use crate::engine::instance::{PayOutcome, PayRequest};
 use crate::engine::order_state::Transition;
+use crate::engine::payment::Answered;
 use crate::engine::read::{FoundItem, OrderRead, is_held};
 use crate::engine::retry::Retry;
 use crate::engine::shop::Shop;
@@ -15,9 +16,35 @@ use crate::error::Error;
 use crate::model::amounts::Money;
 use crate::model::ids::{ItemId, OrderId, PaymentMethod};
 use crate::model::order::Order;
-use crate::model::order_state::{Event, OrderState, Payment};
+use crate::model::order_state::{Event, OrderState, Payment, State};
+use crate::model::session::OpenSession;
 use crate::model::status::{OrderView, Status, status};
+use crate::model::time::Timestamp;
+use crate::provider::{Checkout, Provider, ProviderError};
 use crate::store::Store;
+
+/// The result of a request to pay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PayResult {
+    /// The order is paid.
+    Paid(OrderView),
+    /// It is undecided: its buyer pays at the payment provider.
+    AtProvider(OrderView, PaymentProgress),
+}
+
+/// How far a payment at the payment provider has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PaymentProgress {
+    /// The buyer can pay.
+    Open {
+        /// The page where the buyer pays.
+        url: String,
+        /// Until when the provider lets the buyer pay there.
+        expires_at: Timestamp,
+    },
+    /// The buyer has paid by a means that takes a while. It may still fail.
+    Processing,
+}
 
 /// An order that can be paid if all of its lines are held.
 struct Payable {
@@ -27,10 +54,19 @@ struct Payable {
     condition: Condition<OrderView>,
 }
 
+/// How an attempt to pay at the provider ended.
+enum Attempt {
+    Done(Box<PayResult>),
+    /// What was read is stale, or may be.
+    Retry(Retry),
+    /// The order has another state by this request.
+    Changed,
+}
+
 /// Items that were read, sorted by their ids.
 type Items = Vec<(ItemId, FoundItem)>;
 
-impl<S: Store, E: Environment> Shop<S, E> {
+impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     /// As [`Self::pay_if`], whatever there is.
     ///
     /// # Errors
@@ -40,11 +76,14 @@ impl<S: Store, E: Environment> Shop<S, E> {
         order_id: OrderId,
         method: PaymentMethod,
         amount: Option<Money>,
-    ) -> Result<OrderView, Error> {
+    ) -> Result<PayResult, Error> {
         self.pay_if(Condition::default(), order_id, method, amount).await
     }
 
     /// Pays an order, if it is what is expected. Repeating it is safe. An `amount` that is given must be the total.
+    ///
+    /// With a payment provider this sends the buyer there, to the one session in which the order can be paid; repeating
+    /// it asks the provider whether it was. What `method` says is not believed then.
     ///
     /// The swap of the state is the moment of sale: it succeeds only while the state is what was read before the holds
     /// were seen, and a hold is dropped only after the order was decided. So every line is held at that moment.
@@ -53,14 +92,14 @@ impl<S: Store, E: Environment> Shop<S, E> {
     ///
     /// # Errors
     /// If there is no such order, it is not what is expected, it cannot be paid, or the amount is not its total; or if
-    /// the store fails.
+    /// the store or the payment provider fails.
     pub async fn pay_if(
         &self,
         condition: Condition<OrderView>,
         order_id: OrderId,
         method: PaymentMethod,
         amount: Option<Money>,
-    ) -> Result<OrderView, Error> {
+    ) -> Result<PayResult, Error> {
         let mut request = PayRequest { order_id, method: Rc::new(method), amount, condition, unclear: false };
         let (batcher, limits) = (&self.instance.paying, self.settings.limits);
         let mut attempts = self.attempts();
@@ -70,7 +109,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
             match batcher.submit(&self.environment, limits, (request.clone(), self.arrived), work).await? {
                 PayOutcome::Paid(paid) => {
                     let (order, state) = *paid;
-                    return Ok(OrderView::new(order, &state, true));
+                    return Ok(PayResult::Paid(OrderView::new(order, &state, true)));
                 }
                 PayOutcome::Refused(error) => return Err(error),
                 PayOutcome::Retry(retry) => {
@@ -82,8 +121,63 @@ impl<S: Store, E: Environment> Shop<S, E> {
                     let _ = self.expire(&order, state).await?;
                     attempts.again(Retry::Stale).await?;
                 }
+                // The provider is asked here, and not while others of the batch wait.
+                PayOutcome::AtProvider(read) => match self.pay_at_provider(*read).await? {
+                    Attempt::Done(result) => return Ok(*result),
+                    Attempt::Retry(retry) => {
+                        attempts.again(retry).await?;
+                        request.unclear = attempts.is_unclear();
+                    }
+                    // This request has changed it itself: what was expected of it was so.
+                    Attempt::Changed => {
+                        attempts.count()?;
+                        request.condition = Condition::default();
+                    }
+                },
             }
         }
+    }
+
+    /// Sends the buyer to the session on record. Where there is none, opens one and puts it on record before the buyer is
+    /// told of it: one that is not put on record is told to no buyer.
+    async fn pay_at_provider(&self, (order, state): (Order, Read<OrderState>)) -> Result<Attempt, Error> {
+        if let Some(session) = state.record.session() {
+            let finding = self.look(&order, session).await?;
+            return Ok(match self.answered(&order, &state, finding, false).await? {
+                // Rule: open-sessions-are-used.
+                Answered::Open(open) => Attempt::Done(Box::new(at_provider(order, &state.record, open))),
+                Answered::Processing => {
+                    let view = OrderView::new(order, &state.record, true);
+                    Attempt::Done(Box::new(PayResult::AtProvider(view, PaymentProgress::Processing)))
+                }
+                Answered::Changed(Transition::Done(state)) if state.record.payment().is_some() => {
+                    self.settle_after_charge(&order).await;
+                    Attempt::Done(Box::new(PayResult::Paid(OrderView::new(order, &state.record, true))))
+                }
+                Answered::Changed(Transition::Done(_)) => Attempt::Changed,
+                Answered::Changed(Transition::Retry(retry)) => Attempt::Retry(retry),
+                Answered::Changed(Transition::Illegal) => Attempt::Retry(Retry::Stale),
+            });
+        }
+        let State::Unpaid { attempt, .. } = *state.record.get() else { return Ok(Attempt::Retry(Retry::Stale)) };
+        let open = match self.provider()?.open(Checkout { order: &order, attempt }).await {
+            Ok(open) => open,
+            Err(ProviderError::Refused(reason)) => {
+                // A repeat of this attempt would be refused too. Where this is not written, the next request writes it.
+                let _ = self.transition(&state, Event::Refuse, order.expires_at).await?;
+                return Err(Error::ProviderRefused(reason));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let event = Event::Open { session: open.id.clone(), at: self.environment.now() };
+        // Rule: sessions-are-recorded-first.
+        let recorded = self.transition(&state, event, order.expires_at).await?;
+        Ok(match recorded {
+            Transition::Done(state) => Attempt::Done(Box::new(at_provider(order, &state.record, open))),
+            Transition::Retry(retry) => Attempt::Retry(retry),
+            // Its time ended in this moment.
+            Transition::Illegal => Attempt::Retry(Retry::Stale),
+        })
     }
 
     async fn pay_all(&self, all: &[PayRequest], batch: &Batch) -> Vec<PayOutcome> {
@@ -122,7 +216,9 @@ impl<S: Store, E: Environment> Shop<S, E> {
         for (item_id, item) in items {
             let is_paid = |outcome: &&PayOutcome| match outcome {
                 PayOutcome::Paid(paid) => paid.0.lines().iter().any(|line| line.item_id == item_id),
-                PayOutcome::Refused(_) | PayOutcome::Retry(_) | PayOutcome::Overdue(_) => false,
+                PayOutcome::Refused(_) | PayOutcome::AtProvider(_) | PayOutcome::Retry(_) | PayOutcome::Overdue(_) => {
+                    false
+                }
             };
             if let (Ok(Some(item)), paid @ 1..) = (item, outcomes.iter().filter(is_paid).count()) {
                 self.settle_after_payment(&item_id, item, paid).await;
@@ -145,7 +241,14 @@ impl<S: Store, E: Environment> Shop<S, E> {
             return Err(PayOutcome::Overdue(Box::new((order, state))));
         }
         match status(&state.record, true) {
-            Status::Pending | Status::Placing => {}
+            Status::Pending | Status::Placing => {
+                if state.record.session().is_some() {
+                    if !request.unclear {
+                        expect(&request.condition, &order, &state.record, true).map_err(PayOutcome::Refused)?;
+                    }
+                    return Err(PayOutcome::AtProvider(Box::new((order, state))));
+                }
+            }
             Status::Paid => {
                 if !request.unclear {
                     expect(&request.condition, &order, &state.record, true).map_err(PayOutcome::Refused)?;
@@ -158,7 +261,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
             }
         }
         let method = PaymentMethod::clone(&request.method);
-        let payment = Payment { amount: order.total(), method, paid_at: now };
+        let payment = Payment { amount: order.total(), method, paid_at: now, reference: None };
         Ok(Payable { order, state, payment, condition: request.condition.clone() })
     }
 
@@ -201,12 +304,21 @@ impl<S: Store, E: Environment> Shop<S, E> {
         }
         // The swap is from this state, so it holds at that moment.
         expect(&condition, &order, &state.record, true)?;
+        if self.charges(&order) {
+            return Ok(PayOutcome::AtProvider(Box::new((order, state))));
+        }
         Ok(match self.transition(&state, Event::Pay(payment), order.expires_at).await? {
             Transition::Done(state) => PayOutcome::Paid(Box::new((order, state.record))),
             Transition::Retry(retry) => PayOutcome::Retry(retry),
             Transition::Illegal => PayOutcome::Retry(Retry::Stale),
         })
     }
+}
+
+/// The answer to a buyer who can pay in this session, which is on record.
+fn at_provider(order: Order, state: &OrderState, session: OpenSession) -> PayResult {
+    let OpenSession { id: _, url, expires_at } = session;
+    PayResult::AtProvider(OrderView::new(order, state, true), PaymentProgress::Open { url, expires_at })
 }
 
 /// Whether an order in this state is what a request expects.

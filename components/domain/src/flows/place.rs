@@ -28,6 +28,7 @@ use crate::model::order::{Line, NewOrder, Order, Terms};
 use crate::model::order_state::{Event, OrderState};
 use crate::model::plan::{ItemSnapshot, NotPlanned, PlaceRequest, Snapshot, plan};
 use crate::model::status::OrderView;
+use crate::provider::Provider;
 use crate::store::{Entry, Found, Key, Store};
 
 /// An order that is placed.
@@ -41,7 +42,7 @@ pub struct Placed {
 
 /// How an attempt to place an order ended.
 enum Attempt {
-    Placed(Placed),
+    Placed(Box<Placed>),
     /// What was read is stale, or may be: start from the beginning.
     Retry(Retry),
 }
@@ -66,7 +67,7 @@ struct BatchRead {
     mappings: Vec<(KeyDigest, Result<OrderId, Error>)>,
 }
 
-impl<S: Store, E: Environment> Shop<S, E> {
+impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     /// Places an order: holds each of its lines, or none for long. With a `key`, repeats answer with the one order
     /// that was placed, also while the first request still runs or after it stopped half way.
     ///
@@ -75,12 +76,32 @@ impl<S: Store, E: Environment> Shop<S, E> {
     pub async fn place(&self, request: NewOrder, key: Option<KeyDigest>) -> Result<Placed, Error> {
         let mut request = PlaceRequest { request: Rc::new(request), key, order_id: self.fresh_id() };
         let mut attempts = self.attempts();
+        let mut has_asked = false;
         loop {
-            match self.try_to_place(&mut request).await? {
-                Attempt::Placed(placed) => return Ok(placed),
-                Attempt::Retry(retry) => attempts.again(retry).await?,
+            match self.try_to_place(&mut request).await {
+                Ok(Attempt::Placed(placed)) => return Ok(*placed),
+                Ok(Attempt::Retry(retry)) => attempts.again(retry).await?,
+                Err(Error::InsufficientStock { item_id, .. } | Error::ItemFull(item_id))
+                    if !has_asked && self.frees_overdue(&item_id).await =>
+                {
+                    has_asked = true;
+                    attempts.count()?;
+                }
+                Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Asks the payment provider to end overdue payments of orders that hold some of an item which is short. Answers
+    /// whether that may have freed some. Errors are not the customer's business, who is refused then.
+    async fn frees_overdue(&self, item_id: &ItemId) -> bool {
+        if self.provider.is_none() {
+            return false;
+        }
+        let limits = self.settings.limits;
+        let Ok(Some(item)) = self.find_item(item_id).await else { return false };
+        let asked = self.close_overdue(&item.record, limits.overdue_at_once, limits.overdue_patience).await;
+        asked.is_ok_and(|asked| asked.decided > 0)
     }
 
     fn fresh_id(&self) -> OrderId {
@@ -292,7 +313,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
         let PendingOrder { order, key, at_price, state, held, mut outcome } = pending;
         let order = &order;
         let placed = |state: &OrderState| {
-            Attempt::Placed(Placed { view: OrderView::new(order.clone(), state, true), replayed: false })
+            Attempt::Placed(Box::new(Placed { view: OrderView::new(order.clone(), state, true), replayed: false }))
         };
         let mut attempts = self.attempts();
         let mut lines = order.lines().iter().enumerate().skip(held);
@@ -408,7 +429,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
         let state = self.expire(&order, state).await?;
         let replayed = |state: &OrderState| {
             let view = OrderView::new(order.clone(), state, true);
-            Ok(Attempt::Placed(Placed { view, replayed: true }))
+            Ok(Attempt::Placed(Box::new(Placed { view, replayed: true })))
         };
         if state.record.is_rejected() {
             // Its key is free again once its hold is gone.

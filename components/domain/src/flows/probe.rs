@@ -16,6 +16,7 @@ use crate::engine::shop::Shop;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::model::time::Timestamp;
+use crate::provider::Provider;
 use crate::store::{Entry, Key, Store, StoreError, Swap};
 
 /// For how long others are told the result of a probe.
@@ -43,7 +44,7 @@ impl LastProbe {
     }
 }
 
-impl<S: Store, E: Environment> Shop<S, E> {
+impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     /// Tries on scratch records whether the store is there and really is atomic, or tells what another request has
     /// found within the last second.
     ///

@@ -11,6 +11,7 @@ use crate::flows::stock_report::ItemView;
 use crate::model::amounts::{Money, Stock};
 use crate::model::ids::ItemId;
 use crate::model::item::{Item, LimitChange};
+use crate::provider::Provider;
 use crate::store::{Creation, Key, Store};
 
 /// The result of a request to put an item.
@@ -22,7 +23,7 @@ pub enum PutOutcome {
     Priced,
 }
 
-impl<S: Store, E: Environment> Shop<S, E> {
+impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     /// As [`Self::put_item_if`], whatever there is, and without a word on the limit.
     ///
     /// # Errors

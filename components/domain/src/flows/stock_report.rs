@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::model::amounts::{Money, Quantity};
 use crate::model::ids::ItemId;
 use crate::model::item::Item;
+use crate::provider::Provider;
 use crate::store::Store;
 
 /// An item as a client sees it.
@@ -52,7 +53,7 @@ pub struct ItemList<T> {
     pub unreadable: Vec<ItemId>,
 }
 
-impl<S: Store, E: Environment> Shop<S, E> {
+impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     /// Shows an item.
     ///
     /// # Errors

@@ -5,6 +5,9 @@
 //! and then the order and its state. Each step can be made again, by this sweep or another one, and after the last there
 //! is nothing left to do.
 //!
+//! An order whose buyer may be paying at the payment provider is undecided, however late it is: its session is ended
+//! there before it is closed. An order whose buyer was charged too late stays, as a paid one does: money has moved.
+//!
 //! Orders are found by the order index, oldest first. A record says how far a sweep has come. It never goes past an order
 //! that has to be looked at again: below it there are only paid orders.
 //!
@@ -17,14 +20,18 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::codec::{Read, decode, decode_order, encode};
+use crate::engine::payment::MAX_LOOKED_UP;
 use crate::engine::read::OrderRead;
 use crate::engine::shop::Shop;
+use crate::engine::side_by_side::side_by_side;
 use crate::engine::update_item::Update;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::model::ids::{ItemId, KeyDigest, OrderId};
 use crate::model::item::Item;
 use crate::model::order::Order;
+use crate::model::session::RefundState;
+use crate::provider::Provider;
 use crate::store::{Key, Store, StoreError};
 
 /// How many numbers of the order index are read in one call.
@@ -45,6 +52,9 @@ const MAX_PASSES: usize = 32;
 /// How many swaps one request to sweep settles overdue holds with, up to 64 holds each.
 const MAX_SETTLING_SWAPS: usize = 64;
 
+/// For how long one request to sweep asks the payment provider.
+const MAX_ASKING: Duration = Duration::from_secs(10);
+
 /// Orders that are placed for each pass that is made in passing: fewer than a pass removes.
 const ORDERS_PLACED_PER_PASS: u64 = 64;
 
@@ -53,6 +63,13 @@ const ORDERS_PLACED_PER_PASS: u64 = 64;
 pub struct Swept {
     /// Items whose overdue holds were settled. Their goods are available again.
     pub settled_items: usize,
+    /// Overdue payments that the payment provider was asked to end, and that are decided now.
+    pub decided_payments: usize,
+    /// Payments and refunds about which the payment provider did not answer in time, or nothing that makes sense. The next
+    /// sweep asks again.
+    pub unanswered: usize,
+    /// Refunds of late charges that have failed. A person has to see to each.
+    pub failed_refunds: usize,
     /// Orders that were removed.
     pub removed_orders: usize,
     /// Whether more is due: the work of one sweep is bounded.
@@ -73,6 +90,8 @@ enum Due {
     Later,
     /// It is closed and was kept long enough.
     Removal(Box<Order>),
+    /// A refund has to be carried on before a sweep goes further.
+    Refund(OrderId),
     /// Nothing. `stays` says whether it is there.
     Nothing { stays: bool },
 }
@@ -91,26 +110,86 @@ struct Pass {
     removed: usize,
     /// Whether it has come to an order for which it is too early, or to the end.
     is_last: bool,
+    /// The order that it has come to and whose refund has to be carried on.
+    refund: Option<OrderId>,
 }
 
-impl<S: Store, E: Environment> Shop<S, E> {
-    /// Settles overdue holds, and removes closed orders that have been kept long enough. Bounded: a shop where much is
-    /// due is swept by several requests.
+impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
+    /// Asks the payment provider to end overdue payments, settles overdue holds, and removes closed orders that have been
+    /// kept long enough. Bounded: a shop where much is due is swept by several requests.
     ///
     /// # Errors
     /// If the store fails. What was done stays done.
     pub async fn sweep(&self) -> Result<Swept, Error> {
         let mut swept = Swept::default();
+        let until = self.environment.monotonic().saturating_add(MAX_ASKING);
         swept.more = !self.settle_overdue_items(&mut swept.settled_items).await?;
+        if self.provider.is_some() {
+            swept.more |= !self.decide_overdue_payments(until, &mut swept).await?;
+            let mut settled = 0;
+            if swept.decided_payments > 0 {
+                swept.more |= !self.settle_overdue_items(&mut settled).await?;
+            }
+            swept.settled_items = swept.settled_items.saturating_add(settled);
+        }
         for _ in 0..MAX_PASSES {
             let pass = self.remove_closed_orders().await?;
             swept.removed_orders = swept.removed_orders.saturating_add(pass.removed);
+            if let Some(order) = pass.refund {
+                if self.has_refunded(order, until, &mut swept).await? {
+                    continue;
+                }
+                return Ok(swept);
+            }
             if pass.is_last {
                 return Ok(swept);
             }
         }
         swept.more = true;
         Ok(swept)
+    }
+
+    /// Asks the provider to end overdue payments of all items' orders. Answers whether it was asked about all.
+    async fn decide_overdue_payments(&self, until: Duration, swept: &mut Swept) -> Result<bool, Error> {
+        let mut all = true;
+        for item_id in self.item_ids().await? {
+            loop {
+                // One whose record cannot be read is left as it is.
+                let Ok(Some(item)) = self.find_item(&item_id).await else { break };
+                let left = until.saturating_sub(self.environment.monotonic());
+                let asked = self.close_overdue(&item.record, MAX_LOOKED_UP, left).await?;
+                swept.decided_payments = swept.decided_payments.saturating_add(asked.decided);
+                swept.unanswered = swept.unanswered.saturating_add(asked.unanswered);
+                if asked.orders < MAX_LOOKED_UP {
+                    break;
+                }
+                if asked.decided == 0 || self.environment.monotonic() >= until {
+                    all = false;
+                    break;
+                }
+                // Those that are decided make room for others to be looked up.
+                self.settle_alone(&item_id).await?;
+            }
+        }
+        Ok(all)
+    }
+
+    /// Carries on with the first unfinished refund of an order. Answers whether it is finished.
+    async fn has_refunded(&self, order: OrderId, until: Duration, swept: &mut Swept) -> Result<bool, Error> {
+        let Some((_, state)) = self.read_order(order).await? else { return Ok(true) };
+        let Some(late) = state.record.unfinished_refund() else { return Ok(true) };
+        let left = until.saturating_sub(self.environment.monotonic());
+        let carrying_on = self.carry_on_refund(order, &late.session, false);
+        let finished = side_by_side(&self.environment, left, [carrying_on]).await.pop().flatten();
+        swept.unanswered = swept.unanswered.saturating_add(usize::from(!matches!(finished, Some(Ok(_)))));
+        match finished {
+            Some(Err(error @ Error::Store(_))) => Err(error),
+            Some(Ok(Some(RefundState::Failed))) => {
+                swept.failed_refunds = swept.failed_refunds.saturating_add(1);
+                Ok(true)
+            }
+            finished => Ok(matches!(finished, Some(Ok(refund)) if refund != Some(RefundState::Pending))),
+        }
     }
 
     /// Removes some closed orders, now and then, on behalf of these that were `placed`: so a shop without an operator's
@@ -167,7 +246,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
 
     /// Goes on from where the last sweep has come to, over about [`ORDERS_PER_PASS`] orders.
     async fn remove_closed_orders(&self) -> Result<Pass, Error> {
-        let nothing = Pass { removed: 0, is_last: true };
+        let nothing = Pass { removed: 0, is_last: true, refund: None };
         let Some(kept) = self.settings.closed_orders_kept else { return Ok(nothing) };
         let Some(sequence) = self.sequence().await? else { return Ok(nothing) };
         let position = self.sweep_position().await?;
@@ -177,12 +256,13 @@ impl<S: Store, E: Environment> Shop<S, E> {
         let mut found = self.read_orders(&all).await?.into_iter();
         // A long way without orders is passed over.
         let mut below = if numbers.is_empty() { end } else { from };
-        let (mut closed, mut emptied, mut too_early) = (Vec::new(), Vec::new(), false);
+        let (mut closed, mut emptied, mut too_early, mut refund) = (Vec::new(), Vec::new(), false, None);
         for (number, ids) in numbers {
             let (mut due, mut stays) = (Vec::new(), false);
             for found in found.by_ref().take(ids.len()) {
                 match self.due(found, kept).await? {
                     Due::Later => too_early = true,
+                    Due::Refund(order) => (too_early, refund) = (true, Some(order)),
                     Due::Removal(order) => due.push(*order),
                     Due::Nothing { stays: left } => stays |= left,
                 }
@@ -204,7 +284,7 @@ impl<S: Store, E: Environment> Shop<S, E> {
         if below > from {
             self.record_position(position, Position { below }).await?;
         }
-        Ok(Pass { removed, is_last: is_last || too_early })
+        Ok(Pass { removed, is_last: is_last || too_early, refund })
     }
 
     async fn sweep_position(&self) -> Result<Option<Read<Position>>, Error> {
@@ -261,9 +341,15 @@ impl<S: Store, E: Environment> Shop<S, E> {
             Err(Error::OrderNotFound) => return Ok(Due::Nothing { stays: false }),
             state => state?.record,
         };
+        let is_refunded = !state.late_refunds().is_empty();
+        if state.settlement().is_some() && state.unfinished_refund().is_some() {
+            return Ok(Due::Refund(order.order_id));
+        }
         Ok(match state.removable_at(order.expires_at, kept) {
             // Rule: paid-orders-are-not-removed.
             None if state.payment().is_some() => Due::Nothing { stays: true },
+            // Money has moved.
+            Some(_) if is_refunded => Due::Nothing { stays: true },
             Some(at) if at <= self.environment.now() => Due::Removal(Box::new(order)),
             None | Some(_) => Due::Later,
         })

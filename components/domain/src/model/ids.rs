@@ -133,6 +133,57 @@ impl PaymentMethod {
     }
 }
 
+/// Makes a newtype over a name that a payment provider gave, or is given: 1 to 255 printable ASCII characters without
+/// spaces, quotation marks, `<`, `>` and `\`.
+macro_rules! provider_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+        text_id!($name);
+
+        impl $name {
+            fn check(text: &str) -> Result<(), InvalidId> {
+                check_provider_id(text)
+            }
+        }
+    };
+}
+
+fn check_provider_id(text: &str) -> Result<(), InvalidId> {
+    let plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\' | b'<' | b'>');
+    if (1..=255).contains(&text.len()) && text.bytes().all(plain) {
+        Ok(())
+    } else {
+        Err(InvalidId { expected: "1 to 255 printable ASCII characters" })
+    }
+}
+
+provider_id! {
+    /// The provider's name of a session: of one place where a buyer can pay one order.
+    SessionId
+}
+
+provider_id! {
+    /// The provider's name of a charge: what a refund is made of.
+    ChargeId
+}
+
+provider_id! {
+    /// The shop's own name of a refund. The provider makes one refund a name.
+    RefundId
+}
+
+impl RefundId {
+    /// The name of the refund of a charge that came too late. It follows from the session, so that all requests that make
+    /// it ask for the same one.
+    pub(crate) fn of_late_charge(session: &SessionId) -> Self {
+        let digest = u128::from_be_bytes(digest(["late charge", session.as_str()]));
+        Self(format!("late-{digest:032x}"))
+    }
+}
+
 /// The name of an order: a version 4 UUID, lower case. Its 122 random bits are the only thing that guards the order:
 /// who knows the id may read, pay and cancel it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -23,6 +23,11 @@ pub struct Limits {
     pub place_patience: Duration,
     /// The same of a request to pay, which is refused last: its goods are held for it.
     pub pay_patience: Duration,
+    /// How many orders with an overdue payment the provider is asked about side by side, where an item is short of
+    /// stock.
+    pub overdue_at_once: usize,
+    /// How long a request that is short of stock waits for these answers.
+    pub overdue_patience: Duration,
 }
 
 impl Limits {

@@ -11,6 +11,7 @@ pub mod limits;
 pub mod order;
 pub mod order_state;
 pub mod plan;
+pub mod session;
 pub mod status;
 pub mod text;
 pub mod time;

@@ -1,20 +1,31 @@
-//! The state of an order: unpaid, paid or closed. It has a record of its own, beside the order's, that is changed by
-//! compare-and-swap; [`OrderState::apply`] is the only way to make a new state of an old one.
+//! The state of an order: unpaid, at the payment provider, paid or closed. It has a record of its own, beside the
+//! order's, that is changed by compare-and-swap; [`OrderState::apply`] is the only way to make a new state of an old one.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::amounts::Money;
-use crate::model::ids::PaymentMethod;
+use crate::model::ids::{ChargeId, PaymentMethod, RefundId, SessionId};
 use crate::model::item::Settlement;
+use crate::model::session::{ClosedSession, LateCharge, PaidSession, RefundState};
 use crate::model::time::Timestamp;
+
+/// The most late charges that an order's record keeps. A provider that keeps its word makes none.
+pub const MAX_LATE_REFUNDS: usize = 16;
+
+/// The most attempts that end because the provider refuses to open a session. After these its refusal stands.
+pub const MAX_REFUSED_ATTEMPTS: u32 = 16;
 
 /// The state of an order. It begins as [`Self::NEW`], is read from its record, or is made by [`Self::apply`]: nothing
 /// else can write down, for example, a payment that was not made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Record", into = "Record")]
-pub struct OrderState(State);
+pub struct OrderState {
+    state: State,
+    /// Charges that came too late, oldest first, one a session.
+    late: Vec<LateRefund>,
+}
 
 /// What an order can be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +35,15 @@ pub enum State {
         /// A request other than the one that placed the order has seen every line held, and may have told so to the
         /// client: from then on the order cannot be rejected.
         confirmed: bool,
+        /// Which attempt to pay it at the provider is the next one, counted from 0.
+        attempt: u32,
+    },
+    /// Not decided yet: a buyer may be in this session of the payment provider, who decides. Every line is held.
+    AtProvider {
+        /// Which attempt to pay it this is, counted from 0.
+        attempt: u32,
+        /// The session.
+        session: SessionId,
     },
     /// Paid, for ever.
     Paid(Payment),
@@ -33,6 +53,8 @@ pub enum State {
         reason: CloseReason,
         /// When this was decided.
         at: Timestamp,
+        /// The session of the provider that was on record until then.
+        session: Option<SessionId>,
     },
 }
 
@@ -41,10 +63,51 @@ pub enum State {
 pub struct Payment {
     /// In minor units of the shop's currency: the total of the order.
     pub amount: Money,
-    /// The means of payment, in the client's words.
+    /// The means of payment: in the provider's words, or in the client's where no money was moved.
     pub method: PaymentMethod,
-    /// When the payment was asked for.
+    /// When the buyer was charged; where no money was moved, when the payment was asked for.
     pub paid_at: Timestamp,
+    /// What it is at the provider. None of a payment that was recorded without one.
+    pub reference: Option<PaymentReference>,
+}
+
+/// What a payment is at the provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaymentReference {
+    /// The session in which the buyer has paid.
+    pub session: SessionId,
+    /// What the buyer was charged.
+    pub charge: ChargeId,
+}
+
+/// A charge that did not pay the order, and goes back to the buyer: it was made in a session that is not, or not any more, the one
+/// on record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LateRefund {
+    /// In which session.
+    pub session: SessionId,
+    /// Which charge.
+    pub charge: ChargeId,
+    /// What was charged.
+    pub amount: Money,
+    /// When the refund was put on record. It is asked for only after that.
+    pub at: Timestamp,
+    /// How far it has come, as far as is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refund: Option<RefundState>,
+}
+
+impl LateRefund {
+    /// The name of the refund at the provider.
+    pub fn refund_id(&self) -> RefundId {
+        RefundId::of_late_charge(&self.session)
+    }
+
+    /// Whether the provider has said how it ended.
+    pub fn is_finished(&self) -> bool {
+        matches!(self.refund, Some(RefundState::Succeeded | RefundState::Failed))
+    }
 }
 
 /// Why an order was closed.
@@ -64,7 +127,7 @@ pub enum CloseReason {
 pub enum Event {
     /// A request other than the one that placed it has seen every line held.
     Confirm,
-    /// It is paid.
+    /// It is paid, without a provider.
     Pay(Payment),
     /// A client cancels it.
     Cancel {
@@ -81,6 +144,40 @@ pub enum Event {
         /// Now.
         at: Timestamp,
     },
+    /// A session was opened in which the buyer can pay it. Every line was seen held.
+    Open {
+        /// The session.
+        session: SessionId,
+        /// Now.
+        at: Timestamp,
+    },
+    /// The provider has refused to open a session, for good. Every line was seen held.
+    Refuse,
+    /// The buyer has paid in the session on record.
+    Charge(PaidSession),
+    /// The session on record is closed.
+    Close {
+        /// The session.
+        closed: ClosedSession,
+        /// Now.
+        at: Timestamp,
+        /// Whether a client cancels the order.
+        cancelled: bool,
+    },
+    /// A charge came too late. It goes back to the buyer.
+    ClaimRefund {
+        /// The charge.
+        late: LateCharge,
+        /// Now.
+        at: Timestamp,
+    },
+    /// The provider says how far the refund of a late charge has come.
+    Refund {
+        /// In which session the charge was made.
+        session: SessionId,
+        /// How far it has come.
+        refund: RefundState,
+    },
 }
 
 /// An event that cannot happen to an order in this state.
@@ -90,36 +187,91 @@ pub struct Illegal;
 
 impl OrderState {
     /// The state of an order that was just placed.
-    pub const NEW: Self = Self(State::Unpaid { confirmed: false });
+    pub const NEW: Self = Self { state: State::Unpaid { confirmed: false, attempt: 0 }, late: Vec::new() };
 
     /// What it is.
     pub fn get(&self) -> &State {
-        &self.0
+        &self.state
+    }
+
+    /// Charges that did not pay the order and go back to the buyer, oldest first.
+    pub fn late_refunds(&self) -> &[LateRefund] {
+        &self.late
     }
 
     /// The state after `event`, of an order that can be paid before `expires_at`. The whole life of an order is in this
-    /// match: an unpaid order is paid in time, or closed; what is paid or closed stays so.
+    /// match. An unpaid order is paid in time, or closed. One that is at the provider is what the provider says, at any
+    /// time. What is paid or closed stays so.
     ///
     /// # Errors
     /// If that cannot happen now.
     pub fn apply(&self, event: Event, expires_at: Timestamp) -> Result<Self, Illegal> {
-        let closed = |reason, at| Ok(Self(State::Closed { reason, at }));
-        match (&self.0, event) {
-            (State::Unpaid { .. }, Event::Confirm) => Ok(Self(State::Unpaid { confirmed: true })),
-            (State::Unpaid { .. }, Event::Pay(payment)) if payment.paid_at < expires_at => {
-                Ok(Self(State::Paid(payment)))
-            }
+        let closed = |reason, at| Ok(State::Closed { reason, at, session: None });
+        let state = match (&self.state, event) {
+            (_, Event::ClaimRefund { late, at }) => return self.claim(late, at),
+            (_, Event::Refund { session, refund }) => return self.refunded(&session, refund),
+            (State::Unpaid { attempt, .. }, Event::Confirm) => Ok(State::Unpaid { confirmed: true, attempt: *attempt }),
+            (State::Unpaid { .. }, Event::Pay(payment)) if payment.paid_at < expires_at => Ok(State::Paid(payment)),
             (State::Unpaid { .. }, Event::Cancel { at }) if at < expires_at => closed(CloseReason::Cancelled, at),
+            // Rule: only-unpaid-orders-expire-by-the-clock.
             (State::Unpaid { .. }, Event::Expire { at }) if at >= expires_at => closed(CloseReason::Expired, at),
-            (State::Unpaid { confirmed: false }, Event::Reject { at }) => closed(CloseReason::Rejected, at),
-            (State::Unpaid { .. } | State::Paid(_) | State::Closed { .. }, _) => Err(Illegal),
-        }
+            (State::Unpaid { confirmed: false, attempt: 0 }, Event::Reject { at }) => closed(CloseReason::Rejected, at),
+            (State::Unpaid { attempt, .. }, Event::Open { session, at }) if at < expires_at => {
+                Ok(State::AtProvider { attempt: *attempt, session })
+            }
+            (State::Unpaid { attempt, .. }, Event::Refuse) if *attempt < MAX_REFUSED_ATTEMPTS => next_attempt(*attempt),
+            (State::AtProvider { session, .. }, Event::Charge(paid)) if paid.session() == session => {
+                Ok(State::Paid(Payment::of(&paid)))
+            }
+            (State::AtProvider { attempt, session }, Event::Close { closed, at, cancelled })
+                if closed.session() == session =>
+            {
+                let session = Some(session.clone());
+                match cancelled {
+                    _ if at >= expires_at => Ok(State::Closed { reason: CloseReason::Expired, at, session }),
+                    true => Ok(State::Closed { reason: CloseReason::Cancelled, at, session }),
+                    false => next_attempt(*attempt),
+                }
+            }
+            (State::Unpaid { .. } | State::AtProvider { .. } | State::Paid(_) | State::Closed { .. }, _) => {
+                Err(Illegal)
+            }
+        };
+        Ok(Self { state: state?, late: self.late.clone() })
     }
 
-    /// What becomes of the order's holds; none while it is unpaid.
+    /// Puts the refund of a late charge on record. Not of a session that is on record, nor twice.
+    fn claim(&self, late: LateCharge, at: Timestamp) -> Result<Self, Illegal> {
+        let session = late.session();
+        if self.late.len() >= MAX_LATE_REFUNDS || self.has_session(session) || self.late_refund(session).is_some() {
+            return Err(Illegal);
+        }
+        let state = match &self.state {
+            // A session that is opened for this attempt may be this one. It is not to be put on record any more.
+            // Rule: attempts-with-a-refund-are-over.
+            State::Unpaid { confirmed, attempt } => {
+                State::Unpaid { confirmed: *confirmed, attempt: attempt.checked_add(1).ok_or(Illegal)? }
+            }
+            state => state.clone(),
+        };
+        let mut late_refunds = self.late.clone();
+        let (session, charge) = (session.clone(), late.charge().clone());
+        late_refunds.push(LateRefund { session, charge, amount: late.amount(), at, refund: None });
+        Ok(Self { state, late: late_refunds })
+    }
+
+    /// Writes down how far the refund of a late charge has come.
+    fn refunded(&self, session: &SessionId, refund: RefundState) -> Result<Self, Illegal> {
+        let mut late = self.late.clone();
+        late.iter_mut().find(|late| late.session == *session).ok_or(Illegal)?.refund = Some(refund);
+        Ok(Self { state: self.state.clone(), late })
+    }
+
+    /// What becomes of the order's holds; none while it is undecided.
     pub fn settlement(&self) -> Option<Settlement> {
-        match self.0 {
-            State::Unpaid { .. } => None,
+        match self.state {
+            // Rule: undecided-orders-keep-their-holds.
+            State::Unpaid { .. } | State::AtProvider { .. } => None,
             State::Paid(_) => Some(Settlement::Sold),
             // A refusal is not remembered: the same request may succeed later.
             State::Closed { reason, .. } => {
@@ -128,36 +280,91 @@ impl OrderState {
         }
     }
 
+    /// What becomes of the order's holds once it has expired, if it is to.
+    pub fn settlement_at(&self, now: Timestamp, expires_at: Timestamp) -> Option<Settlement> {
+        let expired = self.is_overdue(now, expires_at).then_some(Settlement::Released { key_reusable: false });
+        self.settlement().or(expired)
+    }
+
     /// When the records of a closed order may be removed, if closed orders are kept for this long; none of an order that
-    /// is unpaid or paid. An order that was not paid in time is closed at its expiry, whenever that is decided.
+    /// is undecided or paid. An order that was not paid in time is closed at its expiry, whenever that is decided.
     pub fn removable_at(&self, expires_at: Timestamp, kept: Duration) -> Option<Timestamp> {
-        match self.0 {
-            State::Unpaid { .. } | State::Paid(_) => None,
+        match self.state {
+            State::Unpaid { .. } | State::AtProvider { .. } | State::Paid(_) => None,
             State::Closed { reason: CloseReason::Expired, .. } => Some(expires_at.after(kept)),
-            State::Closed { reason: CloseReason::Cancelled | CloseReason::Rejected, at } => Some(at.after(kept)),
+            State::Closed { reason: CloseReason::Cancelled | CloseReason::Rejected, at, .. } => Some(at.after(kept)),
         }
     }
 
-    /// Whether the order is to expire: it is unpaid and its time is over.
+    /// Whether the order is to expire: it is unpaid and its time is over. One that is at the provider does not expire by
+    /// the clock.
     pub fn is_overdue(&self, now: Timestamp, expires_at: Timestamp) -> bool {
-        matches!(self.0, State::Unpaid { .. }) && now >= expires_at
+        // Rule: only-unpaid-orders-are-overdue.
+        let expires = matches!(self.state, State::Unpaid { .. });
+        expires && now >= expires_at
     }
 
-    /// Whether it is unpaid and cannot be rejected any more.
+    /// Whether it is undecided and cannot be rejected any more.
     pub fn is_confirmed(&self) -> bool {
-        matches!(self.0, State::Unpaid { confirmed: true })
+        matches!(self.state, State::Unpaid { confirmed: true, .. } | State::AtProvider { .. })
     }
 
     /// Whether it was closed as if it had never been placed.
     pub fn is_rejected(&self) -> bool {
-        matches!(self.0, State::Closed { reason: CloseReason::Rejected, .. })
+        matches!(self.state, State::Closed { reason: CloseReason::Rejected, .. })
+    }
+
+    /// The session in which a buyer may be paying it.
+    pub fn session(&self) -> Option<&SessionId> {
+        match &self.state {
+            State::AtProvider { session, .. } => Some(session),
+            State::Unpaid { .. } | State::Paid(_) | State::Closed { .. } => None,
+        }
     }
 
     /// The payment, once it was made.
     pub fn payment(&self) -> Option<&Payment> {
-        match &self.0 {
+        match &self.state {
             State::Paid(payment) => Some(payment),
-            State::Unpaid { .. } | State::Closed { .. } => None,
+            State::Unpaid { .. } | State::AtProvider { .. } | State::Closed { .. } => None,
+        }
+    }
+
+    /// Whether this is the session in which the order is being paid, or was.
+    pub(crate) fn has_session(&self, session: &SessionId) -> bool {
+        let reference = self.payment().and_then(|payment| payment.reference.as_ref());
+        self.session().or(reference.map(|reference| &reference.session)) == Some(session)
+    }
+
+    /// The refund of the late charge that was made in this session.
+    pub(crate) fn late_refund(&self, session: &SessionId) -> Option<&LateRefund> {
+        self.late.iter().find(|late| late.session == *session)
+    }
+
+    /// The refund that has to be carried on first.
+    pub(crate) fn unfinished_refund(&self) -> Option<&LateRefund> {
+        self.late.iter().find(|late| !late.is_finished())
+    }
+}
+
+/// The state of an order whose last attempt to pay came to nothing. Each attempt is another state: what was read before
+/// is never there again.
+fn next_attempt(attempt: u32) -> Result<State, Illegal> {
+    // Rule: attempts-are-counted.
+    let attempt = attempt.checked_add(1).ok_or(Illegal)?;
+    Ok(State::Unpaid { confirmed: true, attempt })
+}
+
+impl Payment {
+    /// The payment that was made in this session.
+    fn of(paid: &PaidSession) -> Self {
+        let charge = paid.charge();
+        let reference = PaymentReference { session: paid.session().clone(), charge: charge.id.clone() };
+        Self {
+            amount: charge.amount,
+            method: charge.method.clone(),
+            paid_at: charge.charged_at,
+            reference: Some(reference),
         }
     }
 }
@@ -170,6 +377,8 @@ struct Record {
     state: Tag,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     confirmed: bool,
+    #[serde(skip_serializing_if = "is_first")]
+    attempt: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     amount: Option<Money>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -180,6 +389,12 @@ struct Record {
     reason: Option<CloseReason>,
     #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<SessionId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    charge: Option<ChargeId>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    late: Vec<LateRefund>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -189,23 +404,38 @@ enum Tag {
     #[serde(skip)]
     Missing,
     Unpaid,
+    AtProvider,
     Paid,
     Void,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_first(attempt: &u32) -> bool {
+    *attempt == 0
+}
+
 impl From<OrderState> for Record {
-    fn from(state: OrderState) -> Self {
-        match state.0 {
-            State::Unpaid { confirmed } => Self { state: Tag::Unpaid, confirmed, ..Self::default() },
-            State::Paid(Payment { amount, method, paid_at }) => Self {
-                state: Tag::Paid,
-                amount: Some(amount),
-                method: Some(method),
-                paid_at: Some(paid_at),
-                ..Self::default()
-            },
-            State::Closed { reason, at } => {
-                Self { state: Tag::Void, reason: Some(reason), at: Some(at), ..Self::default() }
+    fn from(OrderState { state, late }: OrderState) -> Self {
+        let record = Self { late, ..Self::default() };
+        match state {
+            State::Unpaid { confirmed, attempt } => Self { state: Tag::Unpaid, confirmed, attempt, ..record },
+            State::AtProvider { attempt, session } => {
+                Self { state: Tag::AtProvider, attempt, session: Some(session), ..record }
+            }
+            State::Paid(Payment { amount, method, paid_at, reference }) => {
+                let (session, charge) = reference.map(|reference| (reference.session, reference.charge)).unzip();
+                Self {
+                    state: Tag::Paid,
+                    amount: Some(amount),
+                    method: Some(method),
+                    paid_at: Some(paid_at),
+                    session,
+                    charge,
+                    ..record
+                }
+            }
+            State::Closed { reason, at, session } => {
+                Self { state: Tag::Void, reason: Some(reason), at: Some(at), session, ..record }
             }
         }
     }
@@ -215,14 +445,34 @@ impl TryFrom<Record> for OrderState {
     type Error = &'static str;
 
     fn try_from(record: Record) -> Result<Self, Self::Error> {
-        let Record { state, confirmed, amount, method, paid_at, reason, at } = record;
-        Ok(Self(match (state, confirmed, amount, method, paid_at, reason, at) {
-            (Tag::Unpaid, confirmed, None, None, None, None, None) => State::Unpaid { confirmed },
-            (Tag::Paid, false, Some(amount), Some(method), Some(paid_at), None, None) => {
-                State::Paid(Payment { amount, method, paid_at })
+        let Record { state, confirmed, attempt, amount, method, paid_at, reason, at, session, charge, late } = record;
+        let paid = (amount, method, paid_at);
+        let state = match (state, confirmed, attempt, paid, (reason, at), (session, charge)) {
+            (Tag::Unpaid, confirmed, attempt, (None, None, None), (None, None), (None, None)) => {
+                State::Unpaid { confirmed, attempt }
             }
-            (Tag::Void, false, None, None, None, Some(reason), Some(at)) => State::Closed { reason, at },
+            (Tag::AtProvider, false, attempt, (None, None, None), (None, None), (Some(session), None)) => {
+                State::AtProvider { attempt, session }
+            }
+            (Tag::Paid, false, 0, (Some(amount), Some(method), Some(paid_at)), (None, None), reference) => {
+                let reference = match reference {
+                    (Some(session), Some(charge)) => Some(PaymentReference { session, charge }),
+                    (None, None) => None,
+                    _ => return Err("a payment has a session and a charge, or neither"),
+                };
+                State::Paid(Payment { amount, method, paid_at, reference })
+            }
+            (Tag::Void, false, 0, (None, None, None), (Some(reason), Some(at)), (session, None)) => {
+                State::Closed { reason, at, session }
+            }
             _ => return Err("no order has a state with just these fields"),
-        }))
+        };
+        let twice = |(number, one): (usize, &LateRefund)| {
+            late.iter().skip(number.saturating_add(1)).any(|other| other.session == one.session)
+        };
+        if late.len() > MAX_LATE_REFUNDS || late.iter().enumerate().any(twice) {
+            return Err("no order has these late charges");
+        }
+        Ok(Self { state, late })
     }
 }

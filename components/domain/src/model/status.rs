@@ -39,13 +39,14 @@ impl fmt::Display for Status {
 }
 
 /// The status of an order in this state. `all_held` says whether each of its lines is held; it matters only while the
-/// order is unpaid. No clock has a part in it: an order is expired once its state says so.
+/// order is unpaid: of one that is at the provider every line is. No clock has a part in it: an order is expired once its state says so.
 pub fn status(state: &OrderState, all_held: bool) -> Status {
     match state.get() {
         State::Paid(_) => Status::Paid,
         State::Closed { reason: CloseReason::Cancelled, .. } => Status::Cancelled,
         State::Closed { reason: CloseReason::Expired, .. } => Status::Expired,
         State::Closed { reason: CloseReason::Rejected, .. } => Status::Rejected,
+        State::AtProvider { .. } => Status::Pending,
         State::Unpaid { .. } if all_held => Status::Pending,
         State::Unpaid { .. } => Status::Placing,
     }
@@ -60,11 +61,18 @@ pub struct OrderView {
     pub status: Status,
     /// The payment, once it was made.
     pub payment: Option<Payment>,
+    /// Whether a buyer may be paying it at the payment provider, who decides.
+    pub at_provider: bool,
 }
 
 impl OrderView {
     /// The view of an order in this state, where `all_held` says whether each line is held.
     pub(crate) fn new(order: Order, state: &OrderState, all_held: bool) -> Self {
-        Self { order, status: status(state, all_held), payment: state.payment().cloned() }
+        Self {
+            order,
+            status: status(state, all_held),
+            payment: state.payment().cloned(),
+            at_provider: state.session().is_some(),
+        }
     }
 }

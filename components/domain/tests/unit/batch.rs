@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::{Error, KeyDigest, Limits, OrderView, PaymentMethod, Placed, Status};
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use crate::support::{AtSwap, LIMITS, World, order, run};
+use crate::support::{AtSwap, LIMITS, World, order, paid, run};
 
 type Lines<'a> = &'a [(&'a str, u64)];
 
@@ -25,7 +25,7 @@ fn place_together(world: &World, orders: &[(Lines<'_>, Option<&str>)]) -> Vec<Re
 fn pay_together(world: &World, orders: &[&Placed]) -> Vec<Result<OrderView, Error>> {
     let pay = |placed: &&Placed| {
         let (shop, order) = (world.shop(), placed.view.order.order_id);
-        async move { shop.pay(order, PaymentMethod::unspecified(), None).await }
+        async move { shop.pay(order, PaymentMethod::unspecified(), None).await.map(paid) }
     };
     world.together(orders.iter().map(pay).collect())
 }

@@ -4,7 +4,7 @@ use domain::item::LimitChange;
 use domain::{Condition, Error, ItemView, KeyDigest, Money, OrderView, PaymentMethod, Placed, PutOutcome, Status};
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use crate::support::{AtSwap, World, id, run};
+use crate::support::{AtSwap, World, id, paid, run};
 
 fn money(amount: u64) -> Money {
     amount.try_into().unwrap()
@@ -33,7 +33,7 @@ fn adjust(world: &World, condition: &Condition<ItemView>, key: Option<&str>) -> 
 
 fn pay(world: &World, placed: &Placed) -> Result<Status, Error> {
     let method = PaymentMethod::unspecified();
-    run(world.shop().pay_if(is_pending(), placed.view.order.order_id, method, None)).map(|view| view.status)
+    run(world.shop().pay_if(is_pending(), placed.view.order.order_id, method, None)).map(|result| paid(result).status)
 }
 
 fn cancel(world: &World, placed: &Placed) -> Result<Status, Error> {

@@ -24,5 +24,7 @@ mod payments;
 mod plan;
 mod prices;
 mod probe;
+mod provider;
+mod provider_payments;
 mod support;
 mod sweep;

@@ -26,7 +26,9 @@ fn a_payment_records_amount_method_and_time() {
     let placed = world.place(&[("item1", 2)]).unwrap();
     world.wait(3);
     let method: PaymentMethod = "card".parse().unwrap();
-    let paid = run(world.shop().pay(placed.view.order.order_id, method.clone(), money(2000))).unwrap().payment.unwrap();
+    let result = run(world.shop().pay(placed.view.order.order_id, method.clone(), money(2000))).unwrap();
+    let paid = crate::support::paid(result).payment.unwrap();
+    assert_eq!(paid.reference, None, "no provider has charged for it");
     assert_eq!((paid.amount.get(), paid.method, u64::from(paid.paid_at)), (2000, method, 1_700_000_003_000));
 }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 use domain::item::Item;
 use domain::order::{ExpectedPrices, Lines, NewOrder};
 use domain::{
-    CustomerId, Error, InstanceState, ItemId, KeyDigest, Limits, OrderView, PaymentMethod, Placed, Settings, Shop,
+    CustomerId, Error, InstanceState, ItemId, KeyDigest, Limits, OrderView, PayResult, PaymentMethod, Placed, Settings,
+    Shop,
 };
 use memory_store::{FakeEnvironment, MemoryStore};
 
@@ -24,6 +25,8 @@ pub const LIMITS: Limits = Limits {
     queued_requests: 64,
     place_patience: Duration::from_secs(1),
     pay_patience: Duration::from_secs(2),
+    overdue_at_once: 8,
+    overdue_patience: Duration::from_secs(2),
 };
 
 /// How long an order can be paid in these tests.
@@ -148,7 +151,7 @@ impl World {
     }
 
     pub fn pay(&self, placed: &Placed) -> Result<OrderView, Error> {
-        run(self.shop().pay(placed.view.order.order_id, PaymentMethod::unspecified(), None))
+        run(self.shop().pay(placed.view.order.order_id, PaymentMethod::unspecified(), None)).map(paid)
     }
 
     pub fn cancel(&self, placed: &Placed) -> Result<OrderView, Error> {
@@ -225,6 +228,12 @@ pub fn with_on_hand(item: &Item, on_hand: u8) -> Vec<u8> {
     let (bytes, from) = (item.to_bytes(), said(item.on_hand().try_into().unwrap()));
     let at = bytes.windows(from.len()).position(|window| window == from).unwrap();
     [&bytes[..at], &said(on_hand), &bytes[at + from.len()..]].concat()
+}
+
+/// The order that was paid at once, without a provider.
+pub fn paid(result: PayResult) -> OrderView {
+    let PayResult::Paid(view) = result else { panic!("it is paid at once: {result:?}") };
+    view
 }
 
 pub fn id(item: &str) -> ItemId {

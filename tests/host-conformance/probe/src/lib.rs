@@ -7,9 +7,13 @@
 //! - `panic`, `error`, `late-panic`, `late-panic-chunked` and `late-error-chunked` fail, the last three after the head of
 //!   the answer was sent.
 //! - `chunked` answers without saying how long the body is.
+//! - `send` sends the request to another server that its body describes ([`wanted::Wanted`]), and tells what came back.
+//! - `transport` does so through the shell's transport for a payment provider.
 //! - Anything else answers with the request as it arrived.
 
+mod outgoing;
 mod store;
+mod wanted;
 
 use std::cell::Cell;
 use std::io;
@@ -29,6 +33,9 @@ use spin_sdk::wasip3::clocks::monotonic_clock;
 use spin_sdk::wasip3::http::types::ErrorCode;
 use spin_sdk::wasip3::random::random::get_random_u64;
 use spin_sdk::wit_bindgen::backpressure_inc;
+use spin_shell::SpinTransport;
+
+use crate::wanted::Wanted;
 
 type Body = UnsyncBoxBody<Bytes, io::Error>;
 
@@ -75,8 +82,18 @@ async fn serve(request: Request) -> Result<impl IntoResponse, ErrorCode> {
         "late-panic-chunked" => chunks(End::Panic),
         "late-error-chunked" => chunks(End::Error),
         "chunked" => chunks(End::Whole),
+        "send" => whole(&outgoing::send(wanted(request).await?).await),
+        "transport" => {
+            let sent = wanted(request).await?.send_through(SpinTransport).await;
+            whole(&json!({ "instance": instance(), "sent": sent }))
+        }
         _ => echo(request).await?,
     })
+}
+
+/// The request that a test wants sent.
+async fn wanted(request: Request) -> Result<Wanted, ErrorCode> {
+    Ok(Wanted::read(&request.into_body().collect().await?.to_bytes()))
 }
 
 /// A unique name.

@@ -1,0 +1,94 @@
+//! Messages of the payment provider: something has happened to a session. What that is, the provider is asked.
+
+use crate::engine::order_state::Transition;
+use crate::engine::payment::Answered;
+use crate::engine::retry::Retry;
+use crate::engine::shop::Shop;
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::model::ids::{OrderId, SessionId};
+use crate::model::order_state::Event;
+use crate::model::session::{LateCharge, RefundState};
+use crate::provider::{Notice, Provider, ProviderError};
+use crate::store::Store;
+
+/// The result of a message of the payment provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noticed {
+    /// It was about an order of this shop, whose record says now what the provider says.
+    Understood,
+    /// It was about a charge of this order that came too late, whose refund has failed. A person has to see to it.
+    RefundFailed(OrderId),
+    /// It was about something else. Nothing was done.
+    NotOurs,
+}
+
+impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
+    /// Takes a message that claims to be the payment provider's: the value of the header that carries its signature, and
+    /// its body as it came. It says that there is something to look at, and nothing else of it is believed. It may come
+    /// again and again, and in any order.
+    ///
+    /// # Errors
+    /// [`Error::InvalidNotice`] where it is not believed. Where the store or the provider fails, the message has to come
+    /// again.
+    pub async fn notice(&self, signature: &str, body: &[u8]) -> Result<Noticed, Error> {
+        let notice = self.provider()?.read_notice(signature, body, self.environment.now())?;
+        let Notice::Session { order, session } = notice else { return Ok(Noticed::NotOurs) };
+        let mut attempts = self.attempts();
+        loop {
+            // An order is there before a session of it is opened: one that is not there is another shop's, or was removed.
+            let Some((order, state)) = self.read_order(order).await? else { return Ok(Noticed::NotOurs) };
+            if state.record.session() == Some(&session) {
+                let finding = self.look(&order, &session).await?;
+                match self.answered(&order, &state, finding, false).await? {
+                    Answered::Open(_) | Answered::Processing => return Ok(Noticed::Understood),
+                    Answered::Changed(Transition::Done(state)) => {
+                        if state.record.payment().is_some() {
+                            self.settle_after_charge(&order).await;
+                        }
+                        return Ok(Noticed::Understood);
+                    }
+                    Answered::Changed(Transition::Retry(retry)) => attempts.again(retry).await?,
+                    Answered::Changed(Transition::Illegal) => attempts.again(Retry::Stale).await?,
+                }
+                continue;
+            }
+            if state.record.has_session(&session) {
+                return Ok(Noticed::Understood);
+            }
+            if state.record.late_refund(&session).is_some() {
+                let refund = self.carry_on_refund(order.order_id, &session, false).await?;
+                return Ok(refunded(order.order_id, refund));
+            }
+            let Some(late) = self.late_charge(order.order_id, &session).await? else { return Ok(Noticed::NotOurs) };
+            // Rule: refunds-are-claimed-first.
+            let event = Event::ClaimRefund { late, at: self.environment.now() };
+            match self.transition(&state, event, order.expires_at).await? {
+                Transition::Done(_) => {
+                    let refund = self.carry_on_refund(order.order_id, &session, true).await?;
+                    return Ok(refunded(order.order_id, refund));
+                }
+                Transition::Retry(retry) => attempts.again(retry).await?,
+                Transition::Illegal => return Err(Error::TooManyLateCharges(session)),
+            }
+        }
+    }
+
+    /// What was charged in a session that is not on the order's record, if it was for that order.
+    async fn late_charge(&self, order: OrderId, session: &SessionId) -> Result<Option<LateCharge>, Error> {
+        match self.provider()?.look(session).await {
+            Ok(answer) => Ok(LateCharge::of(session, &answer, order)),
+            // The provider knows no such session.
+            Err(ProviderError::Refused(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The result of a message about a late charge, whose refund has come as far as this.
+fn refunded(order: OrderId, refund: Option<RefundState>) -> Noticed {
+    match refund {
+        Some(RefundState::Failed) => Noticed::RefundFailed(order),
+        Some(RefundState::Pending | RefundState::Succeeded) | None => Noticed::Understood,
+    }
+}

@@ -1,0 +1,99 @@
+//! Webhooks: messages of Stripe, of which the signature is believed, and besides that only which session to look at.
+
+use domain::{InvalidNotice, Notice, OrderId, SessionId, Timestamp};
+use hmac::{Hmac, Mac};
+use serde::Deserialize;
+use sha2::Sha256;
+
+use crate::session::{MADE_BY, ORDER_ID, THIS_SHOP, is_object_id};
+use crate::settings::{Secret, Settings};
+
+/// How far the moment of a signature may be away from now, in either direction, in milliseconds.
+const TOLERANCE: u64 = 300_000;
+
+/// The events that say that something has happened to a session.
+pub const EVENTS: [&str; 4] = [
+    "checkout.session.async_payment_failed",
+    "checkout.session.async_payment_succeeded",
+    "checkout.session.completed",
+    "checkout.session.expired",
+];
+
+#[derive(Deserialize)]
+struct Event {
+    object: String,
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    livemode: Option<bool>,
+    /// Of an account that is connected to the shop's: it has orders of its own.
+    #[serde(default)]
+    account: Option<serde_json::Value>,
+    #[serde(default)]
+    data: serde_json::Value,
+}
+
+/// Reads a message.
+pub(crate) fn read(settings: &Settings, signature: &str, body: &[u8], now: Timestamp) -> Result<Notice, InvalidNotice> {
+    verify(&settings.webhook_secrets, signature, body, now)?;
+    let event: Event = serde_json::from_slice(body).map_err(|_| InvalidNotice::Unreadable)?;
+    let of_mode = event.livemode == Some(!settings.is_test_mode());
+    let of_account = event.account.is_none_or(|account| account.is_null());
+    let of_session = event.object == "event" && EVENTS.contains(&event.kind.as_str());
+    let session = event.data.get("object").filter(|_| of_mode && of_account && of_session);
+    Ok(session.and_then(about).unwrap_or(Notice::NotOurs))
+}
+
+/// What a message says about a session, if it is one of this shop's.
+fn about(session: &serde_json::Value) -> Option<Notice> {
+    let text = |value: &serde_json::Value, name: &str| value.get(name)?.as_str().map(str::to_owned);
+    let metadata = session.get("metadata")?;
+    let ours = text(session, "object")? == "checkout.session" && text(metadata, MADE_BY)? == THIS_SHOP;
+    let order: OrderId = text(session, "client_reference_id")?.parse().ok()?;
+    let session = SessionId::try_from(text(session, "id")?).ok().filter(|id| is_object_id(id.as_str()))?;
+    let same = text(metadata, ORDER_ID)? == order.to_string();
+    (ours && same).then_some(Notice::Session { order, session })
+}
+
+/// Whether a message was signed with one of the secrets, and not long ago.
+fn verify(secrets: &[Secret], header: &str, body: &[u8], now: Timestamp) -> Result<(), InvalidNotice> {
+    let mut moment = None;
+    let mut signatures = Vec::new();
+    for part in header.split(',') {
+        match part.split_once('=').ok_or(InvalidNotice::Signature)? {
+            ("t", _) if moment.is_some() => return Err(InvalidNotice::Signature),
+            ("t", text) => moment = Some(text),
+            ("v1", text) => signatures.extend(read_hex(text)),
+            // Other schemes are for others.
+            _ => {}
+        }
+    }
+    let moment = moment.ok_or(InvalidNotice::Signature)?;
+    let signed = |secret: &Secret| {
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()).ok()?;
+        mac.update(moment.as_bytes());
+        mac.update(b".");
+        mac.update(body);
+        // Compared in a time that does not depend on how much is right.
+        signatures.iter().any(|signature| mac.clone().verify_slice(signature).is_ok()).then_some(())
+    };
+    secrets.iter().find_map(signed).ok_or(InvalidNotice::Signature)?;
+    let digits = moment.bytes().all(|byte| byte.is_ascii_digit());
+    let millis = moment.parse::<u64>().ok().filter(|_| digits).and_then(|seconds| seconds.checked_mul(1000));
+    let near = millis.is_some_and(|millis| u64::from(now).abs_diff(millis) <= TOLERANCE);
+    if near { Ok(()) } else { Err(InvalidNotice::Signature) }
+}
+
+/// The bytes that 64 hexadecimal digits in lower case stand for.
+fn read_hex(text: &str) -> Option<[u8; 32]> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).filter(|_| !byte.is_ascii_uppercase());
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let mut bytes = [0; 32];
+    if pairs.len() != bytes.len() || !rest.is_empty() {
+        return None;
+    }
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        *byte = u8::try_from((digit(*high)? << 4) | digit(*low)?).ok()?;
+    }
+    Some(bytes)
+}

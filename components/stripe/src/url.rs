@@ -1,0 +1,137 @@
+//! Absolute URLs, as far as variables and Stripe's answers have them.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// The parts of an absolute URL of `http` or `https`, without a login and without a fragment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Url<'a> {
+    /// Its origin as browsers write it: in lower case, and without the usual port.
+    pub(crate) origin: String,
+    /// Whether it is `https`.
+    pub(crate) is_encrypted: bool,
+    /// Whether its host is this machine.
+    pub(crate) is_loopback: bool,
+    /// What comes after the origin: path and query.
+    pub(crate) rest: &'a str,
+}
+
+impl<'a> Url<'a> {
+    /// The parts of the text, if it is such a URL.
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
+        let plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}#".contains(&byte);
+        if !text.bytes().all(plain) {
+            return None;
+        }
+        let (scheme, after) = text.split_once("://")?;
+        let is_encrypted = match scheme.to_ascii_lowercase().as_str() {
+            "https" => true,
+            "http" => false,
+            _ => return None,
+        };
+        let (authority, rest) = after.split_at_checked(after.find(['/', '?']).unwrap_or(after.len()))?;
+        let authority = authority.to_ascii_lowercase();
+        // An address of IPv6 has colons of its own. A login has an `@`, which no host has.
+        let (host, is_loopback, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((address, port)) => {
+                let address: Ipv6Addr = address.parse().ok()?;
+                (format!("[{address}]"), address.is_loopback(), port)
+            }
+            None => {
+                let (host, port) = authority.split_at_checked(authority.find(':').unwrap_or(authority.len()))?;
+                let sound = host.len() <= 253 && host.split('.').all(is_label);
+                let loopback = host == "localhost" || host.parse().is_ok_and(|address: Ipv4Addr| address.is_loopback());
+                (Some(host.to_owned()).filter(|_| sound)?, loopback, port)
+            }
+        };
+        let port = match port.strip_prefix(':') {
+            Some(digits) => {
+                let sound = digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
+                Some(digits.parse::<u16>().ok().filter(|_| sound)?)
+            }
+            None if port.is_empty() => None,
+            None => return None,
+        };
+        let usual = if is_encrypted { 443 } else { 80 };
+        let scheme = if is_encrypted { "https" } else { "http" };
+        let origin = match port {
+            Some(port) if port != usual => format!("{scheme}://{host}:{port}"),
+            _ => format!("{scheme}://{host}"),
+        };
+        Some(Self { origin, is_encrypted, is_loopback, rest })
+    }
+
+    /// Whether a secret may travel there: encrypted, or not beyond this machine.
+    pub(crate) fn is_private(&self) -> bool {
+        self.is_encrypted || self.is_loopback
+    }
+}
+
+/// Whether a host's name may have this between its dots.
+fn is_label(label: &str) -> bool {
+    !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Url;
+
+    #[test]
+    fn a_url_is_read_into_its_parts() {
+        for (text, origin, private, rest) in [
+            ("https://api.stripe.com", "https://api.stripe.com", true, ""),
+            ("HTTPS://API.Stripe.com:443/", "https://api.stripe.com", true, "/"),
+            ("http://localhost:3001/a?b=c", "http://localhost:3001", true, "/a?b=c"),
+            ("http://127.0.0.1:80", "http://127.0.0.1", true, ""),
+            ("http://127.1.2.3?x", "http://127.1.2.3", true, "?x"),
+            ("http://[::1]:3000/", "http://[::1]:3000", true, "/"),
+            ("http://[0:0::1]", "http://[::1]", true, ""),
+            ("http://[::2]:3000", "http://[::2]:3000", false, ""),
+            ("http://shop.example/", "http://shop.example", false, "/"),
+            ("http://localhost.example", "http://localhost.example", false, ""),
+            ("http://127.0.0.1.example", "http://127.0.0.1.example", false, ""),
+            ("http://10.0.0.1:65535", "http://10.0.0.1:65535", false, ""),
+            ("https://shop.example/pay@home", "https://shop.example", true, "/pay@home"),
+        ] {
+            let url = Url::parse(text).unwrap();
+            assert_eq!((url.origin.as_str(), url.is_private(), url.rest), (origin, private, rest), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_such_url_is_refused() {
+        for text in [
+            "",
+            "api.stripe.com",
+            "//api.stripe.com",
+            "https:api.stripe.com",
+            "https://",
+            "https:///path",
+            "ftp://api.stripe.com",
+            "javascript://api.stripe.com",
+            "https://user@api.stripe.com",
+            "https://user:word@api.stripe.com",
+            "https://api.stripe.com#top",
+            "https://api.stripe.com/#top",
+            "https://api..stripe.com",
+            "https://.stripe.com",
+            "https://api.stripe.com.",
+            "https://api.stripe.com:",
+            "https://api.stripe.com:0",
+            "https://api.stripe.com:0443",
+            "https://api.stripe.com:65536",
+            "https://api.stripe.com:+443",
+            "https://api.stripe.com:port",
+            "https://[::1",
+            "https://[]",
+            "https://[::1]x",
+            "https://[127.0.0.1]",
+            "https://caf\u{e9}.example",
+            "https://shop.example/a b",
+            "https://shop.example/\n",
+            "https://shop.example/{CHECKOUT_SESSION_ID}",
+            "https://shop.example\\@evil.example",
+        ] {
+            assert_eq!(Url::parse(text), None, "{text:?}");
+        }
+    }
+}

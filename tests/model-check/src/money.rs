@@ -1,0 +1,248 @@
+//! What must hold of money: read off the provider's sessions, the records and the answers alone.
+
+use std::collections::BTreeMap;
+
+use domain::{Error, Status};
+use uuid::Uuid;
+
+use crate::invariants::{Checked, Rule, Violation, broken, check as check_all, holds, supplies};
+use crate::provider::{Happens, Is, Session};
+use crate::record::Order;
+use crate::request::{Answer, Request};
+use crate::world::{Case, World};
+
+/// How a shop has come to rest.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// All is decided.
+    All,
+    /// A buyer was charged something else than the order costs: a person has to decide.
+    WrongCharge,
+}
+
+/// What the provider has of one order.
+#[derive(Default)]
+struct Money {
+    /// The sessions, by their names.
+    sessions: BTreeMap<String, Session>,
+}
+
+impl Money {
+    /// Those in which the buyer was charged and has the money not back.
+    fn charged(&self) -> impl Iterator<Item = &str> {
+        self.sessions.iter().filter(|(_, session)| session.net() > 0).map(|(id, _)| id.as_str())
+    }
+}
+
+fn by_order(world: &World) -> BTreeMap<Uuid, Money> {
+    let mut all = BTreeMap::<Uuid, Money>::new();
+    for (id, session) in world.sessions() {
+        let order = session.order.parse().expect("it is an order");
+        all.entry(order).or_default().sessions.insert(id.to_owned(), session);
+    }
+    all
+}
+
+/// Whether the provider has charged a buyer although it had said that the session is closed.
+fn has_lied(case: &Case, world: &World) -> bool {
+    world.faults().charges_all_the_same < case.faults.charges_all_the_same
+}
+
+/// Whether a buyer was charged something else than the order costs.
+fn is_wrong(session: &Session) -> bool {
+    session.charged > 0 && session.charged != session.amount
+}
+
+/// Checks what must hold at every moment.
+pub fn check(case: &Case, world: &World) -> Checked {
+    if !case.rules.provider {
+        return Ok(());
+    }
+    let all = by_order(world);
+    let sent_to: Vec<_> = world.sent_to().collect();
+    for (order, money) in &all {
+        for (id, session) in &money.sessions {
+            refunds_add_up(world, order, id, session)?;
+        }
+        let on_record = world.payment(order, |payment| {
+            let pays = payment.is("paid") || payment.is_at_provider();
+            payment.session.clone().filter(|_| pays)
+        });
+        let on_record = on_record.flatten();
+        if has_lied(case, world) {
+            continue;
+        }
+        if money.charged().count() > 1 {
+            return broken(Rule::ChargedOnce, format!("{order} was charged twice"));
+        }
+        let is_live = |id: &&str| money.sessions.get(*id).is_some_and(|session| session.is != Is::Closed);
+        let others = |id: &&&str| on_record.as_deref() != Some(**id);
+        if let Some(id) = sent_to.iter().filter(|id| is_live(id)).find(others) {
+            let what =
+                format!("the buyer can be charged in {id}, or was, and the record of the order has {on_record:?}");
+            return broken(Rule::ChargedOnce, what);
+        }
+    }
+    let mut found = Ok(());
+    world.each_order(|order| {
+        if found.is_ok() {
+            found = paid_is_charged(world, order, all.get(&order.order_id));
+        }
+    });
+    found
+}
+
+/// What goes back was charged, goes back once, and is on record.
+fn refunds_add_up(world: &World, order: &Uuid, id: &str, session: &Session) -> Checked {
+    match session.refunds.len() {
+        0 => return Ok(()),
+        1 if session.charged > 0 => {}
+        count => return broken(Rule::RefundsAddUp, format!("{id} has {count} refunds of {}", session.charged)),
+    }
+    let is_on_record = world.payment(order, |payment| payment.late.iter().any(|late| late.session == *id));
+    // A provider that charges a buyer in the moment in which a sweep removes the order has the refund made, and its record
+    // removed.
+    if is_on_record == Some(true) || world.is_removed(order) {
+        return Ok(());
+    }
+    broken(Rule::RefundsAddUp, format!("the refund of {id} is on no record"))
+}
+
+/// A paid order was charged what it costs, in its session. One that is at the provider has its goods.
+fn paid_is_charged(world: &World, order: &Order, money: Option<&Money>) -> Checked {
+    let total: u64 = order.lines.iter().map(|line| line.quantity * line.unit_price).sum();
+    let state = world.payment(order.order_id, |payment| {
+        (payment.is("paid"), payment.is_at_provider(), payment.session.clone(), payment.amount)
+    });
+    let Some((is_paid, is_at_provider, session, amount)) = state else { return Ok(()) };
+    let order_id = order.order_id;
+    if is_at_provider && !order.lines.iter().all(|line| holds(world, &line.item_id, order_id)) {
+        return broken(Rule::ChargedMeansSold, format!("{order_id} is at the provider, and its goods are not held"));
+    }
+    if !is_paid {
+        return Ok(());
+    }
+    let session = session.and_then(|id| money?.sessions.get(&id));
+    match session {
+        Some(session) if session.net() == total && amount == Some(total) => Ok(()),
+        session => broken(Rule::ChargedMeansSold, format!("{order_id} is paid {amount:?}, and charged is {session:?}")),
+    }
+}
+
+/// Once nothing runs any more, the buyer of every order that is not decided can pay it, or has paid it.
+pub fn buyers_can_pay(case: &Case, world: &World) -> Checked {
+    if !case.rules.provider || by_order(world).values().any(|money| money.sessions.values().any(is_wrong)) {
+        return Ok(());
+    }
+    for number in 0..case.requests.len() {
+        let order = crate::request::first_order(number);
+        if world.payment(order, |payment| payment.is("unpaid")) != Some(true) {
+            continue;
+        }
+        let mut world = world.clone();
+        // The provider may remember a session that was closed before it was on record, or that it has refused one.
+        for _ in 0..2 {
+            world.run(Request::Pay(number));
+        }
+        let answer = world.run(Request::Pay(number));
+        let is = |id: &str| world.sessions().find(|(other, _)| *other == id).map(|(_, session)| session.is);
+        let can_pay = match &answer {
+            Answer::SentTo(id) => is(id) == Some(Is::Open),
+            // Its own request, or its time, has come to nothing.
+            Answer::Paid | Answer::Processing | Answer::Refused(Error::OrderNotPayable(_)) => true,
+            _ => false,
+        };
+        if !can_pay {
+            return broken(Rule::NothingStuck, format!("the buyer of {order} cannot pay: {answer:?}"));
+        }
+        check_all(case, &world)?;
+    }
+    Ok(())
+}
+
+/// Lets all that is overdue be decided: by a customer who finds too little, by a sweep, by messages of the provider. Then
+/// checks that the money is where the goods are.
+pub fn settle(case: &Case, world: &mut World) -> Result<Settled, Violation> {
+    if !case.rules.provider {
+        return Ok(Settled::All);
+    }
+    // What takes a while ends.
+    let processing = world.sessions().filter(|(_, session)| session.is == Is::Processing);
+    let processing: Vec<_> = processing.map(|(id, _)| id.to_owned()).collect();
+    for (number, id) in processing.iter().enumerate() {
+        world.happen(id, if number % 2 == 0 { Happens::Pays } else { Happens::FailsForGood });
+    }
+    let is_wrong = by_order(world).values().any(|money| money.sessions.values().any(is_wrong));
+    if !is_wrong {
+        customers_get_what_is_overdue(case, &mut world.clone())?;
+    }
+    let swept = world.run(Request::Sweep);
+    if swept != Answer::Swept {
+        broken(Rule::NothingStuck, format!("a sweep is told {swept:?}"))?;
+    }
+    check_all(case, world)?;
+    if is_wrong {
+        return Ok(Settled::WrongCharge);
+    }
+    if !has_lied(case, world) {
+        money_is_where_the_goods_are(world)?;
+    }
+    for _ in 0..2 {
+        for number in 0..case.requests.len() {
+            let order = crate::request::first_order(number);
+            let sessions = by_order(world).remove(&order.to_string().parse().expect("it is an id"));
+            for session in 0..sessions.map_or(0, |money| money.sessions.len()) {
+                let noticed = world.run(Request::Notice(number, session));
+                if noticed != Answer::Noticed {
+                    broken(Rule::NothingStuck, format!("a message of the provider is told {noticed:?}"))?;
+                }
+            }
+        }
+    }
+    check_all(case, world)?;
+    money_is_where_the_goods_are(world)?;
+    Ok(Settled::All)
+}
+
+/// What overdue orders hold that are not paid is sold to the first order that needs it.
+fn customers_get_what_is_overdue(case: &Case, world: &mut World) -> Checked {
+    for (item, _) in supplies(case, world)? {
+        let held = world.item(item, |record| {
+            (record.holds.iter().map(|(order, hold)| (*order, hold.quantity)).collect::<Vec<_>>(), record.on_hand)
+        });
+        let Some((held, on_hand)) = held else { continue };
+        let is_charged = |order: &Uuid| by_order(world).get(order).is_some_and(|money| money.charged().count() > 0);
+        let is_needed = |order: &Uuid| {
+            let is = world.payment(order, |payment| (payment.is("paid"), payment.is_at_provider()));
+            is.is_some_and(|(is_paid, is_at_provider)| is_paid || is_at_provider && is_charged(order))
+        };
+        let needed: u64 = held.iter().filter(|(order, _)| is_needed(order)).map(|(_, quantity)| quantity).sum();
+        let Some(free @ 1..) = on_hand.checked_sub(needed) else { continue };
+        let answer = world.run(Request::Place(vec![(item, free)], None));
+        if !matches!(answer, Answer::Placed(_, Status::Pending)) {
+            let what = format!("{free} of {item} are held by overdue orders, and an order is told {answer:?}");
+            return broken(Rule::NothingStuck, what);
+        }
+    }
+    check_all(case, world)
+}
+
+/// Every order is decided. A buyer who was charged has the goods, and one who has not got the goods has the money.
+fn money_is_where_the_goods_are(world: &World) -> Checked {
+    // Of an order that was removed the provider may say what it will: it is not this shop's any more.
+    for (order, money) in by_order(world).into_iter().filter(|(order, _)| !world.is_removed(order)) {
+        let is = world.payment(order, |payment| (payment.is("paid"), payment.is("unpaid"))).unwrap_or_default();
+        let charged = money.charged().count();
+        match is {
+            (_, true) => return broken(Rule::NothingStuck, format!("{order} is not decided")),
+            (true, _) if charged == 1 => {}
+            (false, _) if charged == 0 => {}
+            (is_paid, _) => {
+                let what =
+                    format!("{order} is {}paid, and {charged} charges of it stay", if is_paid { "" } else { "not " });
+                return broken(if charged > 1 { Rule::ChargedOnce } else { Rule::ChargedMeansSold }, what);
+            }
+        }
+    }
+    Ok(())
+}
