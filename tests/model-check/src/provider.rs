@@ -1,8 +1,8 @@
 //! A payment provider, as a world of its own beside the store: sessions in which buyers pay, and what it remembers of
 //! what it was asked under which name.
 //!
-//! What it is asked waits for its turn like a call of the store. What buyers, the merchant and the provider itself do is a step of
-//! the search.
+//! What it is asked waits for its turn like a call of the store. What buyers, the merchant and the provider itself do
+//! is a step of the search.
 
 use std::rc::Rc;
 
@@ -134,7 +134,8 @@ pub fn remembers(database: &Database) -> bool {
     database.of_kind("provider").any(|(name, _)| name.starts_with("provider:key:"))
 }
 
-/// The provider forgets under which names it was asked for sessions, and where there are to be `refunds` too, for those.
+/// The provider forgets under which names it was asked for sessions, and where there are to be `refunds` too, for
+/// those.
 pub fn forget(database: &mut Database, refunds: bool) {
     let names = database.of_kind("provider").map(|(name, _)| name);
     let kept = |name: &&str| name.starts_with("provider:key:refund:") && !refunds;
