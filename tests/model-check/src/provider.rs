@@ -103,11 +103,10 @@ const REFUSED: &str = "refused";
 
 /// All sessions with their names, in the order of these.
 pub fn sessions(database: &Database) -> impl Iterator<Item = (&str, Session)> {
-    let sessions = database.of_kind("provider").filter_map(|(name, stored)| {
+    database.of_kind("provider").filter_map(|(name, stored)| {
         let id = name.strip_prefix("provider:session:")?;
         Some((id, serde_json::from_slice(&stored.bytes).expect("it is a session")))
-    });
-    sessions
+    })
 }
 
 /// Whether this session is there.
