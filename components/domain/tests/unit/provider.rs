@@ -38,6 +38,9 @@ struct Sessions {
     fault: Option<Fault>,
 }
 
+/// Something that happens during a call.
+type Meanwhile = Box<dyn Fn()>;
+
 /// A provider that all shops of a test share.
 #[derive(Clone)]
 pub struct FakeProvider {
@@ -47,7 +50,7 @@ pub struct FakeProvider {
     /// Whether a call is answered at all.
     pub answers: Rc<Cell<bool>>,
     /// What else happens during a call.
-    pub meanwhile: Rc<RefCell<Option<Box<dyn Fn()>>>>,
+    pub meanwhile: Rc<RefCell<Option<Meanwhile>>>,
 }
 
 impl Default for FakeProvider {
