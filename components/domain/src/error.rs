@@ -71,8 +71,8 @@ pub enum Error {
     /// not to be cancelled.
     #[error("the payment of the order is being processed")]
     PaymentProcessing,
-    /// The payment provider did not answer in time, or answered that it cannot now. What it was asked may have been done,
-    /// and a repeat is safe.
+    /// The payment provider did not answer in time, or answered that it cannot now. What it was asked may have been
+    /// done, and a repeat is safe.
     #[error("the payment provider is not available: {0}")]
     ProviderUnavailable(String),
     /// The payment provider has answered, for good, that it will not do this. The order is as it was.
@@ -81,8 +81,8 @@ pub enum Error {
     /// The payment provider's answer makes no sense. The order is as it was, and a repeat is safe.
     #[error("the payment provider's answer makes no sense: {0}")]
     ProviderNonsense(String),
-    /// The payment provider has charged something else than the order costs. The order keeps its goods and stays undecided:
-    /// it is neither paid nor closed until a person has put that right at the provider.
+    /// The payment provider has charged something else than the order costs. The order keeps its goods and stays
+    /// undecided: it is neither paid nor closed until a person has put that right at the provider.
     #[error("the payment provider has charged something else than the order costs: {0}")]
     WrongCharge(Box<WrongCharge>),
     /// The payment provider has charged the buyer of an order in more sessions than are kept on record.

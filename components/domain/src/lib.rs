@@ -14,8 +14,8 @@
 //! With a payment [`Provider`], which answers late, twice or not at all, also:
 //!
 //! 8. **Charged once.** However often an order is paid or its payment is repeated, at most one charge of it stays.
-//! 9. **Charged means sold.** An order whose buyer was charged becomes paid, and its stock was held all the while. Where
-//!    an order came to nothing its buyer was not charged, or the money goes back, once.
+//! 9. **Charged means sold.** An order whose buyer was charged becomes paid, and its stock was held all the while.
+//!    Where an order came to nothing its buyer was not charged, or the money goes back, once.
 //! 10. **Refunds add up.** No more goes back than was charged, and what goes back is on record before. As yet there are
 //!     refunds of charges that came too late, and no others.
 //!

@@ -100,8 +100,8 @@ fn refunds_add_up(world: &World, order: &Uuid, id: &str, session: &Session) -> C
         count => return broken(Rule::RefundsAddUp, format!("{id} has {count} refunds of {}", session.charged)),
     }
     let is_on_record = world.payment(order, |payment| payment.late.iter().any(|late| late.session == *id));
-    // A provider that charges a buyer in the moment in which a sweep removes the order has the refund made, and its record
-    // removed.
+    // A provider that charges a buyer in the moment in which a sweep removes the order has the refund made, and its
+    // record removed.
     if is_on_record == Some(true) || world.is_removed(order) {
         return Ok(());
     }
@@ -160,8 +160,8 @@ pub fn buyers_can_pay(case: &Case, world: &World) -> Checked {
     Ok(())
 }
 
-/// Lets all that is overdue be decided: by a customer who finds too little, by a sweep, by messages of the provider. Then
-/// checks that the money is where the goods are.
+/// Lets all that is overdue be decided: by a customer who finds too little, by a sweep, by messages of the provider.
+/// Then checks that the money is where the goods are.
 pub fn settle(case: &Case, world: &mut World) -> Result<Settled, Violation> {
     if !case.rules.provider {
         return Ok(Settled::All);

@@ -1,8 +1,8 @@
 //! A payment provider, as a world of its own beside the store: sessions in which buyers pay, and what it remembers of
 //! what it was asked under which name.
 //!
-//! What it is asked waits for its turn like a call of the store. What buyers, the merchant and the provider itself do is a step of
-//! the search.
+//! What it is asked waits for its turn like a call of the store. What buyers, the merchant and the provider itself do
+//! is a step of the search.
 
 use std::rc::Rc;
 
@@ -103,11 +103,10 @@ const REFUSED: &str = "refused";
 
 /// All sessions with their names, in the order of these.
 pub fn sessions(database: &Database) -> impl Iterator<Item = (&str, Session)> {
-    let sessions = database.of_kind("provider").filter_map(|(name, stored)| {
+    database.of_kind("provider").filter_map(|(name, stored)| {
         let id = name.strip_prefix("provider:session:")?;
         Some((id, serde_json::from_slice(&stored.bytes).expect("it is a session")))
-    });
-    sessions
+    })
 }
 
 /// Whether this session is there.
@@ -134,7 +133,8 @@ pub fn remembers(database: &Database) -> bool {
     database.of_kind("provider").any(|(name, _)| name.starts_with("provider:key:"))
 }
 
-/// The provider forgets under which names it was asked for sessions, and where there are to be `refunds` too, for those.
+/// The provider forgets under which names it was asked for sessions, and where there are to be `refunds` too, for
+/// those.
 pub fn forget(database: &mut Database, refunds: bool) {
     let names = database.of_kind("provider").map(|(name, _)| name);
     let kept = |name: &&str| name.starts_with("provider:key:refund:") && !refunds;

@@ -365,8 +365,8 @@ impl World {
             Step::Forget => {
                 self.faults.forgets -= 1;
                 self.note(|| "the provider forgets what it was asked".to_owned());
-                // It remembers them for a day. A refund is made, or looked for, within moments: so those are remembered that were
-                // made while a request runs that may be about to make one.
+                // It remembers them for a day. A refund is made, or looked for, within moments: so those are remembered
+                // that were made while a request runs that may be about to make one.
                 let is_at_rest = self.running().all(|number| !self.job(number).begun);
                 provider::forget(&mut self.database, is_at_rest);
             }

@@ -863,5 +863,5 @@ fn an_order_that_is_paid_in_a_session_whose_charge_went_back_is_caught() {
 #[test]
 fn an_overdue_order_at_the_provider_that_loses_its_goods_is_caught() {
     caught("order_at_the_provider_expired_by_the_clock", "short_while_a_payment_is_overdue", "ChargedOnce");
-    caught("hold_of_an_order_at_the_provider_settled", "short_while_a_payment_is_overdue", "ChargedMeansSold");
+    caught("hold_of_an_order_at_the_provider_settled", "short_while_a_payment_is_overdue", "ToldIsTrue");
 }

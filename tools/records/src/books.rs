@@ -78,6 +78,9 @@ pub enum Imbalance {
     /// An item has a hold that its order does not ask for.
     #[error("inventory:{0} holds what order:{1} does not ask for")]
     Hold(String, Uuid),
+    /// A buyer can be charged for an order, and not all of it is held.
+    #[error("order:{0} is at the payment provider, and inventory:{1} does not hold it")]
+    NotHeldAtProvider(Uuid, String),
     /// A customer was told that all of an order is held, and it is not.
     #[error("order:{0} is confirmed, and inventory:{1} does not hold it")]
     NotHeld(Uuid, String),
@@ -476,11 +479,16 @@ impl Books {
                 None => return missing(format!("order:{order}"), format!("payment:{order}")),
                 Some(state @ (State::Unpaid { .. } | State::AtProvider { .. })) => {
                     balance.unpaid += 1;
-                    let told = !matches!(state, State::Unpaid { confirmed: false });
                     let is_held =
                         |line: &&Line| self.items.get(&line.item_id).is_some_and(|item| item.holds.contains_key(order));
-                    match lines.iter().find(|line| !is_held(line)) {
-                        Some(line) if told => return Err(Imbalance::NotHeld(*order, line.item_id.clone())),
+                    let missing = lines.iter().find(|line| !is_held(line)).map(|line| line.item_id.clone());
+                    match (state, missing) {
+                        (State::AtProvider { .. }, Some(item)) => {
+                            return Err(Imbalance::NotHeldAtProvider(*order, item));
+                        }
+                        (State::Unpaid { confirmed: true }, Some(item)) => {
+                            return Err(Imbalance::NotHeld(*order, item));
+                        }
                         _ => {}
                     }
                 }

@@ -99,11 +99,11 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
         }
     }
 
-    /// Asks the provider to end the sessions of up to `most` overdue orders that hold some of an item, a few at a time side
-    /// by side and no longer than `limit`. Decides those of which it says that they are closed or paid.
+    /// Asks the provider to end the sessions of up to `most` overdue orders that hold some of an item, a few at a time
+    /// side by side and no longer than `limit`. Decides those of which it says that they are closed or paid.
     ///
-    /// Those that are asked about begin at another place each time: a few that the provider does not decide do not stand
-    /// in the way of the others.
+    /// Those that are asked about begin at another place each time: a few that the provider does not decide do not
+    /// stand in the way of the others.
     pub(crate) async fn close_overdue(&self, item: &Item, most: usize, limit: Duration) -> Result<Asked, Error> {
         let mut asked = Asked::default();
         if self.provider.is_none() {
@@ -152,8 +152,8 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
             return Ok(refund);
         }
         match provider.refund(&late.charge, late.amount, &name).await {
-            // Another request may have made it in this moment. If not, a person has to see to it: a repeat would be refused
-            // too.
+            // Another request may have made it in this moment. If not, a person has to see to it: a repeat would be
+            // refused too.
             Err(ProviderError::Refused(_)) => {
                 let made = provider.find_refund(&late.charge, &name).await?;
                 Ok(made.unwrap_or(RefundState::Failed))

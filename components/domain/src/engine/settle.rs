@@ -67,7 +67,8 @@ impl<'a> Previewed<'a> {
         Self { item_id, item, count: HoldCount::default() }
     }
 
-    /// Settles the hold of an order, if it is decided or overdue. `state` is none of an order whose records are removed.
+    /// Settles the hold of an order, if it is decided or overdue. `state` is none of an order whose records are
+    /// removed.
     fn settle(&mut self, order: OrderId, state: Option<&OrderState>, now: Timestamp) -> Result<(), Error> {
         let Self { item_id, item, count } = self;
         let Some(hold) = item.holds().get(order) else { return Ok(()) };
@@ -83,9 +84,9 @@ impl<'a> Previewed<'a> {
 }
 
 impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
-    /// Settles in `item`, which was read and is not written yet, those orders that are decided. Up to
-    /// `decisions` that are unpaid and past their expiry are decided here. One that is at the payment provider stays as it
-    /// is, also past its expiry: its goods are held until the provider has said that the buyer cannot pay any more.
+    /// Settles in `item`, which was read and is not written yet, those orders that are decided. Up to `decisions` that
+    /// are unpaid and past their expiry are decided here. One that is at the payment provider stays as it is, also past
+    /// its expiry: its goods are held until the provider has said that the buyer cannot pay any more.
     ///
     /// Not the orders whose states are among the guards: they may be held by this very change, which is not written.
     /// Their keys would be mapped before any other request could see them used.

@@ -25,8 +25,8 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
 
     /// Cancels an order that is not paid, if it is what is expected. Repeating it is safe.
     ///
-    /// Where its buyer may be paying at the payment provider, that is ended there first. If the buyer was charged before,
-    /// the order becomes paid, and the cancellation is refused.
+    /// Where its buyer may be paying at the payment provider, that is ended there first. If the buyer was charged
+    /// before, the order becomes paid, and the cancellation is refused.
     ///
     /// # Errors
     /// If there is no such order, it is not what is expected, or it is decided otherwise; if its payment is being

@@ -24,19 +24,20 @@ pub enum Noticed {
 }
 
 impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
-    /// Takes a message that claims to be the payment provider's: the value of the header that carries its signature, and
-    /// its body as it came. It says that there is something to look at, and nothing else of it is believed. It may come
-    /// again and again, and in any order.
+    /// Takes a message that claims to be the payment provider's: the value of the header that carries its signature,
+    /// and its body as it came. It says that there is something to look at, and nothing else of it is believed. It may
+    /// come again and again, and in any order.
     ///
     /// # Errors
-    /// [`Error::InvalidNotice`] where it is not believed. Where the store or the provider fails, the message has to come
-    /// again.
+    /// [`Error::InvalidNotice`] where it is not believed. Where the store or the provider fails, the message has to
+    /// come again.
     pub async fn notice(&self, signature: &str, body: &[u8]) -> Result<Noticed, Error> {
         let notice = self.provider()?.read_notice(signature, body, self.environment.now())?;
         let Notice::Session { order, session } = notice else { return Ok(Noticed::NotOurs) };
         let mut attempts = self.attempts();
         loop {
-            // An order is there before a session of it is opened: one that is not there is another shop's, or was removed.
+            // An order is there before a session of it is opened: one that is not there is another shop's, or was
+            // removed.
             let Some((order, state)) = self.read_order(order).await? else { return Ok(Noticed::NotOurs) };
             if state.record.session() == Some(&session) {
                 let finding = self.look(&order, &session).await?;

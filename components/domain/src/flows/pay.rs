@@ -102,11 +102,11 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     ) -> Result<PayResult, Error> {
         let mut request = PayRequest { order_id, method: Rc::new(method), amount, condition, unclear: false };
         let (batcher, limits) = (&self.instance.paying, self.settings.limits);
-        let mut attempts = self.attempts();
+        let (mut attempts, mut arrived) = (self.attempts(), self.arrived);
         loop {
             let work = async |all: Vec<PayRequest>, batch: Batch| self.pay_all(&all, &batch).await;
             // Where the request that led the batch was stopped, whether the order was paid is as unknown as after a crash.
-            match batcher.submit(&self.environment, limits, (request.clone(), self.arrived), work).await? {
+            match batcher.submit(&self.environment, limits, (request.clone(), arrived), work).await? {
                 PayOutcome::Paid(paid) => {
                     let (order, state) = *paid;
                     return Ok(PayResult::Paid(OrderView::new(order, &state, true)));
@@ -122,24 +122,28 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
                     attempts.again(Retry::Stale).await?;
                 }
                 // The provider is asked here, and not while others of the batch wait.
-                PayOutcome::AtProvider(read) => match self.pay_at_provider(*read).await? {
-                    Attempt::Done(result) => return Ok(*result),
-                    Attempt::Retry(retry) => {
-                        attempts.again(retry).await?;
-                        request.unclear = attempts.is_unclear();
+                PayOutcome::AtProvider(read) => {
+                    match self.pay_at_provider(*read).await? {
+                        Attempt::Done(result) => return Ok(*result),
+                        Attempt::Retry(retry) => {
+                            attempts.again(retry).await?;
+                            request.unclear = attempts.is_unclear();
+                        }
+                        // This request has changed it itself: what was expected of it was so.
+                        Attempt::Changed => {
+                            attempts.count()?;
+                            request.condition = Condition::default();
+                        }
                     }
-                    // This request has changed it itself: what was expected of it was so.
-                    Attempt::Changed => {
-                        attempts.count()?;
-                        request.condition = Condition::default();
-                    }
-                },
+                    // It has waited for the provider, and not among other requests.
+                    arrived = self.environment.monotonic();
+                }
             }
         }
     }
 
-    /// Sends the buyer to the session on record. Where there is none, opens one and puts it on record before the buyer is
-    /// told of it: one that is not put on record is told to no buyer.
+    /// Sends the buyer to the session on record. Where there is none, opens one and puts it on record before the buyer
+    /// is told of it: one that is not put on record is told to no buyer.
     async fn pay_at_provider(&self, (order, state): (Order, Read<OrderState>)) -> Result<Attempt, Error> {
         if let Some(session) = state.record.session() {
             let finding = self.look(&order, session).await?;

@@ -10,6 +10,7 @@
 //! that its swap replaces. So there is no moment between the price and the hold.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::engine::batch::Batch;
 use crate::engine::codec::{Read, decode, encode};
@@ -76,9 +77,9 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     pub async fn place(&self, request: NewOrder, key: Option<KeyDigest>) -> Result<Placed, Error> {
         let mut request = PlaceRequest { request: Rc::new(request), key, order_id: self.fresh_id() };
         let mut attempts = self.attempts();
-        let mut has_asked = false;
+        let (mut arrived, mut has_asked) = (self.arrived, false);
         loop {
-            match self.try_to_place(&mut request).await {
+            match self.try_to_place(&mut request, arrived).await {
                 Ok(Attempt::Placed(placed)) => return Ok(*placed),
                 Ok(Attempt::Retry(retry)) => attempts.again(retry).await?,
                 Err(Error::InsufficientStock { item_id, .. } | Error::ItemFull(item_id))
@@ -86,6 +87,8 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
                 {
                     has_asked = true;
                     attempts.count()?;
+                    // It has waited for the provider, and not among other requests.
+                    arrived = self.environment.monotonic();
                 }
                 Err(error) => return Err(error),
             }
@@ -108,11 +111,11 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
         OrderId::from_random(self.environment.random_id())
     }
 
-    async fn try_to_place(&self, request: &mut PlaceRequest) -> Result<Attempt, Error> {
+    async fn try_to_place(&self, request: &mut PlaceRequest, arrived: Duration) -> Result<Attempt, Error> {
         let (batcher, limits) = (&self.instance.placing, self.settings.limits);
         let work = async |all: Vec<PlaceRequest>, batch: Batch| self.place_all(all, &batch).await;
         // Where the request that led the batch was stopped, whether the order was placed is as unknown as after a crash.
-        match batcher.submit(&self.environment, limits, (request.clone(), self.arrived), work).await? {
+        match batcher.submit(&self.environment, limits, (request.clone(), arrived), work).await? {
             Ok(pending) => {
                 // This id is used up.
                 request.order_id = self.fresh_id();

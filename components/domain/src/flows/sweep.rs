@@ -65,8 +65,8 @@ pub struct Swept {
     pub settled_items: usize,
     /// Overdue payments that the payment provider was asked to end, and that are decided now.
     pub decided_payments: usize,
-    /// Payments and refunds about which the payment provider did not answer in time, or nothing that makes sense. The next
-    /// sweep asks again.
+    /// Payments and refunds about which the payment provider did not answer in time, or nothing that makes sense. The
+    /// next sweep asks again.
     pub unanswered: usize,
     /// Refunds of late charges that have failed. A person has to see to each.
     pub failed_refunds: usize,
@@ -115,8 +115,11 @@ struct Pass {
 }
 
 impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
-    /// Asks the payment provider to end overdue payments, settles overdue holds, and removes closed orders that have been
-    /// kept long enough. Bounded: a shop where much is due is swept by several requests.
+    /// Asks the payment provider to end overdue payments, settles overdue holds, and removes closed orders that have
+    /// been kept long enough. Bounded: a shop where much is due is swept by several requests.
+    ///
+    /// On its way over the closed orders it also carries on with their refunds: not in a shop that keeps closed orders
+    /// for ever, whose provider has to send its messages again.
     ///
     /// # Errors
     /// If the store fails. What was done stays done.

@@ -176,8 +176,8 @@ provider_id! {
 }
 
 impl RefundId {
-    /// The name of the refund of a charge that came too late. It follows from the session, so that all requests that make
-    /// it ask for the same one.
+    /// The name of the refund of a charge that came too late. It follows from the session, so that all requests that
+    /// make it ask for the same one.
     pub(crate) fn of_late_charge(session: &SessionId) -> Self {
         let digest = u128::from_be_bytes(digest(["late charge", session.as_str()]));
         Self(format!("late-{digest:032x}"))

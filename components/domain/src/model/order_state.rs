@@ -1,5 +1,6 @@
 //! The state of an order: unpaid, at the payment provider, paid or closed. It has a record of its own, beside the
-//! order's, that is changed by compare-and-swap; [`OrderState::apply`] is the only way to make a new state of an old one.
+//! order's, that is changed by compare-and-swap; [`OrderState::apply`] is the only way to make a new state of an old
+//! one.
 
 use std::time::Duration;
 
@@ -80,8 +81,8 @@ pub struct PaymentReference {
     pub charge: ChargeId,
 }
 
-/// A charge that did not pay the order, and goes back to the buyer: it was made in a session that is not, or not any more, the one
-/// on record.
+/// A charge that did not pay the order, and goes back to the buyer: it was made in a session that is not, or not any
+/// more, the one on record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LateRefund {
@@ -296,8 +297,8 @@ impl OrderState {
         }
     }
 
-    /// Whether the order is to expire: it is unpaid and its time is over. One that is at the provider does not expire by
-    /// the clock.
+    /// Whether the order is to expire: it is unpaid and its time is over. One that is at the provider does not expire
+    /// by the clock.
     pub fn is_overdue(&self, now: Timestamp, expires_at: Timestamp) -> bool {
         // Rule: only-unpaid-orders-are-overdue.
         let expires = matches!(self.state, State::Unpaid { .. });

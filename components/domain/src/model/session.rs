@@ -1,8 +1,8 @@
 //! Sessions in which a buyer can pay, as the payment provider says they are, and what that means for an order.
 //!
 //! The provider is believed about its own sessions and nothing else. What an order may become because of its word is
-//! shown by a value of [`PaidSession`], [`ClosedSession`] or [`LateCharge`]: each is made of the provider's answer here,
-//! and nowhere else.
+//! shown by a value of [`PaidSession`], [`ClosedSession`] or [`LateCharge`]: each is made of the provider's answer
+//! here, and nowhere else.
 
 use serde::{Deserialize, Serialize};
 

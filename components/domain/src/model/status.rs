@@ -39,7 +39,8 @@ impl fmt::Display for Status {
 }
 
 /// The status of an order in this state. `all_held` says whether each of its lines is held; it matters only while the
-/// order is unpaid: of one that is at the provider every line is. No clock has a part in it: an order is expired once its state says so.
+/// order is unpaid: of one that is at the provider every line is. No clock has a part in it: an order is expired once
+/// its state says so.
 pub fn status(state: &OrderState, all_held: bool) -> Status {
     match state.get() {
         State::Paid(_) => Status::Paid,

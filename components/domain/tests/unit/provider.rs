@@ -38,20 +38,25 @@ struct Sessions {
     fault: Option<Fault>,
 }
 
+/// Something that happens during a call.
+type Meanwhile = Box<dyn Fn()>;
+
 /// A provider that all shops of a test share.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct FakeProvider {
     sessions: Rc<RefCell<Sessions>>,
     /// How far a refund comes at once.
     pub refunds_come_to: Rc<Cell<RefundState>>,
     /// Whether a call is answered at all.
     pub answers: Rc<Cell<bool>>,
+    /// What else happens during a call.
+    pub meanwhile: Rc<RefCell<Option<Meanwhile>>>,
 }
 
 impl Default for FakeProvider {
     fn default() -> Self {
         let refunds_come_to = Rc::new(Cell::new(RefundState::Succeeded));
-        Self { sessions: Rc::default(), refunds_come_to, answers: Rc::new(Cell::new(true)) }
+        Self { sessions: Rc::default(), refunds_come_to, answers: Rc::new(Cell::new(true)), meanwhile: Rc::default() }
     }
 }
 
@@ -120,6 +125,9 @@ impl FakeProvider {
     async fn call<T>(&self, name: &'static str, what: impl FnOnce(&mut Sessions) -> T) -> Result<T, ProviderError> {
         if !self.answers.get() {
             std::future::pending::<()>().await;
+        }
+        if let Some(meanwhile) = &*self.meanwhile.borrow() {
+            meanwhile();
         }
         let sessions = &mut *self.sessions.borrow_mut();
         sessions.calls.push(name);

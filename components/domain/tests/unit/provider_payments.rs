@@ -123,6 +123,17 @@ fn an_order_whose_session_was_closed_in_time_gets_another_one() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
+fn a_request_that_has_waited_for_the_provider_is_not_refused_as_one_that_waits_for_the_store() {
+    let shop = Provided::new();
+    let placed = shop.placed();
+    shop.sent_to(&placed);
+    shop.provider.set(0, Session::Closed);
+    let environment = shop.world.environment.clone();
+    *shop.provider.meanwhile.borrow_mut() = Some(Box::new(move || environment.pass(Duration::from_secs(5))));
+    assert_eq!(shop.sent_to(&placed), SECOND);
+}
+
+#[wasm_bindgen_test(unsupported = test)]
 fn a_payment_that_is_processed_is_neither_paid_nor_cancelled() {
     let shop = Provided::new();
     let placed = shop.placed();
@@ -329,6 +340,34 @@ fn a_customer_who_finds_too_little_does_not_wait_for_a_provider_that_is_silent()
     assert!(matches!(place, Err(Error::InsufficientStock { .. })));
     let swept = shop.sweep();
     assert_eq!((swept.decided_payments, swept.unanswered), (0, 1));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_customer_who_finds_too_little_asks_no_more_once_the_time_for_that_is_over() {
+    let shop = Provided::new();
+    let orders: Vec<_> = (0..20).map(|_| shop.world.place(&[("item1", 5)]).unwrap()).collect();
+    orders.iter().for_each(|placed| drop(shop.sent_to(placed)));
+    shop.world.wait(901);
+    shop.provider.calls();
+    // On WASI 0.2 a call blocks: they come one after another.
+    let environment = shop.world.environment.clone();
+    *shop.provider.meanwhile.borrow_mut() = Some(Box::new(move || environment.pass(Duration::from_millis(900))));
+    assert!(run(shop.shop().place(order(&[("item1", 1)]), None)).is_ok());
+    assert_eq!(shop.provider.calls(), ["close"; 3]);
+    let swept = shop.sweep();
+    assert_eq!((swept.decided_payments, swept.unanswered), (12, 5));
+    assert_eq!(shop.provider.calls(), ["close"; 12]);
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_sweep_ends_more_overdue_payments_than_it_looks_up_at_once() {
+    let shop = Provided::new();
+    let orders: Vec<_> = (0..100).map(|_| shop.world.place(&[("item1", 1)]).unwrap()).collect();
+    orders.iter().for_each(|placed| drop(shop.sent_to(placed)));
+    shop.world.wait(901);
+    let swept = shop.sweep();
+    assert_eq!((swept.decided_payments, swept.unanswered, swept.more), (100, 0, false));
+    assert_eq!(shop.world.stock("item1"), (100, 0, 100));
 }
 
 #[wasm_bindgen_test(unsupported = test)]

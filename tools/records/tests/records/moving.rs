@@ -221,6 +221,12 @@ fn books_that_are_not_in_order_are_not_moved() {
             let none = json!({ "version": 1, "on_hand": 9, "unit_price": 1 });
             all.insert("inventory:a".into(), records::write("inventory:a", &none).expect("an item"));
         }),
+        broken("is at the payment provider, and inventory:a does not hold it", &|all| {
+            let none = json!({ "version": 1, "on_hand": 9, "unit_price": 1 });
+            all.insert("inventory:a".into(), records::write("inventory:a", &none).expect("an item"));
+            let state = json!({ "state": "at_provider", "attempt": 1, "session": "s" });
+            all.insert(format!("payment:{TWO}"), state.to_string().into_bytes());
+        }),
         broken("inventory:a is there, and the catalog does not list it", &|all| {
             all.insert("catalog".into(), b"{\"items\":[\"b\"]}".into());
         }),
