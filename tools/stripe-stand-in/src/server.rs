@@ -208,7 +208,7 @@ fn unwritten(error: io::Error) -> Unanswered {
     Unanswered(error.to_string())
 }
 
-/// Keeps a request for those who want to see what was asked.
+/// Records a request.
 fn note(shared: &Shared, request: &Request, operation: Option<Operation>, answer: Option<&Answer>, faults: &[Fault]) {
     let headers = RECORDED.iter().filter_map(|name| Some(((*name).to_owned(), request.header(*name)?.to_owned())));
     shared.record(Recorded {
