@@ -354,7 +354,7 @@ impl StandIn {
         self.shared.read(audit::events)
     }
 
-    /// The latest requests of the API, with their answers.
+    /// The latest 1,000 requests of the API, with their answers. All are in the record.
     pub fn requests(&self) -> Vec<Recorded> {
         self.shared.requests()
     }
