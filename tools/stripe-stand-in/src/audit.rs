@@ -1,4 +1,4 @@
-//! What the stand-in tells those who compare it with a shop, or play the buyer or the merchant.
+//! What the stand-in tells an auditor who compares it with a shop, and what buyers and merchants do.
 
 use std::collections::BTreeMap;
 
@@ -58,7 +58,7 @@ pub struct SessionInfo {
     pub id: String,
     /// The `client_reference_id`.
     pub order: Option<String>,
-    /// Where it really stands, whatever it says.
+    /// Where it stands, even if it says something else.
     pub status: SessionStatus,
     /// Whether the buyer was charged.
     pub paid: bool,

@@ -1,5 +1,5 @@
-//! What a test in another process needs: the same as the library has, over HTTP, below `/stand-in/`. It takes the secret
-//! key, so that no page in a browser can use it.
+//! What a test in another process needs: the same as the library has, over HTTP, below `/stand-in/`. It takes the
+//! secret key, so that no page in a browser can use it.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,8 +3,8 @@
 //! It has what the shop uses of Stripe's API: Checkout Sessions with a hosted page, refunds, payment intents, charges,
 //! events, idempotency keys, signed webhooks, and errors in Stripe's shapes. It knows nothing of the shop.
 //!
-//! It can be hostile: see [`Fault`]. It is no judge of itself: `tests/stripe/run` holds what it answers against Stripe's
-//! published description, and drives it with Stripe's own client.
+//! It can be hostile: see [`Fault`]. It is no judge of itself: `tests/stripe/run` drives it with Stripe's own client,
+//! and holds its traffic against Stripe's published description.
 #![deny(missing_docs)]
 // An object of Stripe has more members than `json!` counts by itself.
 #![recursion_limit = "256"]
@@ -112,8 +112,8 @@ impl fmt::Debug for Options {
     }
 }
 
-/// A stand-in that is running. It has its own threads. Dropping it ends it at once, as `kill -9` would: requests are cut
-/// off, and what was not on file is lost.
+/// A stand-in that is running. It has its own threads. Dropping it ends it at once, as `kill -9` would: requests are
+/// cut off, and what was not on file is lost.
 pub struct StandIn {
     runtime: Option<Runtime>,
     shared: Arc<Shared>,
@@ -354,7 +354,7 @@ impl StandIn {
         self.shared.read(audit::events)
     }
 
-    /// The latest requests of the API, with their answers.
+    /// The latest 1,000 requests of the API, with their answers. All are in the record.
     pub fn requests(&self) -> Vec<Recorded> {
         self.shared.requests()
     }

@@ -463,6 +463,7 @@ pub(crate) struct Saved {
     pub(crate) method_and_path: String,
     pub(crate) params: String,
     pub(crate) status: u16,
-    pub(crate) body: Value,
+    /// As text, which takes a fraction of the memory.
+    pub(crate) body: String,
     pub(crate) at: i64,
 }

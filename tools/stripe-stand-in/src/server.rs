@@ -208,7 +208,7 @@ fn unwritten(error: io::Error) -> Unanswered {
     Unanswered(error.to_string())
 }
 
-/// Keeps a request for those who want to see what was asked.
+/// Records a request.
 fn note(shared: &Shared, request: &Request, operation: Option<Operation>, answer: Option<&Answer>, faults: &[Fault]) {
     let headers = RECORDED.iter().filter_map(|name| Some(((*name).to_owned(), request.header(*name)?.to_owned())));
     shared.record(Recorded {
@@ -375,7 +375,7 @@ async fn answer<'a>(
             let result = run(call, state, faults, now, &cause);
             if let Some(key) = key {
                 let answer = Answer::from(result.clone());
-                let (status, body) = (answer.status.as_u16(), answer.body);
+                let (status, body) = (answer.status.as_u16(), answer.body.to_string());
                 state.save(Saved { key, method_and_path, params: canonical, status, body, at: now });
             }
             result
@@ -425,7 +425,8 @@ fn replay(shared: &Shared, key: &str, method_and_path: &str, params: &str) -> Op
     }
     let status = StatusCode::from_u16(saved.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let should_retry = (!status.is_success()).then_some(false);
-    Some(Answer { status, body: saved.body, should_retry, replayed: true })
+    let body = serde_json::from_str(&saved.body).unwrap_or_default();
+    Some(Answer { status, body, should_retry, replayed: true })
 }
 
 pub(crate) fn response(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response {

@@ -19,7 +19,7 @@ use crate::state::State;
 use crate::webhooks::Retries;
 
 /// As many requests are kept in memory. All are in the record, if there is one.
-const KEPT: usize = 10_000;
+const KEPT: usize = 1_000;
 
 /// A request of the API, and what it was answered.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]

@@ -44,7 +44,15 @@ fn settings_change_all_or_nothing() {
     provider.told(400, &settings(json!({ "faults": ["unavailable", "no-such"] })));
     provider.told(400, &settings(json!({ "fault": [] })));
     assert_eq!(provider.send(&get(SESSIONS)).status, 200);
-    provider.told(200, &settings(json!({ "faults": ["unavailable@look", "held*1"], "clock_ahead": 7200, "webhook_url": hooks.url, "webhook_secrets": ["whsec_x"] })));
+    provider.told(
+        200,
+        &settings(json!({
+            "faults": ["unavailable@look", "held*1"],
+            "clock_ahead": 7200,
+            "webhook_url": hooks.url,
+            "webhook_secrets": ["whsec_x"],
+        })),
+    );
     assert_eq!(provider.send(&get(&format!("{SESSIONS}/x"))).status, 503);
     provider.told(200, &settings(json!({ "faults": ["held*1"] })));
     let session = provider.told(200, &post(SESSIONS, &session_form("o-1")));

@@ -111,6 +111,8 @@ fn a_webhook_that_is_never_taken_is_given_up() {
 fn webhooks_wait_for_an_address_and_a_shop_that_is_gone_gets_them_later() {
     let provider = Provider::new();
     provider.paid("o-1");
+    // Long enough for its webhook to find that there is no address.
+    std::thread::sleep(Duration::from_millis(200));
     // Nothing listens there, and no other test ever will.
     provider.stand_in.set_webhook_url(Some("http://127.0.0.1:1/events")).unwrap();
     provider.paid("o-2");
