@@ -262,7 +262,7 @@ mod tests {
             "placed_at": "2026-01-01T00:00:00.000Z", "expires_at": "2026-01-01T00:15:00.000Z",
         });
         if status == "paid" {
-            order["payment"] = json!({"amount": quantity, "method": "card", "paid_at": "2026-01-01T00:01:00.000Z"});
+            order["payment"] = json!({"status": "paid", "charged": false, "amount": quantity, "method": "card", "paid_at": "2026-01-01T00:01:00.000Z"});
         }
         Order::parse(order.to_string().as_bytes()).unwrap()
     }

@@ -44,6 +44,9 @@ pub struct Line {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Payment {
+    pub status: String,
+    /// Without a payment provider no buyer is.
+    pub charged: bool,
     pub amount: u64,
     pub method: String,
     pub paid_at: Time,
@@ -96,6 +99,9 @@ impl Order {
                 }
                 if payment.paid_at < self.placed_at || payment.paid_at > self.expires_at {
                     return Err("it was paid outside its window".to_owned());
+                }
+                if payment.status != "paid" || payment.charged {
+                    return Err(format!("it is {:?}, charged: {}", payment.status, payment.charged));
                 }
                 if payment.method.is_empty() {
                     return Err("it was paid by no method".to_owned());
@@ -273,7 +279,7 @@ mod tests {
 
     const PENDING: &str = r#"{"order_id":"o","status":"pending","items":[{"item_id":"a","quantity":2,"unit_price":5}],
         "total":10,"currency":"CNY","currency_digits":2,"placed_at":"2026-01-01T00:00:00.000Z","expires_at":"2026-01-01T00:15:00.000Z"}"#;
-    const PAYMENT: &str = r#","payment":{"amount":10,"method":"card","paid_at":"2026-01-01T00:01:00.000Z"}}"#;
+    const PAYMENT: &str = r#","payment":{"status":"paid","charged":false,"amount":10,"method":"card","paid_at":"2026-01-01T00:01:00.000Z"}}"#;
 
     fn paid() -> String {
         PENDING.replace("pending", "paid").replace("00.000Z\"}", &format!("00.000Z\"{PAYMENT}"))

@@ -59,8 +59,15 @@ fn a_sweep_gives_back_what_expired_orders_hold() {
             shop.place("item1", 30);
         }
         sleep(Duration::from_millis(1100));
-        assert_eq!(sweep(shop), json!({"settled_items": 1, "removed_orders": 0, "more": false}));
-        assert_eq!(sweep(shop), json!({"settled_items": 0, "removed_orders": 0, "more": false}));
+        // Without a payment provider there is nobody to ask.
+        let nothing = json!({
+            "settled_items": 0, "decided_payments": 0, "unanswered": 0, "failed_refunds": 0, "removed_orders": 0,
+            "more": false
+        });
+        let mut settled = nothing.clone();
+        settled["settled_items"] = json!(1);
+        assert_eq!(sweep(shop), settled);
+        assert_eq!(sweep(shop), nothing);
         assert_eq!(shop.available("item1"), 100);
     });
 }

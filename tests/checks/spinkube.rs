@@ -12,6 +12,7 @@ use harness::store::Database;
 use harness::{RedisServer, Request, Server, Store, root};
 use jsonschema::Validator;
 use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::{Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use serde::de::DeserializeOwned;
@@ -84,6 +85,7 @@ fn mistakes_of_kubernetes(document: &Value) -> Vec<String> {
         ("v1", "Service") => again::<Service>(document),
         ("v1", "ServiceAccount") => again::<ServiceAccount>(document),
         ("apps/v1", "StatefulSet") => again::<StatefulSet>(document),
+        ("batch/v1", "CronJob") => again::<CronJob>(document),
         ("networking.k8s.io/v1", "NetworkPolicy") => again::<NetworkPolicy>(document),
         ("networking.k8s.io/v1", "Ingress") => again::<Ingress>(document),
         other => Err(format!("{other:?} is not known here")),
@@ -140,7 +142,7 @@ fn amounts(place: &str, document: &Value) -> Vec<String> {
 #[test]
 fn each_file_says_what_its_platform_lets_it_say() {
     let schema_of_spinapp = schema("spinapp.schema.json");
-    for file in ["spinapp.yaml", "redis.yaml", "ingress.yaml"] {
+    for file in ["spinapp.yaml", "redis.yaml", "ingress.yaml", "sweep.yaml"] {
         let documents = documents(file);
         assert!(!documents.is_empty(), "{file} is empty");
         for document in documents {
@@ -188,21 +190,42 @@ fn a_field_of_kubernetes_that_is_misspelt_or_of_another_type_is_noticed() {
 
 /// Neither may do more than it has to.
 #[test]
-fn the_pod_of_the_redis_has_no_rights_that_it_does_not_need() {
-    let pod = &the_one("redis.yaml", "StatefulSet")["spec"]["template"]["spec"];
-    assert_eq!(pod["automountServiceAccountToken"], json!(false));
-    let container = &pod["containers"][0];
-    let both = [&pod["securityContext"], &container["securityContext"]];
-    assert_eq!(both[0]["runAsNonRoot"], json!(true));
-    assert!(both[0]["runAsUser"].as_u64().is_some_and(|user| user > 0), "{pod}");
-    assert_eq!(both[0]["seccompProfile"]["type"], "RuntimeDefault");
-    assert_eq!(both[1]["allowPrivilegeEscalation"], json!(false));
-    assert_eq!(both[1]["readOnlyRootFilesystem"], json!(true));
-    assert_eq!(both[1]["capabilities"], json!({ "drop": ["ALL"] }));
-    assert!(container["resources"]["limits"]["memory"].is_string() && container["resources"]["requests"].is_object());
+fn no_pod_has_rights_that_it_does_not_need() {
+    let set = the_one("redis.yaml", "StatefulSet");
+    let sweep = the_one("sweep.yaml", "CronJob");
+    for pod in [&set["spec"]["template"]["spec"], &sweep["spec"]["jobTemplate"]["spec"]["template"]["spec"]] {
+        assert_eq!(pod["automountServiceAccountToken"], json!(false));
+        let container = &pod["containers"][0];
+        let both = [&pod["securityContext"], &container["securityContext"]];
+        assert_eq!(both[0]["runAsNonRoot"], json!(true));
+        assert!(both[0]["runAsUser"].as_u64().is_some_and(|user| user > 0), "{pod}");
+        assert_eq!(both[0]["seccompProfile"]["type"], "RuntimeDefault");
+        assert_eq!(both[1]["allowPrivilegeEscalation"], json!(false));
+        assert_eq!(both[1]["readOnlyRootFilesystem"], json!(true));
+        assert_eq!(both[1]["capabilities"], json!({ "drop": ["ALL"] }));
+        let resources = &container["resources"];
+        assert!(resources["limits"]["memory"].is_string() && resources["requests"].is_object());
+    }
     let account = the_one("spinapp.yaml", "ServiceAccount");
     assert_eq!(account["automountServiceAccountToken"], json!(false));
     assert_eq!(spinapp()["spec"]["serviceAccountName"], account["metadata"]["name"]);
+}
+
+#[test]
+fn the_sweep_sends_the_operators_request_to_the_shop() {
+    let sweep = the_one("sweep.yaml", "CronJob");
+    let container = &sweep["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0];
+    let arguments: Vec<_> = container["args"].as_array().expect("it has arguments").iter().map(Value::as_str).collect();
+    let name = spinapp()["metadata"]["name"].as_str().expect("the app has a name").to_owned();
+    assert_eq!(arguments.last(), Some(&Some(format!("http://{name}{}", api::Route::Sweep.path()).as_str())));
+    assert!(arguments.windows(2).any(|two| two == [Some("--request"), Some("POST")]), "{arguments:?}");
+    assert!(arguments.contains(&Some("authorization: Bearer $(OPERATOR_TOKEN)")), "{arguments:?}");
+    assert_eq!(container["env"][0]["name"], "OPERATOR_TOKEN");
+    // The secret that the shop has its token from.
+    let token = &container["env"][0]["valueFrom"]["secretKeyRef"];
+    let variables = spinapp()["spec"]["variables"].clone();
+    let of_shop = variables.as_array().expect("it has variables").iter().find(|variable| variable["name"] == "operator_token");
+    assert_eq!(Some(token), of_shop.map(|variable| &variable["valueFrom"]["secretKeyRef"]));
 }
 
 #[test]
@@ -512,7 +535,7 @@ fn the_ingress_says_what_its_controller_knows_and_names_only_paths_that_are_publ
         })
     };
     for path in
-        ["/", "/console/console.js", "/docs", "/docs/x", "/openapi.json", "/orders", "/orders/1/pay", "/inventory"]
+        ["/", "/console/console.js", "/docs", "/docs/x", "/openapi.json", "/orders", "/orders/1/pay", "/payments", "/payments/stripe/events", "/inventory"]
     {
         assert!(is_let_through(path), "{path}");
     }

@@ -56,6 +56,10 @@ codes! {
     MalformedJson = BAD_REQUEST, "malformed_json", "Malformed JSON";
     /// The value of a header is not UTF-8. `errors` names it.
     MalformedHeader = BAD_REQUEST, "malformed_header", "Malformed header";
+    /// The signature of the payment provider's event is missing, wrong or too old. Nothing was done.
+    InvalidSignature = BAD_REQUEST, "invalid_signature", "Invalid signature";
+    /// The signature of the payment provider's event is right, and the event cannot be read. Nothing was done.
+    MalformedEvent = BAD_REQUEST, "malformed_event", "Malformed event";
     /// A header asks for what the shop does not do. `errors` names it.
     UnsupportedHeader = BAD_REQUEST, "unsupported_header", "Unsupported header";
     /// The operator's bearer token is missing or wrong.
@@ -85,6 +89,9 @@ codes! {
     OrderNotPayable = CONFLICT, "order_not_payable", "Order not payable";
     /// Only a placing or pending order can be cancelled.
     OrderNotCancellable = CONFLICT, "order_not_cancellable", "Order not cancellable";
+    /// The buyer has paid by a means that takes a while, and it may still fail. Until the payment provider has said how
+    /// it ended, the order cannot be cancelled. It is as it was.
+    PaymentProcessing = CONFLICT, "payment_processing", "Payment processing";
     /// The item or the order is not what `if-match` or `if-none-match` says. It is as it was.
     PreconditionFailed = PRECONDITION_FAILED, "precondition_failed", "Precondition failed";
     /// The body has more than 65,536 bytes.
@@ -106,6 +113,12 @@ codes! {
     AmountMismatch = UNPROCESSABLE_ENTITY, "amount_mismatch", "Amount mismatch";
     /// A record that this request needs cannot be read. It was left as it is; the log says which.
     UnreadableRecord = INTERNAL_SERVER_ERROR, "unreadable_record", "Unreadable record";
+    /// The payment provider refuses, or its answer makes no sense, or is not what the order costs; the log says what. The
+    /// order keeps its goods. Sending the request again is safe.
+    PaymentProviderError = BAD_GATEWAY, "payment_provider_error", "Payment provider error";
+    /// The payment provider did not answer in time, or cannot now. What it was asked may have been done. Sending the
+    /// request again is safe.
+    PaymentProviderUnavailable = SERVICE_UNAVAILABLE, "payment_provider_unavailable", "Payment provider unavailable", retry after "5";
     /// Too many concurrent requests, or too many for the same item or order. Sending the request again is safe.
     Busy = SERVICE_UNAVAILABLE, "busy", "Busy", retry after "1";
     /// The store did not answer. Sending the request again is safe: with an idempotency key, if it had one.

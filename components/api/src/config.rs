@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use domain::{Limits, Quantity, Settings};
 use sha2::{Digest, Sha256};
+use stripe_provider::{InvalidSettings, Settings as Stripe, Variables as StripeVariables};
 use subtle::ConstantTimeEq;
 
 use crate::currency;
@@ -63,7 +64,7 @@ pub struct Variables {
 }
 
 /// The names of the variables, in the sequence in which [`Variables::of`] takes them.
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 12] = [
     "log",
     "allowed_origins",
     "operator_token",
@@ -72,6 +73,10 @@ const NAMES: [&str; 8] = [
     "max_per_order",
     "closed_orders_kept_seconds",
     "busy_after_milliseconds",
+    "stripe_secret_key",
+    "stripe_webhook_secret",
+    "stripe_api",
+    "return_url",
 ];
 
 impl Variables {
@@ -89,7 +94,20 @@ impl Variables {
 
     /// What these values of [`NAMES`] say.
     fn of(
-        [log, origins, token, window, currency, most, kept, busy]: [Result<String, ConfigError>; NAMES.len()],
+        [
+            log,
+            origins,
+            token,
+            window,
+            currency,
+            most,
+            kept,
+            busy,
+            secret_key,
+            webhook_secret,
+            api,
+            return_url,
+        ]: [Result<String, ConfigError>; NAMES.len()],
     ) -> Self {
         let expected = || invalid("log", "must be problems or requests".to_owned());
         let log = log.and_then(|log| Log::named(&log).ok_or_else(expected));
@@ -99,7 +117,17 @@ impl Variables {
         // The first that is wrong.
         let config = match (&log, &origins) {
             (Err(error), _) | (_, Err(error)) => Err(error.clone()),
-            _ => config,
+            (Ok(_), Ok(origins)) => config.and_then(|config| {
+                let (secret_key, webhook_secret, api, return_url) = (secret_key?, webhook_secret?, api?, return_url?);
+                let variables = StripeVariables {
+                    secret_key: &secret_key,
+                    webhook_secret: &webhook_secret,
+                    api: &api,
+                    return_url: &return_url,
+                };
+                let stripe = Stripe::new(&variables, &config.settings.currency, origins.all())?;
+                Ok(Config { stripe, ..config })
+            }),
         };
         Self { log: log.unwrap_or(Log::Problems), origins: origins.unwrap_or_default(), config }
     }
@@ -124,7 +152,7 @@ fn whole(variable: &'static str, text: &str, range: RangeInclusive<u64>, or: &st
 }
 
 fn invalid(variable: &'static str, reason: String) -> ConfigError {
-    ConfigError { variable, reason }
+    ConfigError::Invalid { variable, reason }
 }
 
 /// What the shop is.
@@ -132,15 +160,35 @@ fn invalid(variable: &'static str, reason: String) -> ConfigError {
 pub struct Config {
     /// For the domain.
     pub settings: Settings,
+    /// For the payment provider. None: no money moves.
+    pub stripe: Option<Stripe>,
     operator_token: String,
 }
 
-/// A variable that does not say what it should.
+/// A variable that does not say what it should. No secret is in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the variable {variable} {reason}")]
-pub struct ConfigError {
-    variable: &'static str,
-    reason: String,
+pub enum ConfigError {
+    /// One of the shop itself.
+    #[error("the variable {variable} {reason}")]
+    Invalid {
+        /// Which.
+        variable: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// One of the payment provider's.
+    #[error(transparent)]
+    Provider(#[from] InvalidSettings),
+}
+
+impl ConfigError {
+    /// Which variable it is.
+    pub fn variable(&self) -> &'static str {
+        match self {
+            Self::Invalid { variable, .. } => variable,
+            Self::Provider(error) => error.variable(),
+        }
+    }
 }
 
 /// Whether a request is the operator's.
@@ -201,7 +249,7 @@ impl Config {
         let limits = Limits { place_patience: busy_after, pay_patience: busy_after.saturating_mul(2), ..LIMITS };
         let payment_window = Duration::from_secs(window);
         let settings = Settings { payment_window, closed_orders_kept, currency, max_per_order, limits };
-        Ok(Self { settings, operator_token })
+        Ok(Self { settings, stripe: None, operator_token })
     }
 
     /// Whether the value of an `authorization` header is the operator's.

@@ -35,6 +35,7 @@ names! {
     ORIGIN = "origin";
     REFERRER_POLICY = "referrer-policy";
     RETRY_AFTER = "retry-after";
+    STRIPE_SIGNATURE = "stripe-signature";
     VARY = "vary";
     WWW_AUTHENTICATE = "www-authenticate";
     X_CONTENT_TYPE_OPTIONS = "x-content-type-options";

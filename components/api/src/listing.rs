@@ -194,7 +194,7 @@ fn body(page: &OrderPage, format: Format, begun: bool) -> Vec<u8> {
     let mut text = Vec::new();
     match format {
         Format::Json => {
-            let orders = page.orders.iter().map(OrderJson::from).collect();
+            let orders = page.orders.iter().map(OrderJson::for_operator).collect();
             let entries = page.unreadable_entries;
             let page = PageJson {
                 orders,
@@ -206,7 +206,7 @@ fn body(page: &OrderPage, format: Format, begun: bool) -> Vec<u8> {
         }
         Format::Lines => {
             for order in &page.orders {
-                push_json(&mut text, &OrderJson::from(order));
+                push_json(&mut text, &OrderJson::for_operator(order));
                 text.push(b'\n');
             }
             let (unreadable_orders, unreadable_entries) = (page.unreadable.as_slice(), page.unreadable_entries);

@@ -5,8 +5,10 @@ use std::rc::Rc;
 use domain::order::Line;
 #[cfg(feature = "openapi")]
 use domain::order::MAX_LINES;
+use domain::order_state::Payment;
 use domain::{
-    Currency, CustomerId, Environment, Error, Money, OrderId, OrderView, PaymentMethod, Provider, Shop, Status, Store,
+    Currency, CustomerId, Environment, Error, Money, OrderId, OrderView, PaymentMethod, PaymentProgress, Provider,
+    Shop, Status, Store,
 };
 use http::StatusCode;
 #[cfg(feature = "openapi")]
@@ -32,6 +34,9 @@ use crate::route::{Route, Verb};
 
 /// Present, and `true`, if an earlier request with the same idempotency key did the work.
 pub(crate) const REPLAYED: &str = "idempotent-replayed";
+
+/// The name of the payment provider that there is.
+pub(crate) const STRIPE: &str = "stripe";
 
 /// Answers the routes of the component `orders`.
 pub async fn handle<S: Store + 'static, E: Environment + 'static, P: Provider + 'static>(
@@ -81,12 +86,21 @@ pub(crate) fn tag(view: &OrderView) -> String {
     reply(view).tag()
 }
 
-/// An order as it is now. It has a `payment` exactly when it is paid.
+/// An order as it is now. It has a `payment` when it is paid, and while its buyer may be paying at the payment provider.
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "Order", extend(
     "if" = { "properties": { "status": { "const": "paid" } } },
-    "then" = { "required": ["payment"] },
-    "else" = { "properties": { "payment": false } },
+    "then" = {
+        "required": ["payment"],
+        "properties": { "payment": { "type": "object", "properties": { "status": { "const": "paid" } } } }
+    },
+    "else" = {
+        "if": { "properties": { "status": { "const": "pending" } } },
+        "then": {
+            "properties": { "payment": { "type": "object", "properties": { "status": { "not": { "const": "paid" } } } } }
+        },
+        "else": { "properties": { "payment": false } }
+    },
 )))]
 pub(crate) struct OrderJson<'a> {
     #[cfg_attr(feature = "openapi", schemars(with = "schema::OrderId"))]
@@ -116,25 +130,129 @@ pub(crate) struct OrderJson<'a> {
     payment: Option<PaymentJson<'a>>,
 }
 
-/// How and when an order was paid.
+/// How far the payment of an order has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum PaymentStatus {
+    /// It is made.
+    Paid,
+    /// The buyer may be paying at the payment provider, who was not asked just now.
+    AtProvider,
+    /// The buyer can pay at the payment provider.
+    Open,
+    /// The buyer has paid by a means that takes a while. It may still fail.
+    Processing,
+}
+
+/// How an order was paid, or how far its payment has come.
 #[derive(Serialize)]
-#[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "Payment"))]
+#[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "Payment", extend(
+    "if" = { "properties": { "status": { "const": "paid" } } },
+    "then" = {
+        "required": ["amount", "method", "paid_at", "charged"],
+        "properties": { "url": false, "expires_at": false },
+        "if": { "properties": { "charged": { "const": true } } },
+        "then": { "required": ["provider"] },
+        "else": { "properties": { "provider": false, "session_id": false, "charge_id": false } }
+    },
+    "else" = {
+        "required": ["provider"],
+        "properties": {
+            "amount": false, "method": false, "paid_at": false, "charged": false,
+            "session_id": false, "charge_id": false
+        },
+        "if": { "properties": { "status": { "const": "open" } } },
+        "then": { "required": ["url", "expires_at"] },
+        "else": { "properties": { "url": false, "expires_at": false } }
+    },
+)))]
 struct PaymentJson<'a> {
+    /// `paid`: it is made. `at_provider`: the buyer may be paying at the payment provider; paying again says how far that
+    /// is. `open`: the buyer can pay at `url`. `processing`: the buyer has paid by a means that takes a while, and it may
+    /// still fail.
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::PaymentStatus"))]
+    status: PaymentStatus,
+    /// What was paid: the total of the order.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(with = "schema::Money"))]
-    amount: Money,
+    amount: Option<Money>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(with = "schema::PaymentMethod"))]
-    method: &'a PaymentMethod,
+    method: Option<&'a PaymentMethod>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(with = "schema::Time"))]
-    paid_at: String,
+    paid_at: Option<String>,
+    /// Whether the payment provider has charged the buyer. If not, the payment is on record and no money has moved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "bool"))]
+    charged: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::ProviderName"))]
+    provider: Option<&'static str>,
+    /// The provider's name of the session in which it was paid. In the operator's list alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "String"))]
+    session_id: Option<&'a str>,
+    /// The provider's name of the charge. In the operator's list alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "String"))]
+    charge_id: Option<&'a str>,
+    /// The page of the payment provider where the buyer pays. Only the answer to a request to pay has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::PaymentUrl"))]
+    url: Option<&'a str>,
+    /// Until when the payment provider lets the buyer pay there. It may be later than the `expires_at` of the order: its
+    /// goods are held all the while.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Time"))]
+    expires_at: Option<String>,
+}
+
+impl<'a> PaymentJson<'a> {
+    /// One that is not made yet.
+    fn at_provider(status: PaymentStatus) -> Self {
+        let (amount, method, paid_at, charged) = (None, None, None, None);
+        let (session_id, charge_id, url, expires_at) = (None, None, None, None);
+        let provider = Some(STRIPE);
+        Self { status, amount, method, paid_at, charged, provider, session_id, charge_id, url, expires_at }
+    }
+
+    fn made(payment: &'a Payment) -> Self {
+        Self {
+            amount: Some(payment.amount),
+            method: Some(&payment.method),
+            paid_at: Some(payment.paid_at.to_string()),
+            charged: Some(payment.reference.is_some()),
+            provider: payment.reference.is_some().then_some(STRIPE),
+            ..Self::at_provider(PaymentStatus::Paid)
+        }
+    }
+
+    /// With what the payment is called at the provider.
+    fn named(self, payment: &'a Payment) -> Self {
+        let Some(reference) = &payment.reference else { return self };
+        let (session, charge) = (reference.session.as_str(), reference.charge.as_str());
+        Self { session_id: Some(session), charge_id: Some(charge), ..self }
+    }
+
+    fn in_progress(progress: &'a PaymentProgress) -> Self {
+        match progress {
+            PaymentProgress::Open { url, expires_at } => Self {
+                url: Some(url),
+                expires_at: Some(expires_at.to_string()),
+                ..Self::at_provider(PaymentStatus::Open)
+            },
+            PaymentProgress::Processing => Self::at_provider(PaymentStatus::Processing),
+        }
+    }
 }
 
 impl<'a> From<&'a OrderView> for OrderJson<'a> {
-    fn from(OrderView { order, status, payment, .. }: &'a OrderView) -> Self {
-        let payment = payment.as_ref().map(|payment| PaymentJson {
-            amount: payment.amount,
-            method: &payment.method,
-            paid_at: payment.paid_at.to_string(),
-        });
+    fn from(OrderView { order, status, payment, at_provider }: &'a OrderView) -> Self {
+        let payment = match payment {
+            Some(payment) => Some(PaymentJson::made(payment)),
+            None => at_provider.then(|| PaymentJson::at_provider(PaymentStatus::AtProvider)),
+        };
         Self {
             order_id: order.order_id,
             status: *status,
@@ -150,12 +268,28 @@ impl<'a> From<&'a OrderView> for OrderJson<'a> {
     }
 }
 
+impl<'a> OrderJson<'a> {
+    /// An order as the operator sees it: with what its payment is called at the provider.
+    pub(crate) fn for_operator(view: &'a OrderView) -> Self {
+        let json = Self::from(view);
+        match &view.payment {
+            Some(payment) => Self { payment: Some(PaymentJson::made(payment).named(payment)), ..json },
+            None => json,
+        }
+    }
+
+    /// An order as a request to pay is told, whose payment is at the provider.
+    pub(crate) fn in_progress(view: &'a OrderView, progress: &'a PaymentProgress) -> Self {
+        Self { payment: Some(PaymentJson::in_progress(progress)), ..Self::from(view) }
+    }
+}
+
 /// Orders for the examples of the OpenAPI document.
 #[cfg(feature = "openapi")]
 pub(crate) mod examples {
     use domain::order::Order;
-    use domain::order_state::Payment;
-    use domain::{OrderView, Status};
+    use domain::order_state::{Payment, PaymentReference};
+    use domain::{OrderView, PaymentProgress, Status};
     use serde_json::{Value, from_value, json};
 
     use super::OrderJson;
@@ -192,6 +326,21 @@ pub(crate) mod examples {
         let payment =
             Payment { amount: from_value(2000.into())?, method: from_value("card".into())?, paid_at, reference: None };
         Ok(OrderView { payment: Some(payment), ..pending(Status::Paid)? })
+    }
+
+    /// The same order, paid at the payment provider.
+    fn charged() -> Examples<OrderView> {
+        let mut view = paid()?;
+        if let Some(payment) = &mut view.payment {
+            let (session, charge) = (from_value("cs_test_a1b2c3".into())?, from_value("pi_1a2b3c".into())?);
+            payment.reference = Some(PaymentReference { session, charge });
+        }
+        Ok(view)
+    }
+
+    /// The same order, while its buyer may be paying.
+    fn at_provider() -> Examples<OrderView> {
+        Ok(OrderView { at_provider: true, ..pending(Status::Pending)? })
     }
 
     pub(crate) fn of_anna(status: Status) -> Examples<OrderView> {
@@ -236,6 +385,29 @@ pub(crate) mod examples {
 
     pub(crate) fn order_paid() -> Examples<Example> {
         example("OrderPaid", "Paid", &paid()?)
+    }
+
+    pub(crate) fn order_charged() -> Examples<Example> {
+        example("OrderCharged", "Paid at the payment provider", &charged()?)
+    }
+
+    pub(crate) fn order_at_provider() -> Examples<Example> {
+        example("OrderAtProvider", "Its buyer may be paying", &at_provider()?)
+    }
+
+    pub(crate) fn order_open() -> Examples<Example> {
+        let url = "https://checkout.stripe.com/c/pay/cs_test_a1b2c3".to_owned();
+        let open = PaymentProgress::Open { url, expires_at: 1_795_646_945_493_u64.into() };
+        Example::new("OrderOpen", "To be paid at this page", OrderJson::in_progress(&at_provider()?, &open))
+    }
+
+    pub(crate) fn order_processing() -> Examples<Example> {
+        let processing = PaymentProgress::Processing;
+        Example::new(
+            "OrderProcessing",
+            "Paid, and not certain yet",
+            OrderJson::in_progress(&at_provider()?, &processing),
+        )
     }
 
     pub(crate) fn order_cancelled() -> Examples<Example> {
@@ -339,7 +511,9 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
                 Answer::new(200, "The order.")
                     .json::<OrderJson<'static>>([
                         examples::order_pending()?,
+                        examples::order_at_provider()?,
                         examples::order_paid()?,
+                        examples::order_charged()?,
                         examples::order_cancelled()?,
                         examples::order_expired()?,
                     ])
@@ -354,7 +528,9 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
         "orders",
         [
             "Cancel an order",
-            "Frees the goods at once. It can be sent again. It needs no idempotency key, and a body is not looked at.",
+            "Frees the goods at once. Where the buyer may be paying at the payment provider, that is ended there first; if \
+             the buyer was charged before, the order is paid and not cancelled. It can be sent again. It needs no \
+             idempotency key, and a body is not looked at.",
         ],
     )
     .answers(
@@ -364,15 +540,18 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
     )
     .shared([(404, "OrderNotFound")])
     .answers(Answer::problem(
-        "The order is paid, expired or rejected.",
-        &[Code::OrderNotCancellable],
-        [Example::problem("OrderNotCancellable", "Paid", Error::OrderNotCancellable(Status::Paid))?],
+        "The order is paid, expired or rejected, or its payment is being processed.",
+        &[Code::OrderNotCancellable, Code::PaymentProcessing],
+        [
+            Example::problem("OrderNotCancellable", "Paid", Error::OrderNotCancellable(Status::Paid))?,
+            Example::problem("PaymentProcessing", "Perhaps paid", Error::PaymentProcessing)?,
+        ],
     ))
     .answers(Answer::problem(
         "The header `if-none-match` is wrong.",
         &[Code::InvalidRequest],
         [Example::problem("IfNoneMatchInvalid", "A tag without quotes", Preconditions::unreadable())?],
     ))
-    .writes();
+    .asks_provider();
     Ok(vec![place, show, cancel])
 }

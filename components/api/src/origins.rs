@@ -1,6 +1,6 @@
 //! Which pages of other origins may use the shop (the CORS protocol of the Fetch standard).
 //!
-//! They may do what customers do. What is the operator's they may not, so that no answer to such a request, and no
+//! They may do what customers do. What is the operator's or the payment provider's they may not, so that no answer to such a request, and no
 //! preflight for one, names an origin.
 
 use http::Method;
@@ -40,6 +40,11 @@ impl Origins {
         Ok(Self(origins))
     }
 
+    /// All of them, as browsers write them.
+    pub(crate) fn all(&self) -> &[String] {
+        &self.0
+    }
+
     /// Adds to an answer what a browser wants to know before it gives it to a page of another origin.
     pub(crate) fn told(&self, request: &Request, reply: Reply) -> Reply {
         if self.0.is_empty() {
@@ -58,7 +63,7 @@ impl Origins {
         let verb = route.and_then(|route| route.verb(method));
         // What a page may not do, the browser refuses if the answer to its preflight does not name it.
         let permitted = match (route, verb) {
-            (Some(route), Some(verb)) => !route.is_operators(verb),
+            (Some(route), Some(verb)) => !route.is_operators(verb) && !route.is_providers(),
             _ => preflight.is_none(),
         };
         if !permitted {

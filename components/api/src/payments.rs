@@ -1,118 +1,212 @@
-//! The payments component's part: pay orders.
+//! The payments component's part: pay orders, and take the payment provider's events.
 
 use std::rc::Rc;
 
-use domain::{
-    Environment, OrderId, OrderView, PayResult, PaymentMethod, PaymentProgress, Provider, Shop, Status, Store,
-};
+use domain::{Environment, Noticed, OrderView, PayResult, PaymentMethod, PaymentProgress, Provider, Shop, Store};
 use http::StatusCode;
+#[cfg(feature = "openapi")]
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::body::{self, Payment};
+use crate::header;
 #[cfg(feature = "openapi")]
-use crate::orders::OrderJson;
-use crate::orders::{order_id, reply, tag};
+use crate::openapi::schema;
+use crate::orders::{OrderJson, STRIPE, order_id, reply, tag};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request::RequestContext;
 use crate::route::{Route, Verb};
+
+/// After how many seconds it is worth asking again about a payment that is being processed.
+const PROCESSING_RETRY_AFTER: &str = "5";
 
 /// Answers what the payments component serves.
 pub async fn handle<S: Store, E: Environment, P: Provider>(
     context: &RequestContext<'_>,
     shop: &Rc<Shop<S, E, P>>,
 ) -> Result<Reply, Problem> {
-    let (Route::Pay(id), Verb::Post) = (context.route, context.verb) else { return Err(Problem::not_found()) };
-    let Payment { method, amount } = context.json_or_nothing()?.map(body::payment).transpose()?.unwrap_or_default();
-    let (condition, method) = (context.condition(tag)?, method.unwrap_or_else(PaymentMethod::unspecified));
-    Ok(match shop.pay_if(condition, order_id(id)?, method, amount).await? {
-        PayResult::Paid(view) => reply(&view),
-        PayResult::AtProvider(view, progress) => accepted(&view, &progress),
-    })
+    match (context.route, context.verb) {
+        (Route::Pay(id), Verb::Post) => {
+            let body = context.json_or_nothing()?.map(body::payment).transpose()?;
+            let Payment { method, amount } = body.unwrap_or_default();
+            let (condition, method) = (context.condition(tag)?, method.unwrap_or_else(PaymentMethod::unspecified));
+            Ok(match shop.pay_if(condition, order_id(id)?, method, amount).await? {
+                PayResult::Paid(view) => reply(&view),
+                PayResult::AtProvider(view, progress) => accepted(&view, &progress),
+            })
+        }
+        (Route::Payments, Verb::Get) => Ok(Reply::json(StatusCode::OK, &PaymentsJson::of(context))),
+        (Route::StripeEvents, Verb::Post) => take_event(context, shop).await,
+        _ => Err(Problem::not_found()),
+    }
 }
 
 /// The answer to a buyer who has to pay at the payment provider, or has paid there by a means that takes a while.
 fn accepted(view: &OrderView, progress: &PaymentProgress) -> Reply {
-    let payment = match progress {
-        PaymentProgress::Open { url, expires_at } => {
-            ProgressJson { status: "open", url: Some(url), expires_at: Some(expires_at.to_string()) }
-        }
-        PaymentProgress::Processing => ProgressJson { status: "processing", url: None, expires_at: None },
+    let reply = Reply::json(StatusCode::ACCEPTED, &OrderJson::in_progress(view, progress));
+    match progress {
+        PaymentProgress::Open { .. } => reply,
+        PaymentProgress::Processing => reply.with(header::RETRY_AFTER, PROCESSING_RETRY_AFTER),
+    }
+}
+
+/// Takes an event of the payment provider. It is signed, so it needs no token; and it says that there is something to look
+/// at, so that it may come again. The signature is of the body as it came.
+async fn take_event<S: Store, E: Environment, P: Provider>(
+    context: &RequestContext<'_>,
+    shop: &Shop<S, E, P>,
+) -> Result<Reply, Problem> {
+    if context.config.stripe.is_none() {
+        return Err(Problem::not_found());
+    }
+    let body = context.bytes()?;
+    let signature = context.headers.only(header::STRIPE_SIGNATURE).and_then(|value| str::from_utf8(value).ok());
+    let cause = match shop.notice(signature.unwrap_or_default(), body).await? {
+        Noticed::RefundFailed(order) => Some(format!("a late charge of order {order} could not be given back")),
+        Noticed::Understood | Noticed::NotOurs => None,
     };
-    let body = AcceptedJson { order_id: view.order.order_id, status: view.status, payment };
-    Reply::json(StatusCode::ACCEPTED, &body)
+    Ok(Reply::json(StatusCode::OK, &ReceivedJson { received: true }).log(cause))
 }
 
-/// An order whose payment has begun at the payment provider.
+/// The answer to an event that need not come again.
 #[derive(Serialize)]
-struct AcceptedJson<'a> {
-    order_id: OrderId,
-    status: Status,
-    payment: ProgressJson<'a>,
+#[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "EventReceived"))]
+struct ReceivedJson {
+    /// Whether it is about an order of this shop is not told.
+    #[cfg_attr(feature = "openapi", schemars(extend("const" = true)))]
+    received: bool,
 }
 
-/// How far a payment at the payment provider has come.
+/// How the shop takes payment, for its pages.
 #[derive(Serialize)]
-struct ProgressJson<'a> {
-    status: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    url: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expires_at: Option<String>,
+#[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "Payments"))]
+struct PaymentsJson {
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::ProviderOfShop"))]
+    provider: &'static str,
+    /// Whether the payment provider is in its test mode: buyers go through all of it, and no real money moves.
+    test_mode: bool,
 }
 
-/// The operation that this module serves, for the OpenAPI document.
+impl PaymentsJson {
+    fn of(context: &RequestContext<'_>) -> Self {
+        match &context.config.stripe {
+            Some(stripe) => Self { provider: STRIPE, test_mode: stripe.is_test_mode() },
+            None => Self { provider: "none", test_mode: false },
+        }
+    }
+}
+
+/// The operations that this module serves, for the OpenAPI document.
 #[cfg(feature = "openapi")]
 pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::Operation>> {
-    use domain::Error;
+    use domain::{Error, InvalidNotice, Status};
     use serde_json::{from_value, json};
 
     use crate::code::Code;
     use crate::openapi::operation::{Answer, Example, Operation};
-    use crate::orders::examples::order_paid;
+    use crate::orders::examples::{order_charged, order_open, order_paid, order_processing};
 
     let mismatch = Error::AmountMismatch { total: from_value(2000.into())?, given: from_value(1.into())? };
     let wrong = body::payment(br#"{"amount":"much"}"#).err().unwrap_or_else(Problem::body_incomplete);
-    Ok(vec![
-        Operation::new(
-            Route::Pay(""),
-            Verb::Post,
-            "payOrder",
-            "payments",
-            [
-                "Pay an order",
-                "The moment of sale. It can be sent again: what is paid stays paid, once. It needs no idempotency key.",
-            ],
+    let pay = Operation::new(
+        Route::Pay(""),
+        Verb::Post,
+        "payOrder",
+        "payments",
+        [
+            "Pay an order",
+            "Without a payment provider the payment is recorded at once, and no money moves. With one the answer is 202 and \
+             says at which page the buyer pays; the order becomes paid once the provider says that the buyer was charged. \
+             It can be sent again, and then looks again: there is one page at a time to pay an order, and what is paid stays \
+             paid, once. It needs no idempotency key. `method` is a note where no money moves, and is not looked at \
+             otherwise. `GET /payments` says whether there is a provider.",
+        ],
+    )
+    .body::<Payment>(
+        false,
+        [
+            Example::new("PayCard", "By card, if the total is 20.00", json!({ "method": "card", "amount": 2000 }))?,
+            Example::new("PayAnything", "Whatever it costs", json!({}))?,
+        ],
+    )
+    .answers(
+        Answer::new(200, "The order is paid.")
+            .json::<OrderJson<'static>>([order_paid()?, order_charged()?])
+            .links(["GetOrder", "GetOrderHistory"]),
+    )
+    .answers(
+        Answer::new(
+            202,
+            "The order is not paid yet: its buyer pays at `payment.url`, or has paid by a means that takes a while.",
         )
-        .body::<Payment>(
-            false,
-            [
-                Example::new("PayCard", "By card, if the total is 20.00", json!({ "method": "card", "amount": 2000 }))?,
-                Example::new("PayAnything", "Whatever it costs", json!({}))?,
-            ],
-        )
-        .answers(
-            Answer::new(200, "The order is paid.")
-                .json::<OrderJson<'static>>([order_paid()?])
-                .links(["GetOrder", "GetOrderHistory"]),
-        )
-        .shared([(404, "OrderNotFound")])
-        .answers(Answer::problem(
-            "The order is not pending.",
-            &[Code::OrderNotPayable],
-            [
-                Example::problem("OrderNotPayable", "Cancelled", Error::OrderNotPayable(Status::Cancelled))?,
-                Example::problem("OrderNotPayableExpired", "Expired", Error::OrderNotPayable(Status::Expired))?,
-            ],
-        ))
-        .answers(Answer::problem(
-            "The payment is wrong. The order is as it was.",
-            &[Code::AmountMismatch, Code::InvalidRequest],
-            [
-                Example::problem("AmountMismatch", "Not the total", mismatch)?,
-                Example::problem("PaymentInvalid", "An amount that is none", wrong)?,
-            ],
-        ))
-        .writes(),
-    ])
+        .headers(["ProcessingRetryAfter"])
+        .json::<OrderJson<'static>>([order_open()?, order_processing()?])
+        .links(["GetOrder", "PayOrder", "CancelOrder", "GetOrderHistory"]),
+    )
+    .shared([(404, "OrderNotFound")])
+    .answers(Answer::problem(
+        "The order is not pending.",
+        &[Code::OrderNotPayable],
+        [
+            Example::problem("OrderNotPayable", "Cancelled", Error::OrderNotPayable(Status::Cancelled))?,
+            Example::problem("OrderNotPayableExpired", "Expired", Error::OrderNotPayable(Status::Expired))?,
+        ],
+    ))
+    .answers(Answer::problem(
+        "The payment is wrong. The order is as it was.",
+        &[Code::AmountMismatch, Code::InvalidRequest],
+        [
+            Example::problem("AmountMismatch", "Not the total", mismatch)?,
+            Example::problem("PaymentInvalid", "An amount that is none", wrong)?,
+        ],
+    ))
+    .asks_provider();
+    let show = Operation::new(
+        Route::Payments,
+        Verb::Get,
+        "getPayments",
+        "payments",
+        [
+            "Say how the shop takes payment",
+            "For pages: whether paying leads to a payment provider, and whether that is in its test mode.",
+        ],
+    )
+    .answers(Answer::new(200, "How the shop takes payment.").json::<PaymentsJson>([
+        Example::new("PaymentsNone", "No money moves", PaymentsJson { provider: "none", test_mode: false })?,
+        Example::new("PaymentsTest", "Stripe in test mode", PaymentsJson { provider: STRIPE, test_mode: true })?,
+    ]))
+    .reads();
+    let event = Operation::new(
+        Route::StripeEvents,
+        Verb::Post,
+        "takeStripeEvent",
+        "payments",
+        [
+            "Take an event of Stripe",
+            "For Stripe alone: a webhook endpoint. The event says which session to look at; nothing else in it is believed. It \
+             may come again and in any order. Pages of other origins get no permission to send one.",
+        ],
+    )
+    .parameters(["StripeSignature"])
+    .raw_body([Example::new(
+        "StripeEvent",
+        "A session was completed",
+        json!({ "id": "evt_1", "object": "event", "type": "checkout.session.completed", "data": { "object": {} } }),
+    )?])
+    .answers(
+        Answer::new(200, "It is understood, or about something else, and need not come again.")
+            .json::<ReceivedJson>([Example::new("EventReceived", "Taken", ReceivedJson { received: true })?]),
+    )
+    .answers(Answer::problem(
+        "The signature is missing, wrong or too old, or the event cannot be read. Or a header is not UTF-8.",
+        &[Code::InvalidSignature, Code::MalformedEvent, Code::MalformedHeader, Code::MalformedJson],
+        [
+            Example::problem("InvalidSignature", "No signature", Error::InvalidNotice(InvalidNotice::Signature))?,
+            Example::problem("MalformedEvent", "No event", Error::InvalidNotice(InvalidNotice::Unreadable))?,
+        ],
+    ))
+    .shared([(404, "NotFound")])
+    .asks_provider();
+    Ok(vec![pay, show, event])
 }

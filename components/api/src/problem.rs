@@ -1,10 +1,11 @@
 //! Every answer that is not what was asked for, as RFC 9457 `application/problem+json`.
 
 use domain::order::Line;
-use domain::{Error, ItemId, Money, Stock, StoreError};
+use domain::{Error, InvalidNotice, ItemId, Money, Stock, StoreError};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::code::Code;
+use crate::config::ConfigError;
 use crate::header;
 use crate::reply::Reply;
 
@@ -184,6 +185,12 @@ impl Problem {
         Self::new(Code::Misconfigured, "The shop is not configured.").log(error.to_string())
     }
 
+    /// As [`Self::misconfigured`], and says which variable it is.
+    pub(crate) fn misconfigured_by(error: &ConfigError) -> Self {
+        let detail = format!("The shop is not configured: the variable {} cannot be meant.", error.variable());
+        Self::new(Code::Misconfigured, detail).log(error)
+    }
+
     /// What a program can tell problems apart by.
     pub(crate) fn code(&self) -> Code {
         self.0.code
@@ -291,15 +298,27 @@ impl From<Error> for Problem {
             }
             Error::InvalidCursor(error) => Self::invalid(vec![FieldError::parameter("cursor", error)]),
             Error::Contended | Error::Overloaded | Error::Abandoned => Self::new(Code::Busy, detail),
-            Error::PaymentProcessing
-            | Error::ProviderUnavailable(_)
-            | Error::ProviderRefused(_)
-            | Error::ProviderNonsense(_)
-            | Error::WrongCharge(_)
-            | Error::TooManyLateCharges(_)
-            | Error::InvalidNotice(_) => {
-                Self::new(Code::Busy, "The payment provider has to be asked again.").log(error)
+            Error::PaymentProcessing => Self::new(Code::PaymentProcessing, detail),
+            // What the provider says goes to the log: it names sessions and charges.
+            Error::ProviderUnavailable(_) => {
+                let detail = "The payment provider did not answer. Sending the request again is safe.";
+                Self::new(Code::PaymentProviderUnavailable, detail).log(error)
             }
+            Error::ProviderRefused(_) => {
+                Self::new(Code::PaymentProviderError, "The payment provider refuses. The order is as it was.")
+                    .log(error)
+            }
+            Error::ProviderNonsense(_) => {
+                let detail = "The answer of the payment provider makes no sense. The order is as it was.";
+                Self::new(Code::PaymentProviderError, detail).log(error)
+            }
+            Error::WrongCharge(_) | Error::TooManyLateCharges(_) => {
+                let detail = "The payment provider has charged what it should not have. The owner has to see to it.";
+                Self::new(Code::PaymentProviderError, detail).log(error)
+            }
+            // Not for the log: any client can send one. The provider tells the owner that it is refused.
+            Error::InvalidNotice(InvalidNotice::Signature) => Self::new(Code::InvalidSignature, detail),
+            Error::InvalidNotice(InvalidNotice::Unreadable) => Self::new(Code::MalformedEvent, detail).log(error),
             // 507 is not to be repeated by itself (RFC 4918, section 11.5).
             Error::ItemFull(item_id) => Self::new(Code::ItemFull, detail).about(&item_id),
             Error::CatalogFull => Self::new(Code::CatalogFull, detail),

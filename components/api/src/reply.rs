@@ -25,6 +25,8 @@ pub struct Reply {
     pub headers: Vec<(&'static str, String)>,
     /// The body; or its first part, where `rest` has more.
     pub body: Vec<u8>,
+    /// What the owner has to mend although the request was done. For the log.
+    pub(crate) cause: Option<String>,
     /// The other parts of a body that is too large to be kept in memory.
     pub(crate) rest: Option<Box<dyn Parts>>,
 }
@@ -55,7 +57,7 @@ impl Reply {
     }
 
     fn new(status: StatusCode, body: Vec<u8>) -> Self {
-        Self { status, headers: Vec::new(), body, rest: None }
+        Self { status, headers: Vec::new(), body, cause: None, rest: None }
     }
 
     /// An answer without a body.
@@ -98,6 +100,11 @@ impl Reply {
     pub(crate) fn tag(&self) -> String {
         let digest = Sha256::digest(&self.body).first_chunk().map_or(0, |half| u128::from_be_bytes(*half));
         format!("\"{digest:032x}\"")
+    }
+
+    /// With what the owner has to mend, if there is something.
+    pub(crate) fn log(self, cause: Option<String>) -> Self {
+        Self { cause, ..self }
     }
 
     /// With a header; replaces one of the same name. A value that no header can have is left out.

@@ -45,6 +45,11 @@ pub struct Request {
 }
 
 impl Request {
+    /// Whether this places an order: then the payment provider is asked for the sake of another order, and not for long.
+    pub fn places_order(&self) -> bool {
+        self.method == Method::POST && Route::parse(self.path()) == Some(Route::Orders)
+    }
+
     /// The path, without the query.
     pub(crate) fn path(&self) -> &str {
         self.target.split('?').next().unwrap_or_default()
@@ -206,7 +211,8 @@ impl<'a> RequestContext<'a> {
         self.headers.first(header::CONTENT_RANGE).map_or(Ok(()), |_| Err(Problem::no_parts()))
     }
 
-    fn bytes(&self) -> Result<&'a [u8], Problem> {
+    /// The body as it came, of whatever type.
+    pub(crate) fn bytes(&self) -> Result<&'a [u8], Problem> {
         let codings = self.headers.elements(header::CONTENT_ENCODING);
         if !codings.iter().all(|coding| coding.eq_ignore_ascii_case(b"identity")) {
             return Err(Problem::unsupported_content_coding());

@@ -116,7 +116,10 @@ pub async fn respond<S: Store, E: Environment, P: Provider>(
     let request_id = request_id(&request.headers).unwrap_or_else(|| environment.random_name());
     let mut tally = StoreStats::default();
     let (mut reply, code, cause) = match answer(&request, &mut tally, variables, open, handle).await {
-        Ok(reply) => (reply, None, None),
+        Ok(mut reply) => {
+            let cause = reply.cause.take();
+            (reply, None, cause)
+        }
         Err(mut problem) => {
             let (code, cause) = (problem.code(), problem.take_cause());
             (problem.into_reply(), Some(code), cause)
@@ -162,7 +165,12 @@ async fn answer<S: Store, E: Environment, P: Provider>(
     if route == Route::Health {
         return conditional(&request.headers, Reply::state("ok"));
     }
-    let config = variables.config.as_ref().map_err(Problem::misconfigured)?;
+    // The one path for the owner alone says which variable it is.
+    let misconfigured = |error| match route {
+        Route::Ready => Problem::misconfigured_by(error),
+        _ => Problem::misconfigured(error),
+    };
+    let config = variables.config.as_ref().map_err(misconfigured)?;
     let shop = Rc::new(open(config).await?);
     let context =
         RequestContext { route, verb, query: request.query(), config, headers: &request.headers, body: &request.body };

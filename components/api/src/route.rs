@@ -86,6 +86,8 @@ routes! {
     Order(order_id) = "/orders/{order_id}", "orders", [Get];
     Pay(order_id) = "/orders/{order_id}/pay", "payments", [Post];
     Cancel(order_id) = "/orders/{order_id}/cancel", "orders", [Post];
+    Payments = "/payments", "payments", [Get];
+    StripeEvents = "/payments/stripe/events", "payments", [Post];
     OrderHistory(order_id) = "/orders/{order_id}/history", "reports", [Get];
     Items = "/inventory", "inventory", [Get];
     Item(item_id) = "/inventory/{item_id}", "inventory", [Get, Put];
@@ -135,9 +137,12 @@ impl Route<'_> {
             | Self::Cancel(_)
             | Self::OrderHistory(_)
             | Self::Adjustments(_)
-            | Self::ItemHistory(_) => true,
+            | Self::ItemHistory(_)
+            | Self::StripeEvents => true,
             Self::Item(_) => verb == Verb::Put,
-            Self::Items | Self::Books | Self::Metrics | Self::Sweep | Self::Health | Self::Ready => false,
+            Self::Payments | Self::Items | Self::Books | Self::Metrics | Self::Sweep | Self::Health | Self::Ready => {
+                false
+            }
         }
     }
 
@@ -151,10 +156,17 @@ impl Route<'_> {
             | Self::Pay(_)
             | Self::Cancel(_)
             | Self::OrderHistory(_)
+            | Self::Payments
+            | Self::StripeEvents
             | Self::Items
             | Self::Health
             | Self::Ready => false,
         }
+    }
+
+    /// Whether this is for the payment provider, who signs what it sends.
+    pub(crate) fn is_providers(self) -> bool {
+        self == Self::StripeEvents
     }
 
     /// The verb of a method; none if the route does not have it.

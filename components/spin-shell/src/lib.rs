@@ -19,21 +19,30 @@ use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};
 use spin_sdk::wasip3::random::random::get_random_bytes;
 
 #[cfg(any(feature = "key-value", feature = "redis"))]
-pub use shop::{SpinShop, serve};
+pub use shop::{SpinShop, no_provider, serve};
 #[doc(hidden)]
 pub use spin_sdk::wasip3;
 #[cfg(feature = "provider")]
-pub use transport::SpinTransport;
+pub use transport::{SpinTransport, stripe};
 
 /// How often a request checks whether another one has done its part.
 const POLL_INTERVAL: Duration = Duration::from_micros(500);
 
-/// Makes a component of a handler, one of [`api::orders::handle`], [`api::inventory::handle`],
-/// [`api::payments::handle`] and [`api::reports::handle`].
+/// Makes a component of a handler that never asks a payment provider: [`api::inventory::handle`].
 #[macro_export]
 macro_rules! component {
     ($handle:path) => {
-        $crate::answer!(request => $crate::serve(request, $handle));
+        $crate::answer!(request => $crate::serve(request, $crate::no_provider, $handle));
+    };
+}
+
+/// Makes a component of a handler that asks the payment provider, if the shop has one: [`api::orders::handle`],
+/// [`api::payments::handle`] and [`api::reports::handle`].
+#[cfg(feature = "provider")]
+#[macro_export]
+macro_rules! component_with_provider {
+    ($handle:path) => {
+        $crate::answer!(request => $crate::serve(request, $crate::stripe, $handle));
     };
 }
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use api::{Config, Problem, Reply, RequestContext, Variables};
-use domain::{Environment, InstanceState, Shop};
+use domain::{Environment, InstanceState, NoProvider, Provider, Shop};
 use spin_sdk::variables;
 use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};
 use spin_sdk::wit_bindgen;
@@ -20,14 +20,21 @@ thread_local! {
     static INSTANCE: Rc<InstanceState> = Rc::default();
 }
 
-/// The shop of a component.
-pub type SpinShop = Shop<store::Store, SpinEnvironment>;
+/// The shop of a component, which asks the payment provider `P` or none.
+pub type SpinShop<P> = Shop<store::Store, SpinEnvironment, P>;
+
+/// For a component that never asks a payment provider; see [`component!`].
+#[doc(hidden)]
+pub fn no_provider(_: &Config) -> Option<NoProvider> {
+    None
+}
 
 /// Answers a request; see [`component!`].
 #[doc(hidden)]
-pub async fn serve(
+pub async fn serve<P: Provider>(
     request: Request,
-    handle: impl AsyncFnOnce(&RequestContext<'_>, &Rc<SpinShop>) -> Result<Reply, Problem>,
+    provider: impl FnOnce(&Config) -> Option<P>,
+    handle: impl AsyncFnOnce(&RequestContext<'_>, &Rc<SpinShop<P>>) -> Result<Reply, Problem>,
 ) -> Result<Response, ErrorCode> {
     if INSTANCE.with(|instance| instance.should_shed_load()) {
         refuse_new_requests();
@@ -35,13 +42,13 @@ pub async fn serve(
     let since = SpinEnvironment.monotonic();
     let request = http::receive(request).await?;
     let variables = variables().await;
-    let open = async |config: &Config| Ok(open(config).await?.waiting_since(since));
+    let open = async |config: &Config| Ok(open(config).await?.with_provider(provider(config)).waiting_since(since));
     let response = api::respond(request, &SpinEnvironment, &variables, open, handle).await;
     http::log(response.line);
     http::send(response.reply, response.rest, api::SEND_TIMEOUT).await
 }
 
-async fn open(config: &Config) -> Result<SpinShop, Problem> {
+async fn open(config: &Config) -> Result<SpinShop<NoProvider>, Problem> {
     let store = store::open().await?;
     Ok(Shop::new(store, SpinEnvironment, config.settings.clone(), INSTANCE.with(Rc::clone)))
 }

@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 
-use api::Body;
+use api::{Body, Config};
 use futures::future::{Either, select};
 use spin_sdk::wasip3::http::client;
 use spin_sdk::wasip3::http::types::{
@@ -11,13 +11,20 @@ use spin_sdk::wasip3::http::types::{
 };
 use spin_sdk::wasip3::wit_bindgen::{FutureWriter, StreamWriter};
 use spin_sdk::wasip3::{wit_future, wit_stream};
-use stripe_provider::{HEADERS, MAX_BODY, Method, Request, Response, Transport, TransportError};
+use stripe_provider::{HEADERS, MAX_BODY, Method, Request, Response, Stripe, Transport, TransportError};
 
 use crate::http::{whole, within, write};
-use crate::nanoseconds;
+use crate::{SpinEnvironment, nanoseconds};
 
 /// Why a request is not sent whose URL cannot be read.
 const INVALID_URL: &str = "its URL is not valid";
+
+/// The payment provider of a shop that has a key for it; see [`component_with_provider!`](crate::component_with_provider).
+#[doc(hidden)]
+pub fn stripe(config: &Config) -> Option<Stripe<SpinTransport, SpinEnvironment>> {
+    let settings = config.stripe.clone()?;
+    Some(Stripe::new(settings, SpinTransport, SpinEnvironment))
+}
 
 /// Sends requests to where the manifest allows them.
 #[derive(Debug, Clone, Copy)]

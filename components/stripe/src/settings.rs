@@ -114,6 +114,21 @@ pub enum InvalidSettings {
     CurrencyUnsupported(Currency),
 }
 
+impl InvalidSettings {
+    /// Which variable it is.
+    pub fn variable(&self) -> &'static str {
+        match self {
+            Self::SecretKeyMissing | Self::PublishableKey | Self::SecretKey | Self::LiveKeyElsewhere => {
+                "stripe_secret_key"
+            }
+            Self::WebhookSecret => "stripe_webhook_secret",
+            Self::Api => "stripe_api",
+            Self::ReturnUrlMissing | Self::ReturnUrl | Self::ReturnUrlOrigin => "return_url",
+            Self::CurrencyUnsupported(_) => "currency",
+        }
+    }
+}
+
 /// How a buyer comes back from Stripe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Return {

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use api::{Config, File, Problem, Reply, RequestContext, Variables};
-use domain::{Environment, Error, InstanceState, Shop, Timestamp};
+use domain::{Environment, Error, InstanceState, NoProvider, Provider, Shop, Timestamp};
 use sqlite_store::{SpinSqlite, SqliteStore};
 use wasi::clocks::{monotonic_clock, wall_clock};
 use wasi::http::types::{IncomingRequest, ResponseOutparam};
@@ -21,7 +21,7 @@ use wasi::random::random::get_random_bytes;
 use bindings::fermyon::spin::variables;
 
 #[cfg(feature = "provider")]
-pub use transport::Wasi2Transport;
+pub use transport::{Wasi2Transport, stripe};
 #[doc(hidden)]
 pub use wasi;
 
@@ -31,15 +31,24 @@ const DATABASE: &str = "default";
 /// How often a request checks a condition that it waits for.
 const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
-/// The shop of a component.
-pub type SpinShop = Shop<SqliteStore<Rc<SpinSqlite>, Wasi2Environment>, Wasi2Environment>;
+/// The shop of a component, which asks the payment provider `P` or none.
+pub type SpinShop<P> = Shop<SqliteStore<Rc<SpinSqlite>, Wasi2Environment>, Wasi2Environment, P>;
 
-/// Makes a component of a handler, one of [`api::orders::handle`], [`api::inventory::handle`],
-/// [`api::payments::handle`] and [`api::reports::handle`].
+/// Makes a component of a handler that never asks a payment provider: [`api::inventory::handle`].
 #[macro_export]
 macro_rules! component {
     ($handle:path) => {
-        $crate::answer!((request, response) => $crate::serve(request, response, $handle));
+        $crate::answer!((request, response) => $crate::serve(request, response, $crate::no_provider, $handle));
+    };
+}
+
+/// Makes a component of a handler that asks the payment provider, if the shop has one: [`api::orders::handle`],
+/// [`api::payments::handle`] and [`api::reports::handle`].
+#[cfg(feature = "provider")]
+#[macro_export]
+macro_rules! component_with_provider {
+    ($handle:path) => {
+        $crate::answer!((request, response) => $crate::serve(request, response, $crate::stripe, $handle));
     };
 }
 
@@ -79,16 +88,25 @@ pub fn serve_files(request: IncomingRequest, response: ResponseOutparam, files: 
     http::send(response, answer.reply, answer.rest, api::SEND_TIMEOUT);
 }
 
+/// For a component that never asks a payment provider; see [`component!`].
+#[doc(hidden)]
+pub fn no_provider(_: &Config, _: bool) -> Option<NoProvider> {
+    None
+}
+
 /// Answers a request; see [`component!`].
 #[doc(hidden)]
-pub fn serve(
+pub fn serve<P: Provider>(
     request: IncomingRequest,
     response: ResponseOutparam,
-    handle: impl AsyncFnOnce(&RequestContext<'_>, &Rc<SpinShop>) -> Result<Reply, Problem>,
+    provider: impl FnOnce(&Config, bool) -> Option<P>,
+    handle: impl AsyncFnOnce(&RequestContext<'_>, &Rc<SpinShop<P>>) -> Result<Reply, Problem>,
 ) {
     let request = http::receive(request);
+    let places = request.places_order();
     let variables = run(Variables::read(async |name| variables::get(name)));
-    let answer = run(api::respond(request, &Wasi2Environment, &variables, async |config| open(config), handle));
+    let open = async |config: &Config| Ok(open(config)?.with_provider(provider(config, places)));
+    let answer = run(api::respond(request, &Wasi2Environment, &variables, open, handle));
     if let Some(line) = answer.line {
         eprintln!("{line}");
     }
@@ -107,7 +125,7 @@ pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-fn open(config: &Config) -> Result<SpinShop, Problem> {
+fn open(config: &Config) -> Result<SpinShop<NoProvider>, Problem> {
     let database = SpinSqlite::open(DATABASE).map_err(|error| Problem::from(Error::from(error)))?;
     let store = SqliteStore::new(Rc::new(database), Wasi2Environment);
     let instance = Rc::new(InstanceState::single_request());

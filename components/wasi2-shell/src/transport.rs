@@ -1,8 +1,10 @@
 //! Requests to a payment provider, with the client of `wasi:http` 0.2. An instance serves one request, so that a wait
 //! keeps no other request waiting.
 
-use api::Body;
-use stripe_provider::{HEADERS, MAX_BODY, Method, Request, Response, Transport, TransportError};
+use std::time::Duration;
+
+use api::{Body, Config};
+use stripe_provider::{HEADERS, MAX_BODY, Method, Patience, Request, Response, Stripe, Transport, TransportError};
 use wasi::clocks::monotonic_clock;
 use wasi::http::outgoing_handler;
 use wasi::http::types::{
@@ -12,10 +14,25 @@ use wasi::http::types::{
 use wasi::io::poll::{Pollable, poll};
 
 use crate::http::{read_body, write_until};
-use crate::nanoseconds;
+use crate::{Wasi2Environment, nanoseconds};
 
 /// Why a request is not sent whose URL cannot be read.
 const INVALID_URL: &str = "its URL is not valid";
+
+/// How long the provider is asked about one order by a request that places another: a wait cannot be cut short here, and
+/// a customer who finds too little is not to wait for much longer than two seconds.
+const WHILE_PLACING: Duration = Duration::from_secs(1);
+
+/// The payment provider of a shop that has a key for it, for a request that places an order or another one; see
+/// [`component_with_provider!`](crate::component_with_provider).
+#[doc(hidden)]
+pub fn stripe(config: &Config, places: bool) -> Option<Stripe<Wasi2Transport, Wasi2Environment>> {
+    let settings = config.stripe.clone()?;
+    let stripe = Stripe::new(settings, Wasi2Transport, Wasi2Environment);
+    let usual = Patience::default();
+    let patience = if places { Patience { one: WHILE_PLACING, all: WHILE_PLACING, tries: 1, ..usual } } else { usual };
+    Some(stripe.with_patience(patience))
+}
 
 /// Sends requests to where the manifest allows them.
 #[derive(Debug, Clone, Copy)]

@@ -10,13 +10,25 @@ struct Platform {
     purpose: &'static str,
     /// The folder below `target`, and the feature of the components.
     feature: &'static str,
-    /// The lines by which a component gets its store.
-    store: &'static str,
+    /// The lines by which a component gets its store, and those of one that may ask the payment provider too.
+    store: [&'static str; 2],
     /// More variables of the application, and of each component.
     variables: [&'static str; 2],
 }
 
+/// The lines of `spin.toml` by which a component may ask the payment provider too.
+const KEY_VALUE_AND_PROVIDER: &str = r#"key_value_stores = ["default"]
+allowed_outbound_hosts = ["{{ stripe_api }}"]"#;
+
 const REDIS: &str = r#"allowed_outbound_hosts = ["{{ redis_scheme }}://{{ redis_host }}"]"#;
+
+const REDIS_AND_PROVIDER: &str =
+    r#"allowed_outbound_hosts = ["{{ redis_scheme }}://{{ redis_host }}", "{{ stripe_api }}"]"#;
+
+const SQLITE: &str = r#"sqlite_databases = ["default"]"#;
+
+const SQLITE_AND_PROVIDER: &str = r#"sqlite_databases = ["default"]
+allowed_outbound_hosts = ["{{ stripe_api }}"]"#;
 
 const REDIS_VARIABLES: [&str; 2] = [
     r#"# Where the Redis is: host and port.
@@ -40,21 +52,21 @@ const PLATFORMS: [Platform; 3] = [
         file: "spin.akamai-functions.toml",
         purpose: "For Akamai Functions: WASI 0.3 and a Redis.",
         feature: "redis",
-        store: REDIS,
+        store: [REDIS, REDIS_AND_PROVIDER],
         variables: REDIS_VARIABLES,
     },
     Platform {
         file: "spin.fermyon-cloud.toml",
         purpose: "For Fermyon Cloud: WASI 0.2 and a SQLite database.",
         feature: "fermyon-cloud",
-        store: r#"sqlite_databases = ["default"]"#,
+        store: [SQLITE, SQLITE_AND_PROVIDER],
         variables: ["", ""],
     },
     Platform {
         file: "spin.spinkube.toml",
         purpose: "For SpinKube: WASI 0.3 and a Redis.",
         feature: "redis",
-        store: REDIS,
+        store: [REDIS, REDIS_AND_PROVIDER],
         variables: REDIS_VARIABLES,
     },
 ];
@@ -77,6 +89,8 @@ impl Platform {
             Ok(())
         };
         replace("\"target/wasm32-wasip2/", &format!("\"target/{feature}/wasm32-wasip2/"))?;
+        let [store, store_and_provider] = store;
+        replace(KEY_VALUE_AND_PROVIDER, store_and_provider)?;
         replace("key_value_stores = [\"default\"]", store)?;
         replace(" --target wasm32-wasip2 -p ", &format!(" --target wasm32-wasip2 --target-dir target/{feature} -p "))?;
         for (last, more) in LAST_VARIABLES.into_iter().zip(variables) {

@@ -4,6 +4,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::schema::Event;
 use crate::code::Code;
 use crate::problem::Problem;
 use crate::route::{Route, Verb};
@@ -207,6 +208,12 @@ impl Operation {
         self.shared([(400, malformed), (408, "RequestTimeout"), (413, "BodyTooLarge"), (415, "UnsupportedMediaType")])
     }
 
+    /// With a body that is taken as it came, of whatever content type.
+    pub(crate) fn raw_body(mut self, examples: impl IntoIterator<Item = Example>) -> Self {
+        self.body = Some(Body { required: true, content: Content::json::<Event>(examples) });
+        self.shared([(408, "RequestTimeout"), (413, "BodyTooLarge"), (415, "UnsupportedMediaType")])
+    }
+
     /// With `if-match` and `if-none-match`.
     fn preconditions(self) -> Self {
         let parameter = if self.method == "get" { "IfNoneMatch" } else { "ChangeIfNoneMatch" };
@@ -221,6 +228,12 @@ impl Operation {
     /// Reads and writes records, and so may meet other requests that do.
     pub(crate) fn writes(self) -> Self {
         self.shared([(500, "UnreadableRecord"), (503, "Unavailable"), (507, "StoreFull")])
+    }
+
+    /// Asks the payment provider too.
+    pub(crate) fn asks_provider(self) -> Self {
+        let of_provider = [(502, "PaymentProviderError"), (503, "ProviderUnavailable")];
+        self.shared([(500, "UnreadableRecord"), (507, "StoreFull")]).shared(of_provider)
     }
 
     /// Makes records longer, and so may find one full.

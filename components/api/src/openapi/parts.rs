@@ -10,6 +10,7 @@ use crate::listing::{FORMATS, USUAL_PAGE};
 use crate::origins::EXPOSED;
 use crate::request::{MAX_KEY_LEN, MIN_ADJUSTMENT_KEY_LEN, MIN_ORDER_KEY_LEN};
 use crate::respond::{MAX_REQUEST_ID_LEN, NO_PAGE};
+use crate::route::Route;
 
 /// The headers of every response with a body, by the names of their components.
 pub(crate) const USUAL_HEADERS: [&str; 5] =
@@ -30,7 +31,8 @@ const TAGS: &str = r#"^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$"#;
 
 /// The usual headers of an operation's own answer.
 pub(crate) fn usual_headers(operation: &Operation, answer: &Answer) -> Vec<&'static str> {
-    let of_customers = if operation.operator || operation.tag == "pages" { &[] } else { ORIGIN_HEADERS.as_slice() };
+    let is_customers = !operation.operator && operation.tag != "pages" && operation.path != Route::StripeEvents.path();
+    let of_customers = if is_customers { ORIGIN_HEADERS.as_slice() } else { &[] };
     let tag = if answer.in_parts { "ETagIfWhole" } else { "ETag" };
     let tag = [tag].into_iter().filter(|_| operation.tagged && answer.status == 200);
     let usual = if answer.in_parts { &HEADERS_IN_PARTS } else { &USUAL_HEADERS };
@@ -46,7 +48,8 @@ pub(crate) fn info() -> Value {
             that it acknowledged.\n\n**Begin here.** `GET /inventory` says what there is. `POST /orders` with \
             `{\"item_id\":\"item1\",\"quantity\":2}` holds two of them for you, for 15 minutes unless the shop \
             says otherwise: `expires_at` tells. `POST /orders/{order_id}/pay` buys them, `POST \
-            /orders/{order_id}/cancel` gives them back.\n\n**Money** is a whole number in minor units: 2000 CNY \
+            /orders/{order_id}/cancel` gives them back. `GET /payments` says whether paying moves money: without a \
+            payment provider it does not.\n\n**Money** is a whole number in minor units: 2000 CNY \
             is 20.00 yuan. **Times** are RFC 3339 in UTC. **Numbers** in requests are integers, however they are \
             written: `2.0` and `2e0` are 2. A field that may be left out may be null, which is the same. Unknown \
             fields and duplicate keys are refused.\n\n**Sending again is safe.** Give `POST /orders` and adjustments an `idempotency-key` of \
@@ -77,7 +80,7 @@ pub(crate) fn tags() -> Value {
             "orders",
             "Place, show and cancel orders. A client that knows the id of an order may do so; the list is for the operator.",
         ),
-        ("payments", "Pay orders."),
+        ("payments", "Pay orders: at a payment provider, or on record alone."),
         ("inventory", "What there is and what it costs. Changes are for the operator."),
         ("operations", "Whether the shop is well, for those who run it."),
         ("pages", "For people: the console, this document and its pages."),
@@ -263,10 +266,19 @@ fn all_headers() -> Vec<(&'static str, &'static str, Value)> {
             "RetryAfter",
             "retry-after",
             json!({
-                "description": "After how many seconds it is worth trying again: 1 when `busy`, 5 when `store_unavailable`, \
-                    60 for what the owner has to mend.",
+                "description": "After how many seconds it is worth trying again: 1 when `busy`, 5 when `store_unavailable` or \
+                    `payment_provider_unavailable`, 60 for what the owner has to mend.",
                 "required": true,
                 "schema": { "type": "integer", "enum": [1, 5, 60] },
+                "example": 5
+            }),
+        ),
+        (
+            "ProcessingRetryAfter",
+            "retry-after",
+            json!({
+                "description": "There while the payment is being processed: after how many seconds it is worth asking again.",
+                "schema": { "type": "integer", "const": 5 },
                 "example": 5
             }),
         ),
@@ -514,6 +526,14 @@ pub(crate) fn parameters(generator: &mut SchemaGenerator) -> Value {
             "description": "The `etag` of an earlier answer, or several with commas between them, or `*`. If the content is \
                 still that, the answer is 304 without a body.",
             "schema": { "type": "string", "examples": ["\"79ebb770eefc3d4ef363dd42ac4ffe40\""] }
+        },
+        "StripeSignature": {
+            "name": "stripe-signature",
+            "in": "header",
+            "required": true,
+            "description": "Stripe's signature of the body under the variable `stripe_webhook_secret`, at most 300 seconds \
+                old.",
+            "schema": { "type": "string", "examples": ["t=1795644185,v1=5257a869e7ecebeda32affa62cdca3fa51cad7e77a0e56ff536d0ce8e108d8bd"] }
         },
         "IdempotencyKey": idempotency_key(
             MIN_ADJUSTMENT_KEY_LEN,

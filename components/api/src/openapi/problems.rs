@@ -150,6 +150,10 @@ pub(crate) fn responses() -> serde_json::Result<Vec<(&'static str, Answer)>> {
             example("Misconfigured", "A variable makes no sense", Problem::misconfigured(&""))?,
         ])
     };
+    let of_provider = [
+        example("PaymentProviderUnavailable", "No answer in time", Error::ProviderUnavailable(String::new()))?,
+        example("Busy", "Too many at once", Error::Contended)?,
+    ];
     let store_full = || example("StoreFull", "The store has no room", Error::Store(StoreError::Full(String::new())));
     let of_store = [Code::StoreUnavailable, Code::StoreUnsuitable, Code::Misconfigured];
     let all = [[Code::Busy].as_slice(), &of_store].concat();
@@ -324,6 +328,26 @@ pub(crate) fn responses() -> serde_json::Result<Vec<(&'static str, Answer)>> {
                 of_all,
             )
             .headers(["RetryAfter"]),
+        ),
+        (
+            "ProviderUnavailable",
+            Answer::problem(
+                "Not now, or the payment provider does not answer. Sending the request again is safe.",
+                &[[Code::Busy, Code::PaymentProviderUnavailable].as_slice(), &of_store].concat(),
+                of_provider.into_iter().chain(unavailable()?),
+            )
+            .headers(["RetryAfter"]),
+        ),
+        (
+            "PaymentProviderError",
+            Answer::problem(
+                "The payment provider refuses, or its answer makes no sense. The order keeps its goods. The log says more.",
+                &[Code::PaymentProviderError],
+                [
+                    example("PaymentProviderRefuses", "It refuses", Error::ProviderRefused(String::new()))?,
+                    example("PaymentProviderNonsense", "It makes no sense", Error::ProviderNonsense(String::new()))?,
+                ],
+            ),
         ),
         (
             "Full",

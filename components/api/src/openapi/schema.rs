@@ -90,6 +90,19 @@ schemas! {
         "pattern": "^[a-z0-9_-]+$",
         "examples": ["card"]
     };
+    /// How far the payment of an order has come.
+    PaymentStatus = { "type": "string", "enum": ["paid", "at_provider", "open", "processing"], "examples": ["paid"] };
+    /// A payment provider.
+    ProviderName = { "type": "string", "enum": ["stripe"], "examples": ["stripe"] };
+    /// Who takes the money. `none`: payments are recorded, and no money moves.
+    ProviderOfShop = { "type": "string", "enum": ["none", "stripe"], "examples": ["none"] };
+    /// A page of the payment provider.
+    PaymentUrl = {
+        "type": "string",
+        "format": "uri",
+        "minLength": 1,
+        "examples": ["https://checkout.stripe.com/c/pay/cs_test_a1b2c3"]
+    };
     /// An amount in minor units (cents, fen) of the shop's currency.
     Money = {
         "type": "integer",
@@ -185,7 +198,8 @@ inline_schemas! {
     OrderEventName = {
         "type": "string",
         "enum": [
-            OrderEvent::Placed, OrderEvent::Paid, OrderEvent::Cancelled, OrderEvent::Expired, OrderEvent::Rejected
+            OrderEvent::Placed, OrderEvent::Paid, OrderEvent::Cancelled, OrderEvent::Expired, OrderEvent::Rejected,
+            OrderEvent::RefundingLate, OrderEvent::RefundedLate, OrderEvent::LateRefundFailed
         ]
     };
     /// The name of an item's event: there is one kind.
@@ -203,6 +217,8 @@ inline_schemas! {
     };
     /// A text without a form of its own.
     Text = { "type": "string" };
+    /// An event of the payment provider, in its own form.
+    Event = { "type": "object" };
     /// The text that has each order as JSON in a line.
     OrderLines = { "description": "An order a line, each as in the JSON; and a line with `unreadable_orders` and `unreadable_entries` \
             where some cannot be read.", "type": "string" };

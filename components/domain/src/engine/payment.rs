@@ -162,25 +162,25 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
         }
     }
 
-    /// Carries on with the refund of a late charge that is on record, and writes down how far it has come. Answers whether
-    /// it is finished. The refund is on record before the provider is asked for it.
+    /// Carries on with the refund of a late charge that is on record, and writes down how far it has come. Answers with
+    /// that; none where there is nothing to do any more. The refund is on record before the provider is asked for it.
     pub(crate) async fn carry_on_refund(
         &self,
         order: OrderId,
         session: &SessionId,
         is_new: bool,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<RefundState>, Error> {
         let mut attempts = self.attempts();
-        let Some((_, mut state)) = self.read_order(order).await? else { return Ok(true) };
-        let Some(late) = state.record.late_refund(session).cloned() else { return Ok(true) };
+        let Some((_, mut state)) = self.read_order(order).await? else { return Ok(None) };
+        let Some(late) = state.record.late_refund(session).cloned() else { return Ok(None) };
         if late.is_finished() {
-            return Ok(true);
+            return Ok(late.refund);
         }
         let refund = self.refund_late(&late, is_new).await?;
         loop {
-            let Some(late) = state.record.late_refund(session) else { return Ok(true) };
+            let Some(late) = state.record.late_refund(session) else { return Ok(None) };
             if late.refund == Some(refund) || late.is_finished() {
-                return Ok(late.is_finished());
+                return Ok(late.refund);
             }
             // No expiry has a part in it.
             let event = Event::Refund { session: session.clone(), refund };
@@ -190,7 +190,7 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
                     attempts.again(retry).await?;
                     state = self.read_state(order).await?;
                 }
-                Transition::Illegal => return Ok(true),
+                Transition::Illegal => return Ok(None),
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::model::ids::{OrderId, SessionId};
 use crate::model::order_state::Event;
-use crate::model::session::LateCharge;
+use crate::model::session::{LateCharge, RefundState};
 use crate::provider::{Notice, Provider, ProviderError};
 use crate::store::Store;
 
@@ -17,6 +17,8 @@ use crate::store::Store;
 pub enum Noticed {
     /// It was about an order of this shop, whose record says now what the provider says.
     Understood,
+    /// It was about a charge of this order that came too late, whose refund has failed. A person has to see to it.
+    RefundFailed(OrderId),
     /// It was about something else. Nothing was done.
     NotOurs,
 }
@@ -55,16 +57,16 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
                 return Ok(Noticed::Understood);
             }
             if state.record.late_refund(&session).is_some() {
-                self.carry_on_refund(order.order_id, &session, false).await?;
-                return Ok(Noticed::Understood);
+                let refund = self.carry_on_refund(order.order_id, &session, false).await?;
+                return Ok(refunded(order.order_id, refund));
             }
             let Some(late) = self.late_charge(order.order_id, &session).await? else { return Ok(Noticed::NotOurs) };
             // Rule: refunds-are-claimed-first.
             let event = Event::ClaimRefund { late, at: self.environment.now() };
             match self.transition(&state, event, order.expires_at).await? {
                 Transition::Done(_) => {
-                    self.carry_on_refund(order.order_id, &session, true).await?;
-                    return Ok(Noticed::Understood);
+                    let refund = self.carry_on_refund(order.order_id, &session, true).await?;
+                    return Ok(refunded(order.order_id, refund));
                 }
                 Transition::Retry(retry) => attempts.again(retry).await?,
                 Transition::Illegal => return Err(Error::TooManyLateCharges(session)),
@@ -80,5 +82,13 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
             Err(ProviderError::Refused(_)) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// The result of a message about a late charge, whose refund has come as far as this.
+fn refunded(order: OrderId, refund: Option<RefundState>) -> Noticed {
+    match refund {
+        Some(RefundState::Failed) => Noticed::RefundFailed(order),
+        Some(RefundState::Pending | RefundState::Succeeded) | None => Noticed::Understood,
     }
 }

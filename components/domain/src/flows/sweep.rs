@@ -30,6 +30,7 @@ use crate::error::Error;
 use crate::model::ids::{ItemId, KeyDigest, OrderId};
 use crate::model::item::Item;
 use crate::model::order::Order;
+use crate::model::session::RefundState;
 use crate::provider::Provider;
 use crate::store::{Key, Store, StoreError};
 
@@ -67,6 +68,8 @@ pub struct Swept {
     /// Payments and refunds about which the payment provider did not answer in time, or nothing that makes sense. The next
     /// sweep asks again.
     pub unanswered: usize,
+    /// Refunds of late charges that have failed. A person has to see to each.
+    pub failed_refunds: usize,
     /// Orders that were removed.
     pub removed_orders: usize,
     /// Whether more is due: the work of one sweep is bounded.
@@ -181,7 +184,11 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
         swept.unanswered = swept.unanswered.saturating_add(usize::from(!matches!(finished, Some(Ok(_)))));
         match finished {
             Some(Err(error @ Error::Store(_))) => Err(error),
-            finished => Ok(matches!(finished, Some(Ok(true)))),
+            Some(Ok(Some(RefundState::Failed))) => {
+                swept.failed_refunds = swept.failed_refunds.saturating_add(1);
+                Ok(true)
+            }
+            finished => Ok(matches!(finished, Some(Ok(refund)) if refund != Some(RefundState::Pending))),
         }
     }
 
