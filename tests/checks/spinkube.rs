@@ -224,7 +224,8 @@ fn the_sweep_sends_the_operators_request_to_the_shop() {
     // The secret that the shop has its token from.
     let token = &container["env"][0]["valueFrom"]["secretKeyRef"];
     let variables = spinapp()["spec"]["variables"].clone();
-    let of_shop = variables.as_array().expect("it has variables").iter().find(|variable| variable["name"] == "operator_token");
+    let of_shop =
+        variables.as_array().expect("it has variables").iter().find(|variable| variable["name"] == "operator_token");
     assert_eq!(Some(token), of_shop.map(|variable| &variable["valueFrom"]["secretKeyRef"]));
 }
 
@@ -534,9 +535,18 @@ fn the_ingress_says_what_its_controller_knows_and_names_only_paths_that_are_publ
             if rule["pathType"] == "Prefix" { below } else { rule["path"] == path }
         })
     };
-    for path in
-        ["/", "/console/console.js", "/docs", "/docs/x", "/openapi.json", "/orders", "/orders/1/pay", "/payments", "/payments/stripe/events", "/inventory"]
-    {
+    for path in [
+        "/",
+        "/console/console.js",
+        "/docs",
+        "/docs/x",
+        "/openapi.json",
+        "/orders",
+        "/orders/1/pay",
+        "/payments",
+        "/payments/stripe/events",
+        "/inventory",
+    ] {
         assert!(is_let_through(path), "{path}");
     }
     for path in ["/ready", "/health", "/metrics", "/books", "/sweep", "//ready", "/.well-known/spin/info", "/other"] {

@@ -438,7 +438,7 @@ async function perform(id, what) {
     const asked = payWords(entry) === 'order.look';
     follow(entry, answer);
     // Who has only asked whether it is paid is told so first.
-    if (what === 'pay' && answer.body.payment?.url && !asked) leave(entry);
+    if (answer.status === 202 && answer.body.payment.status === 'open' && !asked) leave(entry);
   } catch (refusal) {
     entry.working = false;
     if (refusal.code === 'payment_processing') {
