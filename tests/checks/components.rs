@@ -7,6 +7,9 @@ use crate::platforms::components;
 use crate::shop::Shop;
 
 const MAX_FILE_BYTES: usize = 600_000;
+/// Of those that ask the payment provider: orders, payments, reports. Its requests and answers, their repeats, and a client of
+/// HTTP are some 140 to 175 kB in each.
+const MAX_FILE_BYTES_WITH_PROVIDER: usize = 730_000;
 /// Of the component that has the pages in it.
 const MAX_FILE_BYTES_OF_PAGES: usize = 900_000;
 const MAX_MEMORY_BYTES: u64 = 4 << 20;
@@ -15,13 +18,17 @@ const MAX_MEMORY_BYTES: u64 = 4 << 20;
 const REQUESTS_OF_AN_INSTANCE: usize = 128;
 
 #[test]
-fn each_component_has_at_most_600_kb_and_the_pages_have_900_kb() {
+fn each_component_is_small() {
     let components = components("local");
     assert_eq!(components.len(), 5);
     for (id, component) in components {
         let bytes = component.len();
         println!("{id}: {bytes} bytes");
-        let most = if id == "console" { MAX_FILE_BYTES_OF_PAGES } else { MAX_FILE_BYTES };
+        let most = match id.as_str() {
+            "console" => MAX_FILE_BYTES_OF_PAGES,
+            "orders" | "payments" | "reports" => MAX_FILE_BYTES_WITH_PROVIDER,
+            _ => MAX_FILE_BYTES,
+        };
         assert!(bytes <= most, "{id} has {bytes} bytes");
     }
 }

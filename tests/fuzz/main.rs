@@ -11,6 +11,7 @@ mod contract;
 mod damage;
 mod property;
 mod shop;
+mod stripe;
 
 // The tests.
 mod bodies;
@@ -18,4 +19,5 @@ mod cells;
 mod earlier;
 mod headers;
 mod paths;
+mod payments;
 mod records;

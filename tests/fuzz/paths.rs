@@ -12,7 +12,7 @@ use crate::shop::{World, component, request};
 const METHODS: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS, Method::PATCH];
 
-const WORDS: [&str; 16] = [
+const WORDS: [&str; 19] = [
     "orders",
     "inventory",
     "pay",
@@ -26,6 +26,9 @@ const WORDS: [&str; 16] = [
     "console",
     "docs",
     "item1",
+    "payments",
+    "stripe",
+    "events",
     "Orders",
     "..",
     ".",
@@ -64,6 +67,8 @@ fn named(path: &str) -> Option<(Route<'_>, &'static str)> {
         ["orders", id] => (Route::Order(id), "orders"),
         ["orders", id, "pay"] => (Route::Pay(id), "payments"),
         ["orders", id, "cancel"] => (Route::Cancel(id), "orders"),
+        ["payments"] => (Route::Payments, "payments"),
+        ["payments", "stripe", "events"] => (Route::StripeEvents, "payments"),
         ["inventory"] => (Route::Items, "inventory"),
         ["inventory", id] => (Route::Item(id), "inventory"),
         ["inventory", id, "adjustments"] => (Route::Adjustments(id), "inventory"),

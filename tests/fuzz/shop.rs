@@ -9,15 +9,33 @@ use domain::{Settings, Shop};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use memory_store::{FakeEnvironment, MemoryStore, run};
 use serde_json::Value;
+use stripe_provider::Stripe;
 
 use crate::contract;
+use crate::stripe::FakeStripe;
 
 pub use memory_store::Records;
 
 const TOKEN: &str = "please-let-me-in";
 
+/// The variables of a shop without a payment provider.
 static VARIABLES: LazyLock<Variables> = LazyLock::new(|| {
-    let value = |name| match name {
+    let variables = variables(&[]);
+    assert!(variables.are_sound());
+    variables
+});
+
+/// Variables of which these have other values than usual.
+pub fn variables(changed: &[(&str, &str)]) -> Variables {
+    let value = |name| match changed.iter().find(|(known, _)| *known == name) {
+        Some((_, value)) => (*value).to_owned(),
+        None => usual(name).to_owned(),
+    };
+    run(Variables::read(async |name| Ok::<_, String>(value(name))))
+}
+
+fn usual(name: &str) -> &'static str {
+    match name {
         "operator_token" => TOKEN,
         "payment_window_seconds" => "900",
         "currency" => "CNY",
@@ -29,11 +47,8 @@ static VARIABLES: LazyLock<Variables> = LazyLock::new(|| {
         "allowed_origins" => ORIGIN,
         "stripe_secret_key" | "stripe_webhook_secret" | "stripe_api" | "return_url" => "",
         _ => panic!("there is no variable {name}"),
-    };
-    let variables = run(Variables::read(async |name| Ok::<_, String>(value(name).to_owned())));
-    assert!(variables.are_sound());
-    variables
-});
+    }
+}
 
 /// The origin whose pages may do what customers do.
 pub const ORIGIN: &str = "https://shop.example";
@@ -42,6 +57,8 @@ pub const ORIGIN: &str = "https://shop.example";
 pub struct World {
     store: MemoryStore,
     environment: FakeEnvironment,
+    variables: Variables,
+    stripe: FakeStripe,
 }
 
 /// An answer that has passed [`contract::check`].
@@ -69,7 +86,8 @@ impl Answer {
 impl World {
     /// A shop with these records; chance differs with `seed`.
     pub fn new(records: Records, seed: u64) -> Self {
-        Self { store: MemoryStore::with(records), environment: FakeEnvironment::seeded(seed) }
+        let (store, environment) = (MemoryStore::with(records), FakeEnvironment::seeded(seed));
+        Self { store, environment, variables: VARIABLES.clone(), stripe: FakeStripe::default() }
     }
 
     /// A shop with the preset items.
@@ -80,6 +98,16 @@ impl World {
             world.records()
         });
         Self::new(RECORDS.clone(), 1)
+    }
+
+    /// The same shop with these variables.
+    pub fn with_variables(self, changed: &[(&str, &str)]) -> Self {
+        Self { variables: variables(changed), ..self }
+    }
+
+    /// The Stripe that it asks where it has a key.
+    pub fn stripe(&self) -> &FakeStripe {
+        &self.stripe
     }
 
     pub fn records(&self) -> Records {
@@ -126,13 +154,17 @@ impl World {
             headers: fields.collect::<Vec<_>>().into(),
             body: if body.len() > api::MAX_BODY_BYTES { Body::TooLarge } else { Body::Whole(body) },
         };
-        let open = async |config: &Config| Ok(self.open(config.settings.clone()));
-        let environment = &self.environment;
+        let open = async |config: &Config| {
+            let stripe = config.stripe.clone();
+            let stripe = stripe.map(|stripe| Stripe::new(stripe, self.stripe.clone(), self.environment.clone()));
+            Ok(self.open(config.settings.clone()).with_provider::<Stripe<_, _>>(stripe))
+        };
+        let (environment, variables) = (&self.environment, &self.variables);
         let response = match component {
-            "orders" => run(api::respond(request, environment, &VARIABLES, open, orders::handle)),
-            "payments" => run(api::respond(request, environment, &VARIABLES, open, payments::handle)),
-            "inventory" => run(api::respond(request, environment, &VARIABLES, open, inventory::handle)),
-            "reports" => run(api::respond(request, environment, &VARIABLES, open, reports::handle)),
+            "orders" => run(api::respond(request, environment, variables, open, orders::handle)),
+            "payments" => run(api::respond(request, environment, variables, open, payments::handle)),
+            "inventory" => run(api::respond(request, environment, variables, open, inventory::handle)),
+            "reports" => run(api::respond(request, environment, variables, open, reports::handle)),
             // Without its files: what they are is no matter of chance. It has no log.
             "console" => api::respond_with_files(request, environment, &[]),
             other => panic!("there is no component {other}"),
