@@ -413,6 +413,21 @@ scenario('a payment that was processed and failed is not opened again before the
   assert.equal(asked.length, 2);
 });
 
+scenario('a payment that the provider has closed can be made again', {}, async (open) => {
+  for (const [locale, words] of [['en-US', 'The payment was not made, and you were not charged. You can pay again.'], ['zh-CN', '付款未完成，您没有被扣款，可以重新付款。']]) {
+    const page = await open({ locale, friends: [new URL(PAGE).origin] });
+    await page.route(PAGE, (route) => route.fulfill({ contentType: 'text/html', body: '<link rel="icon" href="data:,">' }));
+    const order = await place(page, { item1: 1 });
+    const { become } = await script(page, order, PROCESSING, openAt(PAGE));
+    await order.card.locator('.pay').click();
+    await order.card.locator('.progress').filter({ hasText: /./ }).waitFor();
+    become({ payment: undefined });
+    await says(order.card.locator('.progress'), words);
+    await order.card.locator('.pay').click();
+    await page.waitForURL(PAGE);
+  }
+});
+
 scenario('an answer that is older than what the page knows changes nothing', {}, async (open) => {
   const page = await open();
   const order = await place(page, { item1: 1 });
@@ -430,9 +445,14 @@ scenario('an answer that is older than what the page knows changes nothing', {},
   await until('it is asked about', () => held);
   await order.card.locator('.pay').click();
   await says(order.card.locator('.progress'), 'is being processed');
+  const said = await order.card.locator('.progress').evaluateHandle((node) => {
+    const texts = [];
+    new MutationObserver(() => texts.push(node.textContent)).observe(node, { childList: true, subtree: true, characterData: true });
+    return texts;
+  });
   answer();
   await page.waitForTimeout(500);
-  await says(order.card.locator('.progress'), 'is being processed');
+  assert.deepEqual(await said.jsonValue(), []);
   become({ status: 'expired', payment: undefined });
   await page.route(`**/orders/${order.order_id}/history`, (route) => route.fulfill({ json: { order_id: order.order_id, status: 'expired', events: [] } }));
   await says(page.locator('#outcome'), 'has expired');

@@ -333,9 +333,9 @@ function update(card, entry) {
   words.classList.toggle('bad', late === 'late_refund_failed' && !progress);
   const pay = card.querySelector('.pay');
   const cancel = card.querySelector('.cancel');
-  const wording = payWords(entry);
+  const [wording, label] = payWords(entry);
   say(pay, wording, { total });
-  name(pay, `${wording}_label`, { total, id });
+  name(pay, label, { total, id });
   say(cancel, 'order.cancel');
   name(cancel, 'order.cancel_label', { id });
   for (const button of [pay, cancel]) {
@@ -344,10 +344,14 @@ function update(card, entry) {
   }
 }
 
+/** Whether the buyer can only ask how far the payment at the provider is, since it is not known to be open. */
+const onlyLooks = ({ progress }) => progress !== null && !progress.until;
+
 /** What the button does that pays: the first time it opens a page to pay at, or the payment is recorded. */
 function payWords({ order, progress }) {
-  if (!isAtProvider(order)) return 'order.pay';
-  return !progress || progress.until ? 'order.continue' : 'order.look';
+  if (!isAtProvider(order)) return ['order.pay', 'order.pay_label'];
+  if (onlyLooks({ progress })) return ['order.look', 'order.look_label'];
+  return ['order.continue', 'order.continue_label'];
 }
 
 export function describe({ item_id, quantity }) {
@@ -435,7 +439,7 @@ async function perform(id, what) {
     const options = { body, patience: PROVIDER_PATIENCE_MS };
     const answer = await insist('POST', `/orders/${encodeURIComponent(id)}/${what}`, options, () => say(note, 'order.waiting'));
     entry.working = false;
-    const asked = payWords(entry) === 'order.look';
+    const asked = isAtProvider(entry.order) && onlyLooks(entry);
     follow(entry, answer);
     // Who has only asked whether it is paid is told so first.
     if (answer.status === 202 && answer.body.payment.status === 'open' && !asked) leave(entry);
