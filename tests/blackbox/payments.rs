@@ -30,6 +30,22 @@ fn an_order_is_paid_with_or_without_saying_how_and_how_much() {
 }
 
 #[test]
+fn without_a_provider_no_money_moves_and_the_shop_says_so() {
+    with_shop(|shop| {
+        let how = shop.get("/payments").send().expect(200).value();
+        assert_eq!(how, json!({"provider": "none", "test_mode": false}));
+        let item = shop.new_item(10, 1000);
+        let order = shop.place(&item, 2);
+        let paid = shop.pay(&order.order_id).send().order(200);
+        assert!(!paid.payment.expect("it is paid").charged);
+        // Nobody has events to send.
+        shop.post("/payments/stripe/events").json(json!({"object": "event"})).send().problem(404, "not_found");
+        shop.get("/payments/stripe/events").send().problem(405, "method_not_allowed");
+        shop.get("/payments/stripe").send().problem(404, "not_found");
+    });
+}
+
+#[test]
 fn paying_again_answers_the_first_payment() {
     with_shop(|shop| {
         let item = shop.new_item(10, 1000);

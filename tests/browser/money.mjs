@@ -51,7 +51,7 @@ for (const [currency, currency_digits, shown] of CURRENCIES) {
 
 scenario('an order in what is no currency any more is shown', {}, async (open) => {
   const id = 'a51dee89-7e11-4f02-a419-92ca47ab279f';
-  const order = { order_id: id, status: 'paid', items: [{ item_id: 'item1', quantity: 1, unit_price: 2000 }], total: 2000, currency: 'XYQ', customer_id: null, placed_at: '2026-01-01T00:00:00.000Z', expires_at: '2026-01-01T00:15:00.000Z', payment: { amount: 2000, method: 'card', paid_at: '2026-01-01T00:01:00.000Z' } };
+  const order = { order_id: id, status: 'paid', items: [{ item_id: 'item1', quantity: 1, unit_price: 2000 }], total: 2000, currency: 'XYQ', customer_id: null, placed_at: '2026-01-01T00:00:00.000Z', expires_at: '2026-01-01T00:15:00.000Z', payment: { status: 'paid', amount: 2000, method: 'card', paid_at: '2026-01-01T00:01:00.000Z', charged: false } };
   const page = await open({ before: (page) => page.route('**/orders?*', (route) => route.fulfill({ json: { orders: [order], next: null } })) });
   await signIn(page);
   await says(page.locator('#all-list .order-total'), 'XYQ');

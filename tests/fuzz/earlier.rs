@@ -58,10 +58,14 @@ fn path(order: &Value) -> String {
     format!("/orders/{}", order["order_id"].as_str().expect("an id"))
 }
 
-/// What is told today, without what the earlier version did not tell: the decimal places of a currency.
+/// What is told today, without what the earlier version did not tell: the decimal places of a currency, and that a
+/// payment is made and moved no money.
 fn as_then(told: Value) -> Value {
     match told {
-        Value::Object(members) => {
+        Value::Object(mut members) => {
+            if let Some(charged) = members.remove("charged") {
+                assert_eq!((charged, members.remove("status")), (Value::from(false), Some("paid".into())));
+            }
             let members = members.into_iter().filter(|(name, _)| name != "currency_digits");
             members.map(|(name, value)| (name, as_then(value))).collect()
         }

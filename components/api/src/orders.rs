@@ -92,12 +92,12 @@ pub(crate) fn tag(view: &OrderView) -> String {
     "if" = { "properties": { "status": { "const": "paid" } } },
     "then" = {
         "required": ["payment"],
-        "properties": { "payment": { "type": "object", "properties": { "status": { "const": "paid" } } } }
+        "properties": { "payment": { "properties": { "status": { "const": "paid" } } } }
     },
     "else" = {
         "if": { "properties": { "status": { "const": "pending" } } },
         "then": {
-            "properties": { "payment": { "type": "object", "properties": { "status": { "not": { "const": "paid" } } } } }
+            "properties": { "payment": { "properties": { "status": { "not": { "const": "paid" } } } } }
         },
         "else": { "properties": { "payment": false } }
     },
