@@ -39,7 +39,8 @@ export const PHONE = { width: 360, height: 740 };
 /**
  * A test. `run` is given `open`, which opens the console in a browser of its own; in the end nothing may have gone wrong in any
  * of its pages: no error on the console, no uncaught exception, no violation of the content security policy, no dialog, no
- * request to anybody but the shop. What a test does on purpose it says: `expected` are texts of such errors.
+ * request to anybody but the shop, and to the addresses that a test calls `friends`. What a test does on purpose it says:
+ * `expected` are texts of such errors.
  */
 export function scenario(sentence, { expected = [], skip = false } = {}, run) {
   test(sentence, { skip, timeout: 120_000 }, async () => {
@@ -47,7 +48,7 @@ export function scenario(sentence, { expected = [], skip = false } = {}, run) {
     const trouble = [];
     const tell = (text) => expected.some((part) => text.includes(part)) || trouble.push(text);
 
-    async function open({ base = BASE, path = '/', context, script, before, ...options } = {}) {
+    async function open({ base = BASE, friends = [], path = '/', context, script, before, ...options } = {}) {
       if (!context) {
         context = await browser.newContext({
           baseURL: base,
@@ -76,7 +77,8 @@ export function scenario(sentence, { expected = [], skip = false } = {}, run) {
       });
       page.on('request', (request) => {
         const url = request.url();
-        if (!url.startsWith(`${base}/`) && !url.startsWith('data:')) tell(`request to ${url}`);
+        const isKnown = [base, ...friends].some((known) => url.startsWith(`${known}/`));
+        if (!isKnown && !url.startsWith('data:')) tell(`request to ${url}`);
       });
       if (before) await before(page);
       await page.goto(path);

@@ -37,7 +37,7 @@ for (const [words, by] of [['right', 0], ['an hour slow', -HOUR_MS], ['an hour f
 }
 
 const withoutDate = (page) =>
-  page.route(/\/(inventory|orders)/, async (route) => {
+  page.route(/\/(inventory|orders|payments)/, async (route) => {
     const response = await route.fetch();
     const { date, ...headers } = response.headers();
     assert.ok(date);

@@ -15,10 +15,15 @@ pub struct Shop {
 impl Shop {
     /// Serves the application with these variables on top of a token.
     pub fn open(variables: &[(&str, &str)]) -> Self {
+        Self::open_at(None, variables)
+    }
+
+    /// Serves it at this port of this machine.
+    pub fn open_at(port: Option<u16>, variables: &[(&str, &str)]) -> Self {
         let store = Store::new(Target::Local).expect("there is a store");
         // What a request costs differs in a new instance. So instances stay, however slow the machine is.
         let idle_timeout = Some(Duration::from_secs(3600));
-        let settings = Settings { idle_timeout, ..Settings::with_variables(variables) };
+        let settings = Settings { port, idle_timeout, ..Settings::with_variables(variables) };
         let server = Server::start(&store, settings).unwrap_or_else(|error| panic!("{error}"));
         Self { server, _store: store }
     }

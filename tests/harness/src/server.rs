@@ -38,6 +38,8 @@ pub fn patient() -> (&'static str, String) {
 pub struct Settings {
     /// Variables of the application on top of the operator's token and of those that say where the store is.
     pub variables: BTreeMap<String, String>,
+    /// At which port of this machine to listen. None: at one that is free.
+    pub port: Option<u16>,
     /// How long an instance without a request is kept. None: as long as in Spin.
     pub idle_timeout: Option<Duration>,
     /// What comes between the components and their store.
@@ -71,7 +73,7 @@ impl Server {
         let token = settings.variables.get("operator_token").cloned();
         let options = Options {
             manifest: manifest.to_owned(),
-            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            listen: (Ipv4Addr::LOCALHOST, settings.port.unwrap_or(0)).into(),
             state_dir: Some(folder.to_owned()),
             variables: settings.variables,
             hook: settings.hook,

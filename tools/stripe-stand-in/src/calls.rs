@@ -151,6 +151,11 @@ fn new_session(params: &mut Params, now: i64) -> Result<Session, ApiError> {
     let locale = params.word("locale", &LOCALES)?;
     let customer_email = params.short("customer_email", 512)?;
     let submit_type = params.word("submit_type", &["auto", "book", "donate", "pay", "subscribe"])?;
+    // It converts no prices, as Stripe does not where that is switched off.
+    if let Some(mut pricing) = params.nested("adaptive_pricing")? {
+        pricing.word("enabled", &["false", "true"])?;
+        pricing.finish()?;
+    }
     let (mut intent_metadata, mut intent_description) = (BTreeMap::new(), None);
     if let Some(mut intent) = params.nested("payment_intent_data")? {
         intent_metadata = intent.metadata()?;

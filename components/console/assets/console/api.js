@@ -3,6 +3,8 @@
 import { learn } from './clock.js';
 
 const PATIENCE_MS = 15_000;
+/** For what the shop may have to ask the payment provider about, more than once. */
+export const PROVIDER_PATIENCE_MS = 40_000;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 4_000;
 
@@ -44,7 +46,7 @@ function found(it) {
 }
 
 /** Sends a request. Returns `{ status, body, headers }`; 304 has no body. */
-export async function send(method, path, { body, key, etag, token } = {}) {
+export async function send(method, path, { body, key, etag, token, patience = PATIENCE_MS } = {}) {
   const headers = { accept: 'application/json' };
   if (body !== undefined) headers['content-type'] = 'application/json';
   if (key) headers['idempotency-key'] = key;
@@ -60,7 +62,7 @@ export async function send(method, path, { body, key, etag, token } = {}) {
       body: body === undefined ? undefined : JSON.stringify(body),
       // The page compares etags itself, and the browser must not cache what only an operator may see.
       cache: 'no-store',
-      signal: AbortSignal.timeout(PATIENCE_MS),
+      signal: AbortSignal.timeout(patience),
     });
     learn(Date.parse(response.headers.get('date') ?? ''), 1000, sent, performance.now());
     text = await response.text();
@@ -70,8 +72,9 @@ export async function send(method, path, { body, key, etag, token } = {}) {
   }
   const answer = parse(text);
   const known = response.status === 304 || (answer !== null && typeof answer === 'object');
-  // From a gateway whose shop cannot be reached.
-  if (!known || [502, 504].includes(response.status)) {
+  // From a gateway whose shop cannot be reached; the shop's own 502 has a code.
+  const isGateways = [502, 504].includes(response.status) && answer?.code !== 'payment_provider_error';
+  if (!known || isGateways) {
     found(false);
     throw new Unreachable();
   }

@@ -6,6 +6,7 @@ import { apply, change, current, hush, onLanguage, say } from './language.js';
 import * as operator from './operator.js';
 import * as form from './order-form.js';
 import * as orders from './orders.js';
+import * as payments from './payments.js';
 import * as stock from './stock.js';
 
 const PAUSE_MS = 1_500;
@@ -24,7 +25,7 @@ async function poll() {
   if (polling || document.hidden) return;
   polling = true;
   const begun = performance.now();
-  const results = await Promise.allSettled([stock.poll(), orders.poll()]);
+  const results = await Promise.allSettled([stock.poll(), orders.poll(), payments.poll()]);
   polling = false;
   if (results.every(({ status }) => status === 'fulfilled')) {
     // A shop that takes long to answer is asked less often: it is busy, or has many items.
@@ -61,6 +62,7 @@ onReachable((reachable) => {
   place.className = reachable ? 'back' : 'away';
   say(place, reachable ? 'server.back' : 'server.away');
   if (!reachable) return;
+  payments.forget();
   poll();
   setTimeout(() => {
     if (place.className === 'back') hush(place);
@@ -69,6 +71,12 @@ onReachable((reachable) => {
 
 document.addEventListener('visibilitychange', poll);
 addEventListener('online', poll);
+// The way back from the payment provider's page may lead to this page as it was left.
+addEventListener('pageshow', ({ persisted }) => {
+  if (!persisted) return;
+  orders.backAgain();
+  poll();
+});
 addEventListener('hashchange', showView);
 
 stock.start(form.add);
@@ -76,7 +84,7 @@ form.start((answer) => {
   orders.placed(answer);
   poll();
 });
-orders.start();
+orders.start(payments.arrival());
 operator.start(poll);
 apply();
 showView();

@@ -59,6 +59,7 @@ fn a_session_is_refused_with_the_code_and_the_parameter_of_stripe() {
         (with(form(), "expires_at", &at(24 * 3600 + 60)), "", "expires_at"),
         (with(form(), "colour", "red"), "parameter_unknown", "colour"),
         (with(form(), "locale", "tlh"), "", "locale"),
+        (with(form(), "adaptive_pricing[enabled]", "perhaps"), "", "adaptive_pricing[enabled]"),
         (with(form(), "line_items[0][colour]", "red"), "parameter_unknown", "line_items[0][colour]"),
         (with(form(), "client_reference_id", &"x".repeat(201)), "", "client_reference_id"),
         (with(form(), "metadata[x]", &"x".repeat(501)), "", "metadata"),
@@ -69,6 +70,8 @@ fn a_session_is_refused_with_the_code_and_the_parameter_of_stripe() {
         assert_eq!(refusal(&answer), (code, param), "{form:?}\n{answer}");
     }
     assert!(provider.stand_in.sessions().is_empty(), "what is refused is not opened");
+    // As the shop asks for it.
+    provider.told(200, &post(SESSIONS, &with(form(), "adaptive_pricing[enabled]", "false")));
 }
 
 #[test]
