@@ -64,7 +64,7 @@ pub struct Order {
     pub customer_id: Option<String>,
     pub placed_at: Time,
     pub expires_at: Time,
-    pub payment: Option<Payment>,
+    pub payment: Option<Box<Payment>>,
 }
 
 impl Order {
