@@ -162,7 +162,7 @@ fn a_body_that_is_no_form_is_refused() {
     ] {
         refusal(&provider.told(400, &request));
     }
-    let large = bare().body("application/x-www-form-urlencoded", "a=".to_owned() + &"x".repeat(2 << 20));
+    let large = bare().body("application/x-www-form-urlencoded", format!("a={}", "x".repeat(2 << 20)));
     assert_eq!(provider.send(&large).status, 413);
 }
 
