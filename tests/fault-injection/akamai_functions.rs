@@ -9,6 +9,7 @@ mod books;
 mod crashes;
 mod exports;
 mod fixture;
+mod provider;
 mod race;
 mod redis_in_trouble;
 mod requests;

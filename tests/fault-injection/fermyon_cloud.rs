@@ -8,6 +8,7 @@ mod books;
 mod crashes;
 mod exports;
 mod fixture;
+mod provider;
 mod race;
 mod requests;
 mod shop;

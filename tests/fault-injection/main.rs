@@ -13,6 +13,7 @@ mod exports;
 mod faulty_stores;
 mod fixture;
 mod pairs;
+mod provider;
 mod race;
 mod requests;
 mod shop;

@@ -9,6 +9,8 @@ mod http2;
 pub mod observed;
 #[cfg(feature = "server")]
 pub mod process;
+#[cfg(feature = "server")]
+pub mod provider;
 pub mod redis_server;
 #[cfg(feature = "server")]
 pub mod server;

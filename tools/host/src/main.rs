@@ -1,14 +1,17 @@
 //! The command line of the host: `cargo run` at the root of the application.
 
+mod provider;
+
 use std::error::Error;
 use std::io::Write;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
 use host::{FaultyStore, Journal, Options, StoreFault, StoreHook};
+use stripe_stand_in::StandIn;
 
 /// Builds the components of a Spin application and serves them, as `spin up --build` does.
 ///
@@ -52,6 +55,23 @@ struct Arguments {
     #[arg(long)]
     no_build: bool,
 
+    /// Start a stand-in for Stripe, at which orders are paid on a hosted page; no money moves
+    ///
+    /// It sets the variables stripe_secret_key, stripe_webhook_secret, stripe_api and return_url. What was done there is
+    /// kept in the state directory.
+    #[arg(long)]
+    with_provider: bool,
+
+    /// Where the stand-in for Stripe listens
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:12111",
+        value_parser = listen_address,
+        requires = "with_provider"
+    )]
+    provider_listen: SocketAddr,
+
     /// Serve from a store that is not what it says, to see what the application makes of it; for tests
     #[arg(long, value_name = "FAULT")]
     fault: Option<StoreFault>,
@@ -76,6 +96,7 @@ fn variable(text: &str) -> Result<(String, String), String> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let provider_listen = arguments.with_provider.then_some(arguments.provider_listen);
     let options = Options {
         manifest: host::manifest_of(&arguments.from, &arguments.target),
         listen: arguments.listen,
@@ -87,7 +108,7 @@ async fn main() -> ExitCode {
         hook: arguments.fault.map(|fault| Arc::new(FaultyStore::new(fault)) as Arc<dyn StoreHook>),
         ..Options::default()
     };
-    match serve(options).await {
+    match serve(options, provider_listen).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -96,14 +117,31 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
+async fn serve(mut options: Options, provider_listen: Option<SocketAddr>) -> Result<(), Box<dyn Error>> {
+    // An application that is not there is the host's to name, and gets no state directory.
+    let provider_listen = provider_listen.filter(|_| options.manifest.exists());
+    let provider = provider_listen.map(|listen| with_provider(&mut options, listen)).transpose()?;
     let server = host::start(options).await?;
     let interrupted = interrupt()?;
+    let banner = format!("{}{}", server.banner(), provider.as_ref().map(provider::banner).unwrap_or_default());
     // An error says that the reader has closed the output and does not need the text.
-    _ = std::io::stdout().write_all(server.banner().as_bytes());
+    _ = std::io::stdout().write_all(banner.as_bytes());
     interrupted.await;
     server.shutdown().await;
+    // Only now: requests that still ran may have asked it.
+    drop(provider);
     Ok(())
+}
+
+/// Starts the payment provider, and tells the application where it is.
+fn with_provider(options: &mut Options, listen: SocketAddr) -> Result<StandIn, provider::Error> {
+    provider::check(&options.variables, |name| std::env::var(name).ok())?;
+    options.listen = provider::listen_address(options.listen)?;
+    let beside_manifest = || options.manifest.parent().unwrap_or(Path::new("")).join(".spin");
+    let state_dir = options.state_dir.clone().unwrap_or_else(beside_manifest);
+    let stand_in = provider::start(listen, options.listen, &state_dir)?;
+    options.variables.extend(provider::variables(&stand_in, options.listen));
+    Ok(stand_in)
 }
 
 /// Takes over Ctrl-C and SIGTERM at once, and waits for one of them.

@@ -9,6 +9,7 @@ mod bytes;
 mod item;
 #[cfg(feature = "program")]
 pub mod location;
+pub mod reconcile;
 mod stored;
 
 use serde::Deserialize;

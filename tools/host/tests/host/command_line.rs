@@ -140,6 +140,77 @@ fn an_interrupt_ends_the_host_with_success() {
     }
 }
 
+fn with_provider(manifest: &Path) -> Command {
+    let mut command = host(manifest);
+    command.args(["--with-provider", "--provider-listen", "127.0.0.1:0"]);
+    command
+}
+
+#[test]
+fn the_provider_beside_the_shop_is_said_to_be_a_stand_in_and_answers() {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    let (directory, path) = manifest(NOTHING);
+    let mut child = with_provider(&path).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let said = lines.find(|line| line.contains("stand-in")).unwrap();
+    let address = said.strip_prefix("Payments go to a stand-in for Stripe at http://").unwrap();
+    let address = address.strip_suffix(": no money moves.").unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    let key = stripe_stand_in::SECRET_KEY;
+    let head =
+        format!("GET /v1/charges HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {key}\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // So that a session that is on the shop's record is known after a restart.
+    assert!(directory.path().join(".spin/stripe_stand_in.json").exists());
+}
+
+#[test]
+fn variables_of_another_provider_beside_the_stand_in_are_one_line() {
+    for name in ["stripe_secret_key", "stripe_webhook_secret", "stripe_api", "return_url"] {
+        let (_directory, path) = manifest(NOTHING);
+        let line = error(with_provider(&path).args(["--variable", &format!("{name}=sk_live_hidden")]));
+        let expected = format!(
+            "--with-provider sets the variable {name} itself, for a stand-in for Stripe: leave out --variable {name}, or --with-provider"
+        );
+        assert_eq!(line, expected);
+        let variable = format!("SPIN_VARIABLE_{}", name.to_uppercase());
+        let line = error(with_provider(&path).env(&variable, "sk_live_hidden"));
+        assert!(
+            line.contains(&format!("leave out {variable} in the environment")) && !line.contains("hidden"),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn a_stand_in_beside_no_application_is_one_line_and_leaves_nothing_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let line = error(&mut with_provider(&directory.path().join("no/spin.toml")));
+    assert!(line.contains("no/spin.toml: No such file"), "{line}");
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_stand_in_whose_address_is_no_use_is_one_line() {
+    let (_directory, path) = manifest(NOTHING);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let line = error(host(&path).args(["--with-provider", "--provider-listen", &address]));
+    assert!(line.starts_with("the stand-in for Stripe: ") && line.contains(&address), "{line}");
+    let mut elsewhere = Command::new(env!("CARGO_BIN_EXE_host"));
+    let line = error(elsewhere.args(["--with-provider", "--listen", "192.0.2.1:3000", "--from"]).arg(&path));
+    assert!(line.starts_with("--with-provider needs --listen on this machine's own address"), "{line}");
+    let output = host(&path).args(["--provider-listen", "127.0.0.1:0"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "it is of no use without --with-provider");
+}
+
 /// Kinder than Spin, which ends: see docs/security.md.
 #[test]
 #[cfg(unix)]

@@ -4,3 +4,4 @@ mod format;
 mod moving;
 mod program;
 mod reading;
+mod reconcile;

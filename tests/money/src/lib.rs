@@ -1,0 +1,52 @@
+//! A shop that is paid at a stand-in for Stripe, and the one rule that all of its tests end with: what was charged is
+//! what is paid, order by order.
+
+#![deny(missing_docs)]
+
+mod till;
+
+use std::collections::BTreeMap;
+
+use records::reconcile::{Accounts, Charge, Difference, differences};
+use stripe_stand_in::{Charged, RefundStatus, Refunded};
+
+pub use till::{Till, signed};
+
+/// How the records of a shop and the books of its provider differ: by nothing, once all is settled.
+///
+/// Both are read from below. The shop's are its raw records; the provider's are what it did, whatever it has answered.
+///
+/// # Panics
+/// A record cannot be read.
+pub fn audit(
+    shop: impl IntoIterator<Item = (String, Vec<u8>)>,
+    charged: &[Charged],
+    refunded: &[Refunded],
+) -> Vec<Difference> {
+    let mut accounts = Accounts::default();
+    for (key, value) in shop {
+        accounts.enter(&key, &value).unwrap_or_else(|error| panic!("{key}: {error}"));
+    }
+    let mut back: BTreeMap<&str, [u64; 2]> = BTreeMap::new();
+    for refund in refunded {
+        let [made, under_way] = back.entry(&refund.charge).or_default();
+        match refund.status {
+            RefundStatus::Succeeded => *made += refund.amount.unsigned_abs(),
+            RefundStatus::Pending => *under_way += refund.amount.unsigned_abs(),
+            RefundStatus::Failed => {}
+        }
+    }
+    let charge = |charged: &Charged| {
+        let [refunded, refunding] = back.get(charged.id.as_str()).copied().unwrap_or_default();
+        Some(Charge {
+            id: charged.intent.clone(),
+            order: charged.order.as_deref()?.parse().ok()?,
+            amount: charged.amount.unsigned_abs(),
+            currency: charged.currency.to_uppercase(),
+            refunded,
+            refunding,
+        })
+    };
+    let charges: Vec<_> = charged.iter().filter_map(charge).collect();
+    differences(&accounts.by_order(), &charges)
+}

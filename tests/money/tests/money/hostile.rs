@@ -1,0 +1,152 @@
+//! Each way in which the provider can be hostile. While it is, buyers pay, decline and cancel; then it is honest again,
+//! everything is sent once more, and what was charged is what is paid.
+
+use std::sync::Mutex;
+
+use harness::{Request, at_once};
+use money::Till;
+use records::reconcile::Kind;
+
+/// How many faults are tried at once, each with a shop of its own: most of the time they wait.
+const AT_ONCE: usize = 8;
+
+/// Faults after which all is well.
+const HARMLESS: [&[&str]; 31] = [
+    &["drop-before"],
+    &["drop-after"],
+    &["drop-after@create*2"],
+    &["error-before"],
+    &["error-after"],
+    &["error-after@create*1"],
+    &["unavailable"],
+    &["rate-limit"],
+    &["lock-timeout"],
+    &["slow=300"],
+    &["late=300"],
+    &["cut-off"],
+    &["nonsense"],
+    &["unknown"],
+    &["other-object"],
+    &["closed-yet-payable"],
+    &["closed-yet-payable@expire", "drop-after@refund"],
+    &["closed-yet-payable@expire", "error-after@refund"],
+    &["early"],
+    &["thrice"],
+    &["delayed=300"],
+    &["held"],
+    &["never"],
+    &["old-timestamp"],
+    &["wrong-secret"],
+    &["unsigned"],
+    &["no-json"],
+    &["unknown-session"],
+    &["other-account"],
+    &["not-ours"],
+    &["other-order"],
+];
+
+/// What buyers do while the provider is like this, and what is sent again when it is not.
+fn try_out(rules: &[&str]) -> Till {
+    let till = Till::open(crate::TARGET);
+    till.set_faults(rules);
+    let orders = [(); 3].map(|()| till.order());
+    let [pays, cancels, declines] = &orders;
+    let tolerated = |answer: harness::Answer| {
+        assert!([200, 202, 409, 502, 503].contains(&answer.status), "{rules:?}: {answer:?}");
+    };
+    for order in &orders {
+        tolerated(till.send(&Request::pay(order)));
+    }
+    let buyers = |act: &dyn Fn(&str), order: &str| till.sessions(order).iter().for_each(|session| act(&session.id));
+    // One that nobody was told of may be refused: no buyer is in it.
+    buyers(&|session| _ = till.provider.pay(session), pays);
+    buyers(&|session| _ = till.provider.decline(session), declines);
+    tolerated(till.send(&Request::cancel(cancels)));
+    // A buyer who was on the page before it was cancelled.
+    buyers(&|session| _ = till.provider.pay(session), cancels);
+    tolerated(till.send(&Request::pay(pays)));
+
+    till.set_faults(&[]);
+    till.provider.release_webhooks();
+    // A request that had no answer is sent again, until there is one.
+    till.eventually("it can be paid", || {
+        let answer = till.send(&Request::pay(pays));
+        if answer.status == 202 {
+            buyers(&|session| _ = till.provider.pay(session), pays);
+        }
+        answer.status == 200
+    });
+    till.eventually("it is cancelled, or its buyer was faster", || {
+        [200, 409].contains(&till.send(&Request::cancel(cancels)).status)
+    });
+    assert!(["cancelled", "paid"].contains(&till.status(cancels).as_str()), "{rules:?}");
+    till.must(&Request::cancel(declines), 200, "");
+    // What no webhook has told and no request has asked, the provider's next one does.
+    for session in till.provider.sessions() {
+        let told = till.send(&till.event("checkout.session.completed", &session.id));
+        assert_eq!(told.status, 200, "{rules:?}: {told:?}");
+    }
+    till
+}
+
+#[test]
+fn whatever_the_provider_does_what_was_charged_is_what_is_paid() {
+    let left = Mutex::new(HARMLESS.iter());
+    at_once(AT_ONCE, |_| {
+        while let Some(rules) = { left.lock().expect("no test panics here").next() } {
+            let till = try_out(rules);
+            till.eventually(&format!("after {rules:?} they agree"), || till.audit().is_empty());
+        }
+    });
+}
+
+#[test]
+fn a_wrong_charge_pays_nothing_and_is_named() {
+    for (rule, kind) in [("other-amount", Kind::OtherAmount), ("other-currency", Kind::OtherCurrency)] {
+        let till = Till::open(crate::TARGET);
+        till.set_faults(&[rule]);
+        let item = till.item(2);
+        let order = till.place(&item, 2);
+        let session = till.sent_to(&order);
+        till.provider.pay(&session).unwrap();
+        till.must(&Request::pay(&order), 502, "payment_provider_error");
+        till.must(&Request::cancel(&order), 502, "payment_provider_error");
+        assert_eq!((till.status(&order).as_str(), till.available(&item)), ("pending", 0), "{rule}");
+        assert_eq!(till.audit().iter().map(|difference| difference.kind).collect::<Vec<_>>(), [kind]);
+    }
+}
+
+/// A charge in a session that the provider has said to be closed.
+fn late_charge(till: &Till) -> (String, String) {
+    let (order, session) = till.at_provider();
+    till.must(&Request::cancel(&order), 200, "");
+    till.provider.pay(&session).unwrap();
+    (order, session)
+}
+
+#[test]
+fn a_refund_that_takes_a_while_is_unfinished_until_it_is_made() {
+    let till = Till::open(crate::TARGET);
+    till.set_faults(&["closed-yet-payable", "refund-pending"]);
+    let (order, session) = late_charge(&till);
+    till.eventually("it is refunded", || till.provider.refunds().len() == 1);
+    assert_eq!(till.status(&order), "cancelled");
+    till.eventually("it is unfinished", || {
+        till.audit().iter().map(|difference| difference.kind).collect::<Vec<_>>() == [Kind::RefundUnfinished]
+    });
+    till.provider.settle_refund(&till.provider.refunds()[0].id, true).unwrap();
+    till.must(&till.event("checkout.session.completed", &session), 200, "");
+    assert_eq!(till.audit(), []);
+    assert_eq!(till.provider.refunds().len(), 1);
+}
+
+#[test]
+fn a_refund_that_fails_is_named() {
+    let till = Till::open(crate::TARGET);
+    till.set_faults(&["closed-yet-payable", "refund-fails"]);
+    let (order, _) = late_charge(&till);
+    till.eventually("it is tried", || till.provider.refunds().len() == 1);
+    assert_eq!(till.status(&order), "cancelled");
+    let kinds = || till.audit().iter().map(|difference| difference.kind).collect::<Vec<_>>();
+    till.eventually("it is named", || kinds() == [Kind::VoidAndCharged, Kind::RefundUnfinished]);
+}
