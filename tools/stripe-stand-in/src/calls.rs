@@ -162,11 +162,6 @@ fn new_session(params: &mut Params, now: i64) -> Result<Session, ApiError> {
         intent_description = intent.short("description", 1000)?;
         intent.finish()?;
     }
-    if let Some(mut pricing) = params.nested("adaptive_pricing")? {
-        // The buyer is charged in the currency of the session.
-        pricing.word("enabled", &["false"])?;
-        pricing.finish()?;
-    }
     let amount = total(&lines, &currency)?;
     Ok(Session {
         id: new_id("cs_test_", 58),
