@@ -204,6 +204,8 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
         [
             Example::problem("InvalidSignature", "No signature", Error::InvalidNotice(InvalidNotice::Signature))?,
             Example::problem("MalformedEvent", "No event", Error::InvalidNotice(InvalidNotice::Unreadable))?,
+            Example::problem("EventHeader", "A header of other bytes", Problem::malformed_header("stripe-signature"))?,
+            Example::problem("EventIncomplete", "Half an event", Problem::body_incomplete())?,
         ],
     ))
     .shared([(404, "NotFound")])

@@ -90,12 +90,6 @@ schemas! {
         "pattern": "^[a-z0-9_-]+$",
         "examples": ["card"]
     };
-    /// How far the payment of an order has come.
-    PaymentStatus = { "type": "string", "enum": ["paid", "at_provider", "open", "processing"], "examples": ["paid"] };
-    /// A payment provider.
-    ProviderName = { "type": "string", "enum": ["stripe"], "examples": ["stripe"] };
-    /// Who takes the money. `none`: payments are recorded, and no money moves.
-    ProviderOfShop = { "type": "string", "enum": ["none", "stripe"], "examples": ["none"] };
     /// A page of the payment provider.
     PaymentUrl = {
         "type": "string",
@@ -201,6 +195,20 @@ inline_schemas! {
             OrderEvent::Placed, OrderEvent::Paid, OrderEvent::Cancelled, OrderEvent::Expired, OrderEvent::Rejected,
             OrderEvent::RefundingLate, OrderEvent::RefundedLate, OrderEvent::LateRefundFailed
         ]
+    };
+    /// How far the payment of an order has come.
+    PaymentStatus = {
+        "type": "string",
+        "description": "How far the payment of an order has come.",
+        "enum": ["paid", "at_provider", "open", "processing"]
+    };
+    /// A payment provider.
+    ProviderName = { "type": "string", "description": "A payment provider.", "enum": ["stripe"] };
+    /// Who takes the money.
+    ProviderOfShop = {
+        "type": "string",
+        "description": "Who takes the money. `none`: payments are recorded, and no money moves.",
+        "enum": ["none", "stripe"]
     };
     /// The name of an item's event: there is one kind.
     Adjusted = { "type": "string", "const": "adjusted" };

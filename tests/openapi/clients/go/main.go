@@ -64,7 +64,7 @@ func buy(customer context.Context, client *shop.APIClient) *shop.Order {
 	paid, _, err := pay.PaymentRequest(*payment).Execute()
 	done(err)
 	equal(paid.Status, shop.PAID)
-	equal(paid.Payment.Amount, order.Total)
+	equal(paid.Payment.GetAmount(), order.Total)
 	return paid
 }
 
