@@ -32,4 +32,4 @@ pub use currency::AmountUnsupported;
 pub use notice::EVENTS;
 pub use provider::Stripe;
 pub use settings::{InvalidSettings, STRIPE_API, Settings, Variables};
-pub use transport::{HEADERS, MAX_BODY, Method, Request, Response, Transport, TransportError};
+pub use transport::{Failure, HEADERS, MAX_BODY, Method, Request, Response, Target, Transport, TransportError};

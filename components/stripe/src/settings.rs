@@ -70,7 +70,7 @@ pub struct Settings {
     pub(crate) unit: Unit,
 }
 
-/// Variables with which nobody could be charged, or with which the wrong one would be.
+/// Variables with which no buyer could be charged, or the wrong one would be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSettings {
     /// A webhook secret without a key.

@@ -39,6 +39,39 @@ impl fmt::Debug for Request {
     }
 }
 
+/// Where a request goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target<'a> {
+    /// `https` or `http`.
+    pub scheme: &'a str,
+    /// Host and port.
+    pub authority: &'a str,
+    /// Path and parameters.
+    pub path: &'a str,
+}
+
+impl Request {
+    /// The header fields as hosts take them, with the length of a `POST`'s body.
+    pub fn fields(&self) -> Vec<(String, Vec<u8>)> {
+        let given = self.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into_bytes()));
+        let mut fields: Vec<_> = given.collect();
+        if self.method == Method::Post {
+            fields.push(("content-length".to_owned(), self.body.len().to_string().into_bytes()));
+        }
+        fields
+    }
+
+    /// The parts of the URL.
+    ///
+    /// # Errors
+    /// If it has none.
+    pub fn target(&self) -> Result<Target<'_>, TransportError> {
+        let (scheme, rest) = self.url.split_once("://").ok_or(Failure::InvalidUrl)?;
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        Ok(Target { scheme, authority, path: if path.is_empty() { "/" } else { path } })
+    }
+}
+
 /// The answer to a request: any whole one, whatever its status. It may have what is a buyer's, so that its body is not
 /// in its `Debug`.
 #[derive(Clone, PartialEq, Eq)]
@@ -61,6 +94,14 @@ impl fmt::Debug for Response {
 }
 
 impl Response {
+    /// An answer with those of these header fields that are read.
+    pub fn new(status: u16, fields: Vec<(String, Vec<u8>)>, body: Vec<u8>) -> Self {
+        let read = fields.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value));
+        let read = read.filter(|(name, _)| HEADERS.contains(&name.as_str()));
+        let headers = read.filter_map(|(name, value)| Some((name, String::from_utf8(value).ok()?))).collect();
+        Self { status, headers, body }
+    }
+
     /// The value of a header field, where the answer has it once.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.iter().filter(|(other, _)| other == name);
@@ -80,6 +121,62 @@ pub enum TransportError {
     /// [`MAX_BODY`] bytes.
     #[error("the request has no whole answer: {0}")]
     NoAnswer(String),
+}
+
+impl TransportError {
+    /// It was certainly not sent, for this reason.
+    pub fn not_sent(reason: &str) -> Self {
+        Self::NotSent(reason.to_owned())
+    }
+
+    /// It may have been carried out, and this is why there is no answer.
+    pub fn no_answer(reason: &str) -> Self {
+        Self::NoAnswer(reason.to_owned())
+    }
+
+    /// There was no whole answer within this time.
+    pub fn late(timeout: Duration) -> Self {
+        Self::NoAnswer(format!("it took more than {timeout:?}"))
+    }
+
+    /// The body of the answer has more than [`MAX_BODY`] bytes.
+    pub fn too_large() -> Self {
+        Self::NoAnswer(format!("its body has more than {MAX_BODY} bytes"))
+    }
+}
+
+/// The errors of a platform that are told apart. They have texts here: what writes out all that a platform has makes a
+/// component 7 kB larger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// The platform does not allow a request to there.
+    Denied,
+    /// The URL cannot be read.
+    InvalidUrl,
+    /// The name of the host is not known.
+    UnknownHost,
+    /// There is no connection.
+    NotConnected,
+    /// There is no encrypted connection.
+    NotEncrypted,
+    /// A time of the platform's is over.
+    Late,
+    /// Any other. Whether the request was sent is unknown.
+    Other,
+}
+
+impl From<Failure> for TransportError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Denied => Self::not_sent("the component may not connect there (allowed_outbound_hosts)"),
+            Failure::InvalidUrl => Self::not_sent("its URL is not valid"),
+            Failure::UnknownHost => Self::not_sent("the name of the host is not known"),
+            Failure::NotConnected => Self::not_sent("no connection could be made"),
+            Failure::NotEncrypted => Self::not_sent("no encrypted connection could be made"),
+            Failure::Late => Self::no_answer("it took too long"),
+            Failure::Other => Self::no_answer("the connection failed"),
+        }
+    }
 }
 
 /// Sends requests.

@@ -198,12 +198,10 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     /// Removes some closed orders, now and then, on behalf of these that were `placed`: so a shop without an operator's
     /// sweeps does not grow by orders that came to nothing. Errors are not the customer's business.
     pub(crate) async fn sweep_in_passing(&self, placed: usize) {
-        if placed == 0 || self.settings.closed_orders_kept.is_none() {
-            return;
-        }
+        let Some(kept) = self.settings.closed_orders_kept.filter(|_| placed > 0) else { return };
         let chosen = self.turn().checked_rem(ORDERS_PLACED_PER_PASS);
         if chosen.is_some_and(|chosen| chosen < u64::try_from(placed).unwrap_or(u64::MAX))
-            && self.may_be_due().await.is_ok_and(|may_be_due| may_be_due)
+            && self.may_be_due(kept).await.is_ok_and(|may_be_due| may_be_due)
         {
             let _ = self.remove_closed_orders().await;
         }
@@ -211,8 +209,7 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
 
     /// Whether the next order that a pass looks at was placed so long ago that it may be due. Where it was not, neither
     /// were the later ones, and a pass would read a lot of records for nothing.
-    async fn may_be_due(&self) -> Result<bool, Error> {
-        let Some(kept) = self.settings.closed_orders_kept else { return Ok(false) };
+    async fn may_be_due(&self, kept: Duration) -> Result<bool, Error> {
         let from = self.sweep_position().await?.map_or(0, |position| position.record.below);
         let keys: Vec<_> = (from..from.saturating_add(NUMBERS_LOOKED_AT)).map(Key::OrderIndex).collect();
         let mut indexed = self.store.get(&keys).await?.into_iter().flatten().flatten().map(decode::<Vec<OrderId>>);
