@@ -460,8 +460,8 @@ scenario('an answer that is older than what the page knows changes nothing', {},
 
 scenario('a charge that comes too late is told, and what becomes of the money', {}, async (open) => {
   for (const [locale, words, history] of [
-    ['en-US', ['The money is being given back to you.', 'The money was given back to you.', 'the money could not be given back'], 'Charged too late; the money was given back'],
-    ['zh-CN', ['款项正在退还给您。', '款项已退还给您。', '款项未能退还'], '扣款过晚，已退款'],
+    ['en-US', ['The money is being given back to you.', 'The money was given back to you.', 'the money could not be given back'], 'Charged without paying the order; the money was given back'],
+    ['zh-CN', ['款项正在退还给您。', '款项已退还给您。', '款项未能退还'], '扣款未用于付款，已退款'],
   ]) {
     for (const ending of ['refunded_late', 'late_refund_failed']) {
       const page = await open({ locale });

@@ -199,6 +199,42 @@ fn a_charge_that_comes_too_late_goes_back_once() {
 }
 
 #[test]
+fn a_wrong_charge_goes_back_once_and_the_order_can_be_paid_again() {
+    cut_off_everywhere(&Case {
+        prepare: |till, subject| {
+            till.set_faults(&["never", "closed-yet-payable@expire", "other-amount*1"]);
+            charged(till, subject);
+        },
+        at_provider: true,
+        request: |till, subject| till.event("checkout.session.completed", &subject.session),
+        again: 200,
+        status: "pending",
+        charges: 1,
+        refunds: 1,
+        asks: 2,
+    });
+}
+
+#[test]
+fn an_operators_retry_gives_back_once_more_what_has_failed() {
+    cut_off_everywhere(&Case {
+        prepare: |till, subject| {
+            till.set_faults(&["never", "closed-yet-payable@expire", "refund-fails*1"]);
+            till.must(&Request::cancel(&subject.order), 200, "");
+            charged(till, subject);
+            till.must(&till.event("checkout.session.completed", &subject.session), 200, "");
+        },
+        at_provider: true,
+        request: |_, subject| Request::post(format!("/orders/{}/refunds", subject.order)).operator(),
+        again: 200,
+        status: "cancelled",
+        charges: 1,
+        refunds: 1,
+        asks: 2,
+    });
+}
+
+#[test]
 fn sweeping_closes_the_sessions_of_overdue_orders() {
     let switch = Arc::new(Switch::default());
     let settings = Settings { hook: Some(switch.clone()), ..Settings::default() };

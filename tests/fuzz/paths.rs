@@ -67,6 +67,8 @@ fn named(path: &str) -> Option<(Route<'_>, &'static str)> {
         ["orders", id] => (Route::Order(id), "orders"),
         ["orders", id, "pay"] => (Route::Pay(id), "payments"),
         ["orders", id, "cancel"] => (Route::Cancel(id), "orders"),
+        ["orders", id, "abandon"] => (Route::Abandon(id), "payments"),
+        ["orders", id, "refunds"] => (Route::Refunds(id), "payments"),
         ["payments"] => (Route::Payments, "payments"),
         ["payments", "stripe", "events"] => (Route::StripeEvents, "payments"),
         ["inventory"] => (Route::Items, "inventory"),

@@ -135,7 +135,7 @@ fn a_cancelled_order_has_no_page_to_pay_at() {
     world.stripe().set(&order, Became::Paid(0));
     let taken = signed(&world, &event(&order, "cs_test_0"));
     assert_eq!((taken.status, &taken.body), (200, &json!({ "received": true })));
-    assert!(cause(&taken).contains(&format!("a late charge of order {order} could not be given back")), "{taken:?}");
+    assert!(cause(&taken).contains(&format!("a charge of order {order} could not be given back")), "{taken:?}");
     let history = world.get(&format!("/orders/{order}/history"));
     assert_eq!(history.body["events"][2]["event"], "late_refund_failed");
 }
@@ -166,16 +166,62 @@ fn a_provider_that_fails_is_told_with_what_to_do_and_the_log_says_why() {
 }
 
 #[test]
-fn a_charge_of_another_amount_is_told_to_the_owner_and_the_order_keeps_its_goods() {
+fn a_charge_of_another_amount_that_cannot_be_given_back_is_told_to_the_owner() {
     let world = world();
     let order = place(&world);
     pay(&world, &order);
     world.stripe().set(&order, Became::Paid(1));
+    // The refund is refused.
     let wrong = pay(&world, &order);
     assert_eq!(wrong.outcome(), (502, "payment_provider_error"));
-    assert!(cause(&wrong).contains("took 2001 CNY"), "{wrong:?}");
+    assert!(cause(&wrong).contains(&format!("a charge of order {order} could not be given back")), "{wrong:?}");
     assert!(!wrong.body.to_string().contains("cs_test"), "{wrong:?}");
-    assert_eq!(world.get("/inventory/item1").body["available"], 98);
+    assert_eq!(pay(&world, &order).status, 202, "it can be paid in another session");
+    let path = format!("/orders/{order}/refunds");
+    let listed = world.get(&path);
+    let [refund] = &listed.body["refunds"].as_array().expect("a list")[..] else { panic!("{listed:?}") };
+    assert_eq!(
+        (&refund["status"], &refund["amount"], &refund["currency"]),
+        (&json!("failed"), &json!(2001), &json!("CNY"))
+    );
+    assert_eq!((&refund["session_id"], &refund["charge_id"]), (&json!("cs_test_0"), &json!("pi_0")));
+    let again = world.post(&path, "");
+    assert_eq!((again.status, again.body["refunds"].as_array().map(Vec::len)), (200, Some(2)));
+    assert_ne!(again.body["refunds"][1]["refund_id"], refund["refund_id"]);
+    assert_eq!(again.body["refunds"][0], *refund, "it stays on record");
+}
+
+#[test]
+fn what_went_wrong_is_for_the_operator_alone() {
+    let world = world();
+    let order = place(&world);
+    pay(&world, &order);
+    world.stripe().set(&order, Became::Lost);
+    for answer in [pay(&world, &order), cancel(&world, &order)] {
+        assert_eq!(answer.outcome(), (502, "payment_provider_error"));
+        assert!(cause(&answer).contains("does not know the session"), "{answer:?}");
+    }
+    let (abandon, refunds) = (format!("/orders/{order}/abandon"), format!("/orders/{order}/refunds"));
+    for (method, path) in [(Method::POST, &abandon), (Method::POST, &refunds), (Method::GET, &refunds)] {
+        let mut request = request(method, path, b"");
+        request.headers_mut().remove("authorization");
+        assert_eq!(world.send(request).outcome(), (401, "unauthorized"), "{path}");
+    }
+    assert_eq!(world.get(&refunds).body["refunds"], json!([]));
+    assert_eq!(world.post(&refunds, "").outcome(), (409, "order_not_refundable"));
+    for mood in [Mood::Silent, Mood::Locked] {
+        world.stripe().set_mood(mood);
+        assert_ne!(world.post(&abandon, "").status, 200, "{mood:?}");
+    }
+    world.stripe().set_mood(Mood::Well);
+    for _ in 0..2 {
+        let abandoned = world.post(&abandon, "");
+        assert_eq!((abandoned.status, &abandoned.body["status"]), (200, &json!("cancelled")));
+    }
+    assert_eq!(world.get("/inventory/item1").body["available"], 100);
+    for path in ["/orders/4be0643f-1d98-473b-97cd-ca98a65347dd/abandon", "/orders/none/refunds"] {
+        assert_eq!(world.post(path, "").outcome(), (404, "order_not_found"), "{path}");
+    }
 }
 
 #[test]

@@ -25,6 +25,8 @@ pub enum Became {
     /// The buyer was charged this much more than the order costs.
     Paid(u64),
     Expired,
+    /// It is not known any more.
+    Lost,
 }
 
 /// How requests to it end.
@@ -104,7 +106,8 @@ impl World {
                 (200, shown)
             }
             (method, ["checkout", "sessions", id, rest @ ..]) => {
-                let Some(session) = self.sessions.get_mut(*id) else {
+                let known = self.sessions.get_mut(*id).filter(|session| session.became != Became::Lost);
+                let Some(session) = known else {
                     return (404, error("resource_missing"));
                 };
                 if method == Method::Post && rest == ["expire"] {
@@ -131,7 +134,7 @@ fn show(id: &str, session: &Session) -> Value {
         Became::Open => ("open", "unpaid", None),
         Became::Processing => ("complete", "unpaid", Some("processing")),
         Became::Paid(_) => ("complete", "paid", Some("succeeded")),
-        Became::Expired => ("expired", "unpaid", None),
+        Became::Expired | Became::Lost => ("expired", "unpaid", None),
     };
     let total = session.total + if let Became::Paid(more) = session.became { more } else { 0 };
     let intent = intent.map(|status| {

@@ -294,10 +294,15 @@ def webhooks_are_signed_as_the_client_checks_it(shop):
     shop.sessions.expire(shop.open("o-15").id)
     kinds.add(json.loads(Hooks.arrived.get(timeout=PATIENCE)[0])["type"])
     intent = shop.sessions.retrieve(later.id).payment_intent
-    shop.refunds.create({"payment_intent": intent})
-    kinds.add(json.loads(Hooks.arrived.get(timeout=PATIENCE)[0])["type"])
-    expected = ["completed", "async_payment_succeeded", "expired"]
-    assert kinds == {f"checkout.session.{kind}" for kind in expected} | {"refund.created"}, kinds
+    expected = {f"checkout.session.{kind}" for kind in ["completed", "async_payment_succeeded", "expired"]}
+    assert kinds == expected, kinds
+    refund = shop.refunds.create({"payment_intent": intent})
+    kinds = {json.loads(Hooks.arrived.get(timeout=PATIENCE)[0])["type"] for _ in range(2)}
+    assert kinds == {"refund.created", "charge.refunded"}, kinds
+    # It fails after it had succeeded.
+    shop.control(f"refunds/{refund.id}/fail")
+    kinds = {json.loads(Hooks.arrived.get(timeout=PATIENCE)[0])["type"] for _ in range(3)}
+    assert kinds == {"refund.updated", "charge.refund.updated", "refund.failed"}, kinds
     shop.control("settings", webhook_url="")
     # All of them, so that each is recorded.
     assert list(shop.client.v1.events.list({"limit": 100}).auto_paging_iter())

@@ -48,6 +48,10 @@ class Description:
             (re.compile(re.sub(r"\\{[^}]+\\}", "[^/]+", re.escape(path))), path, item)
             for path, item in document["paths"].items()
         ]
+        # The types of events that there are, off the description of what a webhook endpoint can subscribe to.
+        endpoint = document["paths"]["/v1/webhook_endpoints"]["post"]["requestBody"]["content"]
+        properties = endpoint["application/x-www-form-urlencoded"]["schema"]["properties"]
+        self.events = set(properties["enabled_events"]["items"]["enum"])
         schemas = {name: strict(schema) for name, schema in document["components"]["schemas"].items()}
         resource = Resource({"components": {"schemas": schemas}}, DRAFT4)
         self.registry = Registry().with_resource("urn:stripe", resource)
@@ -107,6 +111,8 @@ class Description:
         for event in events:
             if isinstance(event, dict) and event.get("object") == "event":
                 about = event["data"]["object"]
+                if event["type"] not in self.events:
+                    yield f"{place}: there is no event {event['type']}"
                 schema = reference(about["object"])
                 yield from (f"{place}: {event['type']}: {fault}" for fault in self.mistakes(schema, about))
 

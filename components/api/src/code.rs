@@ -89,6 +89,8 @@ codes! {
     OrderNotPayable = CONFLICT, "order_not_payable", "Order not payable";
     /// Only a placing or pending order can be cancelled.
     OrderNotCancellable = CONFLICT, "order_not_cancellable", "Order not cancellable";
+    /// The order has no refund: no buyer was charged without paying it.
+    OrderNotRefundable = CONFLICT, "order_not_refundable", "Order not refundable";
     /// The buyer has paid by a means that takes a while, and it may still fail. Until the payment provider has said how
     /// it ended, the order cannot be cancelled. It is as it was.
     PaymentProcessing = CONFLICT, "payment_processing", "Payment processing";
@@ -113,8 +115,8 @@ codes! {
     AmountMismatch = UNPROCESSABLE_ENTITY, "amount_mismatch", "Amount mismatch";
     /// A record that this request needs cannot be read. It was left as it is; the log says which.
     UnreadableRecord = INTERNAL_SERVER_ERROR, "unreadable_record", "Unreadable record";
-    /// The payment provider refuses, or its answer makes no sense, or is not what the order costs; the log says what. The
-    /// order keeps its goods. Sending the request again is safe.
+    /// The payment provider refuses, does not know the payment, has no answer that makes sense, or could not give back what
+    /// it should not have charged; the log says what. Sending the request again is safe.
     PaymentProviderError = BAD_GATEWAY, "payment_provider_error", "Payment provider error";
     /// The payment provider did not answer in time, or cannot now. What it was asked may have been done. Sending the
     /// request again is safe.

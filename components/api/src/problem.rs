@@ -199,10 +199,18 @@ impl Problem {
     /// Whether it states a fact about a record that must still hold when the store fails over to a replica. That there
     /// is too little of an item, or that a record does not exist, may change at any moment.
     pub(crate) fn is_lasting(&self) -> bool {
-        use Code::{IdempotencyKeyReused, ItemExists, OrderNotCancellable, OrderNotPayable, PreconditionFailed};
+        use Code::{
+            IdempotencyKeyReused, ItemExists, OrderNotCancellable, OrderNotPayable, OrderNotRefundable,
+            PreconditionFailed,
+        };
         matches!(
             self.0.code,
-            OrderNotPayable | OrderNotCancellable | IdempotencyKeyReused | ItemExists | PreconditionFailed
+            OrderNotPayable
+                | OrderNotCancellable
+                | OrderNotRefundable
+                | IdempotencyKeyReused
+                | ItemExists
+                | PreconditionFailed
         )
     }
 
@@ -312,7 +320,12 @@ impl From<Error> for Problem {
                 let detail = "The answer of the payment provider makes no sense. The order is as it was.";
                 Self::new(Code::PaymentProviderError, detail).log(error)
             }
-            Error::WrongCharge(_) | Error::TooManyLateCharges(_) => {
+            Error::SessionLost(_) => {
+                let detail = "The payment provider does not know the payment of this order. The order is as it was.";
+                Self::new(Code::PaymentProviderError, detail).log(error)
+            }
+            Error::NothingToRefund => Self::new(Code::OrderNotRefundable, detail),
+            Error::WrongCharge(_) | Error::TooManyLateCharges(_) | Error::RefundFailed(_) => {
                 let detail = "The payment provider has charged what it should not have. The owner has to see to it.";
                 Self::new(Code::PaymentProviderError, detail).log(error)
             }

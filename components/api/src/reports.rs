@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 #[cfg(feature = "openapi")]
 use domain::item::REMEMBERED_ADJUSTMENTS;
+use domain::order_state::Payment;
 use domain::{
     AdjustmentRecord, Environment, ItemHistory, ItemId, ItemList, OrderEvent, OrderHistory, OrderId, Provider, Shop,
     Status, StockReport, Store, Swept,
@@ -72,7 +73,7 @@ pub async fn handle<S: Store, E: Environment, P: Provider>(
 fn undone(Swept { unanswered, failed_refunds, .. }: Swept) -> Option<String> {
     (unanswered > 0 || failed_refunds > 0).then(|| {
         format!(
-            "the payment provider has no answer that helps about {unanswered} payments and refunds, and {failed_refunds} late \
+            "the payment provider has no answer that helps about {unanswered} payments and refunds, and {failed_refunds} \
              charges could not be given back"
         )
     })
@@ -92,7 +93,8 @@ struct SweptJson {
     /// asks again.
     #[cfg_attr(feature = "openapi", schemars(with = "schema::Count"))]
     unanswered: usize,
-    /// Refunds of charges that came too late which have failed. The histories of the orders say which.
+    /// Refunds that have failed in this sweep. The histories of the orders say which: `POST /orders/{order_id}/refunds` makes
+    /// one again.
     #[cfg_attr(feature = "openapi", schemars(with = "schema::Count"))]
     failed_refunds: usize,
     /// Closed orders that were removed.
@@ -144,15 +146,22 @@ impl From<&OrderHistory> for OrderHistoryJson {
                 format!("Placed: {}.", lines.join(", "))
             }
             OrderEvent::Paid => match &history.view.payment {
-                Some(payment) => format!("Paid: {} by {}.", payment.amount, payment.method),
+                Some(Payment { amount, method, reference: Some(_), .. }) => {
+                    format!("Paid: {amount} by {method}, charged by the payment provider.")
+                }
+                Some(Payment { amount, method, reference: None, .. }) => {
+                    format!("Paid: {amount} by {method}, recorded without a charge.")
+                }
                 None => "Paid.".to_owned(),
             },
             OrderEvent::Cancelled => "Cancelled.".to_owned(),
             OrderEvent::Expired => "Expired: nobody paid in time.".to_owned(),
             OrderEvent::Rejected => "Rejected: there was too little of an item, or its price had changed.".to_owned(),
-            OrderEvent::RefundingLate => "Charged too late: the money is being given back.".to_owned(),
-            OrderEvent::RefundedLate => "Charged too late: the money was given back.".to_owned(),
-            OrderEvent::LateRefundFailed => "Charged too late: the money could not be given back.".to_owned(),
+            OrderEvent::RefundingLate => "Charged without paying the order: the money is being given back.".to_owned(),
+            OrderEvent::RefundedLate => "Charged without paying the order: the money was given back.".to_owned(),
+            OrderEvent::LateRefundFailed => {
+                "Charged without paying the order: the money could not be given back.".to_owned()
+            }
         };
         let events = history.events.iter();
         let events =

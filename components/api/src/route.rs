@@ -86,6 +86,8 @@ routes! {
     Order(order_id) = "/orders/{order_id}", "orders", [Get];
     Pay(order_id) = "/orders/{order_id}/pay", "payments", [Post];
     Cancel(order_id) = "/orders/{order_id}/cancel", "orders", [Post];
+    Abandon(order_id) = "/orders/{order_id}/abandon", "payments", [Post];
+    Refunds(order_id) = "/orders/{order_id}/refunds", "payments", [Get, Post];
     Payments = "/payments", "payments", [Get];
     StripeEvents = "/payments/stripe/events", "payments", [Post];
     OrderHistory(order_id) = "/orders/{order_id}/history", "reports", [Get];
@@ -135,6 +137,8 @@ impl Route<'_> {
             | Self::Order(_)
             | Self::Pay(_)
             | Self::Cancel(_)
+            | Self::Abandon(_)
+            | Self::Refunds(_)
             | Self::OrderHistory(_)
             | Self::Adjustments(_)
             | Self::ItemHistory(_)
@@ -151,7 +155,13 @@ impl Route<'_> {
         match self {
             Self::Orders => verb == Verb::Get,
             Self::Item(_) => verb == Verb::Put,
-            Self::Adjustments(_) | Self::ItemHistory(_) | Self::Books | Self::Metrics | Self::Sweep => true,
+            Self::Abandon(_)
+            | Self::Refunds(_)
+            | Self::Adjustments(_)
+            | Self::ItemHistory(_)
+            | Self::Books
+            | Self::Metrics
+            | Self::Sweep => true,
             Self::Order(_)
             | Self::Pay(_)
             | Self::Cancel(_)

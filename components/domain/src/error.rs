@@ -81,10 +81,20 @@ pub enum Error {
     /// The payment provider's answer makes no sense. The order is as it was, and a repeat is safe.
     #[error("the payment provider's answer makes no sense: {0}")]
     ProviderNonsense(String),
-    /// The payment provider has charged something else than the order costs. The order keeps its goods and stays
-    /// undecided: it is neither paid nor closed until a person has put that right at the provider.
-    #[error("the payment provider has charged something else than the order costs: {0}")]
+    /// The payment provider does not know the session on record. The order is as it was, and stays undecided until the
+    /// provider knows the session again, or the operator says that no buyer can pay in it.
+    #[error("the payment provider does not know the session: {0}")]
+    SessionLost(String),
+    /// The payment provider says that the session on record is another order's. The order keeps its goods and stays
+    /// undecided: it is neither paid nor closed until the operator abandons the session.
+    #[error("the payment provider has charged for another order: {0}")]
     WrongCharge(Box<WrongCharge>),
+    /// What a buyer was charged without paying the order could not be given back. The operator can try again.
+    #[error("a charge of order {0} could not be given back")]
+    RefundFailed(OrderId),
+    /// The order has no refund: no buyer was charged without paying it.
+    #[error("the order has no refund: no buyer was charged without paying it")]
+    NothingToRefund,
     /// The payment provider has charged the buyer of an order in more sessions than are kept on record.
     #[error("the payment provider has charged the buyer of one order too often, at last in session {0}")]
     TooManyLateCharges(SessionId),
@@ -140,6 +150,7 @@ impl From<ProviderError> for Error {
         match error {
             ProviderError::Unavailable(reason) => Self::ProviderUnavailable(reason),
             ProviderError::Refused(reason) => Self::ProviderRefused(reason),
+            ProviderError::Lost(reason) => Self::SessionLost(reason),
             ProviderError::Nonsense(reason) => Self::ProviderNonsense(reason),
         }
     }

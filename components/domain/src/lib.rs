@@ -59,6 +59,7 @@ pub use flows::notice::Noticed;
 pub use flows::pay::{PayResult, PaymentProgress};
 pub use flows::place::Placed;
 pub use flows::put_item::PutOutcome;
+pub use flows::refund::RefundView;
 pub use flows::stock_report::{ItemList, ItemView, StockReport};
 pub use flows::sweep::Swept;
 pub use model::amounts::{Currency, Delta, InvalidCurrency, InvalidDelta, Money, OutOfRange, Quantity, Stock};
@@ -69,5 +70,5 @@ pub use model::session::{Charge, OpenSession, RefundState, SessionState, WrongCh
 pub use model::status::{OrderView, Status, status};
 pub use model::time::Timestamp;
 pub use model::{item, order, order_state, plan, session, text};
-pub use provider::{Checkout, InvalidNotice, NoProvider, Notice, Provider, ProviderError};
+pub use provider::{Checkout, InvalidNotice, NoProvider, Notice, Provider, ProviderError, Repayment};
 pub use store::{CasHandle, Creation, Damaged, Entry, Found, Key, Store, StoreError, Swap};

@@ -4,7 +4,7 @@
 //! A provider is a world of its own: it answers late, twice or not at all, and it can charge a buyer at any moment until
 //! it has said that it will not. So each call can be repeated, and an error says nothing about what was done.
 
-use crate::model::amounts::Money;
+use crate::model::amounts::{Currency, Money};
 use crate::model::ids::{ChargeId, OrderId, RefundId, SessionId};
 use crate::model::order::Order;
 use crate::model::session::{OpenSession, RefundState, SessionState};
@@ -19,6 +19,21 @@ pub struct Checkout<'a> {
     pub attempt: u32,
 }
 
+/// What a buyer is to get back.
+#[derive(Debug, Clone, Copy)]
+pub struct Repayment<'a> {
+    /// The order, by which a message about the refund finds it again.
+    pub order: OrderId,
+    /// Of which charge.
+    pub charge: &'a ChargeId,
+    /// How much.
+    pub amount: Money,
+    /// In which currency.
+    pub currency: &'a Currency,
+    /// The shop's name of the refund.
+    pub refund: &'a RefundId,
+}
+
 /// A message of the provider, whose sender is proven. It says that there is something to look at, and nothing else of
 /// it is believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +44,13 @@ pub enum Notice {
         order: OrderId,
         /// The session.
         session: SessionId,
+    },
+    /// Something has happened to a refund of a charge of this order.
+    Refund {
+        /// The order.
+        order: OrderId,
+        /// The charge.
+        charge: ChargeId,
     },
     /// It is about something else.
     NotOurs,
@@ -54,6 +76,9 @@ pub enum ProviderError {
     /// It has answered, for good, that it will not do this. A repeat under the same name gets the same answer.
     #[error("the payment provider refuses: {0}")]
     Refused(String),
+    /// It does not know the session. It may be one of another account, or the provider has lost it.
+    #[error("the payment provider does not know the session: {0}")]
+    Lost(String),
     /// Its answer makes no sense. Whether it was done is unknown.
     #[error("the payment provider's answer makes no sense: {0}")]
     Nonsense(String),
@@ -72,9 +97,8 @@ pub trait Provider {
     /// Asks the provider to end a session, and answers with what it is then. An error is not "closed".
     async fn close(&self, session: &SessionId) -> Result<SessionState, ProviderError>;
 
-    /// Gives back what a charge has taken, all of it. Once for each name of a refund, for as long as the provider
-    /// remembers.
-    async fn refund(&self, charge: &ChargeId, amount: Money, refund: &RefundId) -> Result<RefundState, ProviderError>;
+    /// Gives back what a charge has taken. Once for each name of a refund, for as long as the provider remembers.
+    async fn refund(&self, repayment: Repayment<'_>) -> Result<RefundState, ProviderError>;
 
     /// Looks for a refund of a charge: what [`Self::refund`] has come to, after the provider has forgotten its name.
     async fn find_refund(&self, charge: &ChargeId, refund: &RefundId) -> Result<Option<RefundState>, ProviderError>;
@@ -101,7 +125,7 @@ impl Provider for NoProvider {
         match *self {}
     }
 
-    async fn refund(&self, _: &ChargeId, _: Money, _: &RefundId) -> Result<RefundState, ProviderError> {
+    async fn refund(&self, _: Repayment<'_>) -> Result<RefundState, ProviderError> {
         match *self {}
     }
 

@@ -28,6 +28,8 @@ pub enum Key {
     Adjustment(KeyDigest),
     /// Up to which number of the order index closed orders are removed.
     SweepPosition,
+    /// The refunds of which the payment provider has not said how they ended.
+    UnfinishedRefunds,
     /// When the store was last probed.
     LastProbe,
 }
@@ -36,7 +38,7 @@ impl Key {
     /// Whether records of this kind come into being through [`Store::create`]. The others are written under a name
     /// that is fresh, or with a value that is the same for every request that writes it.
     pub fn is_created(&self) -> bool {
-        matches!(self, Key::Catalog | Key::Item(_) | Key::Sequence | Key::SweepPosition)
+        matches!(self, Key::Catalog | Key::Item(_) | Key::Sequence | Key::SweepPosition | Key::UnfinishedRefunds)
     }
 }
 
@@ -53,6 +55,7 @@ impl fmt::Display for Key {
             Key::OrderIndex(number) => write!(f, "placed:{number:016}"),
             Key::Adjustment(digest) => write!(f, "adjustment:{digest}"),
             Key::SweepPosition => f.write_str("swept"),
+            Key::UnfinishedRefunds => f.write_str("refunding"),
             // Of no more worth than the scratch records of a probe, among which it is.
             Key::LastProbe => f.write_str("probe:last"),
         }

@@ -13,6 +13,9 @@ use crate::transport::{Method, Request, Response, Transport, TransportError};
 /// The version of Stripe's API that this crate is written for. Without the header an account's own version would count.
 pub const API_VERSION: &str = "2026-08-26.dahlia";
 
+/// What Stripe answers about an object that the account does not have.
+const MISSING: &str = "resource_missing";
+
 /// The most characters of a name that Stripe gives to what is wrong.
 const MAX_NAME: usize = 64;
 
@@ -85,6 +88,8 @@ pub(crate) enum Failure {
     Key(String),
     /// It was answered, for good, that it will not be done.
     Refused(String),
+    /// What it is about is not there.
+    Missing(String),
     /// Whether it was done is unknown.
     Unavailable(String),
     /// The answer makes no sense.
@@ -94,7 +99,7 @@ pub(crate) enum Failure {
 impl From<Failure> for ProviderError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Key(text) | Failure::Refused(text) => Self::Refused(text),
+            Failure::Key(text) | Failure::Refused(text) | Failure::Missing(text) => Self::Refused(text),
             Failure::Unavailable(text) => Self::Unavailable(text),
             Failure::Nonsense(text) => Self::Nonsense(text),
         }
@@ -222,6 +227,9 @@ impl<T: Transport, E: Environment> Client<T, E> {
                 (Failure::Refused(describe("it failed under this name, and remembers that")), false)
             }
             409 | 429 | 500..600 => (Failure::Unavailable(describe("it cannot now")), told.unwrap_or(true)),
+            404 if error.as_ref().is_some_and(|error| error.code.as_deref() == Some(MISSING)) => {
+                (Failure::Missing(describe("this is not there")), false)
+            }
             400..500 if error.is_none() => (Failure::Nonsense(describe("this is no error of Stripe's")), false),
             400..500 if told == Some(true) => (Failure::Unavailable(describe("it cannot now")), true),
             400..500 => (Failure::Refused(describe("it will not do this")), false),

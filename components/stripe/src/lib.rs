@@ -29,7 +29,7 @@ mod tests;
 
 pub use client::{API_VERSION, Patience};
 pub use currency::AmountUnsupported;
-pub use notice::EVENTS;
+pub use notice::events;
 pub use provider::Stripe;
 pub use settings::{InvalidSettings, STRIPE_API, Settings, Variables};
 pub use transport::{Failure, HEADERS, MAX_BODY, Method, Request, Response, Target, Transport, TransportError};

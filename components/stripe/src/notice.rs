@@ -1,6 +1,7 @@
-//! Webhooks: messages of Stripe, of which the signature is believed, and besides that only which session to look at.
+//! Webhooks: messages of Stripe, of which the signature is believed, and besides that only which session or charge to
+//! look at.
 
-use domain::{InvalidNotice, Notice, OrderId, SessionId, Timestamp};
+use domain::{ChargeId, InvalidNotice, Notice, OrderId, SessionId, Timestamp};
 use hmac::{Hmac, Mac};
 use serde::Deserialize;
 use sha2::Sha256;
@@ -11,13 +12,30 @@ use crate::settings::{Secret, Settings};
 /// How far the moment of a signature may be away from now, in either direction, in milliseconds.
 const TOLERANCE: u64 = 300_000;
 
-/// The events that say that something has happened to a session.
-pub const EVENTS: [&str; 4] = [
-    "checkout.session.async_payment_failed",
-    "checkout.session.async_payment_succeeded",
-    "checkout.session.completed",
-    "checkout.session.expired",
+/// The events that say that something has happened to a session, or to a refund: each of these, and what it is about.
+const UNDERSTOOD: [(&str, About); 8] = [
+    ("charge.refund.updated", About::Refund),
+    ("charge.refunded", About::Charge),
+    ("checkout.session.async_payment_failed", About::Session),
+    ("checkout.session.async_payment_succeeded", About::Session),
+    ("checkout.session.completed", About::Session),
+    ("checkout.session.expired", About::Session),
+    ("refund.failed", About::Refund),
+    ("refund.updated", About::Refund),
 ];
+
+/// The object of an event.
+#[derive(Debug, Clone, Copy)]
+enum About {
+    Session,
+    Refund,
+    Charge,
+}
+
+/// The events that have an effect.
+pub fn events() -> impl Iterator<Item = &'static str> {
+    UNDERSTOOD.iter().map(|(kind, _)| *kind)
+}
 
 #[derive(Deserialize)]
 struct Event {
@@ -39,20 +57,42 @@ pub(crate) fn read(settings: &Settings, signature: &str, body: &[u8], now: Times
     let event: Event = serde_json::from_slice(body).map_err(|_| InvalidNotice::Unreadable)?;
     let of_mode = event.livemode == Some(!settings.is_test_mode());
     let of_account = event.account.is_none_or(|account| account.is_null());
-    let of_session = event.object == "event" && EVENTS.contains(&event.kind.as_str());
-    let session = event.data.get("object").filter(|_| of_mode && of_account && of_session);
-    Ok(session.and_then(about).unwrap_or(Notice::NotOurs))
+    let about = UNDERSTOOD.iter().find(|(kind, _)| *kind == event.kind).map(|(_, about)| *about);
+    let about = about.filter(|_| event.object == "event" && of_mode && of_account);
+    let notice = about.zip(event.data.get("object")).and_then(|(about, object)| match about {
+        About::Session => about_session(object),
+        About::Refund => about_charge(object, "refund"),
+        About::Charge => about_charge(object, "charge"),
+    });
+    Ok(notice.unwrap_or(Notice::NotOurs))
 }
 
-/// What a message says about a session, if it is one of this shop's.
-fn about(session: &serde_json::Value) -> Option<Notice> {
-    let text = |value: &serde_json::Value, name: &str| value.get(name)?.as_str().map(str::to_owned);
-    let metadata = session.get("metadata")?;
-    let ours = text(session, "object")? == "checkout.session" && text(metadata, MADE_BY)? == THIS_SHOP;
-    let order: OrderId = text(session, "client_reference_id")?.parse().ok()?;
-    let session = SessionId::try_from(text(session, "id")?).ok().filter(|id| is_object_id(id.as_str()))?;
-    let same = text(metadata, ORDER_ID)? == order.to_string();
-    (ours && same).then_some(Notice::Session { order, session })
+fn text<'a>(value: &'a serde_json::Value, name: &str) -> Option<&'a str> {
+    value.get(name)?.as_str()
+}
+
+/// The order of an object of this kind, if it is one of this program's.
+fn order_of(object: &serde_json::Value, kind: &str) -> Option<OrderId> {
+    let metadata = object.get("metadata")?;
+    let ours = text(object, "object")? == kind && text(metadata, MADE_BY)? == THIS_SHOP;
+    text(metadata, ORDER_ID)?.parse().ok().filter(|_| ours)
+}
+
+/// What a message says about a session, if it is one of this program's.
+fn about_session(session: &serde_json::Value) -> Option<Notice> {
+    let order = order_of(session, "checkout.session")?;
+    let same = text(session, "client_reference_id")? == order.to_string();
+    let session = SessionId::try_from(text(session, "id")?.to_owned()).ok().filter(|id| is_object_id(id.as_str()))?;
+    same.then_some(Notice::Session { order, session })
+}
+
+/// What a message says about a charge or a refund of one, if it is one of this program's. The shop's charges are what
+/// Stripe calls payment intents.
+fn about_charge(object: &serde_json::Value, kind: &str) -> Option<Notice> {
+    let order = order_of(object, kind)?;
+    let charge = ChargeId::try_from(text(object, "payment_intent")?.to_owned()).ok();
+    let charge = charge.filter(|id| is_object_id(id.as_str()))?;
+    Some(Notice::Refund { order, charge })
 }
 
 /// Whether a message was signed with one of the secrets, and not long ago.

@@ -1,14 +1,15 @@
 //! The domain's calls, as requests to Stripe.
 
 use domain::{
-    ChargeId, Checkout, Environment, InvalidNotice, Money, Notice, OpenSession, Provider, ProviderError, RefundId,
-    RefundState, SessionId, SessionState, Timestamp,
+    ChargeId, Checkout, Environment, InvalidNotice, Notice, OpenSession, Provider, ProviderError, RefundId,
+    RefundState, Repayment, SessionId, SessionState, Timestamp,
 };
 
 use crate::client::{Ask, Client, Deadline, Failure, Form, Patience, Told};
+use crate::currency::Unit;
 use crate::notice;
 use crate::refund::{MAX_PAGES, PAGE, Page, REFUND_ID, REFUNDS, Refund, further, refund_key};
-use crate::session::{EXPANDED, MADE_BY, SESSIONS, Session, THIS_SHOP, is_object_id, opening, opening_key};
+use crate::session::{EXPANDED, MADE_BY, ORDER_ID, SESSIONS, Session, THIS_SHOP, is_object_id, opening, opening_key};
 use crate::settings::Settings;
 use crate::transport::{Method, Transport};
 
@@ -44,7 +45,11 @@ impl<T: Transport, E: Environment> Stripe<T, E> {
     }
 
     async fn look_until(&self, session: &SessionId, until: Deadline) -> Result<SessionState, ProviderError> {
-        let told = self.session(session, Method::Get, until).await?;
+        let told = match self.session(session, Method::Get, until).await {
+            // Another failure of the key or of the account is not this one.
+            Err(Failure::Missing(why)) => return Err(ProviderError::Lost(why)),
+            told => told?,
+        };
         told.answer.state(&self.0.settings, session)
     }
 
@@ -97,19 +102,20 @@ impl<T: Transport, E: Environment> Provider for Stripe<T, E> {
         match self.session(session, Method::Post, until).await {
             Ok(told) if !told.answer.is_unexpanded() => told.answer.state(&self.0.settings, session),
             // It is not open any more, or was closed by a request whose answer was lost.
-            Ok(_) | Err(Failure::Refused(_)) => self.look_until(session, until).await,
+            Ok(_) | Err(Failure::Refused(_) | Failure::Missing(_)) => self.look_until(session, until).await,
             Err(failure) => Err(failure.into()),
         }
     }
 
-    async fn refund(&self, charge: &ChargeId, amount: Money, refund: &RefundId) -> Result<RefundState, ProviderError> {
+    async fn refund(&self, repayment: Repayment<'_>) -> Result<RefundState, ProviderError> {
+        let Repayment { order, charge, amount, currency, refund } = repayment;
         let until = self.0.deadline();
-        let Settings { unit, currency, .. } = &self.0.settings;
         let too_fine = || ProviderError::Refused(format!("Stripe cannot count {amount} minor units of {currency}"));
-        let counted = unit.exactly(amount).ok_or_else(too_fine)?;
+        let counted = Unit::of(currency).and_then(|unit| unit.exactly(amount)).ok_or_else(too_fine)?;
         let form = Form::default()
             .with("payment_intent", object_id(charge.as_str())?)
             .with("amount", &counted.to_string())
+            .with(&format!("metadata[{ORDER_ID}]"), &order.to_string())
             .with(&format!("metadata[{REFUND_ID}]"), refund.as_str())
             .with(&format!("metadata[{MADE_BY}]"), THIS_SHOP);
         let key = refund_key(refund);
@@ -122,7 +128,7 @@ impl<T: Transport, E: Environment> Provider for Stripe<T, E> {
                 Ok(self.find_refund_until(charge, refund, until).await?.unwrap_or(then))
             }
             // It may have been made under a name that is forgotten, or before a failure that is remembered.
-            Err(Failure::Refused(why)) => {
+            Err(Failure::Refused(why) | Failure::Missing(why)) => {
                 let found = self.find_refund_until(charge, refund, until).await?;
                 found.ok_or(ProviderError::Refused(why))
             }

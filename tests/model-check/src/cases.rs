@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use domain::Limits;
 
-use crate::request::Request::{Adjust, Cancel, List, Notice, Pay, Place, PlaceAt, Price, Put, Show, Sweep};
+use crate::request::Request::{
+    Abandon, Adjust, Cancel, List, Notice, Pay, Place, PlaceAt, Price, Put, RefundNotice, Retry, Show, Sweep,
+};
 use crate::request::{LIMITS, Level, Name, Request, Rules};
 use crate::world::{Case, Faults};
 
@@ -377,7 +379,25 @@ fn payments() -> Vec<Named> {
             "a_charge_of_another_amount",
             &[("a", 1)],
             vec![order(), Pay(0), Cancel(0), Notice(0, 0), Sweep],
-            Faults { wrong_charges: 1, ..faults(0, 0, 1) },
+            Faults { wrong_charges: 1, ..faults(1, 0, 1) },
+        ),
+        named(
+            "an_order_whose_session_is_lost",
+            &[("a", 1)],
+            vec![order(), Pay(0), Abandon(0), Cancel(0), Notice(0, 0)],
+            Faults { losses: 1, ..faults(1, 1, 1) },
+        ),
+        named(
+            "a_lost_session_in_which_the_buyer_is_charged_all_the_same",
+            &[("a", 1)],
+            vec![order(), Pay(0), Abandon(0), Notice(0, 0), Sweep],
+            Faults { losses: 1, charges_all_the_same: 1, ..faults(1, 0, 0) },
+        ),
+        named(
+            "a_refund_that_fails_later_and_is_made_again",
+            &[("a", 1)],
+            vec![order(), Pay(0), Cancel(0), Notice(0, 0), RefundNotice(0, 0), Retry(0), Retry(0)],
+            Faults { charges_all_the_same: 1, refund_failures: 1, ..faults(1, 0, 0) },
         ),
         named(
             "a_provider_that_refuses",
@@ -411,6 +431,15 @@ fn payments() -> Vec<Named> {
     // The buyer is at the provider.
     for case in cases.iter_mut().filter(|case| case.name.starts_with("a_charge_in")) {
         case.case.before.push((1, ALL));
+    }
+    for case in cases
+        .iter_mut()
+        .filter(|case| case.name.starts_with("an_order_whose_session") || case.name.starts_with("a_lost_session"))
+    {
+        case.case.before.push((1, ALL));
+    }
+    for case in cases.iter_mut().filter(|case| case.name.starts_with("a_refund_that_fails_later")) {
+        case.case.before.extend([(1, ALL), (2, ALL)]);
     }
     // The order was cancelled.
     for case in cases.iter_mut().filter(|case| case.name.ends_with("charge_came_too_late")) {

@@ -6,7 +6,7 @@ use std::fmt;
 use domain::{Error, OrderId, Status};
 use uuid::Uuid;
 
-use crate::money::{self, Settled};
+use crate::money;
 use crate::request::{Answer, Name, Request, adjustment_key, first_order};
 use crate::world::{Case, World};
 
@@ -229,7 +229,7 @@ fn told(world: &World, number: usize, request: &Request, answer: &Answer) -> Che
     }
     let order = match (request, answer) {
         (_, Answer::Placed(order, _)) => uuid(*order),
-        (Request::Pay(of) | Request::Cancel(of) | Request::Show(of), _) => uuid(first_order(*of)),
+        (Request::Pay(of) | Request::Cancel(of) | Request::Abandon(of) | Request::Show(of), _) => uuid(first_order(*of)),
         _ => return Ok(()),
     };
     told_of(world, number, order, answer)
@@ -243,6 +243,7 @@ fn told_of(world: &World, number: usize, order: Uuid, answer: &Answer) -> Checke
         Answer::Cancelled | Answer::Placed(_, Status::Cancelled) | Answer::Shown(Status::Cancelled) => {
             (Rule::OneFate, fate("cancelled"))
         }
+        Answer::Abandoned => (Rule::OneFate, fate("void")),
         // What is rejected may be gone: it came to nothing.
         Answer::Shown(Status::Rejected) | Answer::Refused(Error::OrderNotPayable(Status::Rejected)) => {
             (Rule::OneFate, world.payment(order, |payment| payment.is("rejected")).unwrap_or(true))
@@ -273,6 +274,7 @@ fn told_of(world: &World, number: usize, order: Uuid, answer: &Answer) -> Checke
         | Answer::SentTo(_)
         | Answer::Processing
         | Answer::Noticed
+        | Answer::Retried
         | Answer::Refused(_) => {
             return Ok(());
         }
@@ -390,9 +392,7 @@ pub fn close(case: &Case, world: &mut World) -> Checked {
     nothing_is_kept_from_sale(case, world)?;
 
     world.expire();
-    if money::settle(case, world)? == Settled::WrongCharge {
-        return check(case, world);
-    }
+    money::settle(case, world)?;
     for (item, _) in supplies(case, world)? {
         // Each settles up to eight expired holds.
         for _ in 0..2 {

@@ -1,24 +1,16 @@
 //! What must hold of money: read off the provider's sessions, the records and the answers alone.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use domain::{Error, Status};
 use uuid::Uuid;
 
-use crate::invariants::{Checked, Rule, Violation, broken, check as check_all, holds, supplies};
+use crate::invariants::{Checked, Rule, broken, check as check_all, holds, supplies};
 use crate::provider::{Happens, Is, Session};
-use crate::record::Order;
+use crate::record::{Late, Order, Payment};
 use crate::request::{Answer, Request};
 use crate::world::{Case, World};
-
-/// How a shop has come to rest.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Settled {
-    /// All is decided.
-    All,
-    /// A buyer was charged something else than the order costs: a person has to decide.
-    WrongCharge,
-}
 
 /// What the provider has of one order.
 #[derive(Default)]
@@ -72,10 +64,22 @@ pub fn check(case: &Case, world: &World) -> Checked {
         if has_lied(case, world) {
             continue;
         }
-        if money.charged().count() > 1 {
+        // What was charged wrongly goes back, as its record says from the moment at which its session is over.
+        let is_wrong = |id: &&str| money.sessions.get(*id).is_some_and(is_wrong);
+        for id in money.sessions.keys().map(String::as_str).filter(is_wrong) {
+            let is_known = world.payment(order, |payment| {
+                payment.session.as_deref() == Some(id) && payment.is_at_provider()
+                    || payment.late.iter().any(|late| late.session == id)
+            });
+            if is_known == Some(false) {
+                return broken(Rule::ChargedMeansSold, format!("the wrong charge in {id} is on no record"));
+            }
+        }
+        if money.charged().filter(|id| !is_wrong(id)).count() > 1 {
             return broken(Rule::ChargedOnce, format!("{order} was charged twice"));
         }
-        let is_live = |id: &&str| money.sessions.get(*id).is_some_and(|session| session.is != Is::Closed);
+        let is_over = |session: &Session| matches!(session.is, Is::Closed | Is::Lost);
+        let is_live = |id: &&str| money.sessions.get(*id).is_some_and(|session| !is_over(session)) && !is_wrong(id);
         let others = |id: &&&str| on_record.as_deref() != Some(**id);
         if let Some(id) = sent_to.iter().filter(|id| is_live(id)).find(others) {
             let what =
@@ -94,12 +98,16 @@ pub fn check(case: &Case, world: &World) -> Checked {
 
 /// What goes back was charged, goes back once, and is on record.
 fn refunds_add_up(world: &World, order: &Uuid, id: &str, session: &Session) -> Checked {
-    match session.refunds.len() {
-        0 => return Ok(()),
-        1 if session.charged > 0 => {}
-        count => return broken(Rule::RefundsAddUp, format!("{id} has {count} refunds of {}", session.charged)),
+    if session.refunds.is_empty() {
+        return Ok(());
     }
-    let is_on_record = world.payment(order, |payment| payment.late.iter().any(|late| late.session == *id));
+    let made = session.refunds.iter().filter(|refund| !refund.has_failed).count();
+    if made > 1 || session.charged == 0 {
+        return broken(Rule::RefundsAddUp, format!("{id} has {made} refunds of {}", session.charged));
+    }
+    let is_on_record = world.payment(order, |payment| {
+        payment.late.iter().filter(|late| late.session == *id).count() >= session.refunds.len()
+    });
     // A provider that charges a buyer in the moment in which a sweep removes the order has the refund made, and its
     // record removed.
     if is_on_record == Some(true) || world.is_removed(order) {
@@ -131,12 +139,12 @@ fn paid_is_charged(world: &World, order: &Order, money: Option<&Money>) -> Check
 
 /// Once nothing runs any more, the buyer of every order that is not decided can pay it, or has paid it.
 pub fn buyers_can_pay(case: &Case, world: &World) -> Checked {
-    if !case.rules.provider || by_order(world).values().any(|money| money.sessions.values().any(is_wrong)) {
+    if !case.rules.provider {
         return Ok(());
     }
     for number in 0..case.requests.len() {
         let order = crate::request::first_order(number);
-        if world.payment(order, |payment| payment.is("unpaid")) != Some(true) {
+        if world.payment(order, |payment| payment.is("unpaid")) != Some(true) || is_lost(world, order) {
             continue;
         }
         let mut world = world.clone();
@@ -160,11 +168,57 @@ pub fn buyers_can_pay(case: &Case, world: &World) -> Checked {
     Ok(())
 }
 
-/// Lets all that is overdue be decided: by a customer who finds too little, by a sweep, by messages of the provider.
-/// Then checks that the money is where the goods are.
-pub fn settle(case: &Case, world: &mut World) -> Result<Settled, Violation> {
+/// Whether the provider does not know the session on an order's record any more.
+fn is_lost(world: &World, order: impl Display) -> bool {
+    let on_record = world.payment(order, |payment| payment.session.clone().filter(|_| payment.is_at_provider()));
+    let is_lost = |id: String| world.sessions().any(|(other, session)| *other == id && session.is == Is::Lost);
+    on_record.flatten().is_some_and(is_lost)
+}
+
+/// What a sweep follows to its end is every refund that is on record, and it has nothing left to do.
+fn refunds_are_finished(world: &World) -> Checked {
+    for order in by_order(world).into_keys().filter(|order| !world.is_removed(order)) {
+        let is_unfinished = |payment: &Payment| payment.late.iter().any(|late| late.refund.is_none());
+        if world.payment(order, is_unfinished) == Some(true) {
+            return broken(Rule::NothingStuck, format!("no sweep finds the refund of {order}"));
+        }
+    }
+    match world.unfinished_refunds() {
+        0 => Ok(()),
+        count => broken(Rule::NothingStuck, format!("{count} refunds stay listed")),
+    }
+}
+
+/// The operator sees to what is left: to sessions that are lost, and to refunds that have failed.
+fn operate(case: &Case, world: &mut World) -> Checked {
+    for number in 0..case.requests.len() {
+        let order = crate::request::first_order(number);
+        if is_lost(world, order) {
+            let abandoned = world.run(Request::Abandon(number));
+            if abandoned != Answer::Abandoned {
+                return broken(Rule::NothingStuck, format!("an order whose session is lost is told {abandoned:?}"));
+            }
+        }
+        let has_failed = world.payment(order, |payment| {
+            let last = |late: &&Late| payment.late.iter().rfind(|other| other.session == late.session);
+            let is_last = |late: &&Late| last(late).is_some_and(|last| std::ptr::eq(last, *late));
+            payment.late.iter().filter(is_last).any(|late| late.refund.as_deref() == Some("failed"))
+        });
+        if has_failed == Some(true) {
+            let retried = world.run(Request::Retry(number));
+            if retried != Answer::Retried {
+                return broken(Rule::NothingStuck, format!("the refunds of {order} cannot be made again: {retried:?}"));
+            }
+        }
+    }
+    check_all(case, world)
+}
+
+/// Lets all that is overdue be decided: by a customer who finds too little, by a sweep, by messages of the provider, by
+/// the operator. Then checks that the money is where the goods are.
+pub fn settle(case: &Case, world: &mut World) -> Checked {
     if !case.rules.provider {
-        return Ok(Settled::All);
+        return Ok(());
     }
     // What takes a while ends.
     let processing = world.sessions().filter(|(_, session)| session.is == Is::Processing);
@@ -172,19 +226,19 @@ pub fn settle(case: &Case, world: &mut World) -> Result<Settled, Violation> {
     for (number, id) in processing.iter().enumerate() {
         world.happen(id, if number % 2 == 0 { Happens::Pays } else { Happens::FailsForGood });
     }
-    let is_wrong = by_order(world).values().any(|money| money.sessions.values().any(is_wrong));
-    if !is_wrong {
-        customers_get_what_is_overdue(case, &mut world.clone())?;
+    customers_get_what_is_overdue(case, &mut world.clone())?;
+    // The second takes out of the list what the first has put there itself.
+    for _ in 0..2 {
+        let swept = world.run(Request::Sweep);
+        if swept != Answer::Swept {
+            return broken(Rule::NothingStuck, format!("a sweep is told {swept:?}"));
+        }
+        check_all(case, world)?;
     }
-    let swept = world.run(Request::Sweep);
-    if swept != Answer::Swept {
-        broken(Rule::NothingStuck, format!("a sweep is told {swept:?}"))?;
-    }
-    check_all(case, world)?;
-    if is_wrong {
-        return Ok(Settled::WrongCharge);
-    }
-    if !has_lied(case, world) {
+    refunds_are_finished(world)?;
+    operate(case, world)?;
+    let has_refund_failed = world.faults().refund_failures < case.faults.refund_failures;
+    if !has_refund_failed && !has_lied(case, world) {
         money_is_where_the_goods_are(world)?;
     }
     for _ in 0..2 {
@@ -192,16 +246,17 @@ pub fn settle(case: &Case, world: &mut World) -> Result<Settled, Violation> {
             let order = crate::request::first_order(number);
             let sessions = by_order(world).remove(&order.to_string().parse().expect("it is an id"));
             for session in 0..sessions.map_or(0, |money| money.sessions.len()) {
-                let noticed = world.run(Request::Notice(number, session));
-                if noticed != Answer::Noticed {
-                    broken(Rule::NothingStuck, format!("a message of the provider is told {noticed:?}"))?;
+                for request in [Request::Notice(number, session), Request::RefundNotice(number, session)] {
+                    let noticed = world.run(request);
+                    if noticed != Answer::Noticed {
+                        return broken(Rule::NothingStuck, format!("a message of the provider is told {noticed:?}"));
+                    }
                 }
             }
         }
     }
-    check_all(case, world)?;
-    money_is_where_the_goods_are(world)?;
-    Ok(Settled::All)
+    operate(case, world)?;
+    money_is_where_the_goods_are(world)
 }
 
 /// What overdue orders hold that are not paid is sold to the first order that needs it.
@@ -214,7 +269,8 @@ fn customers_get_what_is_overdue(case: &Case, world: &mut World) -> Checked {
         let is_charged = |order: &Uuid| by_order(world).get(order).is_some_and(|money| money.charged().count() > 0);
         let is_needed = |order: &Uuid| {
             let is = world.payment(order, |payment| (payment.is("paid"), payment.is_at_provider()));
-            is.is_some_and(|(is_paid, is_at_provider)| is_paid || is_at_provider && is_charged(order))
+            let is_kept = |is_at_provider| is_at_provider && (is_charged(order) || is_lost(world, order));
+            is.is_some_and(|(is_paid, is_at_provider)| is_paid || is_kept(is_at_provider))
         };
         let needed: u64 = held.iter().filter(|(order, _)| is_needed(order)).map(|(_, quantity)| quantity).sum();
         let Some(free @ 1..) = on_hand.checked_sub(needed) else { continue };

@@ -7,8 +7,8 @@
 use std::rc::Rc;
 
 use domain::{
-    Charge, ChargeId, Checkout, InvalidNotice, Money, Notice, OpenSession, OrderId, Provider, ProviderError, RefundId,
-    RefundState, SessionId, SessionState, Timestamp,
+    Charge, ChargeId, Checkout, InvalidNotice, Notice, OpenSession, OrderId, Provider, ProviderError, RefundId,
+    RefundState, Repayment, SessionId, SessionState, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,16 @@ pub enum Is {
     Processing,
     Paid,
     Closed,
+    /// The provider does not know it any more.
+    Lost,
+}
+
+/// A refund, as the provider has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refund {
+    pub name: String,
+    /// It was not made after all.
+    pub has_failed: bool,
 }
 
 /// A session, as the provider has it.
@@ -35,8 +45,8 @@ pub struct Session {
     pub is: Is,
     /// What the buyer was charged.
     pub charged: u64,
-    /// The names of the refunds that were made.
-    pub refunds: Vec<String>,
+    /// The refunds that were made.
+    pub refunds: Vec<Refund>,
 }
 
 /// What can happen to a session without the shop.
@@ -54,15 +64,25 @@ pub enum Happens {
     Closes,
     /// The payment that took a while has failed for good.
     FailsForGood,
-    /// The provider charges the buyer although it has said that the session is closed.
+    /// The provider charges the buyer although it has said that the session is closed, or that it does not know it.
     ChargesAllTheSame,
+    /// The provider loses it. Nothing was charged in it.
+    Loses,
+    /// The refund that was made has failed after all.
+    RefundFails,
 }
 
 impl Session {
     /// Lets it happen, where it can.
     fn after(&self, happens: Happens) -> Option<Self> {
+        if happens == Happens::RefundFails {
+            let mut refunds = self.refunds.clone();
+            refunds.iter_mut().find(|refund| !refund.has_failed)?.has_failed = true;
+            return Some(Self { refunds, ..self.clone() });
+        }
         let (is, charged) = match (self.is, happens) {
-            (Is::Open | Is::Processing, Happens::Pays) | (Is::Closed, Happens::ChargesAllTheSame) => {
+            (Is::Open | Is::Closed, Happens::Loses) => (Is::Lost, 0),
+            (Is::Open | Is::Processing, Happens::Pays) | (Is::Closed | Is::Lost, Happens::ChargesAllTheSame) => {
                 (Is::Paid, self.amount)
             }
             (Is::Open, Happens::PaysWrongly) => (Is::Paid, self.amount + 1),
@@ -76,7 +96,19 @@ impl Session {
 
     /// What the buyer has paid and not got back.
     pub fn net(&self) -> u64 {
-        if self.refunds.is_empty() { self.charged } else { 0 }
+        if self.is_refunded() { 0 } else { self.charged }
+    }
+
+    /// Whether the buyer has the money back.
+    pub fn is_refunded(&self) -> bool {
+        self.refunds.iter().any(|refund| !refund.has_failed)
+    }
+
+    /// How far the refund of this name has come.
+    fn refund(&self, name: &RefundId) -> Option<RefundState> {
+        let mut named = self.refunds.iter().filter(|refund| refund.name == name.as_str()).peekable();
+        named.peek()?;
+        Some(if named.any(|refund| !refund.has_failed) { RefundState::Succeeded } else { RefundState::Failed })
     }
 }
 
@@ -178,8 +210,10 @@ impl Caller {
     }
 
     fn state(&self, id: &str) -> Result<SessionState, ProviderError> {
-        let session = self.session(id).ok_or_else(|| ProviderError::Refused("no such session".to_owned()))?;
+        let lost = || ProviderError::Lost("no such session".to_owned());
+        let session = self.session(id).ok_or_else(lost)?;
         Ok(match session.is {
+            Is::Lost => return Err(lost()),
             Is::Open => SessionState::Open(open(id)),
             Is::Processing => SessionState::Processing,
             Is::Closed => SessionState::Closed,
@@ -245,23 +279,24 @@ impl Provider for Caller {
         self.heard(is_heard, state)
     }
 
-    async fn refund(&self, charge: &ChargeId, _: Money, refund: &RefundId) -> Result<RefundState, ProviderError> {
+    async fn refund(&self, repayment: Repayment<'_>) -> Result<RefundState, ProviderError> {
+        let Repayment { charge, refund, .. } = repayment;
         let is_heard = self.ask(Next::Write).await?;
         let (key, id) = (refund_key(refund), charge.as_str().trim_start_matches("charge."));
         self.note(|| format!("refund {charge} as {refund}"));
+        let mut session = self.session(id).expect("it was charged");
         if self.shared.read(&key).is_none() {
-            let mut session = self.session(id).expect("it was charged");
-            session.refunds.push(refund.to_string());
+            session.refunds.push(Refund { name: refund.to_string(), has_failed: false });
             self.write_session(id, &session);
             self.shared.write(key, id.as_bytes().to_vec());
         }
-        self.heard(is_heard, RefundState::Succeeded)
+        self.heard(is_heard, session.refund(refund).unwrap_or(RefundState::Failed))
     }
 
     async fn find_refund(&self, charge: &ChargeId, refund: &RefundId) -> Result<Option<RefundState>, ProviderError> {
         let is_heard = self.ask(Next::Read).await?;
         let session = self.session(charge.as_str().trim_start_matches("charge.")).expect("it was charged");
-        let found = session.refunds.contains(&refund.to_string()).then_some(RefundState::Succeeded);
+        let found = session.refund(refund);
         self.note(|| format!("find the refund {refund} of {charge}: {found:?}"));
         self.heard(is_heard, found)
     }
@@ -270,6 +305,9 @@ impl Provider for Caller {
         let text = std::str::from_utf8(body).map_err(|_| InvalidNotice::Unreadable)?;
         let (order, session) = text.split_once(' ').ok_or(InvalidNotice::Unreadable)?;
         let order = order.parse().map_err(|_| InvalidNotice::Unreadable)?;
+        if session.starts_with("charge.") {
+            return Ok(Notice::Refund { order, charge: session.parse().map_err(|_| InvalidNotice::Unreadable)? });
+        }
         Ok(Notice::Session { order, session: session.parse().map_err(|_| InvalidNotice::Unreadable)? })
     }
 }

@@ -118,7 +118,10 @@ fn at_provider(random: &mut Rng, case: Case, items: &[Name]) -> Case {
     let carts = KEYS.map(|_| cart(random, items));
     let mut requests: Vec<_> = (0..places).map(|_| place(random, items, &carts)).collect();
     for _ in 0..random.usize(3..=6) {
-        requests.push(match random.u8(..8) {
+        requests.push(match random.u8(..11) {
+            8 => Request::Abandon(random.usize(..places)),
+            9 => Request::Retry(random.usize(..places)),
+            10 => Request::RefundNotice(random.usize(..places), random.usize(..2)),
             0..3 => Request::Pay(random.usize(..places)),
             3 => Request::Cancel(random.usize(..places)),
             4..6 => Request::Notice(random.usize(..places), random.usize(..2)),
@@ -141,6 +144,8 @@ fn at_provider(random: &mut Rng, case: Case, items: &[Name]) -> Case {
         // A provider that lies is rarer than one that keeps its word.
         charges_all_the_same: usize::from(random.u8(..4) == 0),
         wrong_charges: usize::from(random.u8(..16) == 0),
+        losses: usize::from(random.u8(..16) == 0),
+        refund_failures: usize::from(random.u8(..4) == 0),
         ..case.faults
     };
     Case { rules, stock, requests, together, behind, before, faults, ..case }

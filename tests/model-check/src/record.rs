@@ -45,6 +45,8 @@ pub struct Payment {
 #[derive(Debug, Deserialize)]
 pub struct Late {
     pub session: String,
+    /// How far its refund has come, as far as is known.
+    pub refund: Option<String>,
 }
 
 impl Payment {
@@ -63,7 +65,7 @@ impl Record {
     pub fn read(name: &str, bytes: &[u8]) -> Self {
         let kind = name.split_once(':').map_or(name, |(kind, _)| kind);
         let read = match kind {
-            "inventory" if name.ends_with('~') => {
+            "inventory" | "refunding~" if name.ends_with('~') => {
                 bytes.try_into().ok().map(|cell| Self::Cell(u64::from_le_bytes(cell)))
             }
             "inventory" => Item::decode(bytes).ok().map(Self::Item),

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use domain::order::{ExpectedPrices, Lines, NewOrder};
 use domain::{
-    Error, ItemId, KeyDigest, Limits, Money, OrderId, PayResult, PaymentMethod, PaymentProgress, Settings, Shop,
-    Status, Store,
+    Condition, Error, ItemId, KeyDigest, Limits, Money, OrderId, PayResult, PaymentMethod, PaymentProgress, Settings,
+    Shop, Status, Store,
 };
 use keyvalue_store::{InstanceCache, KeyValueStore};
 
@@ -45,6 +45,12 @@ pub enum Request {
     Sweep,
     /// The provider says that something has happened to a session of the first order of the request with this number.
     Notice(usize, usize),
+    /// The provider says that something has happened to the refund of the charge in that session.
+    RefundNotice(usize, usize),
+    /// The operator gives up the first order of the request with this number, whose session is lost.
+    Abandon(usize),
+    /// The operator has refunds made again that have failed, of the first order of the request with this number.
+    Retry(usize),
 }
 
 /// What a client was told.
@@ -66,6 +72,8 @@ pub enum Answer {
     /// The buyer has paid by a means that takes a while.
     Processing,
     Noticed,
+    Abandoned,
+    Retried,
     Refused(Error),
 }
 
@@ -191,6 +199,20 @@ async fn ask<S: Store>(request: &Request, shop: &Shop<S, Caller, Caller>) -> Res
             let order = first_order(*of);
             let _ = shop.notice("", format!("{order} {}", provider::session_id(order, *number)).as_bytes()).await?;
             Answer::Noticed
+        }
+        Request::RefundNotice(of, number) => {
+            let order = first_order(*of);
+            let body = format!("{order} charge.{}", provider::session_id(order, *number));
+            let _ = shop.notice("", body.as_bytes()).await?;
+            Answer::Noticed
+        }
+        Request::Abandon(of) => {
+            shop.abandon(&Condition::default(), first_order(*of)).await?;
+            Answer::Abandoned
+        }
+        Request::Retry(of) => {
+            let _ = shop.retry_refunds(first_order(*of)).await?;
+            Answer::Retried
         }
         Request::Cancel(of) => {
             shop.cancel(first_order(*of)).await?;

@@ -59,6 +59,10 @@ pub struct Faults {
     pub charges_all_the_same: usize,
     /// Charges of something else than the order costs.
     pub wrong_charges: usize,
+    /// Sessions that the provider loses.
+    pub losses: usize,
+    /// Refunds that fail after they were made.
+    pub refund_failures: usize,
 }
 
 impl Case {
@@ -231,10 +235,18 @@ impl World {
     /// Whether this can be asked for already: an order is not known before it is there. From then on it is in the list
     /// of orders, also one that is withdrawn later because another request has placed one under its key before.
     fn can_know(&self, request: &Request) -> bool {
+        if let Request::RefundNotice(of, number) = request {
+            let id = provider::session_id(first_order(*of), *number);
+            return self.sessions().any(|(other, session)| other == id && !session.refunds.is_empty());
+        }
         if let Request::Notice(of, number) = request {
             return provider::is_there(&self.database, &provider::session_id(first_order(*of), *number));
         }
-        let (Request::Pay(of) | Request::Cancel(of) | Request::Show(of)) = request else { return true };
+        let (Request::Pay(of) | Request::Cancel(of) | Request::Abandon(of) | Request::Retry(of) | Request::Show(of)) =
+            request
+        else {
+            return true;
+        };
         let order = first_order(*of);
         self.payment(order, |_| ()).is_some()
     }
@@ -270,6 +282,8 @@ impl World {
                 (Happens::FailsForGood, 1),
                 (Happens::Closes, self.faults.closes),
                 (Happens::ChargesAllTheSame, self.faults.charges_all_the_same),
+                (Happens::Loses, self.faults.losses),
+                (Happens::RefundFails, self.faults.refund_failures),
             ] {
                 if left > 0 && provider::can_happen(&session, happens) {
                     steps.push(Step::Session(place, happens));
@@ -358,6 +372,8 @@ impl World {
                     Happens::BeginsToPay => self.faults.slow -= 1,
                     Happens::Closes => self.faults.closes -= 1,
                     Happens::ChargesAllTheSame => self.faults.charges_all_the_same -= 1,
+                    Happens::Loses => self.faults.losses -= 1,
+                    Happens::RefundFails => self.faults.refund_failures -= 1,
                 }
                 let id = self.sessions().nth(place).map(|(id, _)| id.to_owned()).expect("it is there");
                 self.happen(&id, happens);
@@ -448,6 +464,21 @@ impl World {
         let removed = || key.strip_prefix("payment:")?.parse().ok().and_then(|order| self.database.removed.get(&order));
         let stored = self.database.get(&key).or_else(removed)?;
         if let Record::Payment(payment) = stored.record(&key) { Some(look(payment)) } else { None }
+    }
+
+    /// How many refunds are listed as not finished.
+    pub fn unfinished_refunds(&self) -> usize {
+        let key = match self.rules.level {
+            Level::Domain => "refunding".to_owned(),
+            Level::KeyValue => {
+                let token =
+                    self.record("refunding~", |record| if let Record::Cell(token) = record { *token } else { 0 });
+                format!("refunding~{:016x}", token.unwrap_or_default())
+            }
+        };
+        let Some(stored) = self.database.get(&key) else { return 0 };
+        let list: serde_json::Value = serde_json::from_slice(&stored.bytes).expect("it is JSON");
+        list["refunds"].as_array().expect("it is a list").len()
     }
 
     /// The orders that were removed.

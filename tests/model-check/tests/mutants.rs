@@ -365,7 +365,8 @@ const MUTANTS: &[Mutant] = &[
             Replace(
                 "let closed = crate::model::session::SessionState::Closed;
                     let finding = crate::model::session::Finding::of(session, closed, &order);
-                    let finding = finding.map_err(Error::WrongCharge)?;",
+                    let finding = finding.map_err(Error::WrongCharge)?;
+                    let answered = self.answered(&order, &state, finding, true).await?;",
             ),
         )],
     },
@@ -416,7 +417,7 @@ const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "amount_of_a_charge_not_compared",
-        patches: &[Patch("charges-are-compared", Replace("let is_right = is_for_it;"))],
+        patches: &[Patch("charges-are-compared", Replace("let is_right = true;"))],
     },
     Mutant {
         name: "refund_under_a_fresh_name",
@@ -434,13 +435,47 @@ const MUTANTS: &[Mutant] = &[
             "refunds-are-claimed-first",
             Before(
                 "let name = crate::RefundId::of_late_charge(&session);
-            let _ = self.provider()?.refund(late.charge(), late.amount(), &name).await?;",
+            let (charge, amount, currency) = (late.charge(), late.amount(), &order.currency);
+            let repayment = crate::Repayment { order: order.order_id, charge, amount, currency, refund: &name };
+            let _ = self.provider()?.refund(repayment).await?;",
             ),
         )],
     },
     Mutant {
         name: "refund_made_again_without_a_look",
         patches: &[Patch("refunds-are-looked-for", Replace("let _ = is_new; let made = None;"))],
+    },
+    Mutant { name: "refund_that_is_not_listed", patches: &[Patch("refunds-are-listed-first", Replace(""))] },
+    Mutant {
+        name: "wrong_charge_that_is_not_listed",
+        patches: &[Patch("wrong-charges-are-listed-first", Replace(""))],
+    },
+    Mutant {
+        name: "wrong_charge_that_is_not_claimed",
+        patches: &[Patch(
+            "wrong-charges-are-claimed-as-the-session-ends",
+            Replace("return Ok(Self { state, late: self.late.clone() });"),
+        )],
+    },
+    Mutant {
+        name: "refund_made_again_under_its_name",
+        patches: &[Patch("retries-have-names-of-their-own", Replace("let id = before.id.clone();"))],
+    },
+    Mutant {
+        name: "finished_refund_not_looked_at_again",
+        patches: &[Patch("finished-refunds-are-looked-at-again", Replace("let found = None;"))],
+    },
+    Mutant {
+        name: "order_abandoned_after_any_error",
+        patches: &[Patch(
+            "only-what-helps-nobody-is-abandoned",
+            Replace(
+                "Err(_) if abandoned.is_some() => {
+                    let event = Event::Abandon { session: session.clone(), at: self.environment.now() };
+                    Answered::Changed(self.transition(&state, event, order.expires_at).await?)
+                }",
+            ),
+        )],
     },
     Mutant {
         name: "attempt_of_a_refunded_session_used_again",
@@ -868,4 +903,26 @@ fn an_order_that_is_paid_in_a_session_whose_charge_went_back_is_caught() {
 fn an_overdue_order_at_the_provider_that_loses_its_goods_is_caught() {
     caught("order_at_the_provider_expired_by_the_clock", "short_while_a_payment_is_overdue", "ChargedOnce");
     caught("hold_of_an_order_at_the_provider_settled", "short_while_a_payment_is_overdue", "ToldIsTrue");
+}
+
+#[test]
+fn a_refund_that_no_sweep_finds_is_caught() {
+    caught("refund_that_is_not_listed", "session_that_was_closed", "NothingStuck");
+    caught("wrong_charge_that_is_not_listed", "a_charge_of_another_amount", "NothingStuck");
+}
+
+#[test]
+fn a_wrong_charge_that_is_kept_is_caught() {
+    caught("wrong_charge_that_is_not_claimed", "a_charge_of_another_amount", "ChargedMeansSold");
+}
+
+#[test]
+fn a_refund_that_fails_and_is_not_made_again_is_caught() {
+    caught("refund_made_again_under_its_name", "fails_later_and_is_made_again", "NoFalseAlarm");
+    caught("finished_refund_not_looked_at_again", "fails_later_and_is_made_again", "ChargedMeansSold");
+}
+
+#[test]
+fn an_order_that_is_given_up_while_its_buyer_can_pay_is_caught() {
+    caught("order_abandoned_after_any_error", "an_order_whose_session_is_lost", "ChargedOnce");
 }

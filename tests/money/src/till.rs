@@ -152,10 +152,10 @@ impl Till {
         self.provider.sessions().into_iter().filter(of_order).collect()
     }
 
-    /// What the provider tells the shop about a session, signed as it is.
+    /// What the provider tells the shop about a session or a refund, signed as it is.
     ///
     /// # Panics
-    /// There is no such session.
+    /// There is no such session or refund.
     #[track_caller]
     pub fn event(&self, kind: &str, session: &str) -> Request {
         let event = self.provider.event(kind, session).unwrap_or_else(|| panic!("there is no session {session}"));

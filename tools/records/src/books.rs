@@ -156,6 +156,16 @@ struct Catalog {
     items: BTreeSet<String>,
 }
 
+/// The refunds that are not finished.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Refunding {
+    #[serde(rename = "version")]
+    _version: u64,
+    #[serde(rename = "refunds")]
+    _refunds: Vec<serde::de::IgnoredAny>,
+}
+
 /// How far closed orders are removed.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -301,6 +311,7 @@ impl Books {
                 json::<Swept>(key, bytes)?;
                 self.swept = true;
             }
+            None if key == "refunding" => drop(json::<Refunding>(key, bytes)?),
             None if key == "ledger" => self.given = json::<Ledger>(key, bytes)?.next,
             Some(("inventory", item)) => {
                 let read = Item::decode(bytes).map_err(|error| Imbalance::Unreadable(key.to_owned(), error))?;
@@ -415,7 +426,7 @@ impl Books {
         }
         for (name, is_claimed) in &self.cells {
             let is_item = name.strip_prefix("inventory:").is_some_and(|item| self.items.contains_key(item));
-            if !is_claimed || !(is_item || ["catalog", "ledger", "swept"].contains(&name.as_str())) {
+            if !is_claimed || !(is_item || ["catalog", "ledger", "refunding", "swept"].contains(&name.as_str())) {
                 faults.add("claim cells without a record", format!("{name}~"));
             }
         }

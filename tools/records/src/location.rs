@@ -379,7 +379,7 @@ fn set(connection: &mut redis::Connection, records: &mut Vec<(String, Vec<u8>)>)
 
 /// Whether the key-value store keeps this record through a claim cell.
 fn is_created(key: &str) -> bool {
-    ["catalog", "ledger", "swept"].contains(&key) || key.starts_with("inventory:")
+    ["catalog", "ledger", "refunding", "swept"].contains(&key) || key.starts_with("inventory:")
 }
 
 fn unreadable(location: &(impl fmt::Display + ?Sized)) -> String {

@@ -246,7 +246,11 @@ impl Compared<'_> {
 
     /// Compares the refunds of charges that came too late, and any that are under way.
     fn refunds(&mut self, account: &Account, charges: &[&Charge]) {
-        for late in &account.late {
+        for (number, late) in account.late.iter().enumerate() {
+            // One that has failed and was made again: the last one counts.
+            if account.late.iter().skip(number + 1).any(|later| later.charge == late.charge) {
+                continue;
+            }
             let charge = charges.iter().copied().find(|charge| charge.id == late.charge);
             let told = late.refund.as_deref().unwrap_or("not answered");
             let back = charge.map_or(0, |charge| charge.refunded);
@@ -391,6 +395,12 @@ mod tests {
             assert_eq!(kinds(&late(refund), std::slice::from_ref(&back)), [Kind::RefundUnfinished], "{refund:?}");
         }
         assert_eq!(kinds(&late(Some("succeeded")), &[]), [Kind::RefundUnfinished]);
+        let again = |last: Account| {
+            let failed = late(Some("failed")).late;
+            Account { late: failed.into_iter().chain(last.late.clone()).collect(), ..last }
+        };
+        assert_eq!(kinds(&again(late(Some("succeeded"))), std::slice::from_ref(&back)), []);
+        assert_eq!(kinds(&again(late(None)), std::slice::from_ref(&back)), [Kind::RefundUnfinished]);
         let failed = kinds(&late(Some("succeeded")), &[charge("pi_1")]);
         assert_eq!(failed, [Kind::VoidAndCharged, Kind::RefundUnfinished], "it has failed after all");
     }

@@ -376,6 +376,7 @@ impl Call {
                 let session = state.create(*new);
                 (state.session_json(&session), expand)
             }
+            Action::Expire { id, .. } if faults.contains(&Fault::Unknown) => return Err(unknown(self.operation, &id)),
             Action::Expire { id, expand } => {
                 state.expire(&id, faults.contains(&Fault::ClosedYetPayable), now, cause)?;
                 (look(state, Operation::Look, &id)?, expand)

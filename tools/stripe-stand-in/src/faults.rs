@@ -97,7 +97,7 @@ const FAULTS: [(&str, Fault, Kind, &str); 31] = [
     ("late", Fault::Late(Duration::ZERO), Kind::Call, "does it after =MS milliseconds, even if the client is gone"),
     ("cut-off", Fault::CutOff, Kind::Call, "breaks off in the middle of the answer's body"),
     ("nonsense", Fault::Nonsense, Kind::Call, "answers 200 with a page of HTML"),
-    ("unknown", Fault::Unknown, Kind::Call, "answers 404 to a look at an object that exists"),
+    ("unknown", Fault::Unknown, Kind::Call, "answers 404 about an object that exists"),
     ("other-object", Fault::OtherObject, Kind::Call, "answers with another session or refund"),
     (
         "closed-yet-payable",
@@ -143,7 +143,7 @@ impl Fault {
     fn only(self) -> Option<&'static [Operation]> {
         use Operation::{Create, Expire, Look, LookCharge, LookEvent, LookIntent, LookRefund, Refund};
         match self {
-            Self::Unknown => Some(&[Look, LookRefund, LookIntent, LookCharge, LookEvent]),
+            Self::Unknown => Some(&[Look, Expire, LookRefund, LookIntent, LookCharge, LookEvent]),
             Self::OtherObject => Some(&[Create, Look, Expire, Refund, LookRefund]),
             Self::ClosedYetPayable => Some(&[Expire, Look]),
             Self::RefundPending | Self::RefundFails => Some(&[Refund]),

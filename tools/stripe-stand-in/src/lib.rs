@@ -326,10 +326,12 @@ impl StandIn {
             .unwrap_or_else(|| Err(io::Error::other("the stand-in has ended")))
     }
 
-    /// An event of this type about a session as it is now, in Stripe's shape. It is not kept and not sent.
-    pub fn event(&self, kind: &str, session: &str) -> Option<Value> {
-        let object =
-            self.shared.read(|state| state.sessions.get(session).map(|session| state.session_json(session)))?;
+    /// An event of this type about a session or a refund as it is now, in Stripe's shape. It is not kept and not sent.
+    pub fn event(&self, kind: &str, about: &str) -> Option<Value> {
+        let object = self.shared.read(|state| {
+            let session = state.sessions.get(about).map(|session| state.session_json(session));
+            session.or_else(|| state.refunds.get(about).map(|refund| refund.json()))
+        })?;
         let id = state::new_id("evt_1", 23);
         Some(state::event_json(&id, kind, object, self.shared.now(), &Cause::default()))
     }

@@ -456,6 +456,8 @@ impl State {
         self.refund_event("refund.created", &refund, now, cause);
         if status == RefundStatus::Failed {
             self.refund_event("refund.failed", &refund, now, cause);
+        } else if let Some(charge) = self.charges.get(&refund.charge).map(|charge| self.charge_json(charge)) {
+            self.emit("charge.refunded", charge, now, cause);
         }
         Ok(refund)
     }
@@ -471,6 +473,7 @@ impl State {
         let refund = Refund { status, ..refund };
         self.put(Row::Refund(refund.clone()));
         self.refund_event("refund.updated", &refund, now, &Cause::default());
+        self.refund_event("charge.refund.updated", &refund, now, &Cause::default());
         if !succeeds {
             self.refund_event("refund.failed", &refund, now, &Cause::default());
         }

@@ -202,6 +202,8 @@ inline_schemas! {
         "description": "How far the payment of an order has come.",
         "enum": ["paid", "at_provider", "open", "processing"]
     };
+    /// How far a refund has come.
+    RefundStatus = { "type": "string", "enum": ["pending", "succeeded", "failed"], "examples": ["pending"] };
     /// A payment provider.
     ProviderName = { "type": "string", "description": "A payment provider.", "enum": ["stripe"] };
     /// Who takes the money.

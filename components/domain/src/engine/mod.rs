@@ -9,6 +9,7 @@ pub mod instance;
 pub mod order_state;
 pub mod payment;
 pub mod read;
+pub mod refund;
 pub mod retry;
 pub mod sequence;
 pub mod settle;

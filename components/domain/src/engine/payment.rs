@@ -7,17 +7,18 @@ use std::time::Duration;
 use crate::engine::codec::Read;
 use crate::engine::order_state::Transition;
 use crate::engine::read::OrderRead;
+use crate::engine::refund::Listed;
 use crate::engine::shop::Shop;
 use crate::engine::side_by_side::side_by_side;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::model::amounts::Money;
-use crate::model::ids::{OrderId, SessionId};
+use crate::model::ids::{ItemId, SessionId};
 use crate::model::item::{Item, Look};
 use crate::model::order::Order;
-use crate::model::order_state::{Event, LateRefund, OrderState};
+use crate::model::order_state::{Event, OrderState};
 use crate::model::session::{Finding, OpenSession, RefundState, SessionState};
-use crate::provider::{Provider, ProviderError};
+use crate::provider::Provider;
 use crate::store::Store;
 
 /// How many overdue orders of an item are looked up at once, to find those that are at the provider.
@@ -31,15 +32,20 @@ pub(crate) enum Answered {
     Processing,
     /// The order was to change.
     Changed(Transition),
+    /// The buyer was charged something else than the order costs. The session is not on record any more, and this refund
+    /// is. It has yet to be asked for.
+    ChargedWrongly(Read<OrderState>, Listed),
 }
 
 /// What came of asking about overdue orders.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Asked {
     /// How many orders the provider was asked about.
     pub(crate) orders: usize,
     /// How many of them are decided now.
     pub(crate) decided: usize,
+    /// What these hold, or held.
+    pub(crate) items: Vec<ItemId>,
     /// Of how many there was no answer, or none that makes sense.
     pub(crate) unanswered: usize,
 }
@@ -82,9 +88,31 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
             Finding::Open(open) => return Ok(Answered::Open(open)),
             Finding::Processing => return Ok(Answered::Processing),
             Finding::Paid(paid) => Event::Charge(paid),
+            Finding::Wrong(wrong) => {
+                let listed = Listed::first(order.order_id, wrong.session());
+                // Rule: wrong-charges-are-listed-first.
+                self.list_refund(&listed).await?;
+                let session = wrong.session().clone();
+                let event = Event::ChargeWrongly { wrong, at: self.environment.now(), cancelled };
+                return match self.transition(state, event, order.expires_at).await? {
+                    Transition::Done(state) => Ok(Answered::ChargedWrongly(state, listed)),
+                    // Its record has no room for another refund.
+                    Transition::Illegal => Err(Error::TooManyLateCharges(session)),
+                    retry @ Transition::Retry(_) => Ok(Answered::Changed(retry)),
+                };
+            }
             Finding::Closed(closed) => Event::Close { closed, at: self.environment.now(), cancelled },
         };
         Ok(Answered::Changed(self.transition(state, event, order.expires_at).await?))
+    }
+
+    /// Gives back what was charged wrongly, for a request that has more to do. Where that is not finished, the provider's
+    /// next message or a sweep carries on.
+    pub(crate) async fn give_back(&self, wrong: &Listed) -> Result<(), Error> {
+        match self.carry_on(wrong, true).await {
+            Ok(Some(RefundState::Failed)) => Err(Error::RefundFailed(wrong.order)),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Settles where the payment of an order may have left many holds of decided orders, as payments without a provider
@@ -129,70 +157,16 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
                 };
                 match self.answered(order, state, finding, false).await? {
                     // What another request has decided meanwhile is as good.
-                    Answered::Changed(_) => asked.decided = asked.decided.saturating_add(1),
+                    Answered::Changed(_) | Answered::ChargedWrongly(..) => {
+                        asked.decided = asked.decided.saturating_add(1);
+                        asked.items.extend(order.lines().iter().map(|line| line.item_id.clone()));
+                    }
                     // Asked to end it, the provider says that it has not.
                     Answered::Open(_) | Answered::Processing => {}
                 }
             }
         }
         Ok(asked)
-    }
-
-    /// Asks the provider to give back what was charged too late, once. Answers with how far that has come.
-    ///
-    /// A refund that another request has put on record may be made already: then it is looked for first, since the
-    /// provider may have forgotten its name.
-    async fn refund_late(&self, late: &LateRefund, is_new: bool) -> Result<RefundState, Error> {
-        let provider = self.provider()?;
-        // Rule: refunds-have-one-name.
-        let name = late.refund_id();
-        // Rule: refunds-are-looked-for.
-        let made = if is_new { None } else { provider.find_refund(&late.charge, &name).await? };
-        if let Some(refund) = made {
-            return Ok(refund);
-        }
-        match provider.refund(&late.charge, late.amount, &name).await {
-            // Another request may have made it in this moment. If not, a person has to see to it: a repeat would be
-            // refused too.
-            Err(ProviderError::Refused(_)) => {
-                let made = provider.find_refund(&late.charge, &name).await?;
-                Ok(made.unwrap_or(RefundState::Failed))
-            }
-            refund => Ok(refund?),
-        }
-    }
-
-    /// Carries on with the refund of a late charge that is on record, and writes down how far it has come. Answers with
-    /// that; none where there is nothing to do any more. The refund is on record before the provider is asked for it.
-    pub(crate) async fn carry_on_refund(
-        &self,
-        order: OrderId,
-        session: &SessionId,
-        is_new: bool,
-    ) -> Result<Option<RefundState>, Error> {
-        let mut attempts = self.attempts();
-        let Some((_, mut state)) = self.read_order(order).await? else { return Ok(None) };
-        let Some(late) = state.record.late_refund(session).cloned() else { return Ok(None) };
-        if late.is_finished() {
-            return Ok(late.refund);
-        }
-        let refund = self.refund_late(&late, is_new).await?;
-        loop {
-            let Some(late) = state.record.late_refund(session) else { return Ok(None) };
-            if late.refund == Some(refund) || late.is_finished() {
-                return Ok(late.refund);
-            }
-            // No expiry has a part in it.
-            let event = Event::Refund { session: session.clone(), refund };
-            match self.transition(&state, event, self.environment.now()).await? {
-                Transition::Done(written) => state = written,
-                Transition::Retry(retry) => {
-                    attempts.again(retry).await?;
-                    state = self.read_state(order).await?;
-                }
-                Transition::Illegal => return Ok(None),
-            }
-        }
     }
 }
 

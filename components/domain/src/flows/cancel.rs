@@ -14,6 +14,10 @@ use crate::model::status::{OrderView, Status, status};
 use crate::provider::Provider;
 use crate::store::Store;
 
+/// The operator's word that no buyer can pay in the session on record, nor has.
+#[derive(Debug, Clone, Copy)]
+struct Abandoned;
+
 impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     /// As [`Self::cancel_if`], whatever there is.
     ///
@@ -32,6 +36,25 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     /// If there is no such order, it is not what is expected, or it is decided otherwise; if its payment is being
     /// processed; or if the store or the payment provider fails.
     pub async fn cancel_if(&self, condition: &Condition<OrderView>, order_id: OrderId) -> Result<OrderView, Error> {
+        self.close_order(condition, order_id, None).await
+    }
+
+    /// Cancels an order although the payment provider has no answer that helps about its session: it does not know it, or
+    /// answers nonsense. The operator says by this that no buyer can pay in it, nor has. If one is charged all the same,
+    /// that goes back as late money does. Repeating it is safe.
+    ///
+    /// # Errors
+    /// As [`Self::cancel_if`].
+    pub async fn abandon(&self, condition: &Condition<OrderView>, order_id: OrderId) -> Result<OrderView, Error> {
+        self.close_order(condition, order_id, Some(Abandoned)).await
+    }
+
+    async fn close_order(
+        &self,
+        condition: &Condition<OrderView>,
+        order_id: OrderId,
+        abandoned: Option<Abandoned>,
+    ) -> Result<OrderView, Error> {
         let released = Settlement::Released { key_reusable: false };
         let mut attempts = self.attempts();
         loop {
@@ -52,6 +75,7 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
                     self.release_all(&order, released).await;
                     return Ok(OrderView::new(order, &state.record, true));
                 }
+                Status::Expired if abandoned.is_some() => return Ok(OrderView::new(order, &state.record, true)),
                 Status::Pending | Status::Placing => {}
                 decided @ (Status::Paid | Status::Expired | Status::Rejected) => {
                     return Err(Error::OrderNotCancellable(decided));
@@ -60,9 +84,22 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
             let transition = match state.record.session() {
                 Some(session) => {
                     // Rule: sessions-are-closed-first.
-                    let finding = self.close(&order, session).await?;
-                    match self.answered(&order, &state, finding, true).await? {
+                    let answered = match self.close(&order, session).await {
+                        // Rule: only-what-helps-nobody-is-abandoned.
+                        Err(Error::SessionLost(_) | Error::ProviderNonsense(_) | Error::WrongCharge(_))
+                            if abandoned.is_some() =>
+                        {
+                            let event = Event::Abandon { session: session.clone(), at: self.environment.now() };
+                            Answered::Changed(self.transition(&state, event, order.expires_at).await?)
+                        }
+                        finding => self.answered(&order, &state, finding?, true).await?,
+                    };
+                    match answered {
                         Answered::Changed(transition) => transition,
+                        Answered::ChargedWrongly(state, wrong) => {
+                            self.give_back(&wrong).await?;
+                            Transition::Done(state)
+                        }
                         Answered::Processing => return Err(Error::PaymentProcessing),
                         Answered::Open(_) => {
                             let reason = "it was asked to end a session, and has not".to_owned();
@@ -79,7 +116,8 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
             match transition {
                 Transition::Done(state) => {
                     let status = status(&state.record, true);
-                    if status != Status::Cancelled {
+                    let is_closed = status == Status::Cancelled || status == Status::Expired && abandoned.is_some();
+                    if !is_closed {
                         // The buyer was charged before, or its time is over.
                         return Err(Error::OrderNotCancellable(status));
                     }

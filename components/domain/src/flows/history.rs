@@ -30,11 +30,12 @@ pub enum OrderEvent {
     Expired,
     /// There was too little stock for one of its lines.
     Rejected,
-    /// A charge of the payment provider came too late. It goes back to the buyer, and how that ended is not known yet.
+    /// The payment provider has charged what does not pay the order: too late, or something else than it costs. It goes
+    /// back to the buyer, and how that ended is not known yet.
     RefundingLate,
-    /// A charge of the payment provider came too late, and went back to the buyer.
+    /// Such a charge went back to the buyer.
     RefundedLate,
-    /// A charge of the payment provider came too late, and could not be given back.
+    /// Such a charge could not be given back.
     LateRefundFailed,
 }
 

@@ -10,6 +10,7 @@ pub mod pay;
 pub mod place;
 pub mod probe;
 pub mod put_item;
+pub mod refund;
 pub mod show;
 pub mod stock_report;
 pub mod sweep;

@@ -1,15 +1,16 @@
-//! Messages of the payment provider: something has happened to a session. What that is, the provider is asked.
+//! Messages of the payment provider: something has happened to a session or a refund. What that is, the provider is
+//! asked.
 
 use crate::engine::order_state::Transition;
 use crate::engine::payment::Answered;
+use crate::engine::refund::Listed;
 use crate::engine::retry::Retry;
 use crate::engine::shop::Shop;
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::model::ids::{OrderId, SessionId};
-use crate::model::order_state::Event;
-use crate::model::session::{LateCharge, RefundState};
-use crate::provider::{Notice, Provider, ProviderError};
+use crate::model::ids::OrderId;
+use crate::model::session::RefundState;
+use crate::provider::{Notice, Provider};
 use crate::store::Store;
 
 /// The result of a message of the payment provider.
@@ -33,7 +34,17 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     /// come again.
     pub async fn notice(&self, signature: &str, body: &[u8]) -> Result<Noticed, Error> {
         let notice = self.provider()?.read_notice(signature, body, self.environment.now())?;
-        let Notice::Session { order, session } = notice else { return Ok(Noticed::NotOurs) };
+        let (order, session) = match notice {
+            Notice::Session { order, session } => (order, session),
+            Notice::Refund { order, charge } => {
+                return Ok(match self.look_at_refunds(order, &charge).await? {
+                    Some(true) => Noticed::RefundFailed(order),
+                    Some(false) => Noticed::Understood,
+                    None => Noticed::NotOurs,
+                });
+            }
+            Notice::NotOurs => return Ok(Noticed::NotOurs),
+        };
         let mut attempts = self.attempts();
         loop {
             // An order is there before a session of it is opened: one that is not there is another shop's, or was
@@ -49,6 +60,10 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
                         }
                         return Ok(Noticed::Understood);
                     }
+                    Answered::ChargedWrongly(_, wrong) => {
+                        let refund = self.carry_on(&wrong, true).await?;
+                        return Ok(refunded(order.order_id, refund));
+                    }
                     Answered::Changed(Transition::Retry(retry)) => attempts.again(retry).await?,
                     Answered::Changed(Transition::Illegal) => attempts.again(Retry::Stale).await?,
                 }
@@ -57,31 +72,20 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
             if state.record.has_session(&session) {
                 return Ok(Noticed::Understood);
             }
-            if state.record.late_refund(&session).is_some() {
-                let refund = self.carry_on_refund(order.order_id, &session, false).await?;
+            if let Some(late) = state.record.late_refund(&session) {
+                let refund = self.carry_on(&Listed::of(order.order_id, late), false).await?;
                 return Ok(refunded(order.order_id, refund));
             }
-            let Some(late) = self.late_charge(order.order_id, &session).await? else { return Ok(Noticed::NotOurs) };
+            let Some(late) = self.late_charge(&order, &session).await? else { return Ok(Noticed::NotOurs) };
             // Rule: refunds-are-claimed-first.
-            let event = Event::ClaimRefund { late, at: self.environment.now() };
-            match self.transition(&state, event, order.expires_at).await? {
+            match self.claim_refund(&order, &state, late).await? {
                 Transition::Done(_) => {
-                    let refund = self.carry_on_refund(order.order_id, &session, true).await?;
+                    let refund = self.carry_on(&Listed::first(order.order_id, &session), true).await?;
                     return Ok(refunded(order.order_id, refund));
                 }
                 Transition::Retry(retry) => attempts.again(retry).await?,
                 Transition::Illegal => return Err(Error::TooManyLateCharges(session)),
             }
-        }
-    }
-
-    /// What was charged in a session that is not on the order's record, if it was for that order.
-    async fn late_charge(&self, order: OrderId, session: &SessionId) -> Result<Option<LateCharge>, Error> {
-        match self.provider()?.look(session).await {
-            Ok(answer) => Ok(LateCharge::of(session, &answer, order)),
-            // The provider knows no such session.
-            Err(ProviderError::Refused(_)) => Ok(None),
-            Err(error) => Err(error.into()),
         }
     }
 }

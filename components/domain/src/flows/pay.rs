@@ -159,6 +159,10 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
                     Attempt::Done(Box::new(PayResult::Paid(OrderView::new(order, &state.record, true))))
                 }
                 Answered::Changed(Transition::Done(_)) => Attempt::Changed,
+                Answered::ChargedWrongly(_, wrong) => {
+                    self.give_back(&wrong).await?;
+                    Attempt::Changed
+                }
                 Answered::Changed(Transition::Retry(retry)) => Attempt::Retry(retry),
                 Answered::Changed(Transition::Illegal) => Attempt::Retry(Retry::Stale),
             });

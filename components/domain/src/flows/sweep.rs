@@ -6,7 +6,9 @@
 //! is nothing left to do.
 //!
 //! An order whose buyer may be paying at the payment provider is undecided, however late it is: its session is ended
-//! there before it is closed. An order whose buyer was charged too late stays, as a paid one does: money has moved.
+//! there before it is closed. An order whose buyer was charged too late stays, as a paid one does: money has moved. Refunds
+//! that are not finished have a list of their own (see [`crate::engine::refund`]): however many orders there are, and
+//! wherever these stand, a sweep reads that list and looks at those orders.
 //!
 //! Orders are found by the order index, oldest first. A record says how far a sweep has come. It never goes past an order
 //! that has to be looked at again: below it there are only paid orders.
@@ -15,6 +17,7 @@
 //! its key. Neither is believed. A hold whose order is removed is dropped like that of a cancelled one, and a mapping to
 //! a removed order frees its key.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::codec::{Read, decode, decode_order, encode};
 use crate::engine::payment::MAX_LOOKED_UP;
 use crate::engine::read::OrderRead;
+use crate::engine::refund::Followed;
 use crate::engine::shop::Shop;
 use crate::engine::side_by_side::side_by_side;
 use crate::engine::update_item::Update;
@@ -48,6 +52,9 @@ const ORDERS_PER_PASS: usize = 128;
 
 /// How many passes one request to sweep makes.
 const MAX_PASSES: usize = 32;
+
+/// How many refunds one request to sweep carries on with.
+const MAX_REFUNDS: usize = 128;
 
 /// How many swaps one request to sweep settles overdue holds with, up to 64 holds each.
 const MAX_SETTLING_SWAPS: usize = 64;
@@ -90,8 +97,6 @@ enum Due {
     Later,
     /// It is closed and was kept long enough.
     Removal(Box<Order>),
-    /// A refund has to be carried on before a sweep goes further.
-    Refund(OrderId),
     /// Nothing. `stays` says whether it is there.
     Nothing { stays: bool },
 }
@@ -110,40 +115,32 @@ struct Pass {
     removed: usize,
     /// Whether it has come to an order for which it is too early, or to the end.
     is_last: bool,
-    /// The order that it has come to and whose refund has to be carried on.
-    refund: Option<OrderId>,
 }
 
 impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
-    /// Asks the payment provider to end overdue payments, settles overdue holds, and removes closed orders that have
-    /// been kept long enough. Bounded: a shop where much is due is swept by several requests.
-    ///
-    /// On its way over the closed orders it also carries on with their refunds: not in a shop that keeps closed orders
-    /// for ever, whose provider has to send its messages again.
+    /// Asks the payment provider to end overdue payments, settles overdue holds, carries on with refunds that are not
+    /// finished, and removes closed orders that have been kept long enough. Bounded: a shop where much is due is swept by
+    /// several requests.
     ///
     /// # Errors
     /// If the store fails. What was done stays done.
     pub async fn sweep(&self) -> Result<Swept, Error> {
         let mut swept = Swept::default();
         let until = self.environment.monotonic().saturating_add(MAX_ASKING);
-        swept.more = !self.settle_overdue_items(&mut swept.settled_items).await?;
+        let (ids, mut settled) = (self.item_ids().await?, BTreeSet::new());
+        swept.more = !self.settle_overdue_items(&ids, &mut settled).await?;
         if self.provider.is_some() {
-            swept.more |= !self.decide_overdue_payments(until, &mut swept).await?;
-            let mut settled = 0;
-            if swept.decided_payments > 0 {
-                swept.more |= !self.settle_overdue_items(&mut settled).await?;
-            }
-            swept.settled_items = swept.settled_items.saturating_add(settled);
+            let mut decided = BTreeSet::new();
+            swept.more |= !self.decide_overdue_payments(&ids, until, &mut decided, &mut swept).await?;
+            // The others have no hold that can be settled now and could not before.
+            let decided: Vec<_> = decided.into_iter().collect();
+            swept.more |= !self.settle_overdue_items(&decided, &mut settled).await?;
+            swept.more |= !self.carry_on_refunds(until, &mut swept).await?;
         }
+        swept.settled_items = settled.len();
         for _ in 0..MAX_PASSES {
             let pass = self.remove_closed_orders().await?;
             swept.removed_orders = swept.removed_orders.saturating_add(pass.removed);
-            if let Some(order) = pass.refund {
-                if self.has_refunded(order, until, &mut swept).await? {
-                    continue;
-                }
-                return Ok(swept);
-            }
             if pass.is_last {
                 return Ok(swept);
             }
@@ -152,17 +149,25 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
         Ok(swept)
     }
 
-    /// Asks the provider to end overdue payments of all items' orders. Answers whether it was asked about all.
-    async fn decide_overdue_payments(&self, until: Duration, swept: &mut Swept) -> Result<bool, Error> {
+    /// Asks the provider to end overdue payments of these items' orders, and adds the items of those that are `decided`
+    /// now. Answers whether it was asked about all.
+    async fn decide_overdue_payments(
+        &self,
+        ids: &[ItemId],
+        until: Duration,
+        decided: &mut BTreeSet<ItemId>,
+        swept: &mut Swept,
+    ) -> Result<bool, Error> {
         let mut all = true;
-        for item_id in self.item_ids().await? {
+        for item_id in ids {
             loop {
                 // One whose record cannot be read is left as it is.
-                let Ok(Some(item)) = self.find_item(&item_id).await else { break };
+                let Ok(Some(item)) = self.find_item(item_id).await else { break };
                 let left = until.saturating_sub(self.environment.monotonic());
                 let asked = self.close_overdue(&item.record, MAX_LOOKED_UP, left).await?;
                 swept.decided_payments = swept.decided_payments.saturating_add(asked.decided);
                 swept.unanswered = swept.unanswered.saturating_add(asked.unanswered);
+                decided.extend(asked.items);
                 if asked.orders < MAX_LOOKED_UP {
                     break;
                 }
@@ -171,28 +176,59 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
                     break;
                 }
                 // Those that are decided make room for others to be looked up.
-                self.settle_alone(&item_id).await?;
+                self.settle_alone(item_id).await?;
             }
         }
         Ok(all)
     }
 
-    /// Carries on with the first unfinished refund of an order. Answers whether it is finished.
-    async fn has_refunded(&self, order: OrderId, until: Duration, swept: &mut Swept) -> Result<bool, Error> {
-        let Some((_, state)) = self.read_order(order).await? else { return Ok(true) };
-        let Some(late) = state.record.unfinished_refund() else { return Ok(true) };
-        let left = until.saturating_sub(self.environment.monotonic());
-        let carrying_on = self.carry_on_refund(order, &late.session, false);
-        let finished = side_by_side(&self.environment, left, [carrying_on]).await.pop().flatten();
-        swept.unanswered = swept.unanswered.saturating_add(usize::from(!matches!(finished, Some(Ok(_)))));
-        match finished {
-            Some(Err(error @ Error::Store(_))) => Err(error),
-            Some(Ok(Some(RefundState::Failed))) => {
-                swept.failed_refunds = swept.failed_refunds.saturating_add(1);
-                Ok(true)
+    /// Carries on with refunds that are not finished, a few at a time side by side, from another place of their list each
+    /// time. Answers whether there was time for all.
+    async fn carry_on_refunds(&self, until: Duration, swept: &mut Swept) -> Result<bool, Error> {
+        let Some(list) = self.unfinished_refunds().await? else { return Ok(true) };
+        let mut refunds = list.record.refunds.clone();
+        let first = usize::try_from(self.turn()).unwrap_or(0).checked_rem(refunds.len()).unwrap_or(0);
+        refunds.rotate_left(first);
+        let (due, rest) = refunds.split_at_checked(MAX_REFUNDS).unwrap_or((&refunds, &[]));
+        let (mut all, mut unchanged) = (rest.is_empty(), Some(list));
+        for refunds in due.chunks(self.settings.limits.overdue_at_once.max(1)) {
+            let left = until.saturating_sub(self.environment.monotonic());
+            if left.is_zero() {
+                all = false;
+                break;
             }
-            finished => Ok(matches!(finished, Some(Ok(refund)) if refund != Some(RefundState::Pending))),
+            let following = refunds.iter().map(|listed| self.follow_refund(listed));
+            let followed = side_by_side(&self.environment, left, following).await;
+            let (mut done, mut finished) = (Vec::new(), Vec::new());
+            for (listed, followed) in refunds.iter().zip(followed) {
+                match followed {
+                    Some(Ok(Followed::Pending)) => {}
+                    Some(Ok(Followed::Finished(refund))) => {
+                        let has_failed = usize::from(refund == RefundState::Failed);
+                        swept.failed_refunds = swept.failed_refunds.saturating_add(has_failed);
+                        finished.push(listed);
+                        done.push(listed.clone());
+                    }
+                    Some(Ok(Followed::Vain)) => done.push(listed.clone()),
+                    Some(Err(error @ Error::Store(_))) => return Err(error),
+                    Some(Err(_)) | None => swept.unanswered = swept.unanswered.saturating_add(1),
+                }
+            }
+            if done.is_empty() {
+                continue;
+            }
+            unchanged = match unchanged {
+                Some(list) => self.unlist_refunds(list, &done).await?,
+                None => None,
+            };
+            if unchanged.is_none() {
+                // What is finished is not put on record again, whatever is listed meanwhile.
+                for listed in finished {
+                    self.unlist_refund(listed).await;
+                }
+            }
         }
+        Ok(all)
     }
 
     /// Removes some closed orders, now and then, on behalf of these that were `placed`: so a shop without an operator's
@@ -220,17 +256,19 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
         Ok(decode_order(entry, id)?.placed_at.after(kept) <= self.environment.now())
     }
 
-    /// Settles overdue holds of all items. Answers whether none is left.
-    async fn settle_overdue_items(&self, settled: &mut usize) -> Result<bool, Error> {
+    /// Settles overdue holds of these items, and adds to `settled` those that had some. Answers whether none is left.
+    async fn settle_overdue_items(&self, ids: &[ItemId], settled: &mut BTreeSet<ItemId>) -> Result<bool, Error> {
         let mut swaps = 0_usize;
-        for ids in self.item_ids().await?.chunks(self.settings.limits.records_per_read.max(1)) {
+        for ids in ids.chunks(self.settings.limits.records_per_read.max(1)) {
             let now = self.environment.now();
             let is_overdue = |item: Item| item.holds().iter().any(|(_, hold)| hold.expires_at <= now);
             for (item_id, found) in ids.iter().zip(self.find_items(ids).await?) {
                 // One whose record cannot be read is left as it is.
                 let Ok(Some(read)) = found else { continue };
                 let mut overdue = is_overdue(read.record);
-                *settled = settled.saturating_add(usize::from(overdue));
+                if overdue {
+                    settled.insert(item_id.clone());
+                }
                 while overdue {
                     if swaps >= MAX_SETTLING_SWAPS {
                         return Ok(false);
@@ -246,7 +284,7 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
 
     /// Goes on from where the last sweep has come to, over about [`ORDERS_PER_PASS`] orders.
     async fn remove_closed_orders(&self) -> Result<Pass, Error> {
-        let nothing = Pass { removed: 0, is_last: true, refund: None };
+        let nothing = Pass { removed: 0, is_last: true };
         let Some(kept) = self.settings.closed_orders_kept else { return Ok(nothing) };
         let Some(sequence) = self.sequence().await? else { return Ok(nothing) };
         let position = self.sweep_position().await?;
@@ -256,13 +294,12 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
         let mut found = self.read_orders(&all).await?.into_iter();
         // A long way without orders is passed over.
         let mut below = if numbers.is_empty() { end } else { from };
-        let (mut closed, mut emptied, mut too_early, mut refund) = (Vec::new(), Vec::new(), false, None);
+        let (mut closed, mut emptied, mut too_early) = (Vec::new(), Vec::new(), false);
         for (number, ids) in numbers {
             let (mut due, mut stays) = (Vec::new(), false);
             for found in found.by_ref().take(ids.len()) {
                 match self.due(found, kept).await? {
                     Due::Later => too_early = true,
-                    Due::Refund(order) => (too_early, refund) = (true, Some(order)),
                     Due::Removal(order) => due.push(*order),
                     Due::Nothing { stays: left } => stays |= left,
                 }
@@ -284,7 +321,7 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
         if below > from {
             self.record_position(position, Position { below }).await?;
         }
-        Ok(Pass { removed, is_last: is_last || too_early, refund })
+        Ok(Pass { removed, is_last: is_last || too_early })
     }
 
     async fn sweep_position(&self) -> Result<Option<Read<Position>>, Error> {
@@ -342,9 +379,6 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
             state => state?.record,
         };
         let is_refunded = !state.late_refunds().is_empty();
-        if state.settlement().is_some() && state.unfinished_refund().is_some() {
-            return Ok(Due::Refund(order.order_id));
-        }
         Ok(match state.removable_at(order.expires_at, kept) {
             // Rule: paid-orders-are-not-removed.
             None if state.payment().is_some() => Due::Nothing { stays: true },

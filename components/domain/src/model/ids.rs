@@ -182,6 +182,12 @@ impl RefundId {
         let digest = u128::from_be_bytes(digest(["late charge", session.as_str()]));
         Self(format!("late-{digest:032x}"))
     }
+
+    /// The name of a further refund of such a charge, where all that were tried before have failed.
+    pub(crate) fn of_retry(session: &SessionId, tries: usize) -> Self {
+        let digest = u128::from_be_bytes(digest(["late charge", session.as_str(), &tries.to_string()]));
+        Self(format!("late-{digest:032x}"))
+    }
 }
 
 /// The name of an order: a version 4 UUID, lower case. Its 122 random bits are the only thing that guards the order:

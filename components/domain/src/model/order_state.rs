@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::amounts::Money;
+use crate::model::amounts::{Currency, Money};
 use crate::model::ids::{ChargeId, PaymentMethod, RefundId, SessionId};
 use crate::model::item::Settlement;
 use crate::model::session::{ClosedSession, LateCharge, PaidSession, RefundState};
 use crate::model::time::Timestamp;
 
-/// The most late charges that an order's record keeps. A provider that keeps its word makes none.
+/// The most refunds that an order's record keeps. A provider that keeps its word needs none.
 pub const MAX_LATE_REFUNDS: usize = 16;
 
 /// The most attempts that end because the provider refuses to open a session. After these its refusal stands.
@@ -24,7 +24,7 @@ pub const MAX_REFUSED_ATTEMPTS: u32 = 16;
 #[serde(try_from = "Record", into = "Record")]
 pub struct OrderState {
     state: State,
-    /// Charges that came too late, oldest first, one a session.
+    /// Refunds of charges that did not pay the order, oldest first. Of one session each but the last has failed.
     late: Vec<LateRefund>,
 }
 
@@ -81,8 +81,8 @@ pub struct PaymentReference {
     pub charge: ChargeId,
 }
 
-/// A charge that did not pay the order, and goes back to the buyer: it was made in a session that is not, or not any
-/// more, the one on record.
+/// The refund of a charge that did not pay the order: it was made in a session that is not, or not any more, the one on
+/// record, or took something else than the order costs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LateRefund {
@@ -92,6 +92,13 @@ pub struct LateRefund {
     pub charge: ChargeId,
     /// What was charged.
     pub amount: Money,
+    /// In which currency, where that is not the order's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<Currency>,
+    /// The name of the refund at the provider, where an earlier one of the same charge has failed. The first has a name
+    /// that follows from the session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<RefundId>,
     /// When the refund was put on record. It is asked for only after that.
     pub at: Timestamp,
     /// How far it has come, as far as is known.
@@ -102,7 +109,7 @@ pub struct LateRefund {
 impl LateRefund {
     /// The name of the refund at the provider.
     pub fn refund_id(&self) -> RefundId {
-        RefundId::of_late_charge(&self.session)
+        self.id.clone().unwrap_or_else(|| RefundId::of_late_charge(&self.session))
     }
 
     /// Whether the provider has said how it ended.
@@ -156,6 +163,24 @@ pub enum Event {
     Refuse,
     /// The buyer has paid in the session on record.
     Charge(PaidSession),
+    /// The buyer was charged something else than the order costs in the session on record, in which nothing more can be
+    /// charged. That goes back to the buyer.
+    ChargeWrongly {
+        /// The charge.
+        wrong: LateCharge,
+        /// Now.
+        at: Timestamp,
+        /// Whether a client cancels the order.
+        cancelled: bool,
+    },
+    /// The operator says that no buyer can pay in the session on record any more, about which the provider has no answer
+    /// that helps.
+    Abandon {
+        /// The session.
+        session: SessionId,
+        /// Now.
+        at: Timestamp,
+    },
     /// The session on record is closed.
     Close {
         /// The session.
@@ -172,10 +197,17 @@ pub enum Event {
         /// Now.
         at: Timestamp,
     },
-    /// The provider says how far the refund of a late charge has come.
+    /// A refund that has failed is to be made again, under another name.
+    RetryRefund {
+        /// The one that has failed.
+        failed: RefundId,
+        /// Now.
+        at: Timestamp,
+    },
+    /// The provider says how far a refund has come.
     Refund {
-        /// In which session the charge was made.
-        session: SessionId,
+        /// Which refund.
+        id: RefundId,
         /// How far it has come.
         refund: RefundState,
     },
@@ -195,7 +227,7 @@ impl OrderState {
         &self.state
     }
 
-    /// Charges that did not pay the order and go back to the buyer, oldest first.
+    /// Refunds of charges that did not pay the order, oldest first.
     pub fn late_refunds(&self) -> &[LateRefund] {
         &self.late
     }
@@ -209,8 +241,21 @@ impl OrderState {
     pub fn apply(&self, event: Event, expires_at: Timestamp) -> Result<Self, Illegal> {
         let closed = |reason, at| Ok(State::Closed { reason, at, session: None });
         let state = match (&self.state, event) {
-            (_, Event::ClaimRefund { late, at }) => return self.claim(late, at),
-            (_, Event::Refund { session, refund }) => return self.refunded(&session, refund),
+            (_, Event::ClaimRefund { late, at }) => return self.claim(&late, at),
+            (_, Event::RetryRefund { failed, at }) => return self.retried(&failed, at),
+            (_, Event::Refund { id, refund }) => return self.refunded(&id, refund),
+            (State::AtProvider { attempt, session }, Event::ChargeWrongly { wrong, at, cancelled })
+                if wrong.session() == session =>
+            {
+                let state = after_session(*attempt, session, (at, expires_at), cancelled)?;
+                // Rule: wrong-charges-are-claimed-as-the-session-ends.
+                return Self { state, late: self.late.clone() }.with_refund(&wrong, at);
+            }
+            (State::AtProvider { attempt, session: on_record }, Event::Abandon { session, at })
+                if session == *on_record =>
+            {
+                after_session(*attempt, on_record, (at, expires_at), true)
+            }
             (State::Unpaid { attempt, .. }, Event::Confirm) => Ok(State::Unpaid { confirmed: true, attempt: *attempt }),
             (State::Unpaid { .. }, Event::Pay(payment)) if payment.paid_at < expires_at => Ok(State::Paid(payment)),
             (State::Unpaid { .. }, Event::Cancel { at }) if at < expires_at => closed(CloseReason::Cancelled, at),
@@ -227,12 +272,7 @@ impl OrderState {
             (State::AtProvider { attempt, session }, Event::Close { closed, at, cancelled })
                 if closed.session() == session =>
             {
-                let session = Some(session.clone());
-                match cancelled {
-                    _ if at >= expires_at => Ok(State::Closed { reason: CloseReason::Expired, at, session }),
-                    true => Ok(State::Closed { reason: CloseReason::Cancelled, at, session }),
-                    false => next_attempt(*attempt),
-                }
+                after_session(*attempt, session, (at, expires_at), cancelled)
             }
             (State::Unpaid { .. } | State::AtProvider { .. } | State::Paid(_) | State::Closed { .. }, _) => {
                 Err(Illegal)
@@ -242,9 +282,8 @@ impl OrderState {
     }
 
     /// Puts the refund of a late charge on record. Not of a session that is on record, nor twice.
-    fn claim(&self, late: LateCharge, at: Timestamp) -> Result<Self, Illegal> {
-        let session = late.session();
-        if self.late.len() >= MAX_LATE_REFUNDS || self.has_session(session) || self.late_refund(session).is_some() {
+    fn claim(&self, late: &LateCharge, at: Timestamp) -> Result<Self, Illegal> {
+        if self.has_session(late.session()) {
             return Err(Illegal);
         }
         let state = match &self.state {
@@ -255,16 +294,44 @@ impl OrderState {
             }
             state => state.clone(),
         };
-        let mut late_refunds = self.late.clone();
-        let (session, charge) = (session.clone(), late.charge().clone());
-        late_refunds.push(LateRefund { session, charge, amount: late.amount(), at, refund: None });
-        Ok(Self { state, late: late_refunds })
+        Self { state, late: self.late.clone() }.with_refund(late, at)
     }
 
-    /// Writes down how far the refund of a late charge has come.
-    fn refunded(&self, session: &SessionId, refund: RefundState) -> Result<Self, Illegal> {
+    /// With the first refund of this charge.
+    fn with_refund(mut self, charge: &LateCharge, at: Timestamp) -> Result<Self, Illegal> {
+        if self.late.len() >= MAX_LATE_REFUNDS || self.late_refund(charge.session()).is_some() {
+            return Err(Illegal);
+        }
+        self.late.push(LateRefund {
+            session: charge.session().clone(),
+            charge: charge.charge().clone(),
+            amount: charge.amount(),
+            currency: charge.currency().cloned(),
+            id: None,
+            at,
+            refund: None,
+        });
+        Ok(self)
+    }
+
+    /// Puts another refund on record of a charge whose last one has failed.
+    fn retried(&self, failed: &RefundId, at: Timestamp) -> Result<Self, Illegal> {
+        let before = self.failed_refunds().find(|late| late.refund_id() == *failed).ok_or(Illegal)?;
+        if self.late.len() >= MAX_LATE_REFUNDS {
+            return Err(Illegal);
+        }
+        // Rule: retries-have-names-of-their-own.
+        let id = Some(self.retry_id(before));
+        let next = LateRefund { id, at, refund: None, ..before.clone() };
         let mut late = self.late.clone();
-        late.iter_mut().find(|late| late.session == *session).ok_or(Illegal)?.refund = Some(refund);
+        late.push(next);
+        Ok(Self { state: self.state.clone(), late })
+    }
+
+    /// Writes down how far a refund has come.
+    fn refunded(&self, id: &RefundId, refund: RefundState) -> Result<Self, Illegal> {
+        let mut late = self.late.clone();
+        late.iter_mut().find(|late| late.refund_id() == *id).ok_or(Illegal)?.refund = Some(refund);
         Ok(Self { state: self.state.clone(), late })
     }
 
@@ -337,14 +404,46 @@ impl OrderState {
         self.session().or(reference.map(|reference| &reference.session)) == Some(session)
     }
 
-    /// The refund of the late charge that was made in this session.
+    /// The last refund of the charge that was made in this session and did not pay the order.
     pub(crate) fn late_refund(&self, session: &SessionId) -> Option<&LateRefund> {
-        self.late.iter().find(|late| late.session == *session)
+        self.late.iter().rfind(|late| late.session == *session)
     }
 
-    /// The refund that has to be carried on first.
-    pub(crate) fn unfinished_refund(&self) -> Option<&LateRefund> {
-        self.late.iter().find(|late| !late.is_finished())
+    /// The refund of this name.
+    pub(crate) fn refund(&self, id: &RefundId) -> Option<&LateRefund> {
+        self.late.iter().find(|late| late.refund_id() == *id)
+    }
+
+    /// The refunds of which the provider has not said how they ended.
+    pub(crate) fn unfinished_refunds(&self) -> impl Iterator<Item = &LateRefund> {
+        self.late.iter().filter(|late| !late.is_finished())
+    }
+
+    /// The refunds that have failed, and that were not tried again.
+    pub fn failed_refunds(&self) -> impl Iterator<Item = &LateRefund> {
+        let is_last = |late: &&LateRefund| self.late_refund(&late.session).is_some_and(|last| last.id == late.id);
+        self.late.iter().filter(is_last).filter(|late| late.refund == Some(RefundState::Failed))
+    }
+
+    /// The name of the refund that follows one that has failed.
+    pub(crate) fn retry_id(&self, failed: &LateRefund) -> RefundId {
+        let tries = self.late.iter().filter(|late| late.session == failed.session).count();
+        RefundId::of_retry(&failed.session, tries)
+    }
+}
+
+/// The state of an order whose session is over and has not paid it.
+fn after_session(
+    attempt: u32,
+    session: &SessionId,
+    (at, expires_at): (Timestamp, Timestamp),
+    cancelled: bool,
+) -> Result<State, Illegal> {
+    let session = Some(session.clone());
+    match cancelled {
+        _ if at >= expires_at => Ok(State::Closed { reason: CloseReason::Expired, at, session }),
+        true => Ok(State::Closed { reason: CloseReason::Cancelled, at, session }),
+        false => next_attempt(attempt),
     }
 }
 
@@ -468,10 +567,13 @@ impl TryFrom<Record> for OrderState {
             }
             _ => return Err("no order has a state with just these fields"),
         };
-        let twice = |(number, one): (usize, &LateRefund)| {
-            late.iter().skip(number.saturating_add(1)).any(|other| other.session == one.session)
+        // Each has a name of its own: the first of a session that which follows from it.
+        let wrong = |(number, one): (usize, &LateRefund)| {
+            let before = late.get(..number).unwrap_or_default();
+            let is_first = before.iter().all(|other| other.session != one.session);
+            is_first == one.id.is_some() || before.iter().any(|other| other.refund_id() == one.refund_id())
         };
-        if late.len() > MAX_LATE_REFUNDS || late.iter().enumerate().any(twice) {
+        if late.len() > MAX_LATE_REFUNDS || late.iter().enumerate().any(wrong) {
             return Err("no order has these late charges");
         }
         Ok(Self { state, late })

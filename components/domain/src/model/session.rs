@@ -73,6 +73,8 @@ pub enum Finding {
     Processing,
     /// The buyer has paid the order.
     Paid(PaidSession),
+    /// The buyer was charged something else than the order costs, and cannot be charged more.
+    Wrong(LateCharge),
     /// The buyer has not paid, and cannot any more.
     Closed(ClosedSession),
 }
@@ -88,41 +90,32 @@ pub struct PaidSession {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClosedSession(SessionId);
 
-/// Proof that the provider has charged a buyer of this order in this session.
+/// Proof that the provider has charged a buyer of this order in this session, and that this does not pay the order: it
+/// came too late, or is something else than the order costs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LateCharge {
     session: SessionId,
     charge: ChargeId,
     amount: Money,
+    currency: Option<Currency>,
 }
 
-/// The provider has charged something else than the order costs. The order is neither paid nor closed by that: a person
-/// has to decide.
+/// The provider says that the session on record is another order's. The order is neither paid nor closed by that, and
+/// nothing is given back: a person has to decide.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "in session {session} charge {charge} took {amount} {currency}, and the order costs {total} {expected} or is \
-     another one"
-)]
+#[error("in session {session} charge {charge} is for another order than the one on whose record the session is")]
 pub struct WrongCharge {
     /// In which session.
     pub session: SessionId,
     /// Which charge.
     pub charge: ChargeId,
-    /// What it took.
-    pub amount: Money,
-    /// In which currency.
-    pub currency: Currency,
-    /// What the order costs.
-    pub total: Money,
-    /// In which currency.
-    pub expected: Currency,
 }
 
 impl Finding {
     /// What it means for `order`, on whose record `session` is, that the provider answers this.
     ///
     /// # Errors
-    /// If the provider has charged something else than the order costs.
+    /// If the provider has charged for another order.
     pub fn of(session: &SessionId, answer: SessionState, order: &Order) -> Result<Self, Box<WrongCharge>> {
         let session = session.clone();
         Ok(match answer {
@@ -130,15 +123,16 @@ impl Finding {
             SessionState::Processing => Self::Processing,
             SessionState::Closed => Self::Closed(ClosedSession(session)),
             SessionState::Paid(charge) => {
-                let is_for_it = charge.order.is_none_or(|id| id == order.order_id);
-                // Rule: charges-are-compared.
-                let is_right = is_for_it && charge.amount == order.total() && charge.currency == order.currency;
-                if !is_right {
-                    let Charge { id: charge, amount, currency, .. } = charge;
-                    let (total, expected) = (order.total(), order.currency.clone());
-                    return Err(Box::new(WrongCharge { session, charge, amount, currency, total, expected }));
+                if charge.order.is_some_and(|id| id != order.order_id) {
+                    return Err(Box::new(WrongCharge { session, charge: charge.id }));
                 }
-                Self::Paid(PaidSession { session, charge })
+                // Rule: charges-are-compared.
+                let is_right = charge.amount == order.total() && charge.currency == order.currency;
+                if is_right {
+                    Self::Paid(PaidSession { session, charge })
+                } else {
+                    Self::Wrong(LateCharge::new(session, charge, order))
+                }
             }
         })
     }
@@ -164,12 +158,17 @@ impl ClosedSession {
 }
 
 impl LateCharge {
+    fn new(session: SessionId, charge: Charge, order: &Order) -> Self {
+        let currency = Some(charge.currency).filter(|currency| *currency != order.currency);
+        Self { session, charge: charge.id, amount: charge.amount, currency }
+    }
+
     /// What it means for an order, on whose record `session` is not, that the provider answers this about the session:
     /// nothing where it is no charge of this order.
-    pub fn of(session: &SessionId, answer: &SessionState, order: OrderId) -> Option<Self> {
+    pub fn of(session: &SessionId, answer: SessionState, order: &Order) -> Option<Self> {
         match answer {
-            SessionState::Paid(charge) if charge.order == Some(order) => {
-                Some(Self { session: session.clone(), charge: charge.id.clone(), amount: charge.amount })
+            SessionState::Paid(charge) if charge.order == Some(order.order_id) => {
+                Some(Self::new(session.clone(), charge, order))
             }
             SessionState::Open(_) | SessionState::Processing | SessionState::Paid(_) | SessionState::Closed => None,
         }
@@ -188,5 +187,10 @@ impl LateCharge {
     /// What was charged.
     pub fn amount(&self) -> Money {
         self.amount
+    }
+
+    /// In which currency, where that is not the order's.
+    pub fn currency(&self) -> Option<&Currency> {
+        self.currency.as_ref()
     }
 }

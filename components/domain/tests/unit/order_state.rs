@@ -1,9 +1,11 @@
 //! The life of an order: which events can happen in which state.
 
 use domain::order::Order;
-use domain::order_state::{Event, Illegal, MAX_LATE_REFUNDS, MAX_REFUSED_ATTEMPTS, OrderState, Payment, State};
+use domain::order_state::{
+    Event, Illegal, LateRefund, MAX_LATE_REFUNDS, MAX_REFUSED_ATTEMPTS, OrderState, Payment, State,
+};
 use domain::session::{ClosedSession, Finding, LateCharge, PaidSession};
-use domain::{Charge, Money, PaymentMethod, RefundState, SessionId, SessionState, Status, Timestamp, status};
+use domain::{Charge, Money, PaymentMethod, RefundId, RefundState, SessionId, SessionState, Status, Timestamp, status};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 /// From this moment on an order cannot be paid, unless it is at the provider.
@@ -65,12 +67,34 @@ fn close(name: &str, at: u64, cancelled: bool) -> Event {
 }
 
 fn claim(name: &str) -> Event {
-    let late = LateCharge::of(&session(name), &SessionState::Paid(charge()), order().order_id).unwrap();
+    let late = LateCharge::of(&session(name), SessionState::Paid(charge()), &order()).unwrap();
     Event::ClaimRefund { late, at: 200.into() }
 }
 
+fn wrong(name: &str, at: u64, cancelled: bool) -> Event {
+    let charge = Charge { amount: 2001.try_into().unwrap(), ..charge() };
+    match Finding::of(&session(name), SessionState::Paid(charge), &order()) {
+        Ok(Finding::Wrong(wrong)) => Event::ChargeWrongly { wrong, at: at.into(), cancelled },
+        other => panic!("{other:?}"),
+    }
+}
+
+fn abandon(name: &str, at: u64) -> Event {
+    Event::Abandon { session: session(name), at: at.into() }
+}
+
+/// The name of the first refund of a charge in this session.
+fn first(name: &str) -> RefundId {
+    let record = serde_json::json!({ "session": name, "charge": "charge", "amount": 1, "at": 1 });
+    serde_json::from_value::<LateRefund>(record).unwrap().refund_id()
+}
+
 fn refund(name: &str, refund: RefundState) -> Event {
-    Event::Refund { session: session(name), refund }
+    Event::Refund { id: first(name), refund }
+}
+
+fn retry(failed: RefundId) -> Event {
+    Event::RetryRefund { failed, at: 300.into() }
 }
 
 /// Each event, in time and late. The session on record is `a`.
@@ -96,8 +120,13 @@ fn events() -> Vec<(&'static str, Event)> {
         ("close a to cancel", close("a", 99, true)),
         ("close a to cancel late", close("a", 100, true)),
         ("close b", close("b", 99, false)),
+        ("wrong a", wrong("a", 99, false)),
+        ("wrong b", wrong("b", 99, false)),
+        ("abandon a", abandon("a", 99)),
+        ("abandon b", abandon("b", 99)),
         ("claim a", claim("a")),
         ("claim b", claim("b")),
+        ("retry a", retry(first("a"))),
         ("refund a", refund("a", RefundState::Pending)),
         ("refund b", refund("b", RefundState::Pending)),
     ]
@@ -126,7 +155,16 @@ fn a_confirmed_order_is_never_rejected() {
 
 #[wasm_bindgen_test(unsupported = test)]
 fn an_order_at_the_provider_is_what_the_provider_says_of_its_session_at_any_time() {
-    let expected = ["charge a", "close a", "close a late", "close a to cancel", "close a to cancel late", "claim b"];
+    let expected = [
+        "charge a",
+        "close a",
+        "close a late",
+        "close a to cancel",
+        "close a to cancel late",
+        "wrong a",
+        "abandon a",
+        "claim b",
+    ];
     assert_eq!(possible(&[open("a", 1)]), expected);
     for (event, becomes) in [
         (Event::Charge(paid("a")), Status::Paid),
@@ -134,6 +172,11 @@ fn an_order_at_the_provider_is_what_the_provider_says_of_its_session_at_any_time
         (close("a", 99, false), Status::Pending),
         (close("a", 100, true), Status::Expired),
         (close("a", 100, false), Status::Expired),
+        (wrong("a", 99, true), Status::Cancelled),
+        (wrong("a", 99, false), Status::Pending),
+        (wrong("a", 100, false), Status::Expired),
+        (abandon("a", 99), Status::Cancelled),
+        (abandon("a", 100), Status::Expired),
     ] {
         let state = after([open("a", 1), event]).unwrap();
         assert_eq!(status(&state, true), becomes, "{state:?}");
@@ -188,15 +231,55 @@ fn a_late_charge_is_claimed_once_and_its_refund_is_what_was_last_said() {
         assert_eq!((late.refund, late.is_finished()), (refunds.last().copied(), finished));
         assert_eq!(late.refund_id(), new.refund_id());
     }
+    let failed: Vec<_> = claimed.iter().cloned().chain([refund("a", RefundState::Failed)]).collect();
+    assert_eq!(possible(&failed), ["claim b", "retry a", "refund a"]);
     let many = |count: usize| after((0..count).map(|number| claim(&format!("late-{number}"))));
     assert!(many(MAX_LATE_REFUNDS).is_ok());
     assert_eq!(many(MAX_LATE_REFUNDS + 1), Err(Illegal));
 }
 
 #[wasm_bindgen_test(unsupported = test)]
+fn a_refund_that_has_failed_is_made_again_under_another_name_and_stays_on_record() {
+    let mut state = after([open("a", 1), close("a", 1, true), claim("a")]).unwrap();
+    let mut names = vec![first("a")];
+    for tried in 1.. {
+        let last = names.last().unwrap().clone();
+        assert_eq!(state.apply(retry(last.clone()), EXPIRES_AT.into()), Err(Illegal), "it has not failed");
+        let failed = Event::Refund { id: last.clone(), refund: RefundState::Failed };
+        state = state.apply(failed, EXPIRES_AT.into()).unwrap();
+        assert_eq!(state.failed_refunds().map(LateRefund::refund_id).collect::<Vec<_>>(), [last.clone()]);
+        let Ok(next) = state.apply(retry(last.clone()), EXPIRES_AT.into()) else {
+            assert_eq!(tried, MAX_LATE_REFUNDS);
+            break;
+        };
+        assert_eq!(next.apply(retry(last), EXPIRES_AT.into()), Err(Illegal), "once");
+        let text = serde_json::to_string(&next).unwrap();
+        assert_eq!(serde_json::from_str::<OrderState>(&text).unwrap(), next, "{text}");
+        let new = next.late_refunds().last().unwrap();
+        assert_eq!((new.refund, new.at, &new.charge), (None, 300.into(), &charge().id));
+        assert!(!names.contains(&new.refund_id()) && next.late_refunds().len() == tried + 1);
+        names.push(new.refund_id());
+        state = next;
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_wrong_charge_goes_on_record_with_what_becomes_of_the_order() {
+    let state = after([open("a", 1), wrong("a", 2, false)]).unwrap();
+    assert!(matches!(state.get(), State::Unpaid { confirmed: true, attempt: 1 }));
+    let [late] = state.late_refunds().to_vec().try_into().unwrap();
+    assert_eq!((late.session, late.amount.get(), late.currency, late.refund), (session("a"), 2001, None, None));
+    let other = Charge { currency: "EUR".to_owned().try_into().unwrap(), ..charge() };
+    let Ok(Finding::Wrong(wrong)) = Finding::of(&session("a"), SessionState::Paid(other), &order()) else { panic!() };
+    assert_eq!(wrong.currency().unwrap().as_str(), "EUR");
+    let other = Charge { order: Some(domain::OrderId::from_random([1; 16])), ..charge() };
+    assert!(Finding::of(&session("a"), SessionState::Paid(other), &order()).is_err(), "another order's money");
+}
+
+#[wasm_bindgen_test(unsupported = test)]
 fn a_late_charge_of_another_order_or_of_none_is_not_given_back() {
-    let order = order().order_id;
-    let of = |answer: SessionState| LateCharge::of(&session("a"), &answer, order);
+    let order = order();
+    let of = |answer: SessionState| LateCharge::of(&session("a"), answer, &order);
     assert!(of(SessionState::Paid(charge())).is_some());
     let other = Some(domain::OrderId::from_random([1; 16]));
     assert_eq!(of(SessionState::Paid(Charge { order: other, ..charge() })), None);
@@ -274,6 +357,9 @@ fn a_state_is_read_as_it_was_written_and_from_no_other_fields() {
         r#"{"state":"unpaid","late":[{"session":"a","charge":"b","amount":1}]}"#,
         r#"{"state":"unpaid","late":[{"session":"a","charge":"b","amount":1,"at":1,"refund":"lost"}]}"#,
         r#"{"state":"unpaid","late":[{"session":"a","charge":"b","amount":1,"at":1},{"session":"a","charge":"c","amount":1,"at":1}]}"#,
+        r#"{"state":"unpaid","late":[{"session":"a","charge":"b","amount":1,"id":"r","at":1}]}"#,
+        r#"{"state":"unpaid","late":[{"session":"a","charge":"b","amount":1,"at":1},{"session":"a","charge":"b","amount":1,"id":"r","at":1},{"session":"a","charge":"b","amount":1,"id":"r","at":1}]}"#,
+        r#"{"state":"unpaid","late":[{"session":"a","charge":"b","amount":1,"currency":"","at":1}]}"#,
     ] {
         assert!(serde_json::from_str::<OrderState>(text).is_err(), "{text}");
     }
@@ -297,6 +383,8 @@ fn every_form_of_the_record_that_was_ever_written_is_read_and_stays_as_it_is() {
         r#"{"state":"void","reason":"cancelled","at":1,"session":"a"}"#,
         r#"{"state":"void","reason":"expired","at":1,"late":[{"session":"a","charge":"b","amount":1,"at":1}]}"#,
         r#"{"state":"unpaid","late":[{"session":"a","charge":"b","amount":1,"at":1,"refund":"succeeded"}]}"#,
+        // With what was charged wrongly, and refunds that are made again.
+        r#"{"state":"unpaid","late":[{"session":"a","charge":"b","amount":1,"currency":"EUR","at":1,"refund":"failed"},{"session":"a","charge":"b","amount":1,"currency":"EUR","id":"r","at":2}]}"#,
     ] {
         let state: OrderState = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&state).unwrap(), text);

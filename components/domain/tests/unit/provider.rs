@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use domain::{
     Charge, ChargeId, Checkout, InvalidNotice, Money, Notice, OpenSession, OrderId, Provider, ProviderError, RefundId,
-    RefundState, SessionId, SessionState, Timestamp,
+    RefundState, Repayment, SessionId, SessionState, Timestamp,
 };
 
 /// What a session is.
@@ -16,6 +16,8 @@ pub enum Session {
     Processing,
     Paid(Charge),
     Closed,
+    /// The provider does not know it any more.
+    Lost,
 }
 
 /// How the next call of the provider goes wrong.
@@ -33,7 +35,7 @@ pub enum Fault {
 struct Sessions {
     /// In the sequence in which they were opened, each with its order and attempt.
     all: Vec<(OrderId, u32, Session)>,
-    refunds: BTreeMap<String, (ChargeId, Money)>,
+    refunds: BTreeMap<String, (ChargeId, Money, RefundState)>,
     calls: Vec<&'static str>,
     fault: Option<Fault>,
 }
@@ -47,6 +49,8 @@ pub struct FakeProvider {
     sessions: Rc<RefCell<Sessions>>,
     /// How far a refund comes at once.
     pub refunds_come_to: Rc<Cell<RefundState>>,
+    /// In which currencies it was asked to give something back.
+    pub currencies: Rc<RefCell<Vec<String>>>,
     /// Whether a call is answered at all.
     pub answers: Rc<Cell<bool>>,
     /// What else happens during a call.
@@ -56,7 +60,13 @@ pub struct FakeProvider {
 impl Default for FakeProvider {
     fn default() -> Self {
         let refunds_come_to = Rc::new(Cell::new(RefundState::Succeeded));
-        Self { sessions: Rc::default(), refunds_come_to, answers: Rc::new(Cell::new(true)), meanwhile: Rc::default() }
+        Self {
+            sessions: Rc::default(),
+            refunds_come_to,
+            currencies: Rc::default(),
+            answers: Rc::new(Cell::new(true)),
+            meanwhile: Rc::default(),
+        }
     }
 }
 
@@ -118,7 +128,21 @@ impl FakeProvider {
 
     /// What was given back, by the names of the refunds.
     pub fn refunds(&self) -> BTreeMap<String, (ChargeId, Money)> {
-        self.sessions.borrow().refunds.clone()
+        let sessions = self.sessions.borrow();
+        sessions.refunds.iter().map(|(name, (charge, amount, _))| (name.clone(), (charge.clone(), *amount))).collect()
+    }
+
+    /// Those refunds come to this that are pending.
+    pub fn settle_pending(&self, state: RefundState) {
+        let sessions = &mut *self.sessions.borrow_mut();
+        let pending = sessions.refunds.values_mut().filter(|(.., is)| *is == RefundState::Pending);
+        pending.for_each(|(.., is)| *is = state);
+    }
+
+    /// All refunds come to this.
+    pub fn settle_refunds(&self, state: RefundState) {
+        self.refunds_come_to.set(state);
+        self.sessions.borrow_mut().refunds.values_mut().for_each(|(.., is)| *is = state);
     }
 
     /// Does what is asked for, unless it goes wrong.
@@ -148,14 +172,15 @@ impl FakeProvider {
         session: &SessionId,
         what: impl FnOnce(&mut Session),
     ) -> Result<SessionState, ProviderError> {
-        let number = number(session).ok_or_else(|| ProviderError::Refused("no such session".to_owned()))?;
+        let lost = || ProviderError::Lost("no such session".to_owned());
+        let number = number(session).ok_or_else(lost)?;
         let asked = self.call(name, |sessions| {
             let (_, _, session) = sessions.all.get_mut(number)?;
             what(session);
             Some(session.clone())
         });
-        let state = asked.await?.ok_or_else(|| ProviderError::Refused("no such session".to_owned()))?;
-        Ok(match state {
+        Ok(match asked.await?.ok_or_else(lost)? {
+            Session::Lost => return Err(lost()),
             Session::Open => SessionState::Open(open(number)),
             Session::Processing => SessionState::Processing,
             Session::Paid(charge) => SessionState::Paid(charge),
@@ -190,19 +215,22 @@ impl Provider for FakeProvider {
         self.ask("close", session, close).await
     }
 
-    async fn refund(&self, charge: &ChargeId, amount: Money, refund: &RefundId) -> Result<RefundState, ProviderError> {
+    async fn refund(&self, repayment: Repayment<'_>) -> Result<RefundState, ProviderError> {
+        let Repayment { charge, amount, refund, currency, .. } = repayment;
+        self.currencies.borrow_mut().push(currency.to_string());
+        let comes_to = self.refunds_come_to.get();
         let made = self.call("refund", |sessions| {
-            sessions.refunds.entry(refund.to_string()).or_insert_with(|| (charge.clone(), amount));
+            let new = || (charge.clone(), amount, comes_to);
+            sessions.refunds.entry(refund.to_string()).or_insert_with(new).2
         });
-        made.await.map(|()| self.refunds_come_to.get())
+        made.await
     }
 
     async fn find_refund(&self, _: &ChargeId, refund: &RefundId) -> Result<Option<RefundState>, ProviderError> {
-        let found = self.call("find_refund", |sessions| sessions.refunds.contains_key(refund.as_str()));
-        Ok(found.await?.then_some(self.refunds_come_to.get()))
+        self.call("find_refund", |sessions| sessions.refunds.get(refund.as_str()).map(|(.., state)| *state)).await
     }
 
-    /// The body of a message has the order and the number of the session.
+    /// The body of a message has the order and the session, or the charge.
     fn read_notice(&self, signature: &str, body: &[u8], _: Timestamp) -> Result<Notice, InvalidNotice> {
         if signature != "signed" {
             return Err(InvalidNotice::Signature);
@@ -210,6 +238,9 @@ impl Provider for FakeProvider {
         let text = std::str::from_utf8(body).map_err(|_| InvalidNotice::Unreadable)?;
         let Some((order, name)) = text.split_once(' ') else { return Ok(Notice::NotOurs) };
         let order = order.parse().map_err(|_| InvalidNotice::Unreadable)?;
+        if name.starts_with("charge-") {
+            return Ok(Notice::Refund { order, charge: name.parse().map_err(|_| InvalidNotice::Unreadable)? });
+        }
         Ok(Notice::Session { order, session: name.parse().map_err(|_| InvalidNotice::Unreadable)? })
     }
 }

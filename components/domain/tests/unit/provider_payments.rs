@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use domain::order_state::{LateRefund, PaymentReference};
 use domain::{
-    Error, InvalidNotice, Noticed, OrderEvent, OrderId, OrderView, PayResult, PaymentMethod, PaymentProgress, Placed,
-    RefundState, Shop, Status, Swept,
+    Charge, Error, InvalidNotice, Noticed, OrderEvent, OrderId, OrderView, PayResult, PaymentMethod, PaymentProgress,
+    Placed, RefundState, RefundView, Shop, Status, Swept,
 };
 use memory_store::{FakeEnvironment, MemoryStore};
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -56,6 +56,17 @@ impl Provided {
 
     fn cancel(&self, placed: &Placed) -> Result<OrderView, Error> {
         run(self.shop().cancel(placed.view.order.order_id))
+    }
+
+    fn abandon(&self, placed: &Placed) -> Result<OrderView, Error> {
+        run(self.shop().abandon(&domain::Condition::default(), placed.view.order.order_id))
+    }
+
+    /// How many refunds are listed as unfinished.
+    fn listed(&self) -> usize {
+        let records = self.world.store.records();
+        let list = records.get("refunding").map(|bytes| serde_json::from_slice::<serde_json::Value>(bytes).unwrap());
+        list.map_or(0, |list| list["refunds"].as_array().unwrap().len())
     }
 
     fn notice(&self, placed: &Placed, number: usize) -> Result<Noticed, Error> {
@@ -261,31 +272,129 @@ fn an_order_that_costs_nothing_needs_no_provider() {
     assert_eq!(shop.provider.calls(), [""; 0]);
 }
 
+/// What a buyer of [`Provided::placed`] is charged wrongly.
+fn wrong_charges(right: &Charge) -> [Charge; 3] {
+    [
+        Charge { amount: 1999.try_into().unwrap(), ..right.clone() },
+        Charge { amount: 2001.try_into().unwrap(), ..right.clone() },
+        Charge { currency: "EUR".to_owned().try_into().unwrap(), ..right.clone() },
+    ]
+}
+
 #[wasm_bindgen_test(unsupported = test)]
-fn another_amount_or_currency_or_order_pays_nothing_and_closes_nothing() {
+fn another_amount_or_currency_goes_back_and_the_order_can_be_paid_again() {
+    let shop = Provided::new();
+    let placed = shop.placed();
+    shop.sent_to(&placed);
+    for number in 0..3 {
+        let wrong = wrong_charges(&shop.provider.charge(number, 2000))[number].clone();
+        shop.provider.set(number, Session::Paid(wrong.clone()));
+        assert_eq!(shop.sent_to(&placed), format!("https://pay.example/{}", number + 1));
+        let late = shop.late(&placed)[number].clone();
+        assert_eq!((late.amount, late.refund), (wrong.amount, Some(RefundState::Succeeded)));
+        assert_eq!(shop.provider.refunds()[late.refund_id().as_str()], (wrong.id, wrong.amount));
+        assert_eq!(shop.provider.currencies.borrow()[number], wrong.currency.as_str());
+        assert_eq!(shop.listed(), 0);
+    }
+    shop.provider.charge(3, 2000);
+    assert_eq!(shop.paid(&placed).status, Status::Paid);
+    assert_eq!(shop.provider.refunds().len(), 3);
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_wrong_charge_stands_in_the_way_of_no_cancellation_and_of_no_other_customer() {
+    let shop = Provided::new();
+    let (cancelled, told, overdue) = (shop.placed(), shop.placed(), shop.placed());
+    for (number, placed) in [&cancelled, &told, &overdue].into_iter().enumerate() {
+        shop.sent_to(placed);
+        shop.provider.charge(number, 2001);
+    }
+    assert_eq!(shop.cancel(&cancelled).unwrap().status, Status::Cancelled);
+    assert_eq!(shop.notice(&told, 1), Ok(Noticed::Understood));
+    assert_eq!((shop.world.show(&told).at_provider, shop.provider.refunds().len()), (false, 2));
+    shop.world.wait(901);
+    let swept = shop.sweep();
+    assert_eq!((swept.decided_payments, swept.unanswered, swept.failed_refunds, swept.more), (1, 0, 0, false));
+    assert_eq!(shop.world.show(&overdue).status, Status::Expired);
+    assert_eq!((shop.provider.refunds().len(), shop.listed()), (3, 0));
+    assert_eq!((shop.world.stock("item1"), shop.world.holds("item1")), ((100, 0, 100), 0));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_wrong_charge_that_cannot_be_given_back_is_told() {
+    let shop = Provided::new();
+    let placed = shop.placed();
+    shop.provider.refunds_come_to.set(RefundState::Failed);
+    shop.sent_to(&placed);
+    shop.provider.charge(0, 2001);
+    assert_eq!(shop.pay(&placed), Err(Error::RefundFailed(placed.view.order.order_id)));
+    assert_eq!(shop.sent_to(&placed), SECOND);
+    shop.provider.charge(1, 2001);
+    assert_eq!(shop.notice(&placed, 1), Ok(Noticed::RefundFailed(placed.view.order.order_id)));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn the_money_of_another_order_pays_nothing_and_is_not_given_back() {
     let shop = Provided::new();
     let placed = shop.placed();
     let other: OrderId = shop.placed().view.order.order_id;
     shop.sent_to(&placed);
     let right = shop.provider.charge(0, 2000);
-    for wrong in [
-        domain::Charge { amount: 1999.try_into().unwrap(), ..right.clone() },
-        domain::Charge { amount: 2001.try_into().unwrap(), ..right.clone() },
-        domain::Charge { currency: "EUR".to_owned().try_into().unwrap(), ..right.clone() },
-        domain::Charge { order: Some(other), ..right.clone() },
-    ] {
-        shop.provider.set(0, Session::Paid(wrong));
-        assert!(matches!(shop.pay(&placed), Err(Error::WrongCharge(_))));
-        assert!(matches!(shop.cancel(&placed), Err(Error::WrongCharge(_))));
-        assert!(matches!(shop.notice(&placed, 0), Err(Error::WrongCharge(_))));
-    }
+    shop.provider.set(0, Session::Paid(Charge { order: Some(other), ..right.clone() }));
+    assert!(matches!(shop.pay(&placed), Err(Error::WrongCharge(_))));
+    assert!(matches!(shop.cancel(&placed), Err(Error::WrongCharge(_))));
+    assert!(matches!(shop.notice(&placed, 0), Err(Error::WrongCharge(_))));
     shop.world.wait(901);
     let swept = shop.sweep();
     assert_eq!((swept.decided_payments, swept.unanswered), (0, 1));
     assert_eq!((shop.world.show(&placed).status, shop.world.holds("item1")), (Status::Pending, 1));
     assert!(shop.provider.refunds().is_empty());
-    shop.provider.set(0, Session::Paid(domain::Charge { order: None, ..right }));
+    shop.provider.set(0, Session::Paid(Charge { order: None, ..right }));
     assert_eq!(shop.paid(&placed).status, Status::Paid, "the session on record says which order it is");
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn an_order_whose_session_is_lost_is_given_up_by_the_operator_alone() {
+    let shop = Provided::new();
+    let placed = shop.placed();
+    shop.sent_to(&placed);
+    shop.provider.set(0, Session::Lost);
+    assert!(matches!(shop.pay(&placed), Err(Error::SessionLost(_))));
+    assert!(matches!(shop.cancel(&placed), Err(Error::SessionLost(_))));
+    assert!(matches!(shop.notice(&placed, 0), Err(Error::SessionLost(_))), "it has to come again");
+    assert_eq!(shop.world.holds("item1"), 1);
+    for fault in [Fault::Fails, Fault::Refuses] {
+        shop.provider.fails_next(fault);
+        assert!(shop.abandon(&placed).is_err(), "{fault:?}");
+        assert!(shop.world.show(&placed).at_provider, "{fault:?}");
+    }
+    for _ in 0..2 {
+        assert_eq!(shop.abandon(&placed).unwrap().status, Status::Cancelled);
+        assert_eq!(shop.world.stock("item1"), (100, 0, 100));
+    }
+    // It was not lost after all.
+    shop.provider.charge(0, 2000);
+    assert_eq!(shop.notice(&placed, 0), Ok(Noticed::Understood));
+    assert_eq!((shop.provider.refunds().len(), shop.world.show(&placed).status), (1, Status::Cancelled));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn giving_up_an_order_asks_the_provider_whose_answer_counts() {
+    let shop = Provided::new();
+    let (paid, open, processing, overdue) = (shop.placed(), shop.placed(), shop.placed(), shop.placed());
+    [&paid, &open, &processing, &overdue].into_iter().for_each(|placed| drop(shop.sent_to(placed)));
+    shop.provider.charge(0, 2000);
+    assert_eq!(shop.abandon(&paid), Err(Error::OrderNotCancellable(Status::Paid)));
+    assert_eq!(shop.abandon(&open).unwrap().status, Status::Cancelled);
+    assert_eq!(shop.provider.is(1), Session::Closed);
+    shop.provider.set(2, Session::Processing);
+    assert_eq!(shop.abandon(&processing), Err(Error::PaymentProcessing));
+    shop.provider.set(3, Session::Lost);
+    shop.world.wait(901);
+    assert_eq!(shop.abandon(&overdue).unwrap().status, Status::Expired);
+    assert_eq!(shop.abandon(&overdue).unwrap().status, Status::Expired);
+    let unpaid = shop.placed();
+    assert_eq!(shop.abandon(&unpaid).unwrap().status, Status::Cancelled);
 }
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -493,7 +602,7 @@ fn money_that_comes_too_late_goes_back_once_and_the_history_says_so() {
 fn a_refund_that_was_begun_is_looked_for_before_it_is_made_again() {
     let shop = Provided::new();
     let placed = charged_too_late(&shop);
-    shop.world.store.fail_after_writes(Some(1));
+    shop.world.store.fail_after_writes(Some(2));
     assert!(shop.notice(&placed, 0).is_err(), "the outcome is not written down");
     shop.world.store.fail_after_writes(None);
     assert_eq!(shop.late(&placed)[0].refund, None);
@@ -504,22 +613,234 @@ fn a_refund_that_was_begun_is_looked_for_before_it_is_made_again() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn a_refund_that_takes_a_while_is_carried_on_by_a_sweep_and_its_order_stays() {
-    let mut shop = Provided::new();
-    shop.world.closed_orders_kept = Some(Duration::ZERO);
-    shop.world.list_numbers_below(64);
-    shop.world.instance = std::rc::Rc::new(domain::InstanceState::with_sequence(0..64));
+fn a_refund_that_takes_a_while_is_carried_on_by_a_sweep_wherever_its_order_stands() {
+    for kept in [None, Some(Duration::ZERO)] {
+        let mut shop = Provided::new();
+        shop.world.closed_orders_kept = kept;
+        shop.world.list_numbers_below(64);
+        shop.world.instance = std::rc::Rc::new(domain::InstanceState::with_sequence(0..64));
+        // An order that was placed before it, and for which it is too early.
+        let _young = shop.placed();
+        let placed = charged_too_late(&shop);
+        shop.provider.refunds_come_to.set(RefundState::Pending);
+        shop.notice(&placed, 0).unwrap();
+        assert_eq!(shop.events(&placed)[2], OrderEvent::RefundingLate);
+        for _ in 0..3 {
+            let swept = shop.sweep();
+            assert_eq!((swept.unanswered, swept.failed_refunds, swept.more, shop.listed()), (0, 0, false, 1));
+        }
+        shop.provider.settle_refunds(RefundState::Failed);
+        assert_eq!(shop.sweep().failed_refunds, 1);
+        assert_eq!(shop.events(&placed)[2], OrderEvent::LateRefundFailed);
+        assert_eq!(shop.world.show(&placed).status, Status::Cancelled, "money has moved");
+        shop.provider.calls();
+        assert_eq!(
+            (shop.sweep().failed_refunds, shop.listed(), shop.provider.calls()),
+            (0, 0, vec![]),
+            "it is told once"
+        );
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_refund_is_found_by_the_next_sweep_wherever_its_request_has_stopped() {
+    for writes in 0..=4 {
+        let shop = Provided::new();
+        let placed = charged_too_late(&shop);
+        shop.world.store.fail_after_writes(Some(writes));
+        // The last write is not the provider's business.
+        assert_eq!(shop.notice(&placed, 0).is_ok(), writes >= 3, "{writes}");
+        shop.world.store.fail_after_writes(None);
+        let found = usize::from(writes > 0);
+        for _ in 0..2 {
+            shop.sweep();
+            assert_eq!((shop.provider.refunds().len(), shop.late(&placed).len(), shop.listed()), (found, found, 0));
+        }
+        assert_eq!(shop.notice(&placed, 0), Ok(Noticed::Understood));
+        assert_eq!(shop.provider.refunds().len(), 1);
+        assert_eq!(shop.late(&placed)[0].refund, Some(RefundState::Succeeded));
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_wrong_charge_is_found_by_the_next_sweep_wherever_its_request_has_stopped() {
+    for writes in 1..=4 {
+        let shop = Provided::new();
+        let placed = shop.placed();
+        shop.sent_to(&placed);
+        shop.provider.charge(0, 2001);
+        shop.world.store.fail_after_writes(Some(writes));
+        let _ = shop.notice(&placed, 0);
+        shop.world.store.fail_after_writes(None);
+        shop.sweep();
+        let refunded = shop.late(&placed).iter().map(|late| late.refund).collect::<Vec<_>>();
+        assert_eq!((refunded, shop.provider.refunds().len()), (vec![Some(RefundState::Succeeded)], 1), "{writes}");
+        assert!(!shop.world.show(&placed).at_provider);
+        shop.sweep();
+        assert_eq!(shop.listed(), 0);
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_sweep_carries_on_with_some_refunds_and_the_next_one_with_others() {
+    let shop = Provided::new();
+    shop.provider.refunds_come_to.set(RefundState::Pending);
+    let orders: Vec<_> = (0..20)
+        .map(|number| {
+            let placed = shop.world.place(&[("item1", 1)]).unwrap();
+            shop.sent_to(&placed);
+            shop.cancel(&placed).unwrap();
+            shop.provider.charge(number, 1000);
+            shop.notice(&placed, number).unwrap();
+            placed
+        })
+        .collect();
+    assert_eq!(shop.listed(), 20);
+    shop.provider.settle_refunds(RefundState::Succeeded);
+    let environment = shop.world.environment.clone();
+    *shop.provider.meanwhile.borrow_mut() = Some(Box::new(move || environment.pass(Duration::from_millis(1500))));
+    let swept = shop.sweep();
+    assert!(swept.more, "{swept:?}");
+    assert!((1..20).contains(&shop.listed()), "{}", shop.listed());
+    (0..5).for_each(|_| drop(shop.sweep()));
+    assert_eq!((shop.listed(), shop.sweep().more), (0, false));
+    let succeeded = |placed: &Placed| shop.late(placed)[0].refund == Some(RefundState::Succeeded);
+    assert!(orders.iter().all(succeeded));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_slow_sweep_takes_nothing_out_of_the_list_that_was_listed_once_more() {
+    let shop = Provided::new();
+    let placed = charged_too_late(&shop);
+    // A request has listed the refund, and stopped.
+    shop.world.store.fail_after_writes(Some(1));
+    assert!(shop.notice(&placed, 0).is_err());
+    shop.world.store.fail_after_writes(None);
+    // What the sweep is told says that there is nothing to give back.
+    let Session::Paid(charge) = shop.provider.is(0) else { panic!() };
+    shop.provider.set(0, Session::Closed);
+    let (other, provider, id) = (shop.shop(), shop.provider.clone(), placed.view.order.order_id);
+    shop.world.meanwhile(move |_| {
+        provider.set(0, Session::Paid(charge.clone()));
+        provider.refunds_come_to.set(RefundState::Pending);
+        let noticed = run(other.notice("signed", format!("{id} session-0").as_bytes()));
+        assert_eq!(noticed, Ok(Noticed::Understood));
+    });
+    shop.sweep();
+    assert_eq!((shop.late(&placed)[0].refund, shop.listed()), (Some(RefundState::Pending), 1));
+    shop.provider.settle_refunds(RefundState::Succeeded);
+    shop.sweep();
+    assert_eq!((shop.late(&placed)[0].refund, shop.listed()), (Some(RefundState::Succeeded), 0));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_message_about_a_refund_says_how_far_it_has_come_also_when_it_fails_later() {
+    let shop = Provided::new();
+    let (placed, other) = (charged_too_late(&shop), shop.placed());
+    shop.notice(&placed, 0).unwrap();
+    let notice = |placed: &Placed| {
+        let body = format!("{} charge-0", placed.view.order.order_id);
+        run(shop.shop().notice("signed", body.as_bytes()))
+    };
+    assert_eq!(notice(&placed), Ok(Noticed::Understood));
+    assert_eq!(shop.events(&placed)[2], OrderEvent::RefundedLate);
+    shop.provider.settle_refunds(RefundState::Failed);
+    shop.provider.fails_next(Fault::Fails);
+    assert!(notice(&placed).is_err(), "it has to come again");
+    for _ in 0..2 {
+        assert_eq!(notice(&placed), Ok(Noticed::RefundFailed(placed.view.order.order_id)));
+        assert_eq!(shop.events(&placed)[2], OrderEvent::LateRefundFailed);
+    }
+    assert_eq!(notice(&other), Ok(Noticed::NotOurs));
+    assert_eq!(shop.provider.refunds().len(), 1);
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn what_the_provider_has_said_is_written_over_nothing_that_is_newer() {
+    let shop = Provided::new();
     let placed = charged_too_late(&shop);
     shop.provider.refunds_come_to.set(RefundState::Pending);
     shop.notice(&placed, 0).unwrap();
-    assert_eq!(shop.events(&placed)[2], OrderEvent::RefundingLate);
-    let later = shop.placed();
-    shop.cancel(&later).unwrap();
-    assert_eq!(shop.sweep().removed_orders, 0, "a sweep does not go past it");
+    shop.provider.settle_refunds(RefundState::Succeeded);
+    // While one request writes that it has succeeded, another one has seen it fail.
+    let (other, id) = (shop.shop(), placed.view.order.order_id);
+    let provider = shop.provider.clone();
+    shop.world.meanwhile(move |_| {
+        provider.settle_refunds(RefundState::Failed);
+        let failed = run(other.notice("signed", format!("{id} charge-0").as_bytes()));
+        assert_eq!(failed, Ok(Noticed::RefundFailed(id)));
+    });
+    shop.notice(&placed, 0).unwrap();
+    assert_eq!(shop.late(&placed)[0].refund, Some(RefundState::Failed));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_refund_that_has_failed_is_made_again_by_the_operator_and_stays_in_the_history() {
+    let shop = Provided::new();
+    let placed = charged_too_late(&shop);
+    let retry = || run(shop.shop().retry_refunds(placed.view.order.order_id));
+    let none = run(shop.shop().retry_refunds(shop.placed().view.order.order_id));
+    assert_eq!(none, Err(Error::NothingToRefund));
     shop.provider.refunds_come_to.set(RefundState::Failed);
-    assert_eq!(shop.sweep().removed_orders, 1);
-    assert_eq!(shop.events(&placed)[2], OrderEvent::LateRefundFailed);
-    assert_eq!(shop.world.show(&placed).status, Status::Cancelled, "money has moved");
+    shop.notice(&placed, 0).unwrap();
+    let states = |refunds: Vec<RefundView>| refunds.iter().map(|refund| refund.state).collect::<Vec<_>>();
+    assert_eq!(states(retry().unwrap()), [RefundState::Failed; 2]);
+    shop.provider.refunds_come_to.set(RefundState::Pending);
+    let pending = states(retry().unwrap());
+    assert_eq!(pending, [RefundState::Failed, RefundState::Failed, RefundState::Pending]);
+    assert_eq!((states(retry().unwrap()), shop.listed()), (pending, 1), "it is carried on with");
+    shop.provider.refunds_come_to.set(RefundState::Succeeded);
+    shop.provider.settle_pending(RefundState::Succeeded);
+    shop.sweep();
+    let last = states(retry().unwrap());
+    assert_eq!((last.len(), last.last(), shop.listed()), (3, Some(&RefundState::Succeeded), 0), "it is safe to repeat");
+    let names: Vec<_> = shop.late(&placed).iter().map(|late| late.refund_id().to_string()).collect();
+    assert!(names.iter().all(|name| shop.provider.refunds().contains_key(name)));
+    let expected = [OrderEvent::LateRefundFailed, OrderEvent::LateRefundFailed, OrderEvent::RefundedLate];
+    assert_eq!(shop.events(&placed)[2..], expected);
+    assert_eq!(run(shop.shop().retry_refunds(OrderId::from_random([9; 16]))), Err(Error::OrderNotFound));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_refund_that_was_refused_and_made_all_the_same_is_not_made_again() {
+    let shop = Provided::new();
+    let placed = charged_too_late(&shop);
+    shop.provider.refunds_come_to.set(RefundState::Failed);
+    shop.notice(&placed, 0).unwrap();
+    shop.provider.settle_refunds(RefundState::Succeeded);
+    let refunds = run(shop.shop().retry_refunds(placed.view.order.order_id)).unwrap();
+    assert_eq!(refunds.iter().map(|refund| refund.state).collect::<Vec<_>>(), [RefundState::Succeeded]);
+    assert_eq!((shop.provider.refunds().len(), shop.listed()), (1, 0));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn an_operators_retry_is_found_by_the_next_sweep_wherever_it_has_stopped() {
+    for writes in 0..=4 {
+        let shop = Provided::new();
+        let placed = charged_too_late(&shop);
+        shop.provider.refunds_come_to.set(RefundState::Failed);
+        shop.notice(&placed, 0).unwrap();
+        shop.provider.refunds_come_to.set(RefundState::Succeeded);
+        shop.world.store.fail_after_writes(Some(writes));
+        let _ = run(shop.shop().retry_refunds(placed.view.order.order_id));
+        shop.world.store.fail_after_writes(None);
+        shop.sweep();
+        let made = if writes == 0 { 1 } else { 2 };
+        assert_eq!((shop.late(&placed).len(), shop.provider.refunds().len()), (made, made), "{writes}");
+        shop.sweep();
+        assert_eq!(shop.listed(), 0);
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_message_is_not_taken_where_the_provider_refuses_to_say_anything() {
+    let shop = Provided::new();
+    let placed = charged_too_late(&shop);
+    // Its key is not accepted: this says nothing about the session.
+    shop.provider.fails_next(Fault::Refuses);
+    assert!(matches!(shop.notice(&placed, 0), Err(Error::ProviderRefused(_))));
+    assert_eq!(shop.notice(&placed, 0), Ok(Noticed::Understood));
+    assert_eq!(shop.provider.refunds().len(), 1);
 }
 
 #[wasm_bindgen_test(unsupported = test)]

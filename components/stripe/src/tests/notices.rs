@@ -5,8 +5,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{KEY, ORDER, OTHER_SECRET, SECRET, SESSION, Script, settings};
-use crate::{EVENTS, Settings, Variables};
+use super::{INTENT, KEY, ORDER, OTHER_SECRET, SECRET, SESSION, Script, settings};
+use crate::{Settings, Variables, events};
 
 /// When the vectors were signed.
 const SIGNED: u64 = 1_700_000_000;
@@ -174,8 +174,57 @@ fn a_secret_that_was_rolled_out_signs_nothing_more() {
 #[test]
 fn the_events_of_a_session_say_which_to_look_at() {
     let expected = Notice::Session { order: ORDER.parse().unwrap(), session: SESSION.parse().unwrap() };
-    for kind in EVENTS {
+    for kind in events().filter(|kind| kind.starts_with("checkout.session.")) {
         assert_eq!(signed(&event(kind).to_string()), Ok(expected.clone()), "{kind}");
+    }
+}
+
+#[test]
+fn the_documentation_names_each_event_that_has_an_effect() {
+    let page = include_str!("../../../../docs/payments.md");
+    for kind in events() {
+        assert!(page.contains(&format!("`{kind}`")), "{kind}");
+    }
+}
+
+/// An event about a refund of the order's charge, or about the charge.
+fn refund_event(kind: &str) -> Value {
+    let mut event = event(kind);
+    let object = if kind == "charge.refunded" { "charge" } else { "refund" };
+    event["data"]["object"] = json!({"id": "re_1", "object": object, "payment_intent": INTENT, "status": "failed",
+        "metadata": {"order_id": ORDER, "made_by": "order-system-for-spin", "refund_id": "late-1"}});
+    event
+}
+
+#[test]
+fn the_events_of_a_refund_say_which_charge_to_look_at() {
+    let expected = Notice::Refund { order: ORDER.parse().unwrap(), charge: INTENT.parse().unwrap() };
+    let kinds: Vec<_> = events().filter(|kind| !kind.starts_with("checkout.session.")).collect();
+    assert_eq!(kinds, ["charge.refund.updated", "charge.refunded", "refund.failed", "refund.updated"]);
+    for kind in kinds {
+        assert_eq!(signed(&refund_event(kind).to_string()), Ok(expected.clone()), "{kind}");
+        for (path, value) in [
+            ("/livemode", json!(true)),
+            ("/data/object", Value::Null),
+            ("/data/object/object", json!("checkout.session")),
+            ("/data/object/payment_intent", Value::Null),
+            ("/data/object/payment_intent", json!("../1")),
+            ("/data/object/payment_intent", json!({"id": INTENT})),
+            ("/data/object/metadata", Value::Null),
+            ("/data/object/metadata", json!({})),
+            ("/data/object/metadata/made_by", json!("another shop")),
+            ("/data/object/metadata/order_id", json!("4be0643f")),
+        ] {
+            let mut changed = refund_event(kind);
+            *changed.pointer_mut(path).unwrap() = value.clone();
+            assert_eq!(signed(&changed.to_string()), Ok(Notice::NotOurs), "{kind} {path} {value}");
+        }
+    }
+    // Of an event the type and the object have to agree.
+    for (kind, object) in [("charge.refunded", "refund"), ("refund.failed", "charge")] {
+        let mut other = refund_event(kind);
+        other["data"]["object"]["object"] = json!(object);
+        assert_eq!(signed(&other.to_string()), Ok(Notice::NotOurs), "{kind} {object}");
     }
 }
 

@@ -1,9 +1,9 @@
 //! Refunds.
 
-use domain::{ChargeId, Provider, ProviderError, RefundId, RefundState};
+use domain::{ChargeId, Currency, Provider, ProviderError, RefundId, RefundState, Repayment};
 use serde_json::{Value, json};
 
-use super::{INTENT, Script, error, lost, reply, run, settings, settings_in};
+use super::{INTENT, ORDER, Script, error, lost, reply, run, settings};
 
 const NAME: &str = "late:cs_test_a1B2";
 const FIND: &str = "Get https://api.stripe.com/v1/refunds?payment_intent=pi_3Ab&limit=100";
@@ -32,7 +32,14 @@ fn page(refunds: &[Value], has_more: bool) -> Value {
 }
 
 fn ask(script: &Script) -> Result<RefundState, ProviderError> {
-    run(script.stripe(settings()).refund(&charge(), 2550.try_into().unwrap(), &name()))
+    ask_for(script, 2550, "CNY", &name())
+}
+
+fn ask_for(script: &Script, amount: u64, currency: &str, refund: &RefundId) -> Result<RefundState, ProviderError> {
+    let (charge, order, amount) = (charge(), ORDER.parse().unwrap(), amount.try_into().unwrap());
+    let currency: Currency = currency.to_owned().try_into().unwrap();
+    let repayment = Repayment { order, charge: &charge, amount, currency: &currency, refund };
+    run(script.stripe(settings()).refund(repayment))
 }
 
 #[test]
@@ -40,7 +47,7 @@ fn a_refund_is_asked_for_once_under_its_name() {
     let script = Script::default().then(lost()).answers(200, &refund("succeeded"));
     assert_eq!(ask(&script), Ok(RefundState::Succeeded));
     let expected = "Post https://api.stripe.com/v1/refunds payment_intent=pi_3Ab&amount=2550&\
-         metadata%5Brefund_id%5D=late%3Acs_test_a1B2&metadata%5Bmade_by%5D=order-system-for-spin";
+         metadata%5Border_id%5D=4be0643f-1d98-473b-97cd-ca98a65347dd&metadata%5Brefund_id%5D=late%3Acs_test_a1B2&metadata%5Bmade_by%5D=order-system-for-spin";
     assert_eq!(script.lines(), [expected; 2]);
     let sent = script.sent();
     assert_eq!(sent[0].headers, sent[1].headers);
@@ -49,7 +56,7 @@ fn a_refund_is_asked_for_once_under_its_name() {
     assert_eq!(key, "refund-ff5e0e32db5dd56c962fbd5c9af93a83b20aaed619f42473cf8f9458b13301aa");
     let long: RefundId = "x".repeat(255).parse().unwrap();
     let script = Script::default().answers(200, &changed("metadata", json!({"refund_id": long.as_str()})));
-    assert!(run(script.stripe(settings()).refund(&charge(), 2550.try_into().unwrap(), &long)).is_ok());
+    assert!(ask_for(&script, 2550, "CNY", &long).is_ok());
     let other = script.sent()[0].headers.iter().find(|(name, _)| *name == "idempotency-key").unwrap().1.clone();
     assert!(other.len() <= 255 && other != key);
 }
@@ -59,11 +66,12 @@ fn a_refund_is_made_in_the_unit_of_stripe() {
     let mut made = changed("amount", json!(500));
     made["currency"] = json!("isk");
     let script = Script::default().answers(200, &made);
-    let refunded = run(script.stripe(settings_in("ISK")).refund(&charge(), 5.try_into().unwrap(), &name()));
+    // Whatever the shop's own is.
+    let refunded = ask_for(&script, 5, "ISK", &name());
     assert_eq!(refunded, Ok(RefundState::Succeeded));
     assert!(script.lines()[0].contains("&amount=500&"));
     let script = Script::default();
-    let refused = run(script.stripe(settings_in("KWD")).refund(&charge(), 5.try_into().unwrap(), &name()));
+    let refused = ask_for(&script, 5, "KWD", &name());
     assert_eq!(refused, Err(ProviderError::Refused("Stripe cannot count 5 minor units of KWD".to_owned())));
     assert_eq!(script.sent(), []);
 }
@@ -205,7 +213,10 @@ fn a_charge_that_would_lead_elsewhere_is_not_sent() {
     let stripe = script.stripe(settings());
     let charge: ChargeId = "pi_1&amount=1".parse().unwrap();
     assert!(matches!(run(stripe.find_refund(&charge, &name())), Err(ProviderError::Refused(_))));
-    let refused = run(stripe.refund(&charge, 1.try_into().unwrap(), &name()));
+    let (order, currency, refund) = (ORDER.parse().unwrap(), "CNY".to_owned().try_into().unwrap(), name());
+    let amount = 1.try_into().unwrap();
+    let repayment = Repayment { order, charge: &charge, amount, currency: &currency, refund: &refund };
+    let refused = run(stripe.refund(repayment));
     assert!(matches!(refused, Err(ProviderError::Refused(_))));
     assert_eq!(script.sent(), []);
 }

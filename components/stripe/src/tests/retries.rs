@@ -76,7 +76,7 @@ fn what_was_refused_is_asked_once() {
         (400, "amount_too_large"),
         (400, "idempotency_error"),
         (402, "card_declined"),
-        (404, "resource_missing"),
+        (404, "url_invalid"),
         (405, ""),
         (422, ""),
     ] {

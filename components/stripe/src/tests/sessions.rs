@@ -320,11 +320,24 @@ fn a_means_of_payment_that_is_not_told_is_unspecified() {
 }
 
 #[test]
-fn a_session_that_stripe_does_not_know_is_refused() {
-    let script = Script::default().answers(404, &error("invalid_request_error", "resource_missing", "session"));
-    let refused = run(script.stripe(settings()).look(&session_id())).unwrap_err();
-    let expected = "it will not do this (status 404, invalid_request_error, resource_missing, session)";
-    assert_eq!(refused, ProviderError::Refused(expected.to_owned()));
+fn a_session_that_stripe_does_not_know_is_lost() {
+    let missing = error("invalid_request_error", "resource_missing", "session");
+    let expected = ProviderError::Lost(
+        "this is not there (status 404, invalid_request_error, resource_missing, session)".to_owned(),
+    );
+    let script = Script::default().answers(404, &missing);
+    assert_eq!(run(script.stripe(settings()).look(&session_id())), Err(expected.clone()));
+    let script = Script::default().answers(404, &missing).answers(404, &missing);
+    assert_eq!(run(script.stripe(settings()).close(&session_id())), Err(expected));
+}
+
+#[test]
+fn a_session_about_which_stripe_does_not_answer_is_not_lost() {
+    for (status, code) in [(401, ""), (403, ""), (404, ""), (400, "resource_missing"), (404, "url_invalid")] {
+        let script = Script::default().answers(status, &error("invalid_request_error", code, ""));
+        let refused = run(script.stripe(settings()).look(&session_id()));
+        assert!(matches!(refused, Err(ProviderError::Refused(_))), "{status} {code}: {refused:?}");
+    }
 }
 
 #[test]

@@ -101,19 +101,47 @@ fn whatever_the_provider_does_what_was_charged_is_what_is_paid() {
 }
 
 #[test]
-fn a_wrong_charge_pays_nothing_and_is_named() {
-    for (rule, kind) in [("other-amount", Kind::OtherAmount), ("other-currency", Kind::OtherCurrency)] {
+fn a_wrong_charge_pays_nothing_and_goes_back() {
+    for rule in ["other-amount", "other-currency"] {
         let till = Till::open(crate::TARGET);
-        till.set_faults(&[rule]);
+        // What the shop learns is by requests of this test.
+        till.set_faults(&[rule, "never"]);
         let item = till.item(2);
         let order = till.place(&item, 2);
         let session = till.sent_to(&order);
         till.provider.pay(&session).unwrap();
-        till.must(&Request::pay(&order), 502, "payment_provider_error");
-        till.must(&Request::cancel(&order), 502, "payment_provider_error");
-        assert_eq!((till.status(&order).as_str(), till.available(&item)), ("pending", 0), "{rule}");
-        assert_eq!(till.audit().iter().map(|difference| difference.kind).collect::<Vec<_>>(), [kind]);
+        assert!(!till.audit().is_empty(), "{rule}");
+        till.set_faults(&["never"]);
+        let next = till.sent_to(&order);
+        assert_ne!(next, session);
+        let charge = &till.provider.charges()[0];
+        assert_eq!((charge.refunded, till.provider.refunds().len()), (charge.amount, 1), "{rule}");
+        assert_eq!(till.available(&item), 0, "it is held for the buyer, who can pay again");
+        till.provider.pay(&next).unwrap();
+        till.must(&Request::pay(&order), 200, "");
+        assert_eq!(till.audit(), [], "{rule}");
     }
+}
+
+#[test]
+fn a_session_that_the_provider_has_lost_is_given_up_by_the_operator_alone() {
+    let till = Till::open(crate::TARGET);
+    let item = till.item(2);
+    let order = till.place(&item, 2);
+    let session = till.sent_to(&order);
+    let abandon = Request::post(&format!("/orders/{order}/abandon"));
+    till.set_faults(&["unknown", "never"]);
+    till.must(&Request::pay(&order), 502, "payment_provider_error");
+    till.must(&Request::cancel(&order), 502, "payment_provider_error");
+    till.must(&abandon, 401, "unauthorized");
+    assert_eq!((till.status(&order).as_str(), till.available(&item)), ("pending", 0));
+    till.must(&abandon.clone().operator(), 200, "");
+    assert_eq!((till.status(&order).as_str(), till.available(&item)), ("cancelled", 2));
+    // It was not lost after all.
+    till.set_faults(&["never"]);
+    till.provider.pay(&session).unwrap();
+    till.must(&till.event("checkout.session.completed", &session), 200, "");
+    assert_eq!((till.provider.refunds().len(), till.audit()), (1, vec![]));
 }
 
 /// A charge in a session that the provider has said to be closed.
@@ -128,16 +156,44 @@ fn late_charge(till: &Till) -> (String, String) {
 fn a_refund_that_takes_a_while_is_unfinished_until_it_is_made() {
     let till = Till::open(crate::TARGET);
     till.set_faults(&["closed-yet-payable", "refund-pending"]);
-    let (order, session) = late_charge(&till);
+    let (order, _) = late_charge(&till);
     till.eventually("it is refunded", || till.provider.refunds().len() == 1);
     assert_eq!(till.status(&order), "cancelled");
     till.eventually("it is unfinished", || {
         till.audit().iter().map(|difference| difference.kind).collect::<Vec<_>>() == [Kind::RefundUnfinished]
     });
+    // No message tells it.
+    till.set_faults(&["never"]);
     till.provider.settle_refund(&till.provider.refunds()[0].id, true).unwrap();
-    till.must(&till.event("checkout.session.completed", &session), 200, "");
+    assert_ne!(till.audit(), []);
+    till.sweep();
     assert_eq!(till.audit(), []);
     assert_eq!(till.provider.refunds().len(), 1);
+}
+
+#[test]
+fn a_refund_that_fails_after_it_has_succeeded_is_noticed_and_made_again() {
+    let till = Till::open(crate::TARGET);
+    till.set_faults(&["closed-yet-payable"]);
+    let (order, _) = late_charge(&till);
+    till.agrees();
+    assert_eq!(till.provider.refunds().len(), 1);
+    till.provider.settle_refund(&till.provider.refunds()[0].id, false).unwrap();
+    let refunds = Request::get(&format!("/orders/{order}/refunds")).operator();
+    let states = || {
+        let listed = till.send(&refunds).value()["refunds"].clone();
+        let listed = listed.as_array().cloned().unwrap_or_default();
+        listed.iter().map(|refund| refund["status"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    till.eventually("the shop knows that it has failed", || states() == ["failed"]);
+    till.must(&Request::post(&format!("/orders/{order}/refunds")).operator(), 200, "");
+    assert_eq!(states(), ["failed", "succeeded"]);
+    assert_eq!(till.provider.charges()[0].refunded, till.provider.charges()[0].amount);
+    till.must(&Request::post(&format!("/orders/{order}/refunds")).operator(), 200, "");
+    assert_eq!((states().len(), till.provider.refunds().len()), (2, 2), "what has succeeded is not made again");
+    assert_eq!(till.audit(), []);
+    let other = till.order();
+    till.must(&Request::post(&format!("/orders/{other}/refunds")).operator(), 409, "order_not_refundable");
 }
 
 #[test]

@@ -64,11 +64,13 @@ fn a_refund_is_told() {
     let (_, intent) = provider.paid("o-1");
     hooks.next();
     let refund = provider.refund(&intent, 2000).json()["id"].as_str().unwrap().to_owned();
-    assert_eq!(hooks.next().kind(), "refund.created");
-    provider.stand_in.settle_refund(&refund, false).unwrap();
     let mut kinds = [hooks.next().kind(), hooks.next().kind()];
     kinds.sort();
-    assert_eq!(kinds, ["refund.failed", "refund.updated"]);
+    assert_eq!(kinds, ["charge.refunded", "refund.created"]);
+    provider.stand_in.settle_refund(&refund, false).unwrap();
+    let mut kinds = [hooks.next().kind(), hooks.next().kind(), hooks.next().kind()];
+    kinds.sort();
+    assert_eq!(kinds, ["charge.refund.updated", "refund.failed", "refund.updated"]);
 }
 
 #[test]
