@@ -202,6 +202,12 @@ inline_schemas! {
         "description": "How far the payment of an order has come.",
         "enum": ["paid", "at_provider", "open", "processing"]
     };
+    /// How far a refund has come.
+    RefundStatus = {
+        "type": "string",
+        "description": "How far a refund has come.",
+        "enum": ["pending", "succeeded", "failed"]
+    };
     /// A payment provider.
     ProviderName = { "type": "string", "description": "A payment provider.", "enum": ["stripe"] };
     /// Who takes the money.
