@@ -142,6 +142,27 @@ fn orders_are_listed_by_status() {
     });
 }
 
+#[test]
+fn one_order_is_listed_by_its_id() {
+    with_shop(|shop| {
+        let item = shop.new_item(10, 1000);
+        let (order, other) = (shop.place_paid(&item, 1), shop.place(&item, 1));
+        let listed = |query: String| shop.orders(&query).send().page();
+        let alone = OrderPage { orders: vec![order.clone()], next: None };
+        assert_eq!(listed(format!("?order_id={}", order.order_id)), alone);
+        assert_eq!(listed(format!("?order_id={}&status=paid&limit=1", order.order_id.to_uppercase())), alone);
+        let none = OrderPage { orders: Vec::new(), next: None };
+        assert_eq!(listed(format!("?order_id={}&status=paid", other.order_id)), none);
+        assert_eq!(listed("?order_id=00000000-0000-4000-8000-000000000000".to_owned()), none);
+        for wrong in ["", "a", "00000000000040008000000000000000"] {
+            shop.orders(&format!("?order_id={wrong}")).send().invalid_parameter("order_id");
+        }
+        let csv = shop.orders(&format!("?order_id={}&format=csv", order.order_id)).send().expect(200);
+        assert_eq!(rows(&csv.body).len(), 1);
+        shop.get(format!("/orders?order_id={}", order.order_id)).send().problem(401, "unauthorized");
+    });
+}
+
 /// The rows of a CSV, without the one with the names.
 #[track_caller]
 fn rows(csv: &[u8]) -> Vec<Vec<String>> {

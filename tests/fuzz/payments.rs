@@ -79,6 +79,10 @@ fn a_buyer_is_sent_to_the_page_of_the_provider_and_the_order_is_paid_once_that_s
     // A repeat leads to the same page.
     assert_eq!(pay(&world, &order).body, open.body);
     assert_eq!(world.stripe().sessions_of(&order), ["cs_test_0"]);
+    // The operator sees in which session that is.
+    let listed = || world.get(&format!("/orders?order_id={order}")).body["orders"][0].clone();
+    let session = json!({ "status": "at_provider", "provider": "stripe", "session_id": "cs_test_0" });
+    assert_eq!(listed()["payment"], session);
     // A look at the order asks nobody, and is not told the page.
     let asked = world.stripe().asked();
     let shown = world.get(&format!("/orders/{order}"));
@@ -101,9 +105,9 @@ fn a_buyer_is_sent_to_the_page_of_the_provider_and_the_order_is_paid_once_that_s
         let text = public.body.to_string();
         assert!(!text.contains("cs_test") && !text.contains("pi_0"), "{text}");
     }
-    let list = world.get("/orders");
-    let listed = &list.body["orders"][0]["payment"];
-    assert_eq!((&listed["session_id"], &listed["charge_id"]), (&json!("cs_test_0"), &json!("pi_0")));
+    let paid = listed();
+    assert_eq!((&paid["payment"]["session_id"], &paid["payment"]["charge_id"]), (&json!("cs_test_0"), &json!("pi_0")));
+    assert_eq!((&world.get("/orders").body["orders"][0], paid.get("late_charges")), (&paid, None));
 }
 
 #[test]
@@ -138,6 +142,15 @@ fn a_cancelled_order_has_no_page_to_pay_at() {
     assert!(cause(&taken).contains(&format!("a charge of order {order} could not be given back")), "{taken:?}");
     let history = world.get(&format!("/orders/{order}/history"));
     assert_eq!(history.body["events"][2]["event"], "late_refund_failed");
+    // What the charge is called is for the operator.
+    let shown = world.get(&format!("/orders/{order}")).body;
+    assert_eq!((shown.get("late_charges"), shown.get("payment")), (None, None));
+    let list = world.get("/orders").body;
+    let late = &list["orders"][0]["late_charges"];
+    assert_eq!(late.as_array().map(Vec::len), Some(1), "{list}");
+    let of = |name: &str| late[0][name].as_str().unwrap_or_default().to_owned();
+    assert_eq!([of("session_id"), of("charge_id"), of("refund")], ["cs_test_0", "pi_0", "failed"]);
+    assert_eq!((&late[0]["amount"], of("recorded_at").is_empty()), (&shown["total"], false));
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub(crate) const USUAL_PAGE: usize = 50;
 pub(crate) const STATUSES: [Status; 6] =
     [Status::Placing, Status::Pending, Status::Paid, Status::Cancelled, Status::Expired, Status::Rejected];
 
-const PARAMETERS: [&str; 4] = ["cursor", "limit", "status", "format"];
+const PARAMETERS: [&str; 5] = ["cursor", "limit", "status", "format", "order_id"];
 
 /// The byte order mark, by which Excel knows that a file is UTF-8 and not in the code page of its machine, and the names
 /// of the columns.
@@ -90,6 +90,8 @@ struct UnreadableJson<'a> {
 struct Listing<S, E, P> {
     shop: Rc<Shop<S, E, P>>,
     status: Option<Status>,
+    /// The only order that is in it.
+    only: Option<OrderId>,
     format: Format,
     page_size: usize,
     begun: bool,
@@ -101,7 +103,10 @@ impl<S: Store, E: Environment, P: Provider> Parts for Listing<S, E, P> {
         Box::pin(async {
             // A page may be empty and yet not be the last.
             while !self.begun || self.next.is_some() {
-                let page = self.shop.list_orders(self.next.take(), self.status, self.page_size).await?;
+                let page = match self.only {
+                    Some(order) => self.shop.list_order(order, self.status).await?,
+                    None => self.shop.list_orders(self.next.take(), self.status, self.page_size).await?,
+                };
                 if self.begun {
                     self.shop.confirm().await?;
                 }
@@ -127,7 +132,7 @@ pub(crate) async fn list<S: Store + 'static, E: Environment + 'static, P: Provid
     shop: &Rc<Shop<S, E, P>>,
 ) -> Result<Reply, Problem> {
     context.require_operator()?;
-    let [cursor, limit, status, format] = context.parameters(PARAMETERS)?;
+    let [cursor, limit, status, format, order_id] = context.parameters(PARAMETERS)?;
     let cursor = cursor.map(|cursor| cursor.to_ascii_lowercase());
     let next: Option<Cursor> = read(cursor.as_deref(), "cursor", |text| text.parse().ok(), InvalidCursor)?;
     let whole = |text: &str| (1..=MAX_LISTED).find(|limit| limit.to_string() == text);
@@ -138,11 +143,13 @@ pub(crate) async fn list<S: Store + 'static, E: Environment + 'static, P: Provid
     let format_named = |text: &str| FORMATS.into_iter().find(|(name, _)| *name == text).map(|(_, format)| format);
     let shape = read(format.as_deref(), "format", format_named, "must be json, ndjson or csv")?;
     let shape = shape.unwrap_or(Format::Json);
+    let an_order = |text: &str| text.to_ascii_lowercase().parse().ok();
+    let only = read(order_id.as_deref(), "order_id", an_order, "must be the id of an order")?;
     negotiation::accept(context.headers, types(shape))?;
     let is_export = shape != Format::Json && most.is_none();
     let page_size = if is_export { MAX_LISTED } else { most.unwrap_or(USUAL_PAGE) };
     let mut listing =
-        Box::new(Listing { shop: shop.clone(), status: wanted, format: shape, page_size, begun: false, next });
+        Box::new(Listing { shop: shop.clone(), status: wanted, only, format: shape, page_size, begun: false, next });
     let first = listing.next().await?.unwrap_or_default();
     let mut reply = Reply::of(shape.media_type(), first);
     if shape != Format::Json {
@@ -259,7 +266,7 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
     use crate::route::{Route, Verb};
 
     let mut page = OrderPage::default();
-    page.orders.extend([examples::of_anna(Status::Cancelled)?, examples::paid()?]);
+    page.orders.extend([examples::charged_late()?, examples::paid()?]);
     page.next = "536dcd17af9c50f30e68077823b6a66a-1-1".parse().ok();
     let text = |format| String::from_utf8_lossy(&body(&page, format, false)).into_owned();
     let json: serde_json::Value = serde_json::from_str(&text(Format::Json))?;
@@ -275,11 +282,13 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
                 "All orders, or those of one status, newest first. As JSON, or with a `limit`, page by page: each page costs a \
                  bounded number of reads, so it may hold fewer orders than `limit` and yet have a next one. As CSV or \
                  lines of JSON without a `limit`, all of them: the body comes in chunks while it is read, and a transfer \
-                 that could not be completed is broken off. Unknown parameters are refused.",
+                 that could not be completed is broken off. The names of sessions and charges at the payment provider, and \
+                 `late_charges`, are in JSON and lines of JSON, and in no answer to a customer. Unknown parameters are \
+                 refused.",
             ],
         )
         .operator()
-        .parameters(["Status", "Limit", "Cursor", "Format"])
+        .parameters(["Status", "OrderWanted", "Limit", "Cursor", "Format"])
         .answers(
             Answer::new(200, "A page of orders, or all of them, in the format that was asked for.")
                 .in_parts()

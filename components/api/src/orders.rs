@@ -5,10 +5,12 @@ use std::rc::Rc;
 use domain::order::Line;
 #[cfg(feature = "openapi")]
 use domain::order::MAX_LINES;
-use domain::order_state::Payment;
+#[cfg(feature = "openapi")]
+use domain::order_state::MAX_LATE_REFUNDS;
+use domain::order_state::{LateRefund, Payment};
 use domain::{
-    Currency, CustomerId, Environment, Error, Money, OrderId, OrderView, PaymentMethod, PaymentProgress, Provider,
-    Shop, Status, Store,
+    ChargeId, Currency, CustomerId, Environment, Error, Money, OrderId, OrderView, PaymentMethod, PaymentProgress,
+    Provider, RefundState, SessionId, Shop, Status, Store,
 };
 use http::StatusCode;
 #[cfg(feature = "openapi")]
@@ -128,6 +130,45 @@ pub(crate) struct OrderJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(with = "PaymentJson<'static>"))]
     payment: Option<PaymentJson<'a>>,
+    /// Charges of the payment provider that did not pay the order, oldest first: they go back to the buyer. In the
+    /// operator's list alone, and absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = MAX_LATE_REFUNDS)))]
+    late_charges: Vec<LateChargeJson<'a>>,
+}
+
+/// A charge that did not pay its order, and how far its refund has come.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "LateCharge"))]
+struct LateChargeJson<'a> {
+    /// The provider's name of the session in which it was made.
+    #[cfg_attr(feature = "openapi", schemars(with = "String"))]
+    session_id: &'a SessionId,
+    /// The provider's name of the charge.
+    #[cfg_attr(feature = "openapi", schemars(with = "String"))]
+    charge_id: &'a ChargeId,
+    /// What was charged.
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Money"))]
+    amount: Money,
+    /// When the shop has put it on record.
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Time"))]
+    recorded_at: String,
+    /// How far its refund has come, as far as the shop knows. `pending` also before the provider has answered, `failed`
+    /// where a person has to give the money back.
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::RefundStatus"))]
+    refund: RefundState,
+}
+
+impl<'a> From<&'a LateRefund> for LateChargeJson<'a> {
+    fn from(late: &'a LateRefund) -> Self {
+        Self {
+            session_id: &late.session,
+            charge_id: &late.charge,
+            amount: late.amount,
+            recorded_at: late.at.to_string(),
+            refund: late.refund.unwrap_or(RefundState::Pending),
+        }
+    }
 }
 
 /// How far the payment of an order has come.
@@ -158,12 +199,16 @@ enum PaymentStatus {
     "else" = {
         "required": ["provider"],
         "properties": {
-            "amount": false, "method": false, "paid_at": false, "charged": false,
-            "session_id": false, "charge_id": false
+            "amount": false, "method": false, "paid_at": false, "charged": false, "charge_id": false
         },
-        "if": { "properties": { "status": { "const": "open" } } },
-        "then": { "required": ["url", "expires_at"] },
-        "else": { "properties": { "url": false, "expires_at": false } }
+        "if": { "properties": { "status": { "const": "at_provider" } } },
+        "then": { "properties": { "url": false, "expires_at": false } },
+        "else": {
+            "properties": { "session_id": false },
+            "if": { "properties": { "status": { "const": "open" } } },
+            "then": { "required": ["url", "expires_at"] },
+            "else": { "properties": { "url": false, "expires_at": false } }
+        }
     },
 )))]
 struct PaymentJson<'a> {
@@ -189,14 +234,14 @@ struct PaymentJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(with = "schema::ProviderName"))]
     provider: Option<&'static str>,
-    /// The provider's name of the session in which it was paid. In the operator's list alone.
+    /// The provider's name of the session in which it was paid, or can be. In the operator's list alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(with = "String"))]
-    session_id: Option<&'a str>,
+    session_id: Option<&'a SessionId>,
     /// The provider's name of the charge. In the operator's list alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(with = "String"))]
-    charge_id: Option<&'a str>,
+    charge_id: Option<&'a ChargeId>,
     /// The page of the payment provider where the buyer pays. Only the answer to a request to pay has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(with = "schema::PaymentUrl"))]
@@ -229,10 +274,10 @@ impl<'a> PaymentJson<'a> {
     }
 
     /// With what the payment is called at the provider.
-    fn named(self, payment: &'a Payment) -> Self {
-        let Some(reference) = &payment.reference else { return self };
-        let (session, charge) = (reference.session.as_str(), reference.charge.as_str());
-        Self { session_id: Some(session), charge_id: Some(charge), ..self }
+    fn named(self, view: &'a OrderView) -> Self {
+        let reference = view.payment.as_ref().and_then(|payment| payment.reference.as_ref());
+        let session_id = reference.map(|reference| &reference.session).or(view.session.as_ref());
+        Self { session_id, charge_id: reference.map(|reference| &reference.charge), ..self }
     }
 
     fn in_progress(progress: &'a PaymentProgress) -> Self {
@@ -248,14 +293,15 @@ impl<'a> PaymentJson<'a> {
 }
 
 impl<'a> From<&'a OrderView> for OrderJson<'a> {
-    fn from(OrderView { order, status, payment, at_provider }: &'a OrderView) -> Self {
-        let payment = match payment {
+    fn from(view: &'a OrderView) -> Self {
+        let payment = match &view.payment {
             Some(payment) => Some(PaymentJson::made(payment)),
-            None => at_provider.then(|| PaymentJson::at_provider(PaymentStatus::AtProvider)),
+            None => view.at_provider().then(|| PaymentJson::at_provider(PaymentStatus::AtProvider)),
         };
+        let order = &view.order;
         Self {
             order_id: order.order_id,
-            status: *status,
+            status: view.status,
             items: order.lines(),
             total: order.total(),
             currency: &order.currency,
@@ -264,18 +310,17 @@ impl<'a> From<&'a OrderView> for OrderJson<'a> {
             placed_at: order.placed_at.to_string(),
             expires_at: order.expires_at.to_string(),
             payment,
+            late_charges: Vec::new(),
         }
     }
 }
 
 impl<'a> OrderJson<'a> {
-    /// An order as the operator sees it: with what its payment is called at the provider.
+    /// An order as the operator sees it: with what its payment and its late charges are called at the provider.
     pub(crate) fn for_operator(view: &'a OrderView) -> Self {
         let json = Self::from(view);
-        match &view.payment {
-            Some(payment) => Self { payment: Some(PaymentJson::made(payment).named(payment)), ..json },
-            None => json,
-        }
+        let payment = json.payment.map(|payment| payment.named(view));
+        Self { payment, late_charges: view.late_refunds.iter().map(LateChargeJson::from).collect(), ..json }
     }
 
     /// An order as a request to pay is told, whose payment is at the provider.
@@ -288,8 +333,8 @@ impl<'a> OrderJson<'a> {
 #[cfg(feature = "openapi")]
 pub(crate) mod examples {
     use domain::order::Order;
-    use domain::order_state::{Payment, PaymentReference};
-    use domain::{OrderView, PaymentProgress, Status};
+    use domain::order_state::{LateRefund, Payment, PaymentReference};
+    use domain::{OrderView, PaymentProgress, RefundState, Status};
     use serde_json::{Value, from_value, json};
 
     use super::OrderJson;
@@ -298,7 +343,7 @@ pub(crate) mod examples {
     type Examples<T> = serde_json::Result<T>;
 
     fn view(order: Value, status: Status) -> Examples<OrderView> {
-        Ok(OrderView { order: from_value(order)?, status, payment: None, at_provider: false })
+        Ok(OrderView { order: from_value(order)?, status, payment: None, session: None, late_refunds: Vec::new() })
     }
 
     fn at_price(unit_price: u64) -> Value {
@@ -340,7 +385,7 @@ pub(crate) mod examples {
 
     /// The same order, while its buyer may be paying.
     fn at_provider() -> Examples<OrderView> {
-        Ok(OrderView { at_provider: true, ..pending(Status::Pending)? })
+        Ok(OrderView { session: Some(from_value("cs_test_a1b2c3".into())?), ..pending(Status::Pending)? })
     }
 
     pub(crate) fn of_anna(status: Status) -> Examples<OrderView> {
@@ -357,6 +402,18 @@ pub(crate) mod examples {
             "expires_at": 1_795_645_085_728_u64
         });
         view(order, status)
+    }
+
+    /// A cancelled order, whose buyer was charged all the same.
+    pub(crate) fn charged_late() -> Examples<OrderView> {
+        let late = LateRefund {
+            session: from_value("cs_test_d4e5f6".into())?,
+            charge: from_value("pi_4d5e6f".into())?,
+            amount: from_value(8000.into())?,
+            at: 1_795_644_186_012_u64.into(),
+            refund: Some(RefundState::Succeeded),
+        };
+        Ok(OrderView { late_refunds: vec![late], ..of_anna(Status::Cancelled)? })
     }
 
     fn expired() -> Examples<OrderView> {

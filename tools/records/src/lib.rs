@@ -6,11 +6,19 @@
 
 mod books;
 mod bytes;
+#[cfg(feature = "program")]
+pub mod comparing;
+#[cfg(feature = "program")]
+mod http;
 mod item;
 #[cfg(feature = "program")]
 pub mod location;
 pub mod reconcile;
+#[cfg(feature = "program")]
+pub mod shop;
 mod stored;
+#[cfg(feature = "program")]
+pub mod stripe;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;

@@ -152,7 +152,7 @@ impl Source {
     }
 
     /// All keys as they are, sorted.
-    fn keys(&mut self) -> Result<Vec<String>> {
+    pub fn keys(&mut self) -> Result<Vec<String>> {
         let unreadable = || unreadable(&self.location);
         match &mut self.from {
             From::Sqlite(connection, table) => {

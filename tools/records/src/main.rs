@@ -2,17 +2,15 @@
 
 mod moving;
 mod ndjson;
-mod stripe;
+mod reconciling;
 
 use std::io::{self, BufReader, BufWriter, Write};
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::{Parser, Subcommand};
 
 use records::location::{Location, Source};
-use records::reconcile::{self, Accounts};
 
 /// Prints the records in a store, each on a line: its key, a tab, and what is there as JSON.
 ///
@@ -51,22 +49,13 @@ enum Command {
         from: Location,
     },
     /// Compares the orders of a shop, which may be in use, with what its Stripe account has charged, and prints every
-    /// difference; the exit code is 2 where there is one
+    /// difference
     ///
-    /// It reads the shop before and after the account, and prints what differs both times: a payment that is under way
-    /// is no difference. All charges and refunds of the account are read, 100 a request; those that name no order are
-    /// passed over. A restricted key is enough that may read charges and refunds.
-    Reconcile {
-        /// Which store the shop keeps its records in
-        #[arg(long, value_name = "STORE", default_value = ".spin/sqlite_key_value.db")]
-        store: Location,
-        /// The file that has the account's secret key, or - for standard input; a key is no argument, which others see
-        #[arg(long, value_name = "FILE")]
-        key: PathBuf,
-        /// Where Stripe is
-        #[arg(long, value_name = "URL", default_value = "https://api.stripe.com")]
-        api: String,
-    },
+    /// Each difference is a line: the order, what the shop and what Stripe says, and what to do. The exit code is 0 where
+    /// there is none, 2 where there are some, and 1 where not everything could be compared. What differs is read again
+    /// before it is told: a payment that is under way is no difference. A restricted key is enough that may read charges,
+    /// refunds, PaymentIntents and Checkout Sessions. Shops that share an account are compared together: name each.
+    Reconcile(reconciling::Arguments),
     /// Reads what was exported from standard input into a store, which has to be empty; see move
     Import {
         #[arg(long, value_name = "STORE")]
@@ -78,9 +67,17 @@ enum Command {
 const DIFFERENT: u8 = 2;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    if let Some(Command::Reconcile { store, key, api }) = &arguments.command {
-        return match reconcile(store, key, api) {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        // Not clap's own exit code, which is that of a difference.
+        Err(told) => {
+            let is_error = told.use_stderr();
+            let _ = told.print();
+            return if is_error { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+        }
+    };
+    if let Some(Command::Reconcile(arguments)) = &arguments.command {
+        return match reconciling::run(arguments) {
             Ok(0) => ExitCode::SUCCESS,
             Ok(_) => ExitCode::from(DIFFERENT),
             Err(error) => {
@@ -93,7 +90,7 @@ fn main() -> ExitCode {
         None => print(&arguments.store, &arguments.prefix),
         Some(Command::Move { from, to }) => moving::carry(from, to),
         Some(Command::Export { from }) => moving::export(from, BufWriter::new(io::stdout().lock())),
-        Some(Command::Reconcile { .. }) => Ok(()),
+        Some(Command::Reconcile(_)) => Ok(()),
         Some(Command::Import { to }) => moving::import(BufReader::new(io::stdin().lock()), to),
     };
     match done {
@@ -105,39 +102,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Prints how a shop and its Stripe account differ, and answers in how many ways.
-fn reconcile(store: &Location, key: &Path, api: &str) -> anyhow::Result<usize> {
-    let key = match key.to_str() {
-        Some("-") => io::read_to_string(io::stdin())?,
-        _ => std::fs::read_to_string(key).with_context(|| key.display().to_string())?,
-    };
-    let account = stripe::Account::new(api, key.trim())?;
-    let before = accounts(store)?;
-    let charges = account.charges()?;
-    let after = accounts(store)?;
-    let (before, after) = (before.by_order(), after.by_order());
-    let found = reconcile::differences(&before, &charges);
-    let found = reconcile::lasting(found, &reconcile::differences(&after, &charges));
-    let mut output = io::stdout().lock();
-    for difference in &found {
-        writeln!(output, "{difference}")?;
-    }
-    writeln!(output, "{} orders, {} charges, {} differences", after.len(), charges.len(), found.len())?;
-    Ok(found.len())
-}
-
-/// The orders in a store, as far as money is concerned.
-fn accounts(store: &Location) -> anyhow::Result<Accounts> {
-    let mut accounts = Accounts::default();
-    let mut source = Source::open(store)?;
-    for prefix in ["order:", "payment:"] {
-        source.each_raw(prefix, |key, value| {
-            accounts.enter(key, &value).with_context(|| format!("{key} cannot be read"))
-        })?;
-    }
-    Ok(accounts)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

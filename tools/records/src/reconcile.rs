@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::Unreadable;
@@ -32,6 +32,8 @@ pub enum Payment {
     },
     /// It is paid.
     Paid {
+        /// What was paid, by what is on record.
+        amount: u64,
         /// What the payment is called at the provider; none where it was recorded without one.
         charge: Option<String>,
     },
@@ -39,14 +41,72 @@ pub enum Payment {
     Void,
 }
 
-/// A charge that came too late, as it is on the order's record.
+/// A charge that came too late, as it is on the order's record, or in the operator's list.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Late {
     /// Which charge.
+    #[serde(alias = "charge_id")]
     pub charge: String,
     /// How far its refund has come, as far as the shop knows: `succeeded`, where it has heard of the end.
     #[serde(default)]
     pub refund: Option<String>,
+}
+
+impl Account {
+    /// The provider's names of the charges that are on record.
+    pub fn charges(&self) -> impl Iterator<Item = &str> {
+        let paid = match &self.payment {
+            Payment::Paid { charge, .. } => charge.as_deref(),
+            Payment::Undecided { .. } | Payment::Void => None,
+        };
+        paid.into_iter().chain(self.late.iter().map(|late| late.charge.as_str()))
+    }
+
+    /// The session in which its buyer may be paying.
+    pub fn session(&self) -> Option<&str> {
+        match &self.payment {
+            Payment::Undecided { session } => session.as_deref(),
+            Payment::Paid { .. } | Payment::Void => None,
+        }
+    }
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { total, currency, payment, late } = self;
+        match payment {
+            Payment::Undecided { session: Some(session) } => write!(f, "it waits for {total} {currency} in {session}"),
+            Payment::Undecided { session: None } => {
+                write!(f, "it waits for {total} {currency}, and not at the provider")
+            }
+            Payment::Paid { amount, charge: Some(charge) } => {
+                write!(f, "it is paid with {amount} {currency} by {charge}")
+            }
+            Payment::Paid { amount, charge: None } => {
+                write!(f, "it is paid with {amount} {currency}, without a provider")
+            }
+            Payment::Void => f.write_str("it has come to nothing"),
+        }?;
+        if matches!(payment, Payment::Paid { amount, .. } if amount != total) {
+            write!(f, ", and costs {total}")?;
+        }
+        late.iter().try_for_each(|late| write!(f, ", the refund of {} {}", late.charge, late.said()))
+    }
+}
+
+impl Late {
+    /// What the shop says of its refund.
+    fn said(&self) -> &'static str {
+        match self.refund.as_deref() {
+            Some("succeeded") => "has succeeded",
+            Some("failed") => "has failed",
+            _ => "is under way",
+        }
+    }
+
+    fn has_succeeded(&self) -> bool {
+        self.refund.as_deref() == Some("succeeded")
+    }
 }
 
 /// What a buyer was charged, by the provider's own books.
@@ -54,8 +114,8 @@ pub struct Late {
 pub struct Charge {
     /// The provider's name of it, as the shop has it on record.
     pub id: String,
-    /// For which order.
-    pub order: Uuid,
+    /// For which order, where it says so.
+    pub order: Option<Uuid>,
     /// In minor units.
     pub amount: u64,
     /// In which currency, in capitals.
@@ -71,10 +131,29 @@ impl Charge {
     fn stays(&self) -> bool {
         self.refunded.saturating_add(self.refunding) < self.amount
     }
+
+    /// Whether all of it has gone back.
+    fn is_back(&self) -> bool {
+        self.refunded >= self.amount
+    }
+}
+
+impl fmt::Display for Charge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, amount, currency, refunded, refunding, .. } = self;
+        write!(f, "{id} took {amount} {currency}")?;
+        match (refunded, refunding) {
+            (0, 0) => Ok(()),
+            (0, under_way) => write!(f, ", {under_way} are on their way back"),
+            (back, 0) => write!(f, ", {back} went back"),
+            (back, under_way) => write!(f, ", {back} went back, {under_way} are on their way"),
+        }
+    }
 }
 
 /// How a shop and its provider differ.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The buyer was charged, and the order is undecided.
     ChargedNotPaid,
@@ -84,16 +163,69 @@ pub enum Kind {
     OtherAmount,
     /// The buyer was charged in another currency.
     OtherCurrency,
+    /// The charge on the order's record names another order.
+    OtherOrder,
     /// The buyer was charged more than once.
     ChargedTwice,
     /// The order has come to nothing, and the buyer was charged.
     VoidAndCharged,
     /// The order is paid, and money has gone back.
     PaidAndGivenBack,
-    /// A refund has not come to its end, or the shop has not heard of it.
+    /// A refund has not come to its end, or has failed.
     RefundUnfinished,
+    /// A refund has succeeded by what the shop has on record, and the provider has not made it.
+    RefundMissing,
+    /// A charge has gone back, and the shop has not heard of it.
+    RefundNotRecorded,
+    /// The order waits in a session that the provider does not have.
+    NoSuchSession,
     /// A buyer was charged for an order that the shop does not have.
     NoSuchOrder,
+    /// The shop cannot read its records of the order.
+    Unreadable,
+}
+
+impl Kind {
+    /// What a person does about it.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::ChargedNotPaid => {
+                "Let the shop look: POST /orders/ORDER/pay, or POST /sweep. If it stays, send the event again from \
+                 Stripe's dashboard."
+            }
+            Self::PaidNotCharged => {
+                "Look for the payment in Stripe's dashboard, in other accounts too. If there is none, no money has come \
+                 for these goods."
+            }
+            Self::OtherAmount | Self::OtherCurrency => {
+                "Compare the order with the payment in Stripe's dashboard, and give the money back there or settle it \
+                 with the buyer."
+            }
+            Self::OtherOrder => "Look at both orders: the charge pays one of them. Refund or settle the other.",
+            Self::ChargedTwice => "Refund all charges in Stripe's dashboard but the one on the order's record.",
+            Self::VoidAndCharged => {
+                "Send POST /sweep where the order's history has a late charge, or else the event again from Stripe's \
+                 dashboard. If it stays, refund the charge in the dashboard."
+            }
+            Self::PaidAndGivenBack => {
+                "The money was given back in Stripe's dashboard: the goods are still sold. Do not send them, or ask for \
+                 them back."
+            }
+            Self::RefundUnfinished => {
+                "Send POST /sweep. If it has failed or stays, give the money back in Stripe's dashboard."
+            }
+            Self::RefundMissing => "The refund has failed after all: give the money back in Stripe's dashboard.",
+            Self::RefundNotRecorded => "The buyer has the money: nothing is owed. POST /sweep lets the shop ask again.",
+            Self::NoSuchSession => {
+                "The account, or the key, is another one than that in which the session was opened: set the old key again."
+            }
+            Self::NoSuchOrder => {
+                "If the account is of several shops, compare them together: name each. Otherwise the order's records are \
+                 lost: restore them, or refund the charge in Stripe's dashboard."
+            }
+            Self::Unreadable => "Restore the order's records from a backup: `records` shows them.",
+        }
+    }
 }
 
 impl fmt::Display for Kind {
@@ -103,26 +235,35 @@ impl fmt::Display for Kind {
             Self::PaidNotCharged => "paid and not charged",
             Self::OtherAmount => "charged another amount",
             Self::OtherCurrency => "charged in another currency",
+            Self::OtherOrder => "paid by the charge of another order",
             Self::ChargedTwice => "charged twice",
             Self::VoidAndCharged => "void, charged and not refunded",
             Self::PaidAndGivenBack => "paid, and the money has gone back",
             Self::RefundUnfinished => "the refund is unfinished",
+            Self::RefundMissing => "refunded on record, and not at the provider",
+            Self::RefundNotRecorded => "refunded at the provider, and not on record",
+            Self::NoSuchSession => "in a session that the provider does not have",
             Self::NoSuchOrder => "charged, and the shop has no such order",
+            Self::Unreadable => "its records cannot be read",
         })
     }
 }
 
 /// A difference between a shop and its provider.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Difference {
     /// Of which order.
+    #[serde(rename = "order_id")]
     pub order: Uuid,
     /// What differs.
     pub kind: Kind,
-    /// The provider's name of the charge, where there is one.
+    /// The provider's name of the charge that it is about, where it is about one.
+    #[serde(rename = "charge_id")]
     pub charge: Option<String>,
-    /// The numbers.
-    detail: String,
+    /// What the shop says.
+    pub shop: String,
+    /// What the provider says.
+    pub provider: String,
 }
 
 impl Difference {
@@ -134,34 +275,49 @@ impl Difference {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { order, kind, charge, detail } = self;
-        write!(f, "order {order}: {kind}: {detail}")?;
-        charge.iter().try_for_each(|charge| write!(f, " ({charge})"))
+        let Self { order, kind, charge: _, shop, provider } = self;
+        write!(f, "order {order}: {kind}. Shop: {shop}. Provider: {provider}. {}", kind.advice())
     }
 }
 
-/// The differences that are in both comparisons: a shop that sells meanwhile is compared before and after its provider
-/// was asked, and what was under way is in one of them alone.
+/// The differences that are in both comparisons: a shop that sells meanwhile is compared again, and what was under way is
+/// in one of them alone.
 pub fn lasting(before: Vec<Difference>, after: &[Difference]) -> Vec<Difference> {
     before.into_iter().filter(|difference| after.iter().any(|other| difference.is(other))).collect()
 }
 
-/// Every difference between the orders of a shop and what its provider has charged, order by order.
-pub fn differences(shop: &BTreeMap<Uuid, Account>, charges: &[Charge]) -> Vec<Difference> {
+/// What was read of one shop or more.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// Their orders.
+    pub orders: BTreeMap<Uuid, Account>,
+    /// Orders whose records cannot be read.
+    pub unreadable: BTreeSet<Uuid>,
+}
+
+/// Every difference between the orders of a shop and what its provider has charged, order by order. The provider does not
+/// have the sessions that are `missing`.
+pub fn differences(shop: &Reading, charges: &[Charge], missing: &BTreeSet<String>) -> Vec<Difference> {
     let mut by_order: BTreeMap<Uuid, Vec<&Charge>> = BTreeMap::new();
     for charge in charges {
-        by_order.entry(charge.order).or_default().push(charge);
+        if let Some(order) = charge.order {
+            by_order.entry(order).or_default().push(charge);
+        }
     }
-    let orders: BTreeSet<_> = shop.keys().chain(by_order.keys()).copied().collect();
+    let by_id = charges.iter().map(|charge| (charge.id.as_str(), charge)).collect();
+    let orders: BTreeSet<_> = shop.orders.keys().chain(&shop.unreadable).chain(by_order.keys()).copied().collect();
     let mut found = Vec::new();
     for order in orders {
         let charges = by_order.remove(&order).unwrap_or_default();
-        let mut compared = Compared { order, found: &mut found };
-        match shop.get(&order) {
-            Some(account) => compared.account(account, &charges),
+        let account = shop.orders.get(&order);
+        let said = account.map_or("it has no such order".to_owned(), ToString::to_string);
+        let mut compared = Compared { order, said, by_id: &by_id, found: &mut found };
+        match account {
+            _ if shop.unreadable.contains(&order) => compared.unreadable(&charges),
+            Some(account) => compared.account(account, charges, missing),
             None => {
                 for charge in charges.into_iter().filter(|charge| charge.stays()) {
-                    compared.add(Kind::NoSuchOrder, Some(charge), amount(charge));
+                    compared.charged(Kind::NoSuchOrder, charge);
                 }
             }
         }
@@ -169,77 +325,98 @@ pub fn differences(shop: &BTreeMap<Uuid, Account>, charges: &[Charge]) -> Vec<Di
     found
 }
 
-/// What a charge took, for a reader.
-fn amount(charge: &Charge) -> String {
-    format!("{} {}", charge.amount, charge.currency)
+/// Several charges, for a reader.
+fn listed(charges: &[&Charge]) -> String {
+    match charges {
+        [] => "it has charged nothing for the order".to_owned(),
+        charges => charges.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+    }
 }
 
 /// One order, which is being compared.
 struct Compared<'a> {
     order: Uuid,
+    /// What the shop says.
+    said: String,
+    /// All charges.
+    by_id: &'a BTreeMap<&'a str, &'a Charge>,
     found: &'a mut Vec<Difference>,
 }
 
-impl Compared<'_> {
-    fn add(&mut self, kind: Kind, charge: Option<&Charge>, detail: String) {
-        let charge = charge.map(|charge| charge.id.clone());
-        self.found.push(Difference { order: self.order, kind, charge, detail });
+impl<'a> Compared<'a> {
+    fn add(&mut self, kind: Kind, charge: Option<&str>, provider: String) {
+        let (charge, shop) = (charge.map(str::to_owned), self.said.clone());
+        self.found.push(Difference { order: self.order, kind, charge, shop, provider });
     }
 
-    fn account(&mut self, account: &Account, charges: &[&Charge]) {
+    fn charged(&mut self, kind: Kind, charge: &Charge) {
+        self.add(kind, Some(&charge.id), charge.to_string());
+    }
+
+    fn unreadable(&mut self, charges: &[&Charge]) {
+        "its records cannot be read".clone_into(&mut self.said);
+        self.add(Kind::Unreadable, None, listed(charges));
+    }
+
+    fn account(&mut self, account: &Account, mut charges: Vec<&'a Charge>, missing: &BTreeSet<String>) {
+        // A charge that has lost its metadata belongs to the order on whose record it is.
+        let unnamed = account.charges().filter_map(|id| self.by_id.get(id).copied());
+        charges.extend(unnamed.filter(|charge| charge.order.is_none()));
         let stay: Vec<_> = charges.iter().copied().filter(|charge| charge.stays()).collect();
         if stay.len() > 1 {
-            let names: Vec<_> = stay.iter().map(|charge| charge.id.as_str()).collect();
-            self.add(Kind::ChargedTwice, None, format!("{} times, {}", stay.len(), names.join(", ")));
+            self.add(Kind::ChargedTwice, None, listed(&stay));
         }
         match &account.payment {
-            Payment::Paid { charge: Some(id) } => match charges.iter().find(|charge| charge.id == *id) {
-                Some(charge) => {
-                    self.worth(account, charge);
-                    let back = charge.refunded.saturating_add(charge.refunding);
-                    if back > 0 {
-                        self.add(Kind::PaidAndGivenBack, Some(charge), format!("{back} of {}", amount(charge)));
-                    }
-                }
-                None => self.add(Kind::PaidNotCharged, None, format!("there is no charge {id} of it")),
-            },
-            Payment::Paid { charge: None } if charges.is_empty() && account.total == 0 => {}
-            Payment::Paid { charge: None } => {
-                let detail = format!("{} {} were recorded without a provider", account.total, account.currency);
-                self.add(Kind::PaidNotCharged, None, detail);
-            }
+            Payment::Paid { charge: Some(id), .. } => self.paid(account, id, &charges),
+            Payment::Paid { charge: None, .. } if charges.is_empty() && account.total == 0 => {}
+            Payment::Paid { charge: None, .. } => self.add(Kind::PaidNotCharged, None, listed(&charges)),
             Payment::Undecided { session } => {
                 for charge in stay {
-                    let right = self.worth(account, charge);
-                    let at = session.as_deref().map_or("not at the provider".to_owned(), |id| format!("in {id}"));
                     // What was charged wrongly pays nothing, until a person has seen to it.
-                    if right {
-                        self.add(
-                            Kind::ChargedNotPaid,
-                            Some(charge),
-                            format!("{}, and the order is {at}", amount(charge)),
-                        );
+                    if self.worth(account, charge) {
+                        self.charged(Kind::ChargedNotPaid, charge);
                     }
                 }
-            }
-            Payment::Void => {
-                for charge in stay {
-                    self.add(Kind::VoidAndCharged, Some(charge), amount(charge));
+                if let Some(session) = session.as_ref().filter(|session| missing.contains(*session)) {
+                    self.add(Kind::NoSuchSession, None, format!("it has no {session}"));
                 }
             }
+            Payment::Void => stay.into_iter().for_each(|charge| self.charged(Kind::VoidAndCharged, charge)),
         }
-        self.refunds(account, charges);
+        self.refunds(account, &charges);
     }
 
-    /// Compares what was charged with what the order costs.
+    /// Compares an order that is paid with the charge on its record.
+    fn paid(&mut self, account: &Account, id: &str, charges: &[&Charge]) {
+        match charges.iter().find(|charge| charge.id == id) {
+            Some(charge) => {
+                self.worth(account, charge);
+                if charge.refunded > 0 || charge.refunding > 0 {
+                    self.charged(Kind::PaidAndGivenBack, charge);
+                }
+            }
+            None => match self.by_id.get(id).and_then(|charge| Some((*charge, charge.order?))) {
+                Some((charge, other)) => {
+                    self.add(Kind::OtherOrder, Some(id), format!("{charge}, and is of order {other}"));
+                }
+                None => self.add(Kind::PaidNotCharged, Some(id), format!("it has no charge {id}; {}", listed(charges))),
+            },
+        }
+    }
+
+    /// Compares what was charged with what the order costs, and with what is on its record.
     fn worth(&mut self, account: &Account, charge: &Charge) -> bool {
-        let detail = format!("{}, and it costs {} {}", amount(charge), account.total, account.currency);
-        let (amount, currency) = (charge.amount == account.total, charge.currency == account.currency);
+        let recorded = match account.payment {
+            Payment::Paid { amount, .. } => amount,
+            Payment::Undecided { .. } | Payment::Void => account.total,
+        };
+        let amount = charge.amount == account.total && recorded == account.total;
+        let currency = charge.currency == account.currency;
         if !amount {
-            self.add(Kind::OtherAmount, Some(charge), detail.clone());
+            self.charged(Kind::OtherAmount, charge);
         }
         if !currency {
-            self.add(Kind::OtherCurrency, Some(charge), detail);
+            self.charged(Kind::OtherCurrency, charge);
         }
         amount && currency
     }
@@ -252,17 +429,19 @@ impl Compared<'_> {
                 continue;
             }
             let charge = charges.iter().copied().find(|charge| charge.id == late.charge);
-            let told = late.refund.as_deref().unwrap_or("not answered");
-            let back = charge.map_or(0, |charge| charge.refunded);
-            if told != "succeeded" || charge.is_none_or(|charge| charge.refunded < charge.amount) {
-                let detail = format!("it is {told} on record, and {back} of {} went back", late.charge);
-                self.add(Kind::RefundUnfinished, charge, detail);
-            }
+            let kind = match (late.has_succeeded(), charge.is_some_and(Charge::is_back)) {
+                (true, true) => continue,
+                (true, false) if charge.is_some_and(|charge| !charge.stays()) => Kind::RefundUnfinished,
+                (true, false) => Kind::RefundMissing,
+                (false, true) => Kind::RefundNotRecorded,
+                (false, false) => Kind::RefundUnfinished,
+            };
+            let said = charge.map_or_else(|| format!("it has no charge {} of it", late.charge), ToString::to_string);
+            self.add(kind, Some(&late.charge), said);
         }
         let is_on_record = |charge: &Charge| account.late.iter().any(|late| late.charge == charge.id);
         for charge in charges.iter().filter(|charge| charge.refunding > 0 && !is_on_record(charge)) {
-            let detail = format!("{} of {} are on their way", charge.refunding, amount(charge));
-            self.add(Kind::RefundUnfinished, Some(charge), detail);
+            self.charged(Kind::RefundUnfinished, charge);
         }
     }
 }
@@ -272,6 +451,7 @@ impl Compared<'_> {
 pub struct Accounts {
     orders: BTreeMap<Uuid, Order>,
     states: BTreeMap<Uuid, State>,
+    unreadable: BTreeSet<Uuid>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -281,10 +461,18 @@ struct Order {
 }
 
 #[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+enum Fate {
+    Unpaid {},
+    AtProvider { session: String },
+    Paid { amount: u64, charge: Option<String> },
+    Void {},
+}
+
+#[derive(Clone, Debug, Deserialize)]
 struct State {
-    state: String,
-    session: Option<String>,
-    charge: Option<String>,
+    #[serde(flatten)]
+    fate: Fate,
     #[serde(default)]
     late: Vec<Late>,
 }
@@ -297,28 +485,84 @@ impl Accounts {
     pub fn enter(&mut self, key: &str, bytes: &[u8]) -> Result<(), Unreadable> {
         let Some((kind, order)) = key.split_once(':') else { return Ok(()) };
         let Ok(order) = order.parse() else { return Ok(()) };
-        match kind {
-            "order" => _ = self.orders.insert(order, serde_json::from_slice(bytes)?),
-            "payment" => _ = self.states.insert(order, serde_json::from_slice(bytes)?),
-            _ => {}
+        let entered = match kind {
+            "order" => serde_json::from_slice(bytes).map(|record| _ = self.orders.insert(order, record)),
+            "payment" => serde_json::from_slice(bytes).map(|record| _ = self.states.insert(order, record)),
+            _ => Ok(()),
+        };
+        if entered.is_err() {
+            self.unreadable.insert(order);
         }
-        Ok(())
+        Ok(entered?)
     }
 
-    /// The accounts, by order, once everything is entered. One half of an order, whose other half is being written or
-    /// removed, is undecided and costs what it can.
-    pub fn by_order(&self) -> BTreeMap<Uuid, Account> {
-        let account = |(order, record): (&Uuid, &Order)| {
-            let state = self.states.get(order);
-            let payment = match state.map(|state| state.state.as_str()) {
-                Some("paid") => Payment::Paid { charge: state.and_then(|state| state.charge.clone()) },
-                Some("void") => Payment::Void,
-                _ => Payment::Undecided { session: state.and_then(|state| state.session.clone()) },
+    /// What was read, once everything is entered. An order of which one record is missing or damaged cannot be read: an
+    /// order that is being written or removed may seem to be one.
+    pub fn finish(self) -> Reading {
+        let Self { orders: records, mut states, mut unreadable } = self;
+        let mut orders = BTreeMap::new();
+        for (order, Order { total, currency }) in records {
+            let Some(State { fate, late }) = states.remove(&order) else {
+                unreadable.insert(order);
+                continue;
             };
-            let late = state.map(|state| state.late.clone()).unwrap_or_default();
-            (*order, Account { total: record.total, currency: record.currency.clone(), payment, late })
+            let payment = match fate {
+                Fate::Unpaid {} => Payment::Undecided { session: None },
+                Fate::AtProvider { session } => Payment::Undecided { session: Some(session) },
+                Fate::Paid { amount, charge } => Payment::Paid { amount, charge },
+                Fate::Void {} => Payment::Void,
+            };
+            orders.insert(order, Account { total, currency, payment, late });
+        }
+        unreadable.extend(states.into_keys());
+        Reading { orders, unreadable }
+    }
+}
+
+/// An order as it is in the operator's list.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Listed {
+    order_id: Uuid,
+    status: Status,
+    total: u64,
+    currency: String,
+    payment: Option<ListedPayment>,
+    #[serde(default)]
+    late_charges: Vec<Late>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Placing,
+    Pending,
+    Paid,
+    Cancelled,
+    Expired,
+    Rejected,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct ListedPayment {
+    amount: Option<u64>,
+    session_id: Option<String>,
+    charge_id: Option<String>,
+}
+
+impl From<Listed> for (Uuid, Account) {
+    fn from(listed: Listed) -> Self {
+        let Listed { order_id, status, total, currency, payment, late_charges: late } = listed;
+        let payment = match (status, payment) {
+            (Status::Placing | Status::Pending, payment) => {
+                Payment::Undecided { session: payment.and_then(|payment| payment.session_id) }
+            }
+            (Status::Paid, Some(ListedPayment { amount, charge_id: charge, .. })) => {
+                Payment::Paid { amount: amount.unwrap_or(total), charge }
+            }
+            (Status::Paid, None) => Payment::Paid { amount: total, charge: None },
+            (Status::Cancelled | Status::Expired | Status::Rejected, _) => Payment::Void,
         };
-        self.orders.iter().map(account).collect()
+        (order_id, Account { total, currency, payment, late })
     }
 }
 
@@ -335,28 +579,38 @@ mod tests {
     }
 
     fn paid() -> Account {
-        account(Payment::Paid { charge: Some("pi_1".to_owned()) })
+        account(Payment::Paid { amount: 2000, charge: Some("pi_1".to_owned()) })
     }
 
     fn charge(id: &str) -> Charge {
         let (amount, currency) = (2000, "CNY".to_owned());
-        Charge { id: id.to_owned(), order: ORDER, amount, currency, refunded: 0, refunding: 0 }
+        Charge { id: id.to_owned(), order: Some(ORDER), amount, currency, refunded: 0, refunding: 0 }
+    }
+
+    fn compared(account: &Account, charges: &[Charge]) -> Vec<Difference> {
+        let orders = BTreeMap::from([(ORDER, account.clone())]);
+        differences(&Reading { orders, ..Reading::default() }, charges, &BTreeSet::from(["cs_gone".to_owned()]))
     }
 
     fn kinds(account: &Account, charges: &[Charge]) -> Vec<Kind> {
-        let shop = BTreeMap::from([(ORDER, account.clone())]);
-        differences(&shop, charges).into_iter().map(|difference| difference.kind).collect()
+        compared(account, charges).into_iter().map(|difference| difference.kind).collect()
     }
 
     #[test]
     fn what_is_paid_and_charged_once_does_not_differ() {
         assert_eq!(kinds(&paid(), &[charge("pi_1")]), []);
+        assert_eq!(kinds(&paid(), &[Charge { order: None, ..charge("pi_1") }]), [], "the record names it");
         assert_eq!(kinds(&account(Payment::Void), &[]), []);
         assert_eq!(kinds(&account(Payment::Undecided { session: Some("cs".to_owned()) }), &[]), []);
-        let gift = Account { total: 0, ..account(Payment::Paid { charge: None }) };
+        let gift = Account { total: 0, ..account(Payment::Paid { amount: 0, charge: None }) };
         assert_eq!(kinds(&gift, &[]), []);
         let refunded = Charge { refunded: 2000, ..charge("pi_1") };
         assert_eq!(kinds(&account(Payment::Void), &[refunded]), []);
+        assert_eq!(
+            kinds(&account(Payment::Void), &[Charge { order: None, ..charge("pi_2") }]),
+            [],
+            "of another program"
+        );
     }
 
     #[test]
@@ -364,10 +618,16 @@ mod tests {
         let undecided = account(Payment::Undecided { session: None });
         let void = account(Payment::Void);
         assert_eq!(kinds(&undecided, &[charge("pi_1")]), [Kind::ChargedNotPaid]);
+        assert_eq!(
+            kinds(&account(Payment::Undecided { session: Some("cs_gone".to_owned()) }), &[]),
+            [Kind::NoSuchSession]
+        );
         assert_eq!(kinds(&paid(), &[]), [Kind::PaidNotCharged]);
         assert_eq!(kinds(&paid(), &[charge("pi_2")]), [Kind::PaidNotCharged]);
-        assert_eq!(kinds(&account(Payment::Paid { charge: None }), &[]), [Kind::PaidNotCharged]);
+        assert_eq!(kinds(&account(Payment::Paid { amount: 2000, charge: None }), &[]), [Kind::PaidNotCharged]);
         assert_eq!(kinds(&paid(), &[Charge { amount: 2001, ..charge("pi_1") }]), [Kind::OtherAmount]);
+        let paid_less = account(Payment::Paid { amount: 1999, charge: Some("pi_1".to_owned()) });
+        assert_eq!(kinds(&paid_less, &[charge("pi_1")]), [Kind::OtherAmount]);
         assert_eq!(kinds(&undecided, &[Charge { amount: 1999, ..charge("pi_1") }]), [Kind::OtherAmount]);
         let euros = Charge { currency: "EUR".to_owned(), ..charge("pi_1") };
         assert_eq!(kinds(&paid(), &[euros]), [Kind::OtherCurrency]);
@@ -376,11 +636,22 @@ mod tests {
         assert_eq!(kinds(&void, &[Charge { refunded: 1999, ..charge("pi_1") }]), [Kind::VoidAndCharged]);
         assert_eq!(kinds(&void, &[Charge { refunding: 2000, ..charge("pi_1") }]), [Kind::RefundUnfinished]);
         assert_eq!(kinds(&paid(), &[Charge { refunded: 1, ..charge("pi_1") }]), [Kind::PaidAndGivenBack]);
-        let found = differences(&BTreeMap::new(), &[charge("pi_1")]);
-        assert_eq!(
-            found[0].to_string(),
-            format!("order {ORDER}: charged, and the shop has no such order: 2000 CNY (pi_1)")
-        );
+        let other = Charge { order: Some(Uuid::from_u128(8)), ..charge("pi_1") };
+        assert_eq!(kinds(&paid(), &[other]), [Kind::OtherOrder, Kind::NoSuchOrder]);
+    }
+
+    #[test]
+    fn a_difference_names_the_order_both_sides_and_what_to_do() {
+        let said = differences(&Reading::default(), &[charge("pi_1")], &BTreeSet::new());
+        let expected = "charged, and the shop has no such order. Shop: it has no such order. Provider: pi_1 took 2000 CNY. \
+            If the account is of several shops";
+        assert!(said[0].to_string().starts_with(&format!("order {ORDER}: {expected}")), "{}", said[0]);
+        let unreadable = Reading { unreadable: [ORDER].into(), ..Reading::default() };
+        let said = differences(&unreadable, &[charge("pi_1")], &BTreeSet::new());
+        assert_eq!((said.len(), said[0].kind, said[0].provider.as_str()), (1, Kind::Unreadable, "pi_1 took 2000 CNY"));
+        let said = &compared(&paid(), &[])[0];
+        assert_eq!(said.shop, "it is paid with 2000 CNY by pi_1");
+        assert_eq!(said.provider, "it has no charge pi_1; it has charged nothing for the order");
     }
 
     #[test]
@@ -392,41 +663,59 @@ mod tests {
         let back = Charge { refunded: 2000, ..charge("pi_1") };
         assert_eq!(kinds(&late(Some("succeeded")), std::slice::from_ref(&back)), []);
         for refund in [None, Some("pending"), Some("failed")] {
-            assert_eq!(kinds(&late(refund), std::slice::from_ref(&back)), [Kind::RefundUnfinished], "{refund:?}");
+            assert_eq!(kinds(&late(refund), std::slice::from_ref(&back)), [Kind::RefundNotRecorded], "{refund:?}");
+            let unfinished = kinds(&late(refund), &[charge("pi_1")]);
+            assert_eq!(unfinished, [Kind::VoidAndCharged, Kind::RefundUnfinished], "{refund:?}");
         }
-        assert_eq!(kinds(&late(Some("succeeded")), &[]), [Kind::RefundUnfinished]);
+        assert_eq!(kinds(&late(Some("succeeded")), &[]), [Kind::RefundMissing]);
         let again = |last: Account| {
             let failed = late(Some("failed")).late;
             Account { late: failed.into_iter().chain(last.late.clone()).collect(), ..last }
         };
         assert_eq!(kinds(&again(late(Some("succeeded"))), std::slice::from_ref(&back)), []);
-        assert_eq!(kinds(&again(late(None)), std::slice::from_ref(&back)), [Kind::RefundUnfinished]);
+        assert_eq!(kinds(&again(late(None)), std::slice::from_ref(&back)), [Kind::RefundNotRecorded]);
+        let pending = Charge { refunding: 2000, ..charge("pi_1") };
+        assert_eq!(kinds(&late(Some("succeeded")), &[pending]), [Kind::RefundUnfinished]);
         let failed = kinds(&late(Some("succeeded")), &[charge("pi_1")]);
-        assert_eq!(failed, [Kind::VoidAndCharged, Kind::RefundUnfinished], "it has failed after all");
+        assert_eq!(failed, [Kind::VoidAndCharged, Kind::RefundMissing], "it has failed after all");
     }
 
     #[test]
     fn what_was_under_way_is_no_difference() {
         let (before, after) = (account(Payment::Undecided { session: None }), paid());
-        let found = |account, charges: &[Charge]| differences(&BTreeMap::from([(ORDER, account)]), charges);
         let charges = [charge("pi_1")];
-        assert_eq!(lasting(found(before.clone(), &charges), &found(after.clone(), &charges)), []);
-        assert_eq!(lasting(found(before.clone(), &[]), &found(after, &[])), []);
-        assert_eq!(lasting(found(before.clone(), &charges), &found(before, &charges)).len(), 1);
+        assert_eq!(lasting(compared(&before, &charges), &compared(&after, &charges)), []);
+        assert_eq!(lasting(compared(&before, &[]), &compared(&after, &[])), []);
+        assert_eq!(lasting(compared(&before, &charges), &compared(&before, &charges)).len(), 1);
     }
 
     #[test]
-    fn accounts_are_read_from_records() {
+    fn accounts_are_read_from_records_and_from_the_list() {
+        let late =
+            |charge: &str| json!([{ "session": "cs", charge: "pi_2", "amount": 2000, "at": 1, "refund": "pending" }]);
         let mut accounts = Accounts::default();
         let mut enter = |key: String, record: serde_json::Value| {
             accounts.enter(&key, record.to_string().as_bytes()).unwrap();
         };
         enter(format!("order:{ORDER}"), json!({ "order_id": ORDER, "lines": [], "total": 2000, "currency": "CNY" }));
-        let late = json!([{ "session": "cs", "charge": "pi_2", "amount": 2000, "at": 1, "refund": "pending" }]);
-        enter(format!("payment:{ORDER}"), json!({ "state": "paid", "session": "cs", "charge": "pi_1", "late": late }));
+        let state = json!({
+            "state": "paid", "amount": 2000, "session": "cs", "charge": "pi_1", "late": late("charge")
+        });
+        enter(format!("payment:{ORDER}"), state);
         enter("inventory:order".to_owned(), json!("of no account"));
-        let late = vec![Late { charge: "pi_2".to_owned(), refund: Some("pending".to_owned()) }];
-        assert_eq!(accounts.by_order(), BTreeMap::from([(ORDER, Account { late, ..paid() })]));
-        assert!(accounts.enter(&format!("payment:{ORDER}"), b"{").is_err());
+        let [half, damaged] = [8, 9].map(Uuid::from_u128);
+        enter(format!("order:{half}"), json!({ "total": 2000, "currency": "CNY" }));
+        assert!(accounts.enter(&format!("payment:{damaged}"), b"{").is_err());
+        let read = accounts.finish();
+        let refund = vec![Late { charge: "pi_2".to_owned(), refund: Some("pending".to_owned()) }];
+        let expected = (ORDER, Account { late: refund, ..paid() });
+        assert_eq!((read.orders, read.unreadable), (BTreeMap::from([expected.clone()]), [half, damaged].into()));
+
+        let listed: Listed = serde_json::from_value(json!({
+            "order_id": ORDER, "status": "paid", "total": 2000, "currency": "CNY", "late_charges": late("charge_id"),
+            "payment": { "status": "paid", "amount": 2000, "session_id": "cs", "charge_id": "pi_1" }
+        }))
+        .unwrap();
+        assert_eq!(<(Uuid, Account)>::from(listed), expected);
     }
 }

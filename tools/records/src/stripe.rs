@@ -1,14 +1,13 @@
 //! What a Stripe account says that it has charged for orders, read from its API.
 
-use std::collections::HashMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::reconcile::Charge;
 use anyhow::{Context, Result, bail, ensure};
-use records::reconcile::Charge;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use ureq::Agent;
-use ureq::http::StatusCode;
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+use crate::http::Api;
 
 /// How many entries are asked for at once: the most that Stripe gives.
 const PER_PAGE: usize = 100;
@@ -16,20 +15,17 @@ const PER_PAGE: usize = 100;
 /// The most pages of one list, so that a provider which never comes to an end is an error.
 const MAX_PAGES: usize = 100_000;
 
-/// How long one answer may take.
-const TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How often a page is asked for that Stripe is too busy for.
-const ATTEMPTS: u32 = 5;
-
 /// The piece of metadata that has the order.
 const ORDER_ID: &str = "order_id";
 
+/// The piece of metadata that has the program which has made the object, and what it is there.
+const MADE_BY: (&str, &str) = ("made_by", "order-system-for-spin");
+
 /// An account.
 pub struct Account {
-    agent: Agent,
-    api: String,
-    authorization: String,
+    api: Api,
+    /// Whether the key is of test mode, where it says so.
+    test_mode: bool,
 }
 
 #[derive(Deserialize)]
@@ -88,88 +84,134 @@ fn minor(currency: &str, amount: u64) -> Option<u64> {
     }
 }
 
+/// Whether this can stand in a path.
+fn is_id(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// What is read of an account, page by page.
+#[derive(Default)]
+struct Reader {
+    /// By Stripe's id of the charge.
+    charges: BTreeMap<String, Charge>,
+}
+
+impl Reader {
+    /// Enters a charge, if it is one of an order, or of a PaymentIntent that a shop has on record.
+    fn charge(&mut self, charge: StripeCharge, on_record: &BTreeSet<String>) -> Result<()> {
+        let StripeCharge { id, amount, currency, status, payment_intent, metadata } = charge;
+        let Some(intent) = payment_intent.filter(|_| status == "succeeded") else { return Ok(()) };
+        let of_another = metadata.get(MADE_BY.0).is_some_and(|made_by| made_by != MADE_BY.1);
+        let order = metadata.get(ORDER_ID).filter(|_| !of_another).and_then(|order| order.parse().ok());
+        if order.is_none() && !on_record.contains(&intent) {
+            return Ok(());
+        }
+        let currency = currency.to_ascii_uppercase();
+        let amount = in_minor(&id, &currency, amount)?;
+        self.charges.insert(id, Charge { id: intent, order, amount, currency, refunded: 0, refunding: 0 });
+        Ok(())
+    }
+
+    /// Enters a refund of a charge that was entered.
+    fn refund(&mut self, refund: StripeRefund) -> Result<()> {
+        let Some(id) = refund.charge else { return Ok(()) };
+        let Some(charge) = self.charges.get_mut(&id) else { return Ok(()) };
+        let amount = in_minor(&id, &charge.currency, refund.amount)?;
+        let back = match refund.status.as_deref() {
+            Some("succeeded") => &mut charge.refunded,
+            Some("failed" | "canceled") => return Ok(()),
+            _ => &mut charge.refunding,
+        };
+        *back = back.saturating_add(amount);
+        Ok(())
+    }
+
+    fn finish(self) -> Vec<Charge> {
+        self.charges.into_values().collect()
+    }
+}
+
+fn in_minor(charge: &str, currency: &str, amount: u64) -> Result<u64> {
+    minor(currency, amount)
+        .with_context(|| format!("charge {charge} is of no whole number of minor units of {currency}"))
+}
+
 impl Account {
     /// The account with this secret key, at this address.
+    ///
+    /// # Errors
+    /// If it is no secret key, or the address is one where others can listen.
     pub fn new(api: &str, key: &str) -> Result<Self> {
-        let here = ["http://127.0.0.1:", "http://localhost:", "http://[::1]:"];
-        let private = api.starts_with("https://") || here.iter().any(|prefix| api.starts_with(prefix));
-        ensure!(private, "the address of Stripe must be https://, or http:// on this machine: a key is sent there");
         let sound = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        ensure!(sound && (key.starts_with("sk_") || key.starts_with("rk_")), "the key must begin with sk_ or rk_");
-        let agent = Agent::config_builder().timeout_global(Some(TIMEOUT)).max_redirects(0).http_status_as_error(false);
-        let (api, authorization) = (api.trim_end_matches('/').to_owned(), format!("Bearer {key}"));
-        Ok(Self { agent: agent.build().into(), api, authorization })
+        ensure!(
+            sound && (key.starts_with("sk_") || key.starts_with("rk_")),
+            "the key of Stripe must begin with sk_ or rk_"
+        );
+        let test_mode = key.starts_with("sk_test_") || key.starts_with("rk_test_");
+        Ok(Self { api: Api::new(api, key).context("Stripe cannot be asked")?, test_mode })
     }
 
-    /// What it has charged for orders. Charges of the same account that name no order are passed over.
-    pub fn charges(&self) -> Result<Vec<Charge>> {
+    /// Whether its key is of test mode.
+    pub fn is_test_mode(&self) -> bool {
+        self.test_mode
+    }
+
+    /// What it has charged for orders, and under these names, which shops have on record. Other charges of the same
+    /// account are passed over.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn all(&self, on_record: &BTreeSet<String>) -> Result<Vec<Charge>> {
+        let mut reader = Reader::default();
+        self.each("", |charge: StripeCharge| reader.charge(charge, on_record))?;
         // The refunds last: one that is made meanwhile is seen.
-        let charges: Vec<StripeCharge> = self.list()?;
-        let mut back: HashMap<String, (u64, u64)> = HashMap::new();
-        for refund in self.list::<StripeRefund>()? {
-            let Some(charge) = refund.charge else { continue };
-            let (refunded, refunding) = back.entry(charge).or_default();
-            match refund.status.as_deref() {
-                Some("succeeded") => *refunded = refunded.saturating_add(refund.amount),
-                Some("failed" | "canceled") => {}
-                _ => *refunding = refunding.saturating_add(refund.amount),
-            }
-        }
-        let mut made = Vec::new();
-        for charge in charges.into_iter().filter(|charge| charge.status == "succeeded") {
-            let Some(order) = charge.metadata.get(ORDER_ID).and_then(|order| order.parse().ok()) else { continue };
-            let currency = charge.currency.to_ascii_uppercase();
-            let in_minor = |amount| {
-                let uneven = || format!("charge {} is of no whole number of minor units of {currency}", charge.id);
-                minor(&currency, amount).with_context(uneven)
-            };
-            let (refunded, refunding) = back.get(&charge.id).copied().unwrap_or_default();
-            made.push(Charge {
-                amount: in_minor(charge.amount)?,
-                refunded: in_minor(refunded)?,
-                refunding: in_minor(refunding)?,
-                order,
-                id: charge.payment_intent.unwrap_or(charge.id),
-                currency,
-            });
-        }
-        Ok(made)
+        self.each("", |refund| reader.refund(refund))?;
+        Ok(reader.finish())
     }
 
-    /// All of a list.
-    fn list<T: Entry>(&self) -> Result<Vec<T>> {
-        let (mut all, mut after) = (Vec::<T>::new(), String::new());
-        for _ in 0..MAX_PAGES {
-            let url = format!("{}{}?limit={PER_PAGE}{after}", self.api, T::PATH);
-            let page: Page<T> = self.get(&url)?;
-            all.extend(page.data);
-            match all.last() {
+    /// What it has charged under these names.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn some(&self, intents: &BTreeSet<String>) -> Result<Vec<Charge>> {
+        let mut reader = Reader::default();
+        for intent in intents.iter().filter(|intent| is_id(intent)) {
+            let of_it = format!("&payment_intent={intent}");
+            self.each(&of_it, |charge: StripeCharge| reader.charge(charge, intents))?;
+            self.each(&of_it, |refund| reader.refund(refund))?;
+        }
+        Ok(reader.finish())
+    }
+
+    /// Whether it has this session.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub fn has_session(&self, session: &str) -> Result<bool> {
+        let path = format!("/v1/checkout/sessions/{session}");
+        Ok(is_id(session) && self.api.get::<IgnoredAny>(&path)?.is_some())
+    }
+
+    /// Passes on what is in a list. One that is about what there is not is empty.
+    fn each<T: Entry>(&self, about: &str, mut hand: impl FnMut(T) -> Result<()>) -> Result<()> {
+        let mut after = String::new();
+        for number in 0..MAX_PAGES {
+            let path = format!("{}?limit={PER_PAGE}{about}{after}", T::PATH);
+            let page: Option<Page<T>> = self.api.get(&path)?;
+            let Some(page) = page else {
+                ensure!(!about.is_empty() && number == 0, "{} has no {}", self.api.base(), T::PATH);
+                return Ok(());
+            };
+            match page.data.last() {
                 Some(last) if page.has_more => after = format!("&starting_after={}", last.id()),
-                _ => return Ok(all),
+                _ => after.clear(),
+            }
+            page.data.into_iter().try_for_each(&mut hand)?;
+            if after.is_empty() {
+                return Ok(());
             }
         }
         bail!("{} has more than {MAX_PAGES} pages", T::PATH)
-    }
-
-    fn get<T: DeserializeOwned>(&self, url: &str) -> Result<T> {
-        let mut pause = Duration::from_millis(500);
-        for attempt in 1.. {
-            let request = self.agent.get(url).header("authorization", &self.authorization);
-            let mut answer = request.call().with_context(|| format!("{} does not answer", self.api))?;
-            let status = answer.status();
-            match status {
-                StatusCode::OK => {
-                    return answer.body_mut().read_json().with_context(|| format!("{url} has no list of Stripe's"));
-                }
-                StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE if attempt < ATTEMPTS => {
-                    std::thread::sleep(pause);
-                    pause *= 2;
-                }
-                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => bail!("{} does not accept the key", self.api),
-                status => bail!("{url} was answered with {status}"),
-            }
-        }
-        unreachable!("the last attempt returns")
     }
 }
 
@@ -186,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_sent_to_no_server_that_others_can_listen_to() {
+    fn a_key_that_is_none_is_refused_and_not_told() {
         for (api, key) in [
             ("http://stripe.example", "sk_test_a"),
             ("https://stripe.example", "pk_test_a"),
@@ -195,6 +237,7 @@ mod tests {
             let error = Account::new(api, key).err().expect("it is refused").to_string();
             assert!(!error.contains(key), "{error}");
         }
-        assert!(Account::new("https://api.stripe.com", "rk_live_a").is_ok());
+        assert!(!Account::new("https://api.stripe.com", "rk_live_a").unwrap().is_test_mode());
+        assert!(Account::new("https://api.stripe.com", "rk_test_a").unwrap().is_test_mode());
     }
 }

@@ -550,6 +550,18 @@ pub(crate) fn parameters(generator: &mut SchemaGenerator) -> Value {
             "description": "Only orders with this status.",
             "schema": status
         },
+        "OrderWanted": {
+            "name": "order_id",
+            "in": "query",
+            "description": "Only the order with this id, in lower or upper case; none where there is no such order. Whatever \
+                `limit` and `cursor` say, it is on the first page, which is the last.",
+            "schema": {
+                "type": "string",
+                "format": "uuid",
+                "pattern": "^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$",
+                "examples": ["a51dee89-7e11-4f02-a419-92ca47ab279f"]
+            }
+        },
         "Limit": {
             "name": "limit",
             "in": "query",

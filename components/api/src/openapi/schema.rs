@@ -203,7 +203,12 @@ inline_schemas! {
         "enum": ["paid", "at_provider", "open", "processing"]
     };
     /// How far a refund has come.
-    RefundStatus = { "type": "string", "enum": ["pending", "succeeded", "failed"], "examples": ["pending"] };
+    RefundStatus = {
+        "type": "string",
+        "description": "How far a refund has come.",
+        "enum": ["pending", "succeeded", "failed"],
+        "examples": ["pending"]
+    };
     /// A payment provider.
     ProviderName = { "type": "string", "description": "A payment provider.", "enum": ["stripe"] };
     /// Who takes the money.

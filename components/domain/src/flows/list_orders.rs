@@ -113,6 +113,18 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
         Ok(page)
     }
 
+    /// The page that has this order alone, if there is one and it has the status; whether the list names it does not
+    /// matter.
+    pub async fn list_order(&self, id: OrderId, status: Option<Status>) -> Result<OrderPage, Error> {
+        let mut page = OrderPage::default();
+        match self.list_one(self.read_order(id).await, status).await {
+            Ok(view) => page.orders.extend(view),
+            Err(Error::Unreadable { .. }) => page.unreadable.push(id),
+            Err(error) => return Err(error),
+        }
+        Ok(page)
+    }
+
     /// An order that the list names, as it is shown there; none where its status is not wanted, or where it came to
     /// nothing before a client was told of it.
     async fn list_one(

@@ -4,8 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::model::ids::SessionId;
 use crate::model::order::Order;
-use crate::model::order_state::{CloseReason, OrderState, Payment, State};
+use crate::model::order_state::{CloseReason, LateRefund, OrderState, Payment, State};
 
 /// The status of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -62,8 +63,10 @@ pub struct OrderView {
     pub status: Status,
     /// The payment, once it was made.
     pub payment: Option<Payment>,
-    /// Whether a buyer may be paying it at the payment provider, who decides.
-    pub at_provider: bool,
+    /// The session of the payment provider, who decides, in which a buyer may be paying it. For the operator alone.
+    pub session: Option<SessionId>,
+    /// Charges that did not pay it, and their refunds, oldest first. For the operator alone.
+    pub late_refunds: Vec<LateRefund>,
 }
 
 impl OrderView {
@@ -73,7 +76,13 @@ impl OrderView {
             order,
             status: status(state, all_held),
             payment: state.payment().cloned(),
-            at_provider: state.session().is_some(),
+            session: state.session().cloned(),
+            late_refunds: state.late_refunds().to_vec(),
         }
+    }
+
+    /// Whether a buyer may be paying it at the payment provider.
+    pub fn at_provider(&self) -> bool {
+        self.session.is_some()
     }
 }

@@ -42,7 +42,7 @@ impl Provided {
     fn sent_to(&self, placed: &Placed) -> String {
         match self.pay(placed).unwrap() {
             PayResult::AtProvider(view, PaymentProgress::Open { url, .. }) => {
-                assert_eq!((view.status, view.at_provider), (Status::Pending, true));
+                assert_eq!((view.status, view.at_provider()), (Status::Pending, true));
                 url
             }
             result => panic!("the buyer is sent nowhere: {result:?}"),
@@ -101,7 +101,7 @@ fn a_payment_takes_two_writes_and_one_session() {
     assert_eq!((url.as_str(), writes, shop.provider.calls()), (FIRST, 1, vec!["open"]));
     let charge = shop.provider.charge(0, 2000);
     let (paid, writes) = shop.world.writes(|| shop.paid(&placed));
-    assert_eq!((paid.status, paid.at_provider, writes), (Status::Paid, false, 1));
+    assert_eq!((paid.status, paid.at_provider(), writes), (Status::Paid, false, 1));
     assert_eq!(shop.provider.calls(), ["look"]);
     let payment = paid.payment.clone().unwrap();
     assert_eq!((payment.amount.get(), payment.method, payment.paid_at), (2000, charge.method, charge.charged_at));
@@ -193,7 +193,7 @@ fn a_session_of_which_nothing_is_known_is_not_taken_for_closed() {
     for fault in [Fault::Fails, Fault::Refuses] {
         shop.provider.fails_next(fault);
         assert!(shop.cancel(&placed).is_err(), "{fault:?}");
-        assert!(shop.world.show(&placed).at_provider, "{fault:?}");
+        assert!(shop.world.show(&placed).at_provider(), "{fault:?}");
     }
     shop.provider.fails_next(Fault::AnswerLost);
     assert!(matches!(shop.cancel(&placed), Err(Error::ProviderUnavailable(_))));
@@ -515,7 +515,7 @@ fn a_notice_makes_the_order_what_the_provider_says_however_often_it_comes() {
     let placed = shop.placed();
     shop.sent_to(&placed);
     assert_eq!(shop.notice(&placed, 0), Ok(Noticed::Understood));
-    assert!(shop.world.show(&placed).at_provider, "nothing has happened");
+    assert!(shop.world.show(&placed).at_provider(), "nothing has happened");
     shop.provider.charge(0, 2000);
     for _ in 0..3 {
         assert_eq!(shop.notice(&placed, 0), Ok(Noticed::Understood));
@@ -525,7 +525,7 @@ fn a_notice_makes_the_order_what_the_provider_says_however_often_it_comes() {
     shop.sent_to(&expires);
     shop.provider.set(1, Session::Closed);
     shop.notice(&expires, 1).unwrap();
-    assert!(!shop.world.show(&expires).at_provider, "it can be paid again");
+    assert!(!shop.world.show(&expires).at_provider(), "it can be paid again");
     shop.sent_to(&expires);
     shop.provider.set(2, Session::Closed);
     shop.world.wait(901);
@@ -552,7 +552,7 @@ fn a_notice_of_another_sender_or_shop_does_nothing() {
     assert_eq!(notice("signed", no_session.as_bytes()), Ok(Noticed::NotOurs));
     // The session of another order, whose buyer was charged.
     assert_eq!(shop.notice(&other, 0), Ok(Noticed::NotOurs));
-    assert_eq!((shop.world.show(&placed).at_provider, shop.world.show(&other).at_provider), (true, true));
+    assert_eq!((shop.world.show(&placed).at_provider(), shop.world.show(&other).at_provider()), (true, true));
     assert!(shop.provider.refunds().is_empty());
 }
 
@@ -852,7 +852,7 @@ fn a_charge_in_a_session_that_is_not_the_one_on_record_goes_back_and_the_other_p
     shop.sent_to(&placed);
     shop.provider.charge(0, 2000);
     shop.notice(&placed, 0).unwrap();
-    assert_eq!((shop.world.show(&placed).at_provider, shop.provider.refunds().len()), (true, 1));
+    assert_eq!((shop.world.show(&placed).at_provider(), shop.provider.refunds().len()), (true, 1));
     shop.provider.charge(1, 2000);
     shop.notice(&placed, 1).unwrap();
     assert_eq!((shop.world.show(&placed).status, shop.provider.refunds().len()), (Status::Paid, 1));

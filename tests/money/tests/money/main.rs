@@ -8,4 +8,5 @@ const TARGET: harness::Target = harness::Target::Local;
 mod buyers;
 mod hostile;
 mod notices;
+mod reconciling;
 mod together;

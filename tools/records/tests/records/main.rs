@@ -5,3 +5,4 @@ mod moving;
 mod program;
 mod reading;
 mod reconcile;
+mod served;
