@@ -157,7 +157,8 @@ fn one_order_is_listed_by_its_id() {
         for wrong in ["", "a", "00000000000040008000000000000000"] {
             shop.orders(&format!("?order_id={wrong}")).send().invalid_parameter("order_id");
         }
-        let csv = shop.orders(&format!("?order_id={}&format=csv", order.order_id)).send().expect(200);
+        let csv = shop.orders(&format!("?order_id={}&format=csv", order.order_id)).send();
+        let csv = csv.expect(200);
         assert_eq!(rows(&csv.body).len(), 1);
         shop.get(format!("/orders?order_id={}", order.order_id)).send().problem(401, "unauthorized");
     });

@@ -410,7 +410,9 @@ pub(crate) mod examples {
             session: from_value("cs_test_d4e5f6".into())?,
             charge: from_value("pi_4d5e6f".into())?,
             amount: from_value(8000.into())?,
+            currency: None,
             at: 1_795_644_186_012_u64.into(),
+            id: None,
             refund: Some(RefundState::Succeeded),
         };
         Ok(OrderView { late_refunds: vec![late], ..of_anna(Status::Cancelled)? })
