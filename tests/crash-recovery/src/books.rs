@@ -32,6 +32,8 @@ pub struct Order {
     pub status: Status,
     /// What was asked for and not answered.
     pub unsure: Vec<Decision>,
+    /// The page of the payment provider where its buyer was sent to last.
+    pub page: Option<String>,
 }
 
 /// An adjustment of which it is not known whether it was made.
@@ -56,6 +58,10 @@ pub struct Books {
     pub unsure: Vec<Adjustment>,
     /// What does not fit together.
     pub contradictions: Vec<String>,
+    /// Whether orders are paid at a payment provider, who may make one paid at any time. Those that are not paid expire.
+    pub with_provider: bool,
+    /// The pages of the provider on which it has told a buyer that the payment was made.
+    pub paid_on: Vec<String>,
     ids: HashSet<String>,
     /// What is held, of each item, by orders whose client has no id and no key for them.
     lost: [i64; ITEMS],
@@ -81,20 +87,31 @@ impl Books {
             None if key.is_none() => return self.cut_off.push(lines),
             None => None,
         };
-        self.orders.push(Order { lines, key, id, status: Status::Pending, unsure: Vec::new() });
+        let (status, unsure) = (Status::Pending, Vec::new());
+        self.orders.push(Order { lines, key, id, status, unsure, page: None });
     }
 
-    /// The id of a new order that no other order has, and that can be paid.
+    /// The id of a new order that no other order has, and that can be paid or could have been.
     fn pending(&mut self, reply: &Option<Reply>) -> Option<String> {
         let id = reply.as_ref()?.order_id.clone()?;
-        (status(reply) == Some(Status::Pending) && self.ids.insert(id.clone())).then_some(id)
+        let is_new = match self.status(reply)? {
+            Status::Pending => true,
+            Status::Expired => self.with_provider,
+            _ => false,
+        };
+        (is_new && self.ids.insert(id.clone())).then_some(id)
     }
 
     /// Notes what the repeat of a request for an order was answered: with that one order.
     pub fn repeated(&mut self, order: usize, reply: &Option<Reply>) {
         let known = self.orders[order].clone();
         match reply {
-            Some(Reply { code: 201, .. }) if known.id.is_some() => self.unchanged(order, reply),
+            Some(Reply { code: 201, .. }) if known.id.is_some() => {
+                if self.with_provider {
+                    self.seen(order, known.status, reply);
+                }
+                self.unchanged(order, reply);
+            }
             Some(Reply { code: 201, .. }) => match self.pending(reply) {
                 Some(id) => self.orders[order].id = Some(id),
                 None => self.contradiction(format!("{known:?} is {reply:?}")),
@@ -106,13 +123,25 @@ impl Books {
     /// Compares an order with what is known of it.
     pub fn unchanged(&mut self, order: usize, reply: &Option<Reply>) {
         let known = &self.orders[order];
-        let now = reply.as_ref().map(|reply| (reply.order_id.as_deref(), status(&Some(reply.clone()))));
+        let now = reply.as_ref().map(|reply| (reply.order_id.as_deref(), self.status(&Some(reply.clone()))));
         if now != Some((known.id.as_deref(), Some(known.status))) {
             self.contradiction(format!("{known:?} is now {reply:?}"));
         }
     }
 
-    /// Notes what a decision about an order was answered.
+    /// Notes what a decision was answered about an order that was known to have `before` when a client asked for it.
+    pub fn asked(&mut self, order: usize, before: Status, decision: Decision, reply: &Option<Reply>) {
+        match reply.as_ref().map(|reply| &reply.observed) {
+            // As with what is seen, nothing had been decided by then.
+            Some(Observed::AtProvider { page }) if self.with_provider && before == Status::Pending => {
+                let known = &mut self.orders[order];
+                known.page = page.clone().or(known.page.take());
+            }
+            _ => self.decided(order, decision, reply),
+        }
+    }
+
+    /// Notes what a decision about an order was answered, if that has decided it.
     pub fn decided(&mut self, order: usize, decision: Decision, reply: &Option<Reply>) {
         let done = match decision {
             Decision::Pay => Status::Paid,
@@ -127,8 +156,9 @@ impl Books {
             (Some(_), _) => None,
             (None, _) => return self.orders[order].unsure.push(decision),
         };
+        let told = told.filter(|status| self.can_stay(*status));
         let known = &mut self.orders[order];
-        match told.filter(can_stay) {
+        match told {
             Some(told) if [Status::Pending, told].contains(&known.status) => known.status = told,
             _ => {
                 let contradiction = format!("{decision:?} of {known:?} was answered with {reply:?}");
@@ -143,8 +173,9 @@ impl Books {
             return;
         }
         // It can be pending only if nothing had been decided by then; what is decided is decided for ever.
+        let seen = self.status(reply);
         let known = &mut self.orders[order];
-        match status(reply) {
+        match seen {
             Some(Status::Pending) if before == Status::Pending => {}
             Some(seen) if seen != Status::Pending && [Status::Pending, seen].contains(&known.status) => {
                 known.status = seen;
@@ -168,6 +199,10 @@ impl Books {
 
     /// Compares the stock with everything that was told, when nothing is unsure any more but orders without a key.
     pub fn compare(&mut self, stock: &[Option<Reply>]) {
+        if self.with_provider {
+            // What no client can name is not paid, and has expired.
+            self.cut_off.clear();
+        }
         match self.missing(stock) {
             Ok(missing) => {
                 self.lost = missing;
@@ -223,22 +258,27 @@ impl Books {
         }
     }
 
-    fn contradiction(&mut self, what: String) {
+    /// Notes a contradiction.
+    pub fn contradiction(&mut self, what: String) {
         self.contradictions.push(what);
     }
-}
 
-/// The status of the order in a reply, if an order can have it in the end.
-fn status(reply: &Option<Reply>) -> Option<Status> {
-    match reply.as_ref()?.observed {
-        Observed::Order(status) => Some(status).filter(can_stay),
-        _ => None,
+    /// The status of the order in a reply, if an order can have it in the end.
+    fn status(&self, reply: &Option<Reply>) -> Option<Status> {
+        match reply.as_ref()?.observed {
+            Observed::Order(status) => Some(status).filter(|status| self.can_stay(*status)),
+            _ => None,
+        }
     }
-}
 
-/// Whether an acknowledged order can have this status: none of these expires.
-fn can_stay(status: &Status) -> bool {
-    matches!(status, Status::Pending | Status::Paid | Status::Cancelled)
+    /// Whether an acknowledged order can have this status.
+    fn can_stay(&self, status: Status) -> bool {
+        match status {
+            Status::Pending | Status::Paid | Status::Cancelled => true,
+            Status::Expired => self.with_provider,
+            Status::Placing | Status::Rejected => false,
+        }
+    }
 }
 
 /// The stock in a reply.

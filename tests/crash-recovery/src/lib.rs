@@ -2,22 +2,29 @@
 //! moments, and started again on the same data; or the Redis stays dead, and its replica takes its place. Then
 //! everything that clients were told has to be there, once, and nothing else; what they were not told is settled by
 //! sending it again.
+//!
+//! With a payment provider it is killed, too, alone or together with a server. Then what it has charged also has to be
+//! what is paid, order by order.
 
 pub mod books;
 pub mod load;
 pub mod redis;
+mod till;
 
 use std::path::Path;
+use std::thread::sleep;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use fastrand::Rng;
 use harness::observed::{Items, Observed, Reply, Servers};
 use harness::process::{NEVER, Process, Program, Settings};
+use harness::store::{Database, Store};
 use harness::{Request, Target};
-use tempfile::TempDir;
 
 use crate::books::{Adjustment, Books, ITEMS, Order, SCARCE, shown};
 use crate::redis::Redis;
+pub use crate::till::Figures;
+use crate::till::Till;
 
 /// The units at first, and again before clients send again what was not answered: then none is refused.
 const PLENTY: u64 = 1_000_000;
@@ -37,18 +44,29 @@ pub enum Victim {
     Redis,
     /// The same, for good: its replica takes its place.
     Primary,
+    /// The payment provider.
+    Provider,
+    /// One of the servers and the payment provider, one soon after the other.
+    Both,
+}
+
+impl Victim {
+    /// What is killed of a shop with a provider, in turn.
+    pub const WITH_PROVIDER: [Self; 3] = [Self::Server, Self::Provider, Self::Both];
 }
 
 /// A shop's life, as far as clients know it.
 pub struct Trial {
     program: Program,
     target: Target,
-    state: TempDir,
+    store: Store,
     rng: Rng,
     /// Fewer where one could not be started again.
     servers: Vec<Process>,
     /// None where the servers have no Redis.
     redis: Option<Redis>,
+    /// Where buyers pay; none where payments are recorded without a provider.
+    till: Option<Till>,
     /// What clients were told.
     pub books: Books,
     /// No client asks for orders before this one any more.
@@ -60,21 +78,43 @@ pub struct Trial {
 impl Trial {
     /// This number of servers of one shop with no data yet.
     pub fn new(program: Program, target: Target, servers: usize, seed: u64) -> Result<Self> {
-        ensure!(servers == 1 || target.has_redis(), "several servers share a Redis: choose a target that has one");
-        let redis = target.has_redis().then(Redis::start).transpose()?;
-        Self::on(redis, program, target, servers, seed)
+        Self::on(Self::redis_of(target, servers)?, None, program, target, servers, seed)
+    }
+
+    /// The same, whose buyers pay at a provider, which is served by `provider`: a program that can serve.
+    pub fn with_provider(program: Program, provider: &Path, target: Target, servers: usize, seed: u64) -> Result<Self> {
+        let till = Some(Till::start(provider)?);
+        Self::on(Self::redis_of(target, servers)?, till, program, target, servers, seed)
     }
 
     /// The same, on a Redis with a replica. A write counts once this number of replicas has it.
     pub fn with_replica(program: Program, target: Target, servers: usize, needed: usize, seed: u64) -> Result<Self> {
         ensure!(target.has_redis(), "the replica is one of a Redis: choose a target that has one");
-        Self::on(Some(Redis::with_replica(needed)?), program, target, servers, seed)
+        Self::on(Some(Redis::with_replica(needed)?), None, program, target, servers, seed)
     }
 
-    fn on(redis: Option<Redis>, program: Program, target: Target, servers: usize, seed: u64) -> Result<Self> {
-        let (state, rng) = (tempfile::tempdir()?, Rng::with_seed(seed));
-        let books = Books::new(PLENTY.cast_signed());
-        let mut trial = Self { program, target, state, rng, servers: Vec::new(), redis, books, settled: 0, keys: 0 };
+    fn redis_of(target: Target, servers: usize) -> Result<Option<Redis>> {
+        ensure!(servers == 1 || target.has_redis(), "several servers share a Redis: choose a target that has one");
+        target.has_redis().then(Redis::start).transpose()
+    }
+
+    fn on(
+        redis: Option<Redis>,
+        till: Option<Till>,
+        program: Program,
+        target: Target,
+        servers: usize,
+        seed: u64,
+    ) -> Result<Self> {
+        let store = match &redis {
+            Some(redis) => Store::in_redis(Database::of(&redis.primary))?,
+            None => Store::new(target)?,
+        };
+        let rng = Rng::with_seed(seed);
+        let mut books = Books::new(PLENTY.cast_signed());
+        books.with_provider = till.is_some();
+        let none = Vec::new();
+        let mut trial = Self { program, target, store, rng, servers: none, redis, till, books, settled: 0, keys: 0 };
         for _ in 0..servers {
             trial.servers.push(trial.start()?);
         }
@@ -84,16 +124,18 @@ impl Trial {
             let is_made = matches!(reply, Some(Reply { code: 201, observed: Observed::Item(_), .. }));
             ensure!(is_made, "no item can be made: {reply:?}");
         }
+        trial.lead_webhooks()?;
         Ok(trial)
     }
 
     /// Starts a server on what is there.
     fn start(&self) -> Result<Process> {
+        let variables = self.redis.iter().flat_map(Redis::variables).chain(self.till.iter().flat_map(Till::variables));
         let settings = Settings {
             manifest: &self.target.manifest(),
-            state: self.state.path(),
-            payment_window: NEVER,
-            variables: self.redis.iter().flat_map(Redis::variables).chain([harness::patient()]).collect(),
+            state: self.store.folder(),
+            payment_window: if self.till.is_some() { till::PAYMENT_WINDOW.as_secs() } else { NEVER },
+            variables: variables.chain([harness::patient()]).collect(),
             cache: None,
         };
         Ok(Process::start(&self.program, &settings)?)
@@ -113,35 +155,106 @@ impl Trial {
         }
         let servers = self.clients();
         self.leave_few(&servers);
-        match (victim, &mut self.redis) {
-            (Victim::Server, _) => {
+        let provider = self.till.as_ref().map(|till| till.provider.remote.clone());
+        let provider = provider.as_ref();
+        match (victim, &mut self.redis, &mut self.till) {
+            (Victim::Server, ..) => {
                 let server = self.servers.swap_remove(self.rng.usize(..self.servers.len()));
-                load::until_killed(&servers, &mut self.books, &mut self.rng, |_| Ok(server.kill()?))?;
-                while_down(self.state.path())?;
+                let kill = |_: &dyn Fn(usize)| Ok(server.kill()?);
+                load::until_killed(&servers, provider, &mut self.books, &mut self.rng, kill)?;
+                while_down(self.store.folder())?;
+                if let Some(provider) = provider {
+                    load::buyers(provider, &mut self.books, &mut self.rng);
+                }
                 self.servers.push(self.start()?);
             }
-            (Victim::Redis, Some(redis)) => {
+            (Victim::Redis, Some(redis), _) => {
                 let kill = |_: &dyn Fn(usize)| {
                     redis.primary.kill();
                     Ok(())
                 };
-                load::until_killed(&servers, &mut self.books, &mut self.rng, kill)?;
+                load::until_killed(&servers, provider, &mut self.books, &mut self.rng, kill)?;
                 while_down(redis.primary.folder())?;
                 redis.primary.restart()?;
             }
-            (Victim::Primary, Some(redis)) => {
+            (Victim::Primary, Some(redis), None) => {
                 let apart = self.rng.usize(..=MAX_ANSWERS_APART);
                 let fail_over = |wait_for: &dyn Fn(usize)| redis.fail_over(|| wait_for(apart), while_down);
-                load::until_killed(&servers, &mut self.books, &mut self.rng, fail_over)?;
+                load::until_killed(&servers, provider, &mut self.books, &mut self.rng, fail_over)?;
             }
-            (Victim::Redis | Victim::Primary, None) => bail!("these servers have no Redis"),
+            (Victim::Provider, _, Some(till)) => {
+                let [dead, after] = [(); 2].map(|()| self.rng.usize(..=MAX_ANSWERS_APART));
+                let kill = |wait_for: &dyn Fn(usize)| {
+                    till.provider.kill()?;
+                    wait_for(dead);
+                    while_down(till.provider.folder())?;
+                    till.provider.restart()?;
+                    till.provider.remote.send_webhooks_to(&servers.clients[0])?;
+                    wait_for(after);
+                    Ok(())
+                };
+                load::until_killed(&servers, provider, &mut self.books, &mut self.rng, kill)?;
+            }
+            (Victim::Both, _, Some(till)) => {
+                let server = self.servers.swap_remove(self.rng.usize(..self.servers.len()));
+                let [server_first, provider_first_again] = [(); 2].map(|()| self.rng.bool());
+                let pause = till::MAX_APART.mul_f64(self.rng.f64());
+                let kill = |_: &dyn Fn(usize)| {
+                    if server_first {
+                        server.kill()?;
+                        sleep(pause);
+                        Ok(till.provider.kill()?)
+                    } else {
+                        till.provider.kill()?;
+                        sleep(pause);
+                        Ok(server.kill()?)
+                    }
+                };
+                load::until_killed(&servers, provider, &mut self.books, &mut self.rng, kill)?;
+                while_down(self.store.folder())?;
+                if provider_first_again {
+                    till.provider.restart()?;
+                    load::buyers(&till.provider.remote, &mut self.books, &mut self.rng);
+                }
+                self.servers.push(self.start()?);
+                if !provider_first_again {
+                    self.till.as_mut().context("it was killed")?.provider.restart()?;
+                }
+            }
+            (Victim::Redis | Victim::Primary, ..) => bail!("these servers have no such Redis"),
+            (Victim::Provider | Victim::Both, ..) => bail!("these servers have no provider"),
+        }
+        self.lead_webhooks()?;
+        if let Some(till) = &self.till {
+            till.be_honest()?;
         }
 
         let servers = self.clients();
         self.settle(&servers);
+        self.come_to_rest(&servers)?;
         self.check(&servers, self.settled);
         self.settled = self.books.orders.len().saturating_sub(load::RECENT);
         Ok(())
+    }
+
+    /// Sends the provider's webhooks to one of the servers.
+    fn lead_webhooks(&mut self) -> Result<()> {
+        let Some(till) = &self.till else { return Ok(()) };
+        let server = self.rng.choice(&self.servers).context("no server is left")?;
+        Ok(till.provider.remote.send_webhooks_to(server.client())?)
+    }
+
+    /// Waits until every order is decided and every webhook was taken, and compares what was charged with what is paid.
+    fn come_to_rest(&mut self, servers: &Servers) -> Result<()> {
+        let Some(till) = &mut self.till else { return Ok(()) };
+        let orders = self.settled..self.books.orders.len();
+        till.come_to_rest(servers, &mut self.books, orders, &mut self.rng)?;
+        till.audit(&self.store, &mut self.books)
+    }
+
+    /// What the provider has done until the last comparison; none without a provider.
+    pub fn figures(&self) -> Option<Figures> {
+        self.till.as_ref().map(|till| till.figures)
     }
 
     /// Compares once more everything that was ever told.
@@ -174,8 +287,9 @@ impl Trial {
         self.adjust(servers, SCARCE, PLENTY.cast_signed());
         for number in self.settled..self.books.orders.len() {
             for decision in std::mem::take(&mut self.books.orders[number].unsure) {
-                let answer = load::decide(servers, &self.books.orders[number], decision);
-                self.books.decided(number, decision, &answer);
+                let order = &self.books.orders[number];
+                let (before, answer) = (order.status, load::decide(servers, order, decision));
+                self.books.asked(number, before, decision, &answer);
             }
             let Order { lines, key, .. } = &self.books.orders[number];
             if key.is_some() {

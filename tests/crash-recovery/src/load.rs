@@ -1,5 +1,7 @@
 //! Clients that keep a server busy until it is gone, and note what they are told.
 
+use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, mpsc};
 use std::thread::{self, sleep};
 use std::time::Duration;
@@ -8,6 +10,7 @@ use anyhow::Result;
 use fastrand::Rng;
 use harness::Request;
 use harness::observed::{Line, Reply, Servers};
+use harness::provider::Remote;
 
 use crate::books::{Adjustment, Books, Decision, ITEMS, Order, SCARCE};
 
@@ -18,35 +21,128 @@ const MAX_PER_LINE: u64 = 3;
 /// Clients ask for one of this number of the latest orders.
 pub const RECENT: usize = 100;
 
-/// The server is killed after at most this number of answers and a random time, so that it is not always between two.
-const MAX_ANSWERS: usize = 250;
+/// Of a hundred acts of clients this number is at the payment provider, where there is one.
+const AT_PROVIDER: u32 = 40;
+
+/// The number of buyers who are at the provider while the shop is down is less than this.
+const MAX_BUYERS: usize = 20;
+
+/// What the provider does wrong now and then.
+const FAULTS: [&str; 19] = [
+    "drop-before*2",
+    "drop-after*2",
+    "drop-after@create*2",
+    "drop-after@expire*1",
+    "error-before*1",
+    "error-after*1",
+    "unavailable*3",
+    "rate-limit*2",
+    "slow=50*4",
+    "late=100*3",
+    "cut-off*2",
+    "nonsense*2",
+    "unknown*2",
+    "early*5",
+    "thrice*10",
+    "delayed=300*10",
+    "held*5",
+    "never*5",
+    "never@checkout.session.completed*3",
+];
+
+/// It says that a session is closed, and charges its buyer all the same: that money has to go back.
+const LIE: &str = "closed-yet-payable@expire*4";
+
+/// The server is killed after such a number of answers and a random time, so that it is not always between two.
+const ANSWERS: RangeInclusive<usize> = 1..=250;
+/// The same where buyers pay at a provider, which takes them several requests: so that some have paid by then.
+const ANSWERS_WITH_PROVIDER: RangeInclusive<usize> = 100..=600;
 const MAX_DELAY: Duration = Duration::from_millis(5);
 
-/// Lets clients loose on the server, and kills it at a random moment. Each of them stops when it is not answered.
-/// How many more answers `kill` can wait for, or until no client is left.
+/// Lets clients loose on the server, and kills it at a random moment. Each of them stops when it is not answered; where
+/// there is a payment provider, which may be dead, only if no server answers at all. How many more answers `kill` can
+/// wait for, or until no client is left.
 pub fn until_killed(
     servers: &Servers,
+    provider: Option<&Remote>,
     books: &mut Books,
     rng: &mut Rng,
     kill: impl FnOnce(&dyn Fn(usize)) -> Result<()>,
 ) -> Result<()> {
-    let books = Mutex::new(books);
+    let (books, over) = (Mutex::new(books), AtomicBool::new(false));
     let (answered, answers) = mpsc::channel();
+    let is_there = || provider.is_some() && servers.ask(&Request::get("/health")).is_some();
     thread::scope(|scope| {
         for _ in 0..CLIENTS {
-            let (books, mut rng, answered) = (&books, rng.fork(), answered.clone());
-            scope.spawn(move || while request(servers, books, &mut rng) && answered.send(()).is_ok() {});
+            let (books, over, is_there, mut rng, answered) = (&books, &over, &is_there, rng.fork(), answered.clone());
+            scope.spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    let is_answered = match provider.filter(|_| rng.u32(..100) < AT_PROVIDER) {
+                        Some(provider) => at_provider(provider, books, &mut rng),
+                        None => request(servers, books, &mut rng),
+                    };
+                    if is_answered {
+                        // The one who counts may have enough.
+                        let _ = answered.send(());
+                    } else if !is_there() {
+                        break;
+                    }
+                }
+            });
         }
         // Once no client is left, there is nothing to wait for.
         drop(answered);
         let wait_for = |count| answers.iter().take(count).for_each(drop);
-        wait_for(rng.usize(1..=MAX_ANSWERS));
+        wait_for(rng.usize(if provider.is_some() { ANSWERS_WITH_PROVIDER } else { ANSWERS }));
         sleep(MAX_DELAY.mul_f64(rng.f64()));
         let killed = kill(&wait_for);
-        // A client that goes on all the same, since the server could not be killed, is not heard any more.
-        drop(answers);
+        // A client that could go on all the same ends now.
+        over.store(true, Ordering::Relaxed);
         killed
     })
+}
+
+/// Some buyers who are at the provider, whatever the shop does meanwhile.
+pub fn buyers(provider: &Remote, books: &mut Books, rng: &mut Rng) {
+    let books = Mutex::new(books);
+    for _ in 0..rng.usize(..MAX_BUYERS) {
+        at_provider(provider, &books, rng);
+    }
+}
+
+/// What a buyer does on the page of the provider, or what makes the provider another one. False if it was not answered.
+fn at_provider(provider: &Remote, books: &Mutex<&mut Books>, rng: &mut Rng) -> bool {
+    let act = match rng.u32(..100) {
+        ..5 => return set_faults(provider, rng),
+        5..7 => return provider.forget_keys().is_ok(),
+        7..60 => "pay",
+        60..70 => "decline",
+        70..80 => "pay-later",
+        80..87 => "fail-later",
+        87..90 => "settle",
+        90..93 => "fail",
+        // The buyer looks at it, and leaves.
+        _ => "",
+    };
+    let Some(page) = recent_page(&lock(books), rng) else { return false };
+    let Some(path) = page.strip_prefix(&provider.client().url()) else {
+        lock(books).contradiction(format!("{page} is no page of the provider"));
+        return false;
+    };
+    let request = if act.is_empty() { Request::get(path) } else { Request::post(format!("{path}/{act}")) };
+    let Ok(answer) = provider.client().send(&request) else { return false };
+    // A buyer who could not pay is led back to the page.
+    let has_paid = act == "pay" && answer.header("location").is_some_and(|to| !to.starts_with("/pay/"));
+    if has_paid {
+        lock(books).paid_on.push(page);
+    }
+    true
+}
+
+/// Has the provider do something wrong a few times, in place of what it did wrong before.
+fn set_faults(provider: &Remote, rng: &mut Rng) -> bool {
+    let faults = rng.choice(FAULTS).into_iter().chain(rng.bool().then_some(LIE));
+    provider.set_faults(&faults.collect::<Vec<_>>()).is_ok()
 }
 
 /// Sends a decision about an order that was placed.
@@ -63,10 +159,10 @@ fn request(servers: &Servers, books: &Mutex<&mut Books>, rng: &mut Rng) -> bool 
     let key = format!("client-{:016x}", rng.u64(..));
     let recent = recent(&lock(books), rng);
     let answer = match (rng.u32(..100), recent) {
-        (40..60, Some((number, order))) => {
-            let decision = if rng.bool() { Decision::Pay } else { Decision::Cancel };
+        (share @ 40..60, Some((number, order))) => {
+            let decision = if share < 52 { Decision::Pay } else { Decision::Cancel };
             let answer = decide(servers, &order, decision);
-            lock(books).decided(number, decision, &answer);
+            lock(books).asked(number, order.status, decision, &answer);
             answer
         }
         (60..75, Some((number, order))) => {
@@ -106,6 +202,12 @@ fn recent(books: &Books, rng: &mut Rng) -> Option<(usize, Order)> {
     let number = rng.usize(first..books.orders.len().max(first + 1));
     let order = books.orders.get(number).filter(|order| order.id.is_some())?;
     Some((number, order.clone()))
+}
+
+/// The page of one of the latest orders whose buyers were sent to one.
+fn recent_page(books: &Books, rng: &mut Rng) -> Option<String> {
+    let first = books.orders.len().saturating_sub(RECENT);
+    rng.choice(books.orders[first..].iter().filter_map(|order| order.page.as_ref()).collect::<Vec<_>>()).cloned()
 }
 
 fn lock<'a, 'b>(books: &'a Mutex<&'b mut Books>) -> MutexGuard<'a, &'b mut Books> {

@@ -12,7 +12,7 @@ use harness::{Target, server};
 /// Puts load on a server of the shop, kills it again and again, and compares what clients were told with what is there.
 #[derive(Parser)]
 struct Arguments {
-    /// How often to kill the server
+    /// How often to kill the server; with a provider also the provider, and both, as often each
     #[arg(long, default_value_t = 25)]
     kills: u64,
 
@@ -36,6 +36,10 @@ struct Arguments {
     #[arg(long, conflicts_with = "redis")]
     failover: bool,
 
+    /// Let buyers pay at a stand-in for Stripe, and kill the server, the stand-in and both in turn
+    #[arg(long, conflicts_with_all = ["redis", "failover"])]
+    with_provider: bool,
+
     /// Which requests are made and after which time the server is killed; what that hits is up to the machine
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -47,15 +51,19 @@ fn main() -> Result<ExitCode> {
     let (target, servers, seed) = (arguments.target, arguments.servers, arguments.seed);
     server::build(target)?;
     let program = Program::new(arguments.spin)?;
-    let (mut trial, victim) = if arguments.failover {
-        (Trial::with_replica(program, target, servers, 1, seed)?, Victim::Primary)
+    let (mut trial, victims) = if arguments.with_provider {
+        let provider = std::env::current_exe()?;
+        (Trial::with_provider(program, &provider, target, servers, seed)?, Victim::WITH_PROVIDER.as_slice())
+    } else if arguments.failover {
+        (Trial::with_replica(program, target, servers, 1, seed)?, [Victim::Primary].as_slice())
     } else {
-        let victim = if arguments.redis { Victim::Redis } else { Victim::Server };
-        (Trial::new(program, target, servers, seed)?, victim)
+        let victims: &[Victim] = if arguments.redis { &[Victim::Redis] } else { &[Victim::Server] };
+        (Trial::new(program, target, servers, seed)?, victims)
     };
-    for number in 1..=arguments.kills {
-        trial.kill(victim, |_| Ok(()))?;
-        if number == arguments.kills {
+    let kills = arguments.kills * victims.len() as u64;
+    for (number, victim) in (1..=kills).zip(victims.iter().cycle()) {
+        trial.kill(*victim, |_| Ok(()))?;
+        if number == kills {
             trial.check_all();
         }
         let orders = trial.books.orders.len();
@@ -64,7 +72,8 @@ fn main() -> Result<ExitCode> {
             println!("killed {number} times: what clients were told and what is there contradict each other");
             return Ok(ExitCode::FAILURE);
         }
-        println!("killed {number} times: {orders} orders are as clients were told");
+        let charged = trial.figures().map_or_else(String::new, |figures| format!(", {figures}"));
+        println!("killed {number} times: {orders} orders are as clients were told{charged}");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,9 @@ use serde_json::json;
 
 use crate::{Answer, Client, Request};
 
+/// What each item costs: as much as any payment provider charges.
+const PRICE: u64 = 1000;
+
 /// An item, by its number among those of a test.
 pub type ItemNo = usize;
 
@@ -75,6 +78,11 @@ impl Stock {
 pub enum Observed {
     /// The order, as it is now.
     Order(Status),
+    /// Its buyer pays at the payment provider, and it is undecided.
+    AtProvider {
+        /// The page where the buyer can pay; none while a payment is being processed.
+        page: Option<String>,
+    },
     /// The item, as it is now.
     Item(Stock),
     /// Too little of this item.
@@ -119,7 +127,7 @@ impl Items {
 
     /// The operator makes one.
     pub fn create(&self, item: ItemNo, on_hand: u64) -> Request {
-        Request::create(&self.name(item), 1, on_hand)
+        Request::create(&self.name(item), PRICE, on_hand)
     }
 
     /// Orders some.
@@ -148,9 +156,27 @@ impl Items {
             Order { order_id: String, status: Status },
             Short { code: String, item_id: String, available: u64 },
             Decided { code: String, order_status: Status },
+            Refused { code: String },
+        }
+        #[derive(Deserialize)]
+        struct Payable {
+            order_id: String,
+            payment: Payment,
+        }
+        #[derive(Deserialize)]
+        struct Payment {
+            status: String,
+            url: Option<String>,
         }
         let strange = || Observed::Strange(format!("{} {}", answer.status, String::from_utf8_lossy(&answer.body)));
         let mut id = None;
+        if let (202, Ok(Payable { order_id, payment })) = (answer.status, serde_json::from_slice(&answer.body)) {
+            let observed = match (payment.status.as_str(), payment.url) {
+                ("open", page @ Some(_)) | ("processing", page @ None) => Observed::AtProvider { page },
+                _ => strange(),
+            };
+            return Reply { code: answer.status, observed, order_id: Some(order_id) };
+        }
         let observed = match (answer.status, serde_json::from_slice(&answer.body)) {
             (200 | 201, Ok(Body::Item(stock))) => Observed::Item(stock),
             (200 | 201, Ok(Body::Order { order_id, status })) => {
@@ -166,6 +192,7 @@ impl Items {
             (409, Ok(Body::Decided { code, order_status })) if code == "order_not_cancellable" => {
                 Observed::NotCancellable(order_status)
             }
+            (409, Ok(Body::Refused { code })) if code == "payment_processing" => Observed::AtProvider { page: None },
             _ => strange(),
         };
         Reply { code: answer.status, observed, order_id: id }

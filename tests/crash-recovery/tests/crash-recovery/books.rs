@@ -127,3 +127,56 @@ fn an_adjustment_counts_once_it_is_acknowledged() {
     books.adjusted(adjustment, &stock(10, 10));
     assert_eq!(books.supply[0], 7);
 }
+
+/// The same order, in a shop with a provider.
+fn at_a_provider() -> Books {
+    let mut books = with_an_order();
+    books.with_provider = true;
+    books
+}
+
+fn sent_to(page: &str) -> Option<Reply> {
+    let page = Some(page.to_owned());
+    Some(Reply { code: 202, observed: Observed::AtProvider { page }, order_id: Some("a".to_owned()) })
+}
+
+#[test]
+fn a_buyer_is_sent_to_a_provider_only_while_the_order_is_undecided() {
+    let mut books = at_a_provider();
+    books.asked(0, Status::Pending, Decision::Pay, &sent_to("page"));
+    assert_eq!(books.orders[0].page.as_deref(), Some("page"));
+    // A webhook may have decided it since.
+    books.seen(0, Status::Pending, &order("a", Status::Paid, 200));
+    books.asked(0, Status::Pending, Decision::Pay, &sent_to("page"));
+    assert_eq!((books.orders[0].status, books.contradictions.as_slice()), (Status::Paid, [].as_slice()));
+    books.asked(0, Status::Paid, Decision::Pay, &sent_to("page"));
+    assert_eq!(books.contradictions.len(), 1, "what is paid is paid");
+
+    let mut books = with_an_order();
+    books.asked(0, Status::Pending, Decision::Pay, &sent_to("page"));
+    assert_eq!(books.contradictions.len(), 1, "there is no provider");
+}
+
+#[test]
+fn an_order_expires_only_where_there_is_a_provider_and_for_ever() {
+    let mut books = at_a_provider();
+    books.seen(0, Status::Pending, &order("a", Status::Expired, 200));
+    assert_eq!((books.orders[0].status, books.contradictions.as_slice()), (Status::Expired, [].as_slice()));
+    books.asked(0, Status::Expired, Decision::Pay, &reply(409, Observed::NotPayable(Status::Expired)));
+    assert_eq!(books.contradictions, [""; 0]);
+    books.seen(0, Status::Pending, &order("a", Status::Paid, 200));
+    assert_eq!(books.contradictions.len(), 1);
+
+    let mut books = with_an_order();
+    books.seen(0, Status::Pending, &order("a", Status::Expired, 200));
+    assert_eq!(books.contradictions.len(), 1, "there is no provider");
+}
+
+#[test]
+fn an_order_that_nobody_can_name_has_expired_where_there_is_a_provider() {
+    let mut books = ten();
+    books.with_provider = true;
+    books.placed(ONE_EACH.to_vec(), None, &None);
+    assert!(fits(&books, [10, 10, 10, 10]));
+    assert!(!fits(&books, [9, 8, 10, 10]), "it holds what it held");
+}

@@ -23,6 +23,12 @@ fn trial(target: Target, servers: usize, seed: u64) -> Trial {
     Trial::new(program(target), target, servers, seed).expect("the shop is served")
 }
 
+/// A shop whose buyers pay at a provider.
+fn till(target: Target, servers: usize, seed: u64) -> Trial {
+    let provider = Path::new(env!("CARGO_BIN_EXE_crash-recovery"));
+    Trial::with_provider(program(target), provider, target, servers, seed).expect("the shop is served")
+}
+
 /// Two servers on a Redis whose replica takes its place.
 fn failover(needed: usize, seed: u64) -> Trial {
     let target = Target::AkamaiFunctions;
@@ -52,6 +58,32 @@ fn what_clients_were_told_is_there_after_the_redis_of_two_servers_is_killed() {
 #[test]
 fn what_clients_were_told_is_there_after_every_failover_of_the_redis() {
     kill_again_and_again(Victim::Primary, failover(1, 1));
+}
+
+#[test]
+fn what_was_charged_is_what_is_paid_after_kills_of_server_and_provider() {
+    kill_each(till(Target::Local, 1, 1));
+}
+
+#[test]
+fn what_was_charged_is_what_is_paid_after_kills_of_server_and_provider_on_sqlite() {
+    kill_each(till(Target::FermyonCloud, 1, 1));
+}
+
+#[test]
+fn what_was_charged_is_what_is_paid_after_kills_of_one_of_two_servers_on_a_redis_and_of_the_provider() {
+    kill_each(till(Target::AkamaiFunctions, 2, 1));
+}
+
+fn kill_each(mut trial: Trial) {
+    for victim in Victim::WITH_PROVIDER {
+        trial.kill(victim, |_| Ok(())).expect("what is killed can be started again");
+        assert_eq!(trial.books.contradictions, [""; 0], "after the kill of {victim:?}");
+    }
+    trial.check_all();
+    assert_eq!(trial.books.contradictions, [""; 0]);
+    let figures = trial.figures().expect("there is a provider");
+    assert!(figures.charges > 0, "no buyer has paid: {figures:?}");
 }
 
 fn kill_again_and_again(victim: Victim, mut trial: Trial) {
@@ -88,6 +120,20 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
         fs::copy(file.path(), to.join(file.file_name()))?;
     }
     Ok(())
+}
+
+#[test]
+fn a_provider_that_has_lost_what_it_has_told_is_noticed() {
+    let old = tempfile::tempdir().expect("a folder can be made");
+    let mut trial = till(Target::Local, 1, 2);
+    trial
+        .kill(Victim::Provider, |state| Ok(copy(state, old.path())?))
+        .expect("the provider can be killed and started again");
+    assert_eq!(trial.books.contradictions, [""; 0]);
+    trial
+        .kill(Victim::Provider, |state| Ok(copy(old.path(), state)?))
+        .expect("the provider can be killed and started again");
+    assert!(!trial.books.contradictions.is_empty());
 }
 
 /// As one does that puts on the disk what it has acknowledged only when it comes to it.
