@@ -1,4 +1,4 @@
-// What httpyac needs to run requests.http as a test; it looks for this file beside that one. REST Client needs none of it.
+// What httpyac needs to run requests.http and payments.http as tests; it looks for this file beside those. REST Client needs none of it.
 
 const assert = require('node:assert/strict');
 

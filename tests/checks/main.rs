@@ -1,8 +1,8 @@
 //! Holds the project to what its documents promise, as far as a test can: what a request costs, how large a component
 //! is, that components import what their platforms have and keep within their limits, that what is made from other
 //! files is up to date, that what is in deploy/ can be applied, that the tours print what the pages say, that
-//! requests.http runs, that people can use the pages, that it depends on nothing it should not, and that the unit tests
-//! pass on WebAssembly too.
+//! requests.http and payments.http run, that people can use the pages, that it depends on nothing it should not, and
+//! that the unit tests pass on WebAssembly too.
 
 mod browser;
 mod components;

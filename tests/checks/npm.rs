@@ -3,12 +3,16 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use harness::root;
 use host::toolchain::say;
 
 /// Installs what `tests/NAME/package-lock.json` says, unless it is there, below `target`. Answers where.
 pub fn install(name: &str) -> PathBuf {
+    // Tests that run at once may need the same.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let from = root().join("tests").join(name);
     let to = root().join("target/tools").join(name);
     let files = ["package.json", "package-lock.json", ".npmrc"];

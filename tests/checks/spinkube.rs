@@ -229,12 +229,26 @@ fn the_sweep_sends_the_operators_request_to_the_shop() {
     assert_eq!(Some(token), of_shop.map(|variable| &variable["valueFrom"]["secretKeyRef"]));
 }
 
+/// The tags of the images in a pod, each of which is named with its digest: what a tag stands for can be changed.
+fn tags(pod: &Value) -> Vec<&str> {
+    let containers = pod["containers"].as_array().expect("it has containers").iter();
+    let images = containers.map(|container| container["image"].as_str().expect("it has an image"));
+    let parts = images.map(|image| image.split_once("@sha256:").unwrap_or_else(|| panic!("{image} has no digest")));
+    let tag = |(tag, digest): (_, &str)| {
+        assert!(digest.len() == 64 && digest.bytes().all(|digit| digit.is_ascii_hexdigit()), "{digest}");
+        tag
+    };
+    parts.map(tag).collect()
+}
+
 #[test]
 fn an_image_is_named_with_its_digest_and_has_no_holes_that_are_known() {
+    let sweep = the_one("sweep.yaml", "CronJob");
+    let curl = tags(&sweep["spec"]["jobTemplate"]["spec"]["template"]["spec"]);
+    assert!(matches!(curl[..], [tag] if tag.starts_with("curlimages/curl:")), "{curl:?}");
     let set = the_one("redis.yaml", "StatefulSet");
-    let image = set["spec"]["template"]["spec"]["containers"][0]["image"].as_str().expect("it has an image");
-    let (tag, digest) = image.split_once("@sha256:").expect("it is named with its digest");
-    assert!(digest.len() == 64 && digest.bytes().all(|digit| digit.is_ascii_hexdigit()), "{digest}");
+    let redis = tags(&set["spec"]["template"]["spec"]);
+    let [tag] = redis[..] else { panic!("{redis:?}") };
     let version = tag.strip_prefix("redis:").expect("it is the official one");
     let version: Vec<u32> = version.split('.').map(|part| part.parse().expect("a number")).collect();
     let [major, minor, patch] = version.try_into().expect("the version is whole");

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::damage::{Text, any_json, damages, spoil};
 use crate::property::check;
-use crate::shop::{Answer, World, request};
+use memory_shop::{Answer, World, request};
 
 /// The preset items: id, on hand, price.
 const ITEMS: [(&str, u64, u64); 3] = domain::PRESET;

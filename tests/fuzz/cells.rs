@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::property::check;
-use crate::shop::Records;
+use memory_shop::Records;
 
 /// A served shop whose store can be reached past it.
 pub struct Served {

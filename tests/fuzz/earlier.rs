@@ -13,7 +13,7 @@ use memory_store::run;
 use serde_json::{Value, json};
 
 use crate::cells::Served;
-use crate::shop::{Answer, Records, World, request, with_key};
+use memory_shop::{Answer, Records, World, request, with_key};
 
 /// The records as the key-value store held them.
 static STORED: LazyLock<Records> = LazyLock::new(|| {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::property::check;
-use crate::shop::{World, request, with_key};
+use memory_shop::{World, request, with_key};
 
 const ORDER: &[u8] = br#"{"item_id":"item1","quantity":1}"#;
 

@@ -7,11 +7,8 @@
 //! more.
 
 // The tools.
-mod contract;
 mod damage;
 mod property;
-mod shop;
-mod stripe;
 
 // The tests.
 mod bodies;

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::damage::{Damage, Text, damages, spoil};
 use crate::property::check;
-use crate::shop::{Answer, Records, World, request, with_key};
+use memory_shop::{Answer, Records, World, request, with_key};
 
 /// How long an order can be paid, in seconds.
 const WINDOW: u64 = 900;

@@ -1,7 +1,9 @@
 //! Which pages of other origins may use the shop (the CORS protocol of the Fetch standard).
 //!
-//! They may do what customers do. What is the operator's or the payment provider's they may not, so that no answer to such a request, and no
-//! preflight for one, names an origin.
+//! They may do what customers do. What is the operator's or the payment provider's they may not, so that no answer to
+//! such a request, and no preflight for one, names an origin.
+
+use std::net::Ipv6Addr;
 
 use http::Method;
 
@@ -83,38 +85,31 @@ impl Origins {
     }
 }
 
-/// The origin that a text names, as browsers write it (RFC 6454, 6.2): in lower case, and without the usual port.
+/// The origin that a text names, as browsers write it (RFC 6454, 6.2): in lower case, an address of IPv6 in its
+/// shortest form, and without the usual port.
 fn origin(text: &str) -> Option<String> {
-    let mut text = text.to_ascii_lowercase();
-    let (scheme, rest) = text.split_once(':')?;
-    let authority = rest.strip_prefix("//")?;
-    // An address of IPv6 has colons of its own.
-    let (host, port) = match authority.split_once(']') {
-        Some((address, port)) => (address.strip_prefix('[').filter(|address| address.contains(':'))?, port),
-        None => authority.split_at_checked(authority.find(':').unwrap_or(authority.len()))?,
-    };
+    let text = text.to_ascii_lowercase();
+    let (scheme, authority) = text.split_once("://")?;
     let among = |text: &str, also: &[u8]| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || also.contains(&byte));
-    let sound = if authority.starts_with('[') {
-        host.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':')
-    } else {
-        let labelled = host.as_bytes().split(|byte| *byte == b'.').all(|label| !label.is_empty());
-        labelled && among(host, b".-_")
+    // An address of IPv6 has colons of its own.
+    let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, port)) => (format!("[{}]", address.parse::<Ipv6Addr>().ok()?), port),
+        None => {
+            let (host, port) = authority.split_at_checked(authority.find(':').unwrap_or(authority.len()))?;
+            let sound = host.split('.').all(|label| !label.is_empty() && among(label, b"-_"));
+            (Some(host.to_owned()).filter(|_| sound)?, port)
+        }
     };
     let scheme_sound = scheme.bytes().next().is_some_and(|first| first.is_ascii_lowercase()) && among(scheme, b"+-.");
     let port_sound = match port.strip_prefix(':') {
         Some(digits) => {
             let sound = digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
-            sound && (matches!(digits.len(), 1..5) || digits.len() == 5 && digits <= "65535")
+            sound && digits.parse::<u16>().is_ok()
         }
         None => port.is_empty(),
     };
-    if !(sound && scheme_sound && port_sound) {
-        return None;
-    }
-    if matches!((scheme, port), ("http", ":80") | ("https", ":443")) {
-        text.truncate(text.len().saturating_sub(port.len()));
-    }
-    Some(text)
+    let port = if matches!((scheme, port), ("http", ":80") | ("https", ":443")) { "" } else { port };
+    (scheme_sound && port_sound).then(|| format!("{scheme}://{host}{port}"))
 }
 
 #[cfg(test)]
@@ -136,6 +131,8 @@ mod tests {
             ("http://localhost:3000", "http://localhost:3000"),
             ("http://[::1]:3000", "http://[::1]:3000"),
             ("http://[::1]", "http://[::1]"),
+            ("http://[0:0::1]:3000", "http://[::1]:3000"),
+            ("https://[2001:DB8::0A]:443", "https://[2001:db8::a]"),
             ("capacitor://localhost", "capacitor://localhost"),
             ("https://xn--caf-dma.example", "https://xn--caf-dma.example"),
         ] {
@@ -167,6 +164,9 @@ mod tests {
             "https://shop..example",
             "https://[::1",
             "https://[]",
+            "https://[1]",
+            "https://[::1::2]",
+            "https://[::1]x",
             "1s://shop.example",
             "\"https://shop.example\"",
         ] {

@@ -1,5 +1,6 @@
 //! Requests to Stripe's API: how they are made, repeated and understood, whatever they are about.
 
+use std::cell::OnceCell;
 use std::time::Duration;
 
 use domain::{Environment, ProviderError};
@@ -29,6 +30,8 @@ pub struct Patience {
     pub one: Duration,
     /// How long all requests of one call of the provider may take, with the pauses between them.
     pub all: Duration,
+    /// How long all calls may take, from the first one on. None: nothing but the time of each bounds them.
+    pub together: Option<Duration>,
     /// How often one request is sent at most.
     pub tries: u32,
     /// The longest pause before the second try. Each later one is twice as long. At least half of it is kept.
@@ -37,7 +40,13 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { one: Duration::from_secs(10), all: Duration::from_secs(15), tries: 3, pause: Duration::from_millis(500) }
+        Self {
+            one: Duration::from_secs(10),
+            all: Duration::from_secs(15),
+            together: None,
+            tries: 3,
+            pause: Duration::from_millis(500),
+        }
     }
 }
 
@@ -107,7 +116,7 @@ impl From<Failure> for ProviderError {
 }
 
 /// Until when the requests of one call of the provider may go on, by the monotonic clock.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Deadline(Duration);
 
 /// Asks Stripe.
@@ -117,6 +126,8 @@ pub(crate) struct Client<T, E> {
     pub(crate) transport: T,
     pub(crate) environment: E,
     pub(crate) patience: Patience,
+    /// Until when all calls may go on; known from the first one on.
+    pub(crate) last: OnceCell<Deadline>,
 }
 
 /// An error as Stripe answers it. Its message is not read: it may have anything in it.
@@ -136,7 +147,10 @@ struct ErrorDetails {
 impl<T: Transport, E: Environment> Client<T, E> {
     /// The deadline of a call that begins now.
     pub(crate) fn deadline(&self) -> Deadline {
-        Deadline(self.environment.monotonic().saturating_add(self.patience.all))
+        let now = self.environment.monotonic();
+        let after = |time| Deadline(now.saturating_add(time));
+        let last = self.last.get_or_init(|| after(self.patience.together.unwrap_or(Duration::MAX)));
+        after(self.patience.all).min(*last)
     }
 
     /// Asks, and asks again where that may help.

@@ -1,5 +1,7 @@
 //! The domain's calls, as requests to Stripe.
 
+use std::cell::OnceCell;
+
 use domain::{
     ChargeId, Checkout, Environment, InvalidNotice, Notice, OpenSession, Provider, ProviderError, RefundId,
     RefundState, Repayment, SessionId, SessionState, Timestamp,
@@ -20,7 +22,8 @@ pub struct Stripe<T, E>(Client<T, E>);
 impl<T: Transport, E: Environment> Stripe<T, E> {
     /// Stripe, by these settings, over this transport.
     pub fn new(settings: Settings, transport: T, environment: E) -> Self {
-        Self(Client { settings, transport, environment, patience: Patience::default() })
+        let (patience, last) = (Patience::default(), OnceCell::new());
+        Self(Client { settings, transport, environment, patience, last })
     }
 
     /// With another patience than the usual one.

@@ -18,8 +18,8 @@ use wasi::io::poll::{Pollable, poll};
 use crate::http::{read_body, write_until};
 use crate::{Wasi2Environment, nanoseconds};
 
-/// How long the provider is asked about one order by a request that places another: a wait cannot be cut short here, and
-/// a customer who finds too little is not to wait for much longer than two seconds.
+/// How long the provider is asked about one order by a request that places another. They are asked about one after
+/// another, so that one without an answer leaves time for the next.
 const WHILE_PLACING: Duration = Duration::from_secs(1);
 
 /// The payment provider of a shop that has a key for it, for a request that places an order or another one; see
@@ -29,7 +29,10 @@ pub fn stripe(config: &Config, places: bool) -> Option<Stripe<Wasi2Transport, Wa
     let settings = config.stripe.clone()?;
     let stripe = Stripe::new(settings, Wasi2Transport, Wasi2Environment);
     let usual = Patience::default();
-    let patience = if places { Patience { one: WHILE_PLACING, all: WHILE_PLACING, tries: 1, ..usual } } else { usual };
+    // A wait cannot be cut short here, so that each has no more time than is left for all of them.
+    let together = Some(config.settings.limits.overdue_patience);
+    let hurried = Patience { one: WHILE_PLACING, all: WHILE_PLACING, together, tries: 1, ..usual };
+    let patience = if places { hurried } else { usual };
     Some(stripe.with_patience(patience))
 }
 

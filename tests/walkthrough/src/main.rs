@@ -18,6 +18,9 @@ use crate::shop::{RED, Shop};
 /// With the operator's token it makes items of its own, and takes what is left of them out of sale at the end. Without
 /// one it orders the two items of which there is most, at most two of each; it cancels all but a single one, which it
 /// buys.
+///
+/// In a shop that `cargo run -- --with-provider` serves, it pays as a buyer does, on the page of the stand-in for
+/// Stripe. It pays no real money.
 #[derive(Parser)]
 struct Arguments {
     /// Where the shop is

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anstream::println;
 use anstyle::{AnsiColor, Style};
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use harness::{Client, HeaderMap, StatusCode};
 use serde_json::Value;
 
@@ -19,6 +19,10 @@ pub const RED: Style = AnsiColor::Red.on_default();
 
 /// How often a shop may say that it is too busy, which is no contradiction: others use it too.
 const TOO_BUSY: usize = 5;
+
+/// How long a message of the payment provider may take, and how often it is looked for.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// So much of a body is shown.
 const SHOWN: usize = 200;
@@ -70,7 +74,39 @@ impl Shop {
     }
 
     fn request(&self, method: &'static str, title: String, path: String) -> Request<'_> {
-        Request { shop: self, method, title, path, headers: Vec::new(), body: String::new() }
+        let client = self.client.clone();
+        Request { shop: self, client, method, title, path, headers: Vec::new(), body: String::new() }
+    }
+
+    /// The buyer's browser comes to a page of the payment provider.
+    pub fn visit(&self, title: impl Into<String>, page: &str) -> Result<Request<'_>> {
+        self.browse("GET", title.into(), page)
+    }
+
+    /// The buyer presses a button on a page of the payment provider.
+    pub fn press(&self, title: impl Into<String>, page: &str, button: &str) -> Result<Request<'_>> {
+        let form = "application/x-www-form-urlencoded";
+        Ok(self.browse("POST", title.into(), &format!("{page}/{button}"))?.raw(form, "method=card"))
+    }
+
+    fn browse(&self, method: &'static str, title: String, url: &str) -> Result<Request<'_>> {
+        let rest = url.strip_prefix("http://").with_context(|| format!("{url} does not begin with http://"))?;
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let client = Client::new(&format!("http://{authority}"), None)?;
+        Ok(Request { client, ..self.request(method, title, path.to_owned()) })
+    }
+
+    /// Shows what is at this path, again and again, until it is as it should be.
+    pub fn wait_for(&self, title: &str, path: &str, pointer: &str, expected: &str) -> Result<Answer> {
+        let begun = Instant::now();
+        loop {
+            let shown = self.get(title, path).expect(200)?;
+            if shown.text_at(pointer)? == expected || begun.elapsed() > PATIENCE {
+                shown.is(pointer, expected)?;
+                return Ok(shown);
+            }
+            sleep(PAUSE);
+        }
     }
 
     /// A link of the shop's, from its base URL on.
@@ -87,6 +123,7 @@ impl Shop {
 
 pub struct Request<'a> {
     shop: &'a Shop,
+    client: Client,
     method: &'static str,
     title: String,
     path: String,
@@ -183,7 +220,7 @@ impl Request<'_> {
         let request = self.headers.iter().fold(request, |request, (name, value)| request.header(name, value));
         let began = Instant::now();
         let failed = |error| anyhow!("{title}: no answer: {error}\n{}", self.shown(usize::MAX));
-        let answer = shop.client.send(&request).map_err(failed)?;
+        let answer = self.client.send(&request).map_err(failed)?;
         let time = began.elapsed();
 
         let (text, body) = (String::from_utf8_lossy(&answer.body).into_owned(), answer.value());
@@ -197,7 +234,9 @@ impl Request<'_> {
 
     /// The request with at most so much of its body.
     fn shown(&self, most: usize) -> String {
-        let mut shown = format!("  > {} {}", self.method, self.path);
+        let elsewhere = self.client.authority != self.shop.client.authority;
+        let place = if elsewhere { format!("http://{}", self.client.authority) } else { String::new() };
+        let mut shown = format!("  > {} {place}{}", self.method, self.path);
         for (name, value) in &self.headers {
             // No screen and no log needs the token.
             let value = if *name == "authorization" { "Bearer …" } else { value };

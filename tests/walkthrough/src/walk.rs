@@ -29,10 +29,10 @@ struct Goods {
 }
 
 pub fn walk(shop: &Shop) -> Result<()> {
-    look_around(shop)?;
+    let has_provider = look_around(shop)?;
     let goods = if shop.has_operator() { bring_goods(shop)? } else { pick_goods(shop)? };
-    let paid = pay_an_order(shop, &goods)?;
-    let cancelled = cancel_an_order(shop, &goods)?;
+    let paid = pay_an_order(shop, &goods, has_provider)?;
+    let cancelled = cancel_an_order(shop, &goods, has_provider)?;
     send_an_order_twice(shop, &goods)?;
     ask_for_too_much(shop, &goods)?;
     make_mistakes(shop, &goods)?;
@@ -47,7 +47,8 @@ pub fn walk(shop: &Shop) -> Result<()> {
     Ok(())
 }
 
-fn look_around(shop: &Shop) -> Result<()> {
+/// Looks at the shop, and says whether it is paid at a payment provider.
+fn look_around(shop: &Shop) -> Result<bool> {
     shop.chapter("The shop");
     shop.get("The process answers", "/health").expect(200)?.is("/status", "ok")?;
     shop.get("The store is there, and really is atomic", "/ready").expect(200)?.is("/status", "ready")?;
@@ -55,7 +56,16 @@ fn look_around(shop: &Shop) -> Result<()> {
     for index in 0..stock.list_at("/items")?.len() {
         adds_up(&stock, &format!("/items/{index}"))?;
     }
-    Ok(())
+    let payments = shop.get("Whether paying moves money", "/payments").expect(200)?;
+    if payments.text_at("/provider")? == "none" {
+        payments.is("/test_mode", false)?;
+        return Ok(false);
+    }
+    payments.is("/provider", "stripe")?;
+    if *payments.at("/test_mode")? != true {
+        bail!("here buyers pay real money, and the walk pays for an order: it needs a provider in test mode, or none");
+    }
+    Ok(true)
 }
 
 /// Makes two items, and sees how the operator changes them: 12 of the tea at 9.00, and 5 cups at 2.50.
@@ -111,7 +121,7 @@ fn pick_goods(shop: &Shop) -> Result<Goods> {
 }
 
 /// Places an order of one line, reads it, pays it, and finds that it stays so.
-fn pay_an_order(shop: &Shop, goods: &Goods) -> Result<Answer> {
+fn pay_an_order(shop: &Shop, goods: &Goods, has_provider: bool) -> Result<Answer> {
     shop.chapter("An order that is paid");
     let line = json!({ "item_id": goods.tea, "quantity": 1 });
     let placed = shop.post("Place it", "/orders").key(&fresh_key()).json(line.clone()).expect(201)?;
@@ -128,9 +138,13 @@ fn pay_an_order(shop: &Shop, goods: &Goods) -> Result<Answer> {
     let total = placed.number_at("/total")?;
     pay("Pay too much", total + 1).refused(422, "amount_mismatch")?;
     shop.get("It is still unpaid", path).if_changed_since(&shown).unchanged()?;
+    if has_provider {
+        pay_at_provider(shop, path, total)?;
+    }
     let paid = pay("Pay what it costs", total).expect(200)?;
     paid.is("/status", "paid")?.is("/items", placed.body["items"].clone())?.is("/total", total)?;
     paid.is("/payment/amount", total)?.is("/payment/method", "card")?;
+    paid.is("/payment/charged", has_provider)?;
     pay("Pay again: the same answer, and paid once", total).expect(200)?.is("", paid.body.clone())?;
     shop.get("Now it has changed", path).if_changed_since(&shown).expect(200)?.is("", paid.body.clone())?;
 
@@ -140,8 +154,43 @@ fn pay_an_order(shop: &Shop, goods: &Goods) -> Result<Answer> {
     Ok(paid)
 }
 
-/// Places an order of several lines, and cancels it.
-fn cancel_an_order(shop: &Shop, goods: &Goods) -> Result<Answer> {
+/// Goes the way of a buyer who is sent to the page of a payment provider, is declined there, and pays by a means that
+/// takes a while.
+fn pay_at_provider(shop: &Shop, path: &str, total: u64) -> Result<()> {
+    let pay = |title| shop.post(title, format!("{path}/pay")).json(json!({ "amount": total }));
+    let cancel = |title| shop.post(title, format!("{path}/cancel"));
+    let open = pay("Pay: the buyer is sent to the payment provider").expect(202)?;
+    open.is("/status", "pending")?.is("/payment/status", "open")?;
+    let page = open.text_at("/payment/url")?;
+    if !page.starts_with("http://") {
+        cancel("Cancel it: the walk cannot pay there").expect(200)?;
+        bail!("{page} is for a person: the walk pays at a stand-in, as with `cargo run -- --with-provider`");
+    }
+    pay("Again: the same page").expect(202)?.is("", open.body.clone())?;
+    let at_provider = json!({ "status": "at_provider", "provider": "stripe" });
+    shop.get("Show it: the page is not told", path).expect(200)?.is("/payment", at_provider)?;
+
+    shop.visit("The buyer comes to the page", page)?.expect_as(200, "text/html")?;
+    shop.press("The buyer is declined", page, "decline")?.send()?.has_status(303)?;
+    pay("It can still be paid there").expect(202)?.is("", open.body.clone())?;
+    let later = shop.press("The buyer pays by a means that takes a while", page, "pay-later")?.send()?;
+    later.has_status(303)?;
+    let back = later.header("location").unwrap_or_default();
+    let order = open.text_at("/order_id")?;
+    if ![format!("order={order}"), "payment=returned".to_owned()].iter().all(|part| back.contains(part)) {
+        return Err(later.contradicts(format!("the way back to the shop, with the order {order}"), back));
+    }
+    let processing = pay("Back in the shop, which looks: it is processed").expect(202)?;
+    processing.is("/payment/status", "processing")?.has_header("retry-after", "5")?;
+    cancel("Money is on its way, so it cannot be cancelled").refused(409, "payment_processing")?;
+
+    shop.press("The money arrives", page, "settle")?.send()?.has_status(303)?;
+    shop.wait_for("The provider has sent a webhook, and it is paid", path, "/status", "paid")?;
+    Ok(())
+}
+
+/// Places an order of several lines, and cancels it. With a payment provider its buyer was already sent there.
+fn cancel_an_order(shop: &Shop, goods: &Goods, has_provider: bool) -> Result<Answer> {
     shop.chapter("An order that is cancelled");
     let lines = [json!({ "item_id": goods.tea, "quantity": 2 }), json!({ "item_id": goods.cup, "quantity": 1 })];
     let place = shop.post("Place it, with two lines", "/orders").key(&fresh_key());
@@ -152,12 +201,19 @@ fn cancel_an_order(shop: &Shop, goods: &Goods) -> Result<Answer> {
     has_available(shop, goods, "Two are held", &goods.tea, 9)?;
     has_available(shop, goods, "And one", &goods.cup, 4)?;
 
+    let pay = |title| shop.post(title, format!("{path}/pay"));
+    let open = has_provider.then(|| pay("Its buyer is sent to the payment provider").expect(202)).transpose()?;
     let cancelled = shop.post("Cancel it", format!("{path}/cancel")).expect(200)?;
     is_order(&cancelled, "cancelled", &lines)?;
+    if let Some(open) = open {
+        let page = open.text_at("/payment/url")?;
+        shop.press("The buyer wants to pay all the same", page, "pay")?.send()?.has_status(303)?;
+        shop.get("The page was closed before: nothing was paid", &path).expect(200)?.is("", cancelled.body.clone())?;
+    }
     shop.post("Again: the same answer", format!("{path}/cancel")).expect(200)?.is("", cancelled.body.clone())?;
     has_available(shop, goods, "Its stock is free at once", &goods.tea, 11)?;
     has_available(shop, goods, "All of it", &goods.cup, 5)?;
-    let pay = shop.post("It can no longer be paid", format!("{path}/pay"));
+    let pay = pay("It can no longer be paid");
     pay.refused(409, "order_not_payable")?.is("/order_status", "cancelled")?;
     Ok(cancelled)
 }
@@ -350,6 +406,13 @@ fn look_into_the_books(shop: &Shop, goods: &Goods) -> Result<()> {
         return Err(metrics.contradicts(format!("a sample of {tea}"), "none"));
     }
     shop.get("The books, for somebody who is not the operator", "/books").refused(401, "unauthorized")?;
+
+    let swept = shop.post("Sweep: ask the provider about overdue payments, and clear up", "/sweep").by_operator();
+    let swept = swept.expect(200)?;
+    for count in ["decided_payments", "unanswered", "failed_refunds", "settled_items", "removed_orders"] {
+        swept.number_at(&format!("/{count}"))?;
+    }
+    shop.post("A sweep without the operator's token", "/sweep").refused(401, "unauthorized")?;
     Ok(())
 }
 

@@ -6,19 +6,35 @@ use std::process::{Command, Output};
 use std::thread;
 
 use harness::server::Settings;
-use harness::{Request, Server, Store, TOKEN, Target};
+use harness::{Request, Server, Store, TOKEN, Target, provider};
+use stripe_stand_in::StandIn;
 
 struct Shop {
     server: Server,
     _store: Store,
+    provider: Option<StandIn>,
 }
 
 impl Shop {
     /// A fresh shop with this token, or without an operator where it is empty.
     fn open(token: &str) -> Self {
-        let store = Store::new(Target::Local).expect("there is a store");
-        let server = Server::start(&store, Settings::with_variables(&[("operator_token", token)]));
-        Self { server: server.unwrap_or_else(|error| panic!("{error}")), _store: store }
+        Self::serve(None, &[("operator_token", token)])
+    }
+
+    /// A fresh shop that is paid at a stand-in for Stripe.
+    fn open_with_provider(variables: &[(&str, &str)]) -> Self {
+        let provider = provider::start().unwrap_or_else(|error| panic!("{error}"));
+        Self::serve(Some(provider), variables)
+    }
+
+    fn serve(provider: Option<StandIn>, variables: &[(&str, &str)]) -> Self {
+        let (store, settings) =
+            (Store::new(Target::Local).expect("there is a store"), Settings::with_variables(variables));
+        let server = match &provider {
+            Some(provider) => Server::start_paid_at(provider, &store, settings),
+            None => Server::start(&store, settings),
+        };
+        Self { server: server.unwrap_or_else(|error| panic!("{error}")), _store: store, provider }
     }
 
     fn address(&self) -> SocketAddr {
@@ -82,6 +98,29 @@ fn an_operator_walks_as_often_as_they_like_and_leaves_the_other_items_alone() {
     assert_eq!(presets(shop.stock("on_hand")), presets(on_hand));
     assert!(shop.stock("available").iter().all(|(item, left)| !item.starts_with("walkthrough-") || *left == 0));
     assert!(presets(shop.stock("reserved")).iter().all(|(_, reserved)| *reserved == 0));
+}
+
+#[test]
+fn at_a_payment_provider_a_walk_pays_for_one_order_as_a_buyer_does() {
+    for arguments in [&["--operator-token", TOKEN][..], &[]] {
+        let shop = Shop::open_with_provider(&[("operator_token", TOKEN)]);
+        for walks in 1..=2 {
+            let walked = walk(shop.address(), arguments);
+            assert!(walked.passes().out.contains("  > POST http://127.0.0.1:"), "{}", walked.out);
+            let provider = shop.provider.as_ref().expect("it has one");
+            assert_eq!((provider.charges().len(), provider.refunds().len()), (walks, 0));
+        }
+    }
+}
+
+#[test]
+fn where_money_is_real_nothing_is_ordered() {
+    let live = [("stripe_secret_key", "sk_live_51Made0Up0Made0Up"), ("return_url", "https://shop.example/")];
+    let shop = Shop::serve(None, &[&live[..], &[("operator_token", TOKEN)]].concat());
+    let walked = walk(shop.address(), &["--operator-token", TOKEN]);
+    assert_eq!(walked.code, Some(1), "{}", walked.out);
+    assert!(walked.err.starts_with("here buyers pay real money"), "{}", walked.err);
+    assert!(!walked.out.contains("> P"), "{}", walked.out);
 }
 
 #[test]
@@ -195,9 +234,22 @@ fn a_shop_that_lies_is_found_out() {
         ("rel=\"next\"", "rel=\"prev\"", "All orders, one a page: page 1"),
         ("\"received\":12", "\"received\":13", "The books"),
     ];
-    for (truth, lie, step) in lies {
+    let lies_of_payments = [
+        ("\"charged\":true", "\"charged\":null", "Pay what it costs"),
+        ("\"status\":\"open\"", "\"status\":\"shut\"", "Pay: the buyer is sent to the payment provider"),
+        ("\"status\":\"processing\"", "\"status\":\"procrastin\"", "Back in the shop, which looks: it is processed"),
+        ("payment_processing", "payment_procession", "Money is on its way, so it cannot be cancelled"),
+        (
+            "\"decided_payments\":0",
+            "\"decided_payment5\":0",
+            "Sweep: ask the provider about overdue payments, and clear up",
+        ),
+    ];
+    let without = lies.map(|lie| (lie, false));
+    for ((truth, lie, step), has_provider) in without.into_iter().chain(lies_of_payments.map(|lie| (lie, true))) {
         assert_eq!(truth.len(), lie.len());
-        let shop = Shop::open(TOKEN);
+        let token = [("operator_token", TOKEN)];
+        let shop = if has_provider { Shop::open_with_provider(&token) } else { Shop::open(TOKEN) };
         let walked = walk(falsifying(shop.address(), truth, lie), &["--operator-token", TOKEN]);
         assert_eq!(walked.code, Some(1), "{lie} is believed");
         assert!(walked.err.starts_with(&format!("{step}: not as the contract says")), "{lie}: {}", walked.err);

@@ -109,6 +109,14 @@ pub fn manifest_of(local: &Path, target: &str) -> PathBuf {
     if target == "local" { local } else { local.with_extension(format!("{target}.toml")) }
 }
 
+/// The application variables that the components of a manifest are given. Others reach none of them.
+///
+/// # Errors
+/// If the manifest cannot be read, or a template in it is broken.
+pub fn given_variables(manifest: &Path) -> Result<BTreeSet<String>, Error> {
+    variables::given(&Manifest::read(manifest)?)
+}
+
 /// A running server. It has its own threads, so it does not depend on the runtime that started it. Dropping it ends it
 /// at once, as a crash would: requests are cut off.
 pub struct Server {

@@ -118,8 +118,6 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(mut options: Options, provider_listen: Option<SocketAddr>) -> Result<(), Box<dyn Error>> {
-    // An application that is not there is the host's to name, and gets no state directory.
-    let provider_listen = provider_listen.filter(|_| options.manifest.exists());
     let provider = provider_listen.map(|listen| with_provider(&mut options, listen)).transpose()?;
     let server = host::start(options).await?;
     let interrupted = interrupt()?;
@@ -135,6 +133,8 @@ async fn serve(mut options: Options, provider_listen: Option<SocketAddr>) -> Res
 
 /// Starts the payment provider, and tells the application where it is.
 fn with_provider(options: &mut Options, listen: SocketAddr) -> Result<StandIn, provider::Error> {
+    // An application that is not there, or is paid nowhere, gets no state directory.
+    provider::check_manifest(&options.manifest)?;
     provider::check(&options.variables, |name| std::env::var(name).ok())?;
     options.listen = provider::listen_address(options.listen)?;
     let beside_manifest = || options.manifest.parent().unwrap_or(Path::new("")).join(".spin");

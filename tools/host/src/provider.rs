@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use stripe_stand_in::{Options, SECRET_KEY, StandIn, WEBHOOK_SECRET};
 
@@ -23,6 +23,16 @@ pub enum Error {
         "--with-provider sets the variable {0} itself, for a stand-in for Stripe: leave out {1}, or --with-provider"
     )]
     Conflict(&'static str, String),
+    /// The application would be served as one without a provider.
+    #[error(
+        "--with-provider is for an application that is paid at Stripe: {} gives its components no variable {}",
+        .0.display(),
+        .1
+    )]
+    NotGiven(PathBuf, &'static str),
+    /// The manifest.
+    #[error(transparent)]
+    Manifest(#[from] host::Error),
     /// An address to which buyers could not come back: the shop sends them only to HTTPS, or to this machine.
     #[error("--with-provider needs --listen on this machine's own address, such as 127.0.0.1:3000, and not {0}")]
     Listen(IpAddr),
@@ -60,6 +70,18 @@ pub fn check(variables: &BTreeMap<String, String>, environment: impl Fn(&str) ->
         }
     }
     Ok(())
+}
+
+/// Refuses an application that is not given the stand-in's variables: it would take no payment there.
+///
+/// # Errors
+/// Names the first variable, or says why the manifest cannot be read.
+pub fn check_manifest(manifest: &Path) -> Result<(), Error> {
+    let given = host::given_variables(manifest)?;
+    match VARIABLES.into_iter().find(|name| !given.contains(*name)) {
+        Some(name) => Err(Error::NotGiven(manifest.to_owned(), name)),
+        None => Ok(()),
+    }
 }
 
 /// The address on this machine under which a server is found.

@@ -1,6 +1,6 @@
 //! Application variables and the templates that give them to components.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Error;
 use crate::manifest::Manifest;
@@ -44,9 +44,7 @@ pub(crate) fn resolve(
     for (id, component) in &manifest.components {
         let mut variables = Variables::new();
         for (name, template) in &component.variables {
-            let value = expand(template, &values).map_err(|reason| {
-                Error::manifest(&manifest.path, format!("variable {name} of component {id}: {reason}"))
-            })?;
+            let value = expand(template, &values).map_err(|reason| broken(manifest, name, id, &reason))?;
             variables.insert(name.clone(), value);
         }
         let host = |template: &String| {
@@ -70,19 +68,45 @@ pub(crate) fn resolve(
     Ok(resolved)
 }
 
+/// The variables that components are given.
+pub(crate) fn given(manifest: &Manifest) -> Result<BTreeSet<String>, Error> {
+    let mut given = BTreeSet::new();
+    for (id, component) in &manifest.components {
+        for (name, template) in &component.variables {
+            let pieces = pieces(template).map_err(|reason| broken(manifest, name, id, &reason))?;
+            given.extend(pieces.into_iter().filter_map(|(_, variable)| variable).map(str::to_owned));
+        }
+    }
+    Ok(given)
+}
+
+fn broken(manifest: &Manifest, name: &str, component: &str, reason: &str) -> Error {
+    Error::manifest(&manifest.path, format!("variable {name} of component {component}: {reason}"))
+}
+
 /// Puts the values in for `{{ name }}`; everything else stays as it is.
 fn expand(template: &str, values: &BTreeMap<&str, String>) -> Result<String, String> {
     let mut expanded = String::new();
+    for (literal, variable) in pieces(template)? {
+        expanded.push_str(literal);
+        if let Some(name) = variable {
+            expanded.push_str(values.get(name).ok_or_else(|| format!("unknown variable {name:?}"))?);
+        }
+    }
+    Ok(expanded)
+}
+
+/// The pieces of a template: what is as it is, each with the variable that follows it.
+fn pieces(template: &str) -> Result<Vec<(&str, Option<&str>)>, String> {
+    let mut pieces = Vec::new();
     let mut rest = template;
     while let Some((literal, after)) = rest.split_once("{{") {
         let (name, after) = after.split_once("}}").ok_or("unmatched '{{' in template")?;
-        let name = name.trim();
-        expanded.push_str(literal);
-        expanded.push_str(values.get(name).ok_or_else(|| format!("unknown variable {name:?}"))?);
+        pieces.push((literal, Some(name.trim())));
         rest = after;
     }
-    expanded.push_str(rest);
-    Ok(expanded)
+    pieces.push((rest, None));
+    Ok(pieces)
 }
 
 /// What is wrong with `name` as the name of a variable, if anything.
@@ -185,6 +209,13 @@ mod tests {
         for wrong in ["", "https://", "https://{{ host }}:80"] {
             assert!(hosts(wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn what_no_component_is_given_is_told_apart() {
+        let unused = MANIFEST.replace("[variables]", "[variables]\nunused = { default = '' }");
+        let given = given(&Manifest::parse(&unused).unwrap()).unwrap();
+        assert_eq!(given.into_iter().collect::<Vec<_>>(), ["host", "port"]);
     }
 
     #[test]

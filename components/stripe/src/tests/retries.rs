@@ -25,6 +25,10 @@ fn not_sent() -> Step {
     Step { result: Err(TransportError::NotSent("the name is not known".to_owned())), takes: Duration::ZERO }
 }
 
+fn hangs() -> Step {
+    Step { takes: Duration::MAX, ..closed() }
+}
+
 fn failed(status: u16, code: &str, headers: &[(&str, &str)]) -> Step {
     reply(status, headers, &error("api_error", code, "").to_string())
 }
@@ -184,7 +188,6 @@ fn pauses_grow_and_depend_on_chance() {
 
 #[test]
 fn all_requests_of_a_call_share_its_time() {
-    let hangs = || Step { result: Ok(Response { status: 200, headers: vec![], body: vec![] }), takes: Duration::MAX };
     let script = Script::default().then(hangs()).then(hangs());
     script.0.random.set(0xff);
     assert!(matches!(look(&script), Err(ProviderError::Unavailable(_))));
@@ -209,6 +212,27 @@ fn a_call_without_time_left_asks_nothing_more() {
     let error = run(script.stripe(settings()).with_patience(patience).close(&session_id())).unwrap_err();
     assert_eq!(error, ProviderError::Unavailable("there was no time left to ask it".to_owned()));
     assert_eq!(script.sent()[0].timeout, Duration::from_secs(2));
+}
+
+#[test]
+fn all_calls_together_take_no_longer_than_they_may() {
+    let [one, together] = [1, 2].map(Duration::from_secs);
+    let patience = Patience { one, all: one, together: Some(together), tries: 1, ..Patience::default() };
+    let after = |milliseconds| Step { takes: Duration::from_millis(milliseconds), ..closed() };
+    let script = Script::default().then(after(900)).then(after(900)).then(hangs());
+    let stripe = script.stripe(settings()).with_patience(patience);
+    // The time is counted from the first call on.
+    script.0.pass(Duration::from_secs(60));
+    for _ in 0..2 {
+        assert_eq!(run(stripe.close(&session_id())), Ok(SessionState::Closed));
+    }
+    for expected in ["no whole answer: it took too long", "there was no time left to ask it"] {
+        let error = run(stripe.close(&session_id())).unwrap_err();
+        assert_eq!(error, ProviderError::Unavailable(expected.to_owned()));
+    }
+    let timeouts: Vec<_> = script.sent().iter().map(|request| request.timeout.as_millis()).collect();
+    assert_eq!(timeouts, [1000, 1000, 200]);
+    assert_eq!(script.0.monotonic.get(), Duration::from_secs(62));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::manifest;
+use crate::server::COMPONENT;
 
 const NOTHING: &str = "trigger = {}";
 const ONE_COMPONENT: &str = "trigger = { http = [{ route = '/...', component = 'web' }] }\n\
@@ -140,6 +141,18 @@ fn an_interrupt_ends_the_host_with_success() {
     }
 }
 
+/// The tables of an application that is paid at Stripe.
+fn paid() -> String {
+    let names = ["stripe_secret_key", "stripe_webhook_secret", "stripe_api", "return_url"];
+    let variables = names.map(|name| format!("{name} = {{ default = '' }}\n")).concat();
+    let given = names.map(|name| format!("{name} = '{{{{ {name} }}}}'\n")).concat();
+    let component = &*COMPONENT;
+    format!(
+        "trigger = {{}}\n[variables]\n{variables}[component.web]\nsource = {component:?}\n\
+         key_value_stores = ['default']\n[component.web.variables]\n{given}"
+    )
+}
+
 fn with_provider(manifest: &Path) -> Command {
     let mut command = host(manifest);
     command.args(["--with-provider", "--provider-listen", "127.0.0.1:0"]);
@@ -151,7 +164,7 @@ fn the_provider_beside_the_shop_is_said_to_be_a_stand_in_and_answers() {
     use std::io::{Read, Write};
     use std::net::TcpStream;
 
-    let (directory, path) = manifest(NOTHING);
+    let (directory, path) = manifest(&paid());
     let mut child = with_provider(&path).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let said = lines.find(|line| line.contains("stand-in")).unwrap();
@@ -174,7 +187,7 @@ fn the_provider_beside_the_shop_is_said_to_be_a_stand_in_and_answers() {
 #[test]
 fn variables_of_another_provider_beside_the_stand_in_are_one_line() {
     for name in ["stripe_secret_key", "stripe_webhook_secret", "stripe_api", "return_url"] {
-        let (_directory, path) = manifest(NOTHING);
+        let (_directory, path) = manifest(&paid());
         let line = error(with_provider(&path).args(["--variable", &format!("{name}=sk_live_hidden")]));
         let expected = format!(
             "--with-provider sets the variable {name} itself, for a stand-in for Stripe: leave out --variable {name}, or --with-provider"
@@ -190,6 +203,21 @@ fn variables_of_another_provider_beside_the_stand_in_are_one_line() {
 }
 
 #[test]
+fn a_stand_in_beside_an_application_that_would_not_ask_it_is_one_line_and_leaves_nothing_behind() {
+    let without = paid().replace("stripe_api = '{{ stripe_api }}'\n", "");
+    for (tables, missing) in
+        [(NOTHING, "stripe_secret_key"), (ONE_COMPONENT, "stripe_secret_key"), (without.as_str(), "stripe_api")]
+    {
+        let (directory, path) = manifest(tables);
+        let line = error(&mut with_provider(&path));
+        let file = path.display();
+        let expected = format!("{file} gives its components no variable {missing}");
+        assert_eq!(line, format!("--with-provider is for an application that is paid at Stripe: {expected}"));
+        assert!(!directory.path().join(".spin").exists());
+    }
+}
+
+#[test]
 fn a_stand_in_beside_no_application_is_one_line_and_leaves_nothing_behind() {
     let directory = tempfile::tempdir().unwrap();
     let line = error(&mut with_provider(&directory.path().join("no/spin.toml")));
@@ -199,7 +227,7 @@ fn a_stand_in_beside_no_application_is_one_line_and_leaves_nothing_behind() {
 
 #[test]
 fn a_stand_in_whose_address_is_no_use_is_one_line() {
-    let (_directory, path) = manifest(NOTHING);
+    let (_directory, path) = manifest(&paid());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let line = error(host(&path).args(["--with-provider", "--provider-listen", &address]));

@@ -4,7 +4,7 @@ use api::{Code, Reply};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
-use crate::shop::Answer;
+use crate::Answer;
 
 pub fn check(asked: &str, response: api::Response) -> Answer {
     let Reply { status, headers, body: bytes, .. } = response.reply;

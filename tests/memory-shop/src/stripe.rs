@@ -11,6 +11,7 @@ use stripe_provider::{Method, Request, Response, Transport, TransportError};
 
 /// A key that no one is to see.
 pub const KEY: &str = "sk_test_51HiddenHiddenHidden";
+/// The secret of its webhooks.
 pub const SECRET: &str = "whsec_HiddenHiddenHiddenHidden";
 
 /// The variables of a shop that asks it.
@@ -20,10 +21,13 @@ pub const VARIABLES: [(&str, &str); 3] =
 /// What has become of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Became {
+    /// The buyer can pay.
     Open,
+    /// The buyer has paid by a means that takes a while.
     Processing,
     /// The buyer was charged this much more than the order costs.
     Paid(u64),
+    /// It has ended without a charge.
     Expired,
     /// It is not known any more.
     Lost,
@@ -32,6 +36,7 @@ pub enum Became {
 /// How requests to it end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Mood {
+    /// As they should.
     #[default]
     Well,
     /// It does not answer.
@@ -56,10 +61,12 @@ struct World {
     asked: usize,
 }
 
+/// A Stripe. Clones of it are one.
 #[derive(Debug, Clone, Default)]
 pub struct FakeStripe(Rc<RefCell<World>>);
 
 impl FakeStripe {
+    /// Lets requests end like this from now on.
     pub fn set_mood(&self, mood: Mood) {
         self.0.borrow_mut().mood = mood;
     }
@@ -75,7 +82,10 @@ impl FakeStripe {
         world.sessions.iter().filter(|(_, session)| session.order == order).map(|(id, _)| id.clone()).collect()
     }
 
-    /// Lets a session of an order become this.
+    /// Lets the last session of an order become this.
+    ///
+    /// # Panics
+    /// None was opened.
     pub fn set(&self, order: &str, became: Became) {
         let mut world = self.0.borrow_mut();
         let session = world.sessions.values_mut().rfind(|session| session.order == order);
@@ -177,7 +187,7 @@ pub fn event(order: &str, session: &str) -> String {
     .to_string()
 }
 
-/// The signature of a body at a moment, in milliseconds.
+/// The signature of a body at a moment, in milliseconds since 1970.
 pub fn signature(secret: &str, body: &[u8], millis: u64) -> String {
     let seconds = millis / 1000;
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("a key of any length");

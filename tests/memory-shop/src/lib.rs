@@ -1,4 +1,10 @@
-//! A shop in memory, asked as over HTTP: routes, contract and rules are those that ship.
+//! A shop in memory, asked as over HTTP: routes, contract and rules are those that ship. Each answer is held against
+//! what is true of every one.
+
+#![deny(missing_docs)]
+
+mod contract;
+pub mod stripe;
 
 use std::path::Path;
 use std::rc::Rc;
@@ -11,7 +17,6 @@ use memory_store::{FakeEnvironment, MemoryStore, run};
 use serde_json::Value;
 use stripe_provider::Stripe;
 
-use crate::contract;
 use crate::stripe::FakeStripe;
 
 pub use memory_store::Records;
@@ -26,7 +31,7 @@ static VARIABLES: LazyLock<Variables> = LazyLock::new(|| {
 });
 
 /// Variables of which these have other values than usual.
-pub fn variables(changed: &[(&str, &str)]) -> Variables {
+fn variables(changed: &[(&str, &str)]) -> Variables {
     let value = |name| match changed.iter().find(|(known, _)| *known == name) {
         Some((_, value)) => (*value).to_owned(),
         None => usual(name).to_owned(),
@@ -61,10 +66,12 @@ pub struct World {
     stripe: FakeStripe,
 }
 
-/// An answer that has passed [`contract::check`].
+/// An answer, as it came.
 #[derive(Debug)]
 pub struct Answer {
+    /// The status.
     pub status: u16,
+    /// The header fields.
     pub headers: HeaderMap,
     /// Null where there is no body.
     pub body: Value,
@@ -78,6 +85,7 @@ impl Answer {
         (self.status, self.body["code"].as_str().unwrap_or_default())
     }
 
+    /// Whether it is said to be the answer to a repeat.
     pub fn replayed(&self) -> bool {
         self.headers.contains_key("idempotent-replayed")
     }
@@ -110,6 +118,7 @@ impl World {
         &self.stripe
     }
 
+    /// What is in its store.
     pub fn records(&self) -> Records {
         self.store.records().clone()
     }
@@ -124,14 +133,17 @@ impl World {
         self.environment.set_millis(now);
     }
 
+    /// The clock, in milliseconds since 1970.
     pub fn now(&self) -> u64 {
         self.environment.millis()
     }
 
+    /// Sends a GET as a well-behaved operator does.
     pub fn get(&self, path: &str) -> Answer {
         self.send(request(Method::GET, path, &[]))
     }
 
+    /// Sends a POST as a well-behaved operator does.
     pub fn post(&self, path: &str, body: impl AsRef<[u8]>) -> Answer {
         self.send(request(Method::POST, path, body.as_ref()))
     }
@@ -142,17 +154,30 @@ impl World {
     }
 
     /// Sends a request on the way that it would take: to the component of its route.
+    ///
+    /// # Panics
+    /// What is true of every answer is not true of this one.
     pub fn send(&self, request: Request<Vec<u8>>) -> Answer {
+        let (head, body) = request.into_parts();
+        let body = if body.len() > api::MAX_BODY_BYTES { Body::TooLarge } else { Body::Whole(body) };
+        self.send_received(Request::from_parts(head, ()), body)
+    }
+
+    /// The same, with the body as a shell has received it.
+    ///
+    /// # Panics
+    /// What is true of every answer is not true of this one.
+    pub fn send_received(&self, request: Request<()>, body: Body) -> Answer {
         let component = component(request.uri().path());
         let asked = format!("{} {}", request.method(), request.uri());
-        let (head, body) = request.into_parts();
+        let (head, ()) = request.into_parts();
         let key = head.headers.get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
         let fields = head.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
         let request = api::Request {
             method: head.method,
             target: head.uri.to_string(),
             headers: fields.collect::<Vec<_>>().into(),
-            body: if body.len() > api::MAX_BODY_BYTES { Body::TooLarge } else { Body::Whole(body) },
+            body,
         };
         let open = async |config: &Config| {
             let stripe = config.stripe.clone();
@@ -182,6 +207,9 @@ impl World {
 }
 
 /// A request as a well-behaved operator sends it.
+///
+/// # Panics
+/// The path is none.
 pub fn request(method: Method, path: &str, body: &[u8]) -> Request<Vec<u8>> {
     let mut request = Request::new(body.to_vec());
     *request.method_mut() = method;
@@ -192,6 +220,7 @@ pub fn request(method: Method, path: &str, body: &[u8]) -> Request<Vec<u8>> {
     request
 }
 
+/// The same request under an idempotency key.
 pub fn with_key(mut request: Request<Vec<u8>>, key: &str) -> Request<Vec<u8>> {
     let name = HeaderName::from_static("idempotency-key");
     request.headers_mut().append(name, HeaderValue::from_str(key).expect("a key"));
@@ -199,6 +228,9 @@ pub fn with_key(mut request: Request<Vec<u8>>, key: &str) -> Request<Vec<u8>> {
 }
 
 /// Which component serves a path, by the routes of spin.toml and with the router that Spin uses.
+///
+/// # Panics
+/// There is none.
 pub fn component(path: &str) -> &'static str {
     static ROUTES: LazyLock<routefinder::Router<String>> = LazyLock::new(|| {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spin.toml");
