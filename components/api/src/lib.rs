@@ -16,7 +16,6 @@ mod currency;
 mod files;
 mod header;
 pub mod inventory;
-mod json;
 mod listing;
 mod log;
 mod negotiation;

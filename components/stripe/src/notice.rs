@@ -2,9 +2,10 @@
 
 use domain::{InvalidNotice, Notice, OrderId, SessionId, Timestamp};
 use hmac::{Hmac, Mac};
-use serde::Deserialize;
+use plain_json::Json;
 use sha2::Sha256;
 
+use crate::answer::Members;
 use crate::session::{MADE_BY, ORDER_ID, THIS_SHOP, is_object_id};
 use crate::settings::{Secret, Settings};
 
@@ -19,40 +20,49 @@ pub const EVENTS: [&str; 4] = [
     "checkout.session.expired",
 ];
 
-#[derive(Deserialize)]
-struct Event {
+struct Event<'a> {
     object: String,
-    #[serde(rename = "type")]
     kind: String,
-    #[serde(default)]
     livemode: Option<bool>,
-    /// Of an account that is connected to the shop's: it has orders of its own.
-    #[serde(default)]
-    account: Option<serde_json::Value>,
-    #[serde(default)]
-    data: serde_json::Value,
+    /// Whether it is of an account that is connected to the shop's: it has orders of its own.
+    is_of_another_account: bool,
+    /// What the event is about.
+    about: Option<Members<'a>>,
+}
+
+impl<'a> Event<'a> {
+    fn read(json: &'a Json) -> Option<Self> {
+        let members = Members::of(json)?;
+        Some(Self {
+            object: members.required("object")?,
+            kind: members.required("type")?,
+            livemode: members.optional("livemode")?,
+            is_of_another_account: members.get("account").is_some(),
+            about: members.get("data").and_then(Members::of).and_then(|data| Members::of(data.get("object")?)),
+        })
+    }
 }
 
 /// Reads a message.
 pub(crate) fn read(settings: &Settings, signature: &str, body: &[u8], now: Timestamp) -> Result<Notice, InvalidNotice> {
     verify(&settings.webhook_secrets, signature, body, now)?;
-    let event: Event = serde_json::from_slice(body).map_err(|_| InvalidNotice::Unreadable)?;
+    let json = Json::parse(body).map_err(|_| InvalidNotice::Unreadable)?;
+    let event = Event::read(&json).ok_or(InvalidNotice::Unreadable)?;
     let of_mode = event.livemode == Some(!settings.is_test_mode());
-    let of_account = event.account.is_none_or(|account| account.is_null());
     let of_session = event.object == "event" && EVENTS.contains(&event.kind.as_str());
-    let session = event.data.get("object").filter(|_| of_mode && of_account && of_session);
+    let session = event.about.filter(|_| of_mode && !event.is_of_another_account && of_session);
     Ok(session.and_then(about).unwrap_or(Notice::NotOurs))
 }
 
 /// What a message says about a session, if it is one of this shop's.
-fn about(session: &serde_json::Value) -> Option<Notice> {
-    let text = |value: &serde_json::Value, name: &str| value.get(name)?.as_str().map(str::to_owned);
-    let metadata = session.get("metadata")?;
+fn about(session: Members<'_>) -> Option<Notice> {
+    let text = |members: Members<'_>, name| members.required::<String>(name);
+    let metadata = Members::of(session.get("metadata")?)?;
     let ours = text(session, "object")? == "checkout.session" && text(metadata, MADE_BY)? == THIS_SHOP;
     let order: OrderId = text(session, "client_reference_id")?.parse().ok()?;
-    let session = SessionId::try_from(text(session, "id")?).ok().filter(|id| is_object_id(id.as_str()))?;
+    let id = SessionId::try_from(text(session, "id")?).ok().filter(|id| is_object_id(id.as_str()))?;
     let same = text(metadata, ORDER_ID)? == order.to_string();
-    (ours && same).then_some(Notice::Session { order, session })
+    (ours && same).then_some(Notice::Session { order, session: id })
 }
 
 /// Whether a message was signed with one of the secrets, and not long ago.
