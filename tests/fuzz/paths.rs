@@ -12,7 +12,7 @@ use memory_shop::{World, component, request};
 const METHODS: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS, Method::PATCH];
 
-const WORDS: [&str; 19] = [
+const WORDS: [&str; 20] = [
     "orders",
     "inventory",
     "pay",
@@ -21,6 +21,7 @@ const WORDS: [&str; 19] = [
     "history",
     "books",
     "metrics",
+    "sweep",
     "health",
     "ready",
     "console",
@@ -78,6 +79,7 @@ fn named(path: &str) -> Option<(Route<'_>, &'static str)> {
         ["inventory", id, "history"] => (Route::ItemHistory(id), "reports"),
         ["books"] => (Route::Books, "reports"),
         ["metrics"] => (Route::Metrics, "reports"),
+        ["sweep"] => (Route::Sweep, "sweep"),
         ["health"] => (Route::Health, "inventory"),
         ["ready"] => (Route::Ready, "inventory"),
         _ => return None,

@@ -1,6 +1,5 @@
 //! Request bodies into types of the domain. All errors of a body are collected, each with its JSON pointer.
 
-use crate::json::{Json, Object};
 #[cfg(feature = "openapi")]
 use crate::openapi::schema;
 use crate::problem::{FieldError, Problem};
@@ -8,6 +7,7 @@ use domain::item::LimitChange;
 use domain::order::{ExpectedPrices, Lines, LinesError, MAX_LINES, NewOrder};
 use domain::text::is_plain;
 use domain::{CustomerId, Delta, InvalidDelta, ItemId, Money, PaymentMethod, Quantity, Stock};
+use plain_json::{Json, Object};
 #[cfg(feature = "openapi")]
 use schemars::JsonSchema;
 
@@ -129,8 +129,8 @@ pub(crate) fn adjustment(json: &[u8]) -> Result<Adjustment, Problem> {
             number.ok_or(InvalidDelta).and_then(Delta::try_from).map_err(|error| error.to_string())
         });
         let reason = object.optional("reason", |value| {
-            let reason = if let Json::Text(reason) = value { Some(reason.clone()) } else { None };
-            reason.filter(|reason| reason.chars().count() <= MAX_REASON_LEN && is_plain(reason)).ok_or_else(|| {
+            let sound = |reason: &&str| reason.chars().count() <= MAX_REASON_LEN && is_plain(reason);
+            value.as_text().filter(sound).map(str::to_owned).ok_or_else(|| {
                 format!(
                     "must be a string of at most {MAX_REASON_LEN} characters, none of them a control character or one \
                          that turns the direction of text"
@@ -237,15 +237,14 @@ impl<'a> Fields<'a> {
 
 /// A string that is a valid `T`.
 fn text<T: TryFrom<String, Error: ToString>>(value: &Json) -> Result<T, String> {
-    let Json::Text(text) = value else { return Err("must be a string".to_owned()) };
-    T::try_from(text.clone()).map_err(|error| error.to_string())
+    let text = value.as_text().ok_or("must be a string")?;
+    T::try_from(text.to_owned()).map_err(|error| error.to_string())
 }
 
 /// An integer in the range of `T`.
 fn whole<T: TryFrom<u64, Error: ToString>>(value: &Json) -> Result<T, String> {
-    let number = if let Json::Whole(number) = value { u64::try_from(*number).ok() } else { None };
     // u64::MAX is out of range for every `T`, so it stands for all values that are no u64.
-    T::try_from(number.unwrap_or(u64::MAX)).map_err(|error| error.to_string())
+    T::try_from(value.as_number().unwrap_or(u64::MAX)).map_err(|error| error.to_string())
 }
 
 /// One item of an order to be placed.

@@ -1,7 +1,8 @@
 //! The HTTP contract: requests into calls of the domain, its answers into responses. Knows no SDK and no store.
 //!
 //! [`respond`] does what is the same for every request. A component passes it a handler: [`orders::handle`],
-//! [`inventory::handle`], [`payments::handle`] or [`reports::handle`]. [`respond_with_files`] serves files.
+//! [`inventory::handle`], [`payments::handle`], [`reports::handle`] or [`sweep::handle`]. [`respond_with_files`] serves
+//! files.
 //!
 //! Two tables say what there is: [`Route`] has the paths and methods, [`Code`] the errors. With the feature `openapi`,
 //! which no component enables, `openapi::document` makes the OpenAPI document of both, of the types that are served,
@@ -16,7 +17,6 @@ mod currency;
 mod files;
 mod header;
 pub mod inventory;
-mod json;
 mod listing;
 mod log;
 mod negotiation;
@@ -31,6 +31,7 @@ pub mod reports;
 mod request;
 mod respond;
 mod route;
+pub mod sweep;
 
 pub use code::Code;
 pub use config::{Config, ConfigError, LIMITS, Variables, trimmed};

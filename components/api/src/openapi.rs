@@ -13,7 +13,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::route::Route;
-use crate::{files, inventory, listing, orders, payments, reports};
+use crate::{files, inventory, listing, orders, payments, reports, sweep};
 pub(crate) use parts::FILE_HEADERS;
 
 use operation::{Answer, Content, ContentSchema, Operation, Response};
@@ -25,6 +25,7 @@ pub fn document() -> serde_json::Result<Value> {
         orders::operations()?,
         payments::operations()?,
         reports::operations()?,
+        sweep::operations()?,
         inventory::operations()?,
         files::operations()?,
     ]

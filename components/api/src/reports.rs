@@ -8,7 +8,7 @@ use domain::item::REMEMBERED_ADJUSTMENTS;
 use domain::order_state::Payment;
 use domain::{
     AdjustmentRecord, Environment, ItemHistory, ItemId, ItemList, OrderEvent, OrderHistory, OrderId, Provider, Shop,
-    Status, StockReport, Store, Swept,
+    Status, StockReport, Store,
 };
 use http::StatusCode;
 #[cfg(feature = "openapi")]
@@ -60,55 +60,7 @@ pub async fn handle<S: Store, E: Environment, P: Provider>(
             let list = shop.stock_report(MAX_HOLDS_LOOKED_AT).await?;
             Ok(Reply::of(METRICS, metrics(&list).into_bytes()))
         }
-        (Route::Sweep, Verb::Post) => {
-            context.require_operator()?;
-            let swept = shop.sweep().await?;
-            Ok(Reply::json(StatusCode::OK, &SweptJson::from(swept)).log(undone(swept)))
-        }
         _ => Err(Problem::not_found()),
-    }
-}
-
-/// What of a sweep the owner has to see to.
-fn undone(Swept { unanswered, failed_refunds, .. }: Swept) -> Option<String> {
-    (unanswered > 0 || failed_refunds > 0).then(|| {
-        format!(
-            "the payment provider has no answer that helps about {unanswered} payments and refunds, and {failed_refunds} \
-             charges could not be given back"
-        )
-    })
-}
-
-/// What a sweep has done.
-#[derive(Serialize)]
-#[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "Swept"))]
-struct SweptJson {
-    /// Items whose expired orders were settled: what these held is available again.
-    #[cfg_attr(feature = "openapi", schemars(with = "schema::Count"))]
-    settled_items: usize,
-    /// Overdue payments at the payment provider that were ended and are decided now: the order is paid or expired.
-    #[cfg_attr(feature = "openapi", schemars(with = "schema::Count"))]
-    decided_payments: usize,
-    /// Payments and refunds about which the payment provider did not answer, or nothing that makes sense. The next sweep
-    /// asks again.
-    #[cfg_attr(feature = "openapi", schemars(with = "schema::Count"))]
-    unanswered: usize,
-    /// Refunds that have failed in this sweep. The histories of the orders say which: `POST /orders/{order_id}/refunds` makes
-    /// one again.
-    #[cfg_attr(feature = "openapi", schemars(with = "schema::Count"))]
-    failed_refunds: usize,
-    /// Closed orders that were removed.
-    #[cfg_attr(feature = "openapi", schemars(with = "schema::Count"))]
-    removed_orders: usize,
-    /// Whether more is due: the work of one request is bounded.
-    more: bool,
-}
-
-impl From<Swept> for SweptJson {
-    fn from(
-        Swept { settled_items, decided_payments, unanswered, failed_refunds, removed_orders, more }: Swept,
-    ) -> Self {
-        Self { settled_items, decided_payments, unanswered, failed_refunds, removed_orders, more }
     }
 }
 
@@ -406,27 +358,6 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
             "text/plain",
             [Example::new("Metrics", "The same", metrics(&list))?],
         )))
-        .writes(),
-        Operation::new(
-            Route::Sweep,
-            Verb::Post,
-            "sweep",
-            "operations",
-            [
-                "Remove what came to nothing",
-                "Asks the payment provider, if there is one, to end overdue payments, and carries on with refunds of charges that \
-                 came too late. Settles what expired orders hold, and removes cancelled, expired and rejected orders that were closed longer \
-                 ago than the variable `closed_orders_kept_seconds` says, with all that belongs to them. The work of one \
-                 request is bounded: `more` says whether more is due. It can be sent again, also at the same time, and a \
-                 body is not looked at. Some is swept without it, as orders are placed.",
-            ],
-        )
-        .operator()
-        .answers(Answer::new(200, "What was done.").json::<SweptJson>([Example::new(
-            "Swept",
-            "All is done",
-            SweptJson::from(Swept { settled_items: 1, removed_orders: 40, ..Swept::default() }),
-        )?]))
         .writes(),
     ])
 }

@@ -97,7 +97,7 @@ routes! {
     ItemHistory(item_id) = "/inventory/{item_id}/history", "reports", [Get];
     Books = "/books", "reports", [Get];
     Metrics = "/metrics", "reports", [Get];
-    Sweep = "/sweep", "reports", [Post];
+    Sweep = "/sweep", "sweep", [Post];
     Health = "/health", "inventory", [Get];
     Ready = "/ready", "inventory", [Get];
 }

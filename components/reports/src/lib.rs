@@ -5,4 +5,4 @@ use spin_shell as shell;
 #[cfg(feature = "fermyon-cloud")]
 use wasi2_shell as shell;
 
-shell::component_with_provider!(api::reports::handle);
+shell::component!(api::reports::handle);

@@ -28,7 +28,7 @@ pub use transport::{SpinTransport, stripe};
 /// How often a request checks whether another one has done its part.
 const POLL_INTERVAL: Duration = Duration::from_micros(500);
 
-/// Makes a component of a handler that never asks a payment provider: [`api::inventory::handle`].
+/// Makes a component of a handler that never asks a payment provider: [`api::inventory::handle`] and [`api::reports::handle`].
 #[macro_export]
 macro_rules! component {
     ($handle:path) => {
@@ -37,7 +37,7 @@ macro_rules! component {
 }
 
 /// Makes a component of a handler that asks the payment provider, if the shop has one: [`api::orders::handle`],
-/// [`api::payments::handle`] and [`api::reports::handle`].
+/// [`api::payments::handle`] and [`api::sweep::handle`].
 #[cfg(feature = "provider")]
 #[macro_export]
 macro_rules! component_with_provider {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use domain::{Environment, ProviderError};
 use form_urlencoded::Serializer;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use plain_json::Json;
 
+use crate::answer::{Answer, Members};
 use crate::settings::Settings;
 use crate::transport::{Method, Request, Response, Transport, TransportError};
 
@@ -131,17 +131,21 @@ pub(crate) struct Client<T, E> {
 }
 
 /// An error as Stripe answers it. Its message is not read: it may have anything in it.
-#[derive(Deserialize)]
-struct ErrorBody {
-    error: ErrorDetails,
-}
-
-#[derive(Deserialize)]
 struct ErrorDetails {
-    #[serde(rename = "type")]
     kind: Option<String>,
     code: Option<String>,
     param: Option<String>,
+}
+
+impl Answer for ErrorDetails {
+    fn read(json: &Json) -> Option<Self> {
+        let members = Members::of(json)?;
+        Some(Self {
+            kind: members.optional("type")?,
+            code: members.optional("code")?,
+            param: members.optional("param")?,
+        })
+    }
 }
 
 impl<T: Transport, E: Environment> Client<T, E> {
@@ -154,7 +158,16 @@ impl<T: Transport, E: Environment> Client<T, E> {
     }
 
     /// Asks, and asks again where that may help.
-    pub(crate) async fn ask<A: DeserializeOwned>(&self, ask: Ask<'_>, until: Deadline) -> Result<Told<A>, Failure> {
+    pub(crate) async fn ask<A: Answer>(&self, ask: Ask<'_>, until: Deadline) -> Result<Told<A>, Failure> {
+        let (response, json) = self.ask_until(ask, until).await?;
+        match A::read(&json) {
+            Some(answer) => Ok(Told { answer, is_replay: response.is_replay() }),
+            None => Err(self.unreadable(&response)),
+        }
+    }
+
+    /// As [`Self::ask`]. Compiled once, whatever the answer is.
+    async fn ask_until(&self, ask: Ask<'_>, until: Deadline) -> Result<(Response, Json), Failure> {
         let mut tried: u32 = 0;
         loop {
             let left = until.0.saturating_sub(self.environment.monotonic());
@@ -165,7 +178,7 @@ impl<T: Transport, E: Environment> Client<T, E> {
             let sent = self.transport.send(self.request(ask, left.min(self.patience.one))).await;
             let (failure, again) = match sent {
                 Ok(response) => match self.understand(ask, &response) {
-                    Ok(told) => return Ok(told),
+                    Ok(json) => return Ok((response, json)),
                     Err(failed) => failed,
                 },
                 Err(TransportError::NotSent(why)) => {
@@ -217,17 +230,17 @@ impl<T: Transport, E: Environment> Client<T, E> {
     }
 
     /// What an answer says; or what is wrong, and whether asking again may help.
-    fn understand<A: DeserializeOwned>(&self, ask: Ask<'_>, response: &Response) -> Result<Told<A>, (Failure, bool)> {
-        let is_replay = response.header("idempotent-replayed") == Some("true");
+    fn understand(&self, ask: Ask<'_>, response: &Response) -> Result<Json, (Failure, bool)> {
+        let json = Json::parse(&response.body);
         if (200..300).contains(&response.status) {
-            return match serde_json::from_slice(&response.body) {
-                Ok(answer) => Ok(Told { answer, is_replay }),
+            return match json {
+                Ok(json) => Ok(json),
                 // A body that ends too early was cut off on its way.
                 Err(error) if error.is_eof() => Err((Failure::Unavailable("its answer was cut off".to_owned()), true)),
-                Err(_) => Err((Failure::Nonsense(self.describe(response, None, "its answer cannot be read")), false)),
+                Err(_) => Err((self.unreadable(response), false)),
             };
         }
-        let error = serde_json::from_slice(&response.body).ok().map(|ErrorBody { error }| error);
+        let error: Option<ErrorDetails> = json.ok().and_then(|json| Members::of(&json)?.required("error"));
         let told = match response.header("stripe-should-retry") {
             Some("true") => Some(true),
             Some("false") => Some(false),
@@ -237,7 +250,7 @@ impl<T: Transport, E: Environment> Client<T, E> {
         Err(match response.status {
             401 | 403 => (Failure::Key(describe("its secret key is not accepted, or may not do this")), false),
             // What is remembered under a name is answered for as long as the name is: another one is needed.
-            500..600 if is_replay && ask.idempotency_key.is_some() => {
+            500..600 if response.is_replay() && ask.idempotency_key.is_some() => {
                 (Failure::Refused(describe("it failed under this name, and remembers that")), false)
             }
             409 | 429 | 500..600 => (Failure::Unavailable(describe("it cannot now")), told.unwrap_or(true)),
@@ -249,6 +262,10 @@ impl<T: Transport, E: Environment> Client<T, E> {
             400..500 => (Failure::Refused(describe("it will not do this")), false),
             _ => (Failure::Nonsense(describe("this is no answer of Stripe's")), false),
         })
+    }
+
+    fn unreadable(&self, response: &Response) -> Failure {
+        Failure::Nonsense(self.describe(response, None, "its answer cannot be read"))
     }
 
     /// What is wrong with an answer: its status, and the names that Stripe gives to the reason and to the request.

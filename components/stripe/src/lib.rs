@@ -14,6 +14,7 @@
 //!
 //! No error and no `Debug` of this crate has a secret in it, nor a text of Stripe's that might.
 
+mod answer;
 mod client;
 mod currency;
 mod notice;

@@ -3,9 +3,10 @@
 
 use domain::{ChargeId, InvalidNotice, Notice, OrderId, SessionId, Timestamp};
 use hmac::{Hmac, Mac};
-use serde::Deserialize;
+use plain_json::Json;
 use sha2::Sha256;
 
+use crate::answer::Members;
 use crate::session::{MADE_BY, ORDER_ID, THIS_SHOP, is_object_id};
 use crate::settings::{Secret, Settings};
 
@@ -37,29 +38,38 @@ pub fn events() -> impl Iterator<Item = &'static str> {
     UNDERSTOOD.iter().map(|(kind, _)| *kind)
 }
 
-#[derive(Deserialize)]
-struct Event {
+struct Event<'a> {
     object: String,
-    #[serde(rename = "type")]
     kind: String,
-    #[serde(default)]
     livemode: Option<bool>,
-    /// Of an account that is connected to the shop's: it has orders of its own.
-    #[serde(default)]
-    account: Option<serde_json::Value>,
-    #[serde(default)]
-    data: serde_json::Value,
+    /// Whether it is of an account that is connected to the shop's: it has orders of its own.
+    is_of_another_account: bool,
+    /// What the event is about.
+    about: Option<Members<'a>>,
+}
+
+impl<'a> Event<'a> {
+    fn read(json: &'a Json) -> Option<Self> {
+        let members = Members::of(json)?;
+        Some(Self {
+            object: members.required("object")?,
+            kind: members.required("type")?,
+            livemode: members.optional("livemode")?,
+            is_of_another_account: members.get("account").is_some(),
+            about: members.get("data").and_then(Members::of).and_then(|data| Members::of(data.get("object")?)),
+        })
+    }
 }
 
 /// Reads a message.
 pub(crate) fn read(settings: &Settings, signature: &str, body: &[u8], now: Timestamp) -> Result<Notice, InvalidNotice> {
     verify(&settings.webhook_secrets, signature, body, now)?;
-    let event: Event = serde_json::from_slice(body).map_err(|_| InvalidNotice::Unreadable)?;
+    let json = Json::parse(body).map_err(|_| InvalidNotice::Unreadable)?;
+    let event = Event::read(&json).ok_or(InvalidNotice::Unreadable)?;
     let of_mode = event.livemode == Some(!settings.is_test_mode());
-    let of_account = event.account.is_none_or(|account| account.is_null());
     let about = UNDERSTOOD.iter().find(|(kind, _)| *kind == event.kind).map(|(_, about)| *about);
-    let about = about.filter(|_| event.object == "event" && of_mode && of_account);
-    let notice = about.zip(event.data.get("object")).and_then(|(about, object)| match about {
+    let about = about.filter(|_| event.object == "event" && of_mode && !event.is_of_another_account);
+    let notice = about.zip(event.about).and_then(|(about, object)| match about {
         About::Session => about_session(object),
         About::Refund => about_charge(object, "refund"),
         About::Charge => about_charge(object, "charge"),
@@ -67,30 +77,30 @@ pub(crate) fn read(settings: &Settings, signature: &str, body: &[u8], now: Times
     Ok(notice.unwrap_or(Notice::NotOurs))
 }
 
-fn text<'a>(value: &'a serde_json::Value, name: &str) -> Option<&'a str> {
-    value.get(name)?.as_str()
+fn text(members: Members<'_>, name: &str) -> Option<String> {
+    members.required(name)
 }
 
 /// The order of an object of this kind, if it is one of this program's.
-fn order_of(object: &serde_json::Value, kind: &str) -> Option<OrderId> {
-    let metadata = object.get("metadata")?;
+fn order_of(object: Members<'_>, kind: &str) -> Option<OrderId> {
+    let metadata = Members::of(object.get("metadata")?)?;
     let ours = text(object, "object")? == kind && text(metadata, MADE_BY)? == THIS_SHOP;
     text(metadata, ORDER_ID)?.parse().ok().filter(|_| ours)
 }
 
 /// What a message says about a session, if it is one of this program's.
-fn about_session(session: &serde_json::Value) -> Option<Notice> {
+fn about_session(session: Members<'_>) -> Option<Notice> {
     let order = order_of(session, "checkout.session")?;
     let same = text(session, "client_reference_id")? == order.to_string();
-    let session = SessionId::try_from(text(session, "id")?.to_owned()).ok().filter(|id| is_object_id(id.as_str()))?;
+    let session = SessionId::try_from(text(session, "id")?).ok().filter(|id| is_object_id(id.as_str()))?;
     same.then_some(Notice::Session { order, session })
 }
 
 /// What a message says about a charge or a refund of one, if it is one of this program's. The shop's charges are what
 /// Stripe calls payment intents.
-fn about_charge(object: &serde_json::Value, kind: &str) -> Option<Notice> {
+fn about_charge(object: Members<'_>, kind: &str) -> Option<Notice> {
     let order = order_of(object, kind)?;
-    let charge = ChargeId::try_from(text(object, "payment_intent")?.to_owned()).ok();
+    let charge = ChargeId::try_from(text(object, "payment_intent")?).ok();
     let charge = charge.filter(|id| is_object_id(id.as_str()))?;
     Some(Notice::Refund { order, charge })
 }

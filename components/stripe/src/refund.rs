@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use domain::{ChargeId, ProviderError, RefundId, RefundState};
-use serde::Deserialize;
+use plain_json::Json;
 use sha2::{Digest, Sha256};
 
-use crate::session::{Expandable, is_object_id};
+use crate::answer::{Answer, Expandable, Members};
+use crate::session::is_object_id;
 
 /// The path of all refunds.
 pub(crate) const REFUNDS: &str = "/v1/refunds";
@@ -27,7 +28,7 @@ pub(crate) fn refund_key(refund: &RefundId) -> String {
 }
 
 /// A refund as Stripe answers it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 pub(crate) struct Refund {
     id: String,
     object: String,
@@ -38,17 +39,48 @@ pub(crate) struct Refund {
 }
 
 /// An object of which only the id matters.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 pub(crate) struct OnlyId {
     id: String,
 }
 
 /// A page of refunds.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 pub(crate) struct Page {
     object: String,
     data: Vec<Refund>,
     has_more: bool,
+}
+
+impl Answer for Refund {
+    fn read(json: &Json) -> Option<Self> {
+        let members = Members::of(json)?;
+        Some(Self {
+            id: members.required("id")?,
+            object: members.required("object")?,
+            amount: members.required("amount")?,
+            status: members.optional("status")?,
+            payment_intent: members.optional("payment_intent")?,
+            metadata: members.optional("metadata")?,
+        })
+    }
+}
+
+impl Answer for OnlyId {
+    fn read(json: &Json) -> Option<Self> {
+        Some(Self { id: Members::of(json)?.required("id")? })
+    }
+}
+
+impl Answer for Page {
+    fn read(json: &Json) -> Option<Self> {
+        let members = Members::of(json)?;
+        Some(Self {
+            object: members.required("object")?,
+            data: members.required("data")?,
+            has_more: members.required("has_more")?,
+        })
+    }
 }
 
 fn nonsense(text: &str) -> ProviderError {

@@ -6,9 +6,10 @@ use domain::{
     Charge, ChargeId, Checkout, Currency, Money, OpenSession, OrderId, PaymentMethod, ProviderError, SessionId,
     SessionState, Timestamp,
 };
-use serde::Deserialize;
+use plain_json::Json;
 use sha2::{Digest, Sha256};
 
+use crate::answer::{Answer, Expandable, Members};
 use crate::client::Form;
 use crate::currency::Unit;
 use crate::settings::{Return, Settings};
@@ -114,7 +115,7 @@ pub(crate) fn opening_key(checkout: Checkout<'_>, form: &Form) -> String {
 }
 
 /// A session as Stripe answers it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 pub(crate) struct Session {
     id: String,
     object: String,
@@ -130,16 +131,8 @@ pub(crate) struct Session {
     payment_intent: Option<Expandable<Intent>>,
 }
 
-/// What Stripe answers with its id, or whole where it was asked to.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Expandable<A> {
-    Id(String),
-    Whole(Box<A>),
-}
-
 /// The PaymentIntent of a session.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 pub(crate) struct Intent {
     id: String,
     object: String,
@@ -150,7 +143,7 @@ pub(crate) struct Intent {
     latest_charge: Option<Expandable<LatestCharge>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 struct LatestCharge {
     object: String,
     status: String,
@@ -158,10 +151,62 @@ struct LatestCharge {
     payment_method_details: Option<MethodDetails>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 struct MethodDetails {
-    #[serde(rename = "type")]
     kind: Option<String>,
+}
+
+impl Answer for Session {
+    fn read(json: &Json) -> Option<Self> {
+        let members = Members::of(json)?;
+        Some(Self {
+            id: members.required("id")?,
+            object: members.required("object")?,
+            livemode: members.required("livemode")?,
+            mode: members.required("mode")?,
+            status: members.optional("status")?,
+            payment_status: members.required("payment_status")?,
+            url: members.optional("url")?,
+            expires_at: members.required("expires_at")?,
+            amount_total: members.optional("amount_total")?,
+            currency: members.optional("currency")?,
+            client_reference_id: members.optional("client_reference_id")?,
+            payment_intent: members.optional("payment_intent")?,
+        })
+    }
+}
+
+impl Answer for Intent {
+    fn read(json: &Json) -> Option<Self> {
+        let members = Members::of(json)?;
+        Some(Self {
+            id: members.required("id")?,
+            object: members.required("object")?,
+            status: members.required("status")?,
+            amount_received: members.optional("amount_received")?,
+            currency: members.optional("currency")?,
+            created: members.required("created")?,
+            latest_charge: members.optional("latest_charge")?,
+        })
+    }
+}
+
+impl Answer for LatestCharge {
+    fn read(json: &Json) -> Option<Self> {
+        let members = Members::of(json)?;
+        Some(Self {
+            object: members.required("object")?,
+            status: members.required("status")?,
+            created: members.required("created")?,
+            payment_method_details: members.optional("payment_method_details")?,
+        })
+    }
+}
+
+impl Answer for MethodDetails {
+    fn read(json: &Json) -> Option<Self> {
+        Some(Self { kind: Members::of(json)?.optional("type")? })
+    }
 }
 
 fn nonsense(text: &str) -> ProviderError {

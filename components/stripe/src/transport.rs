@@ -102,6 +102,11 @@ impl Response {
         Self { status, headers, body }
     }
 
+    /// Whether this is what was answered to an earlier request under the same name.
+    pub(crate) fn is_replay(&self) -> bool {
+        self.header("idempotent-replayed") == Some("true")
+    }
+
     /// The value of a header field, where the answer has it once.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.iter().filter(|(other, _)| other == name);

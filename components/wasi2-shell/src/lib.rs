@@ -34,7 +34,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(1);
 /// The shop of a component, which asks the payment provider `P` or none.
 pub type SpinShop<P> = Shop<SqliteStore<Rc<SpinSqlite>, Wasi2Environment>, Wasi2Environment, P>;
 
-/// Makes a component of a handler that never asks a payment provider: [`api::inventory::handle`].
+/// Makes a component of a handler that never asks a payment provider: [`api::inventory::handle`] and [`api::reports::handle`].
 #[macro_export]
 macro_rules! component {
     ($handle:path) => {
@@ -43,7 +43,7 @@ macro_rules! component {
 }
 
 /// Makes a component of a handler that asks the payment provider, if the shop has one: [`api::orders::handle`],
-/// [`api::payments::handle`] and [`api::reports::handle`].
+/// [`api::payments::handle`] and [`api::sweep::handle`].
 #[cfg(feature = "provider")]
 #[macro_export]
 macro_rules! component_with_provider {

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::model::ids::OrderId;
 use crate::model::item::Item;
 use crate::model::order::Order;
+use crate::model::order_state::OrderState;
 use crate::store::Entry;
 
 /// A record together with the bytes that it was read from.
@@ -39,6 +40,12 @@ pub(crate) fn decode_order(entry: Entry, id: OrderId) -> Result<Order, Error> {
     } else {
         Err(Error::Unreadable { key: entry.physical_key, reason: "no order was placed like this".to_owned() })
     }
+}
+
+/// The state of an order out of its bytes. A function of its own, so that it is compiled with the rules alone: a component
+/// would have another [`decode`] of it, for its flows.
+pub(crate) fn decode_state(entry: Entry) -> Result<Read<OrderState>, Error> {
+    decode(entry)
 }
 
 /// An item out of its bytes.

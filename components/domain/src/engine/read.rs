@@ -1,6 +1,6 @@
 //! How records are read: orders with their states, and items.
 
-use crate::engine::codec::{Read, decode, decode_item, decode_order};
+use crate::engine::codec::{Read, decode_item, decode_order, decode_state};
 use crate::engine::shop::Shop;
 use crate::environment::Environment;
 use crate::error::Error;
@@ -36,7 +36,7 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
         let mut next = || found.next().unwrap_or(Ok(None));
         let order = |id: &OrderId| match (next()?, next()?) {
             (None, None) => Ok(None),
-            (Some(order), Some(state)) => Ok(Some((decode_order(order, *id)?, decode(state)?))),
+            (Some(order), Some(state)) => Ok(Some((decode_order(order, *id)?, decode_state(state)?))),
             _ => Err(Error::inconsistent_order(*id)),
         };
         Ok(ids.iter().map(order).collect())
@@ -66,7 +66,7 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     pub(crate) async fn read_state(&self, id: OrderId) -> Result<Read<OrderState>, Error> {
         // Rule: withdrawn-is-not-damage.
         let missing = || Error::OrderNotFound;
-        decode(self.read_one(Key::OrderState(id)).await?.ok_or_else(missing)?)
+        decode_state(self.read_one(Key::OrderState(id)).await?.ok_or_else(missing)?)
     }
 
     /// An item that has to be there, and is likely to be swapped next.

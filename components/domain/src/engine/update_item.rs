@@ -1,7 +1,7 @@
 //! The one way in which an item changes: read it, decide, settle what is due, swap; from the start if anything came in
 //! between.
 
-use crate::engine::codec::{Read, decode, encode};
+use crate::engine::codec::{Read, decode, decode_state, encode};
 use crate::engine::retry::{Attempts, Retry};
 use crate::engine::settle::Settled;
 use crate::engine::shop::Shop;
@@ -104,7 +104,7 @@ impl Guards {
 /// The state that was found, if it can be read. Without it the order's hold is not settled. That may keep stock from being
 /// sold, but never sells it twice.
 pub(crate) fn readable_state(found: &Found) -> Option<Read<OrderState>> {
-    decode(found.clone().ok()??).ok()
+    decode_state(found.clone().ok()??).ok()
 }
 
 impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {

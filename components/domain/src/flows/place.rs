@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::engine::batch::Batch;
-use crate::engine::codec::{Read, decode, encode};
+use crate::engine::codec::{Read, decode, decode_state, encode};
 use crate::engine::instance::{HoldOutcome, NotPlaced, PendingOrder, PlaceOutcome};
 use crate::engine::order_state::Transition;
 use crate::engine::read::is_held;
@@ -578,7 +578,7 @@ impl HoldRequest<'_> {
             }
         }
         let Some(state) = guards.get(&Key::OrderState(order_id))? else { return Ok(HoldOutcome::Removed) };
-        let state: OrderState = decode(state.clone())?.record;
+        let state = decode_state(state.clone())?.record;
         if state.settlement().is_some() {
             return Ok(HoldOutcome::Decided(state));
         }

@@ -1,4 +1,5 @@
-//! JSON values as requests use them: integers, strings, arrays and objects.
+//! JSON values as requests to the shop and answers of a payment provider have them. Both are read through this one type:
+//! a reader for each kind of object, as serde derives them, would be a large part of every component.
 //!
 //! A byte order mark is passed over (RFC 8259, 8.1). An integer may be written with a fraction or an exponent, as JSON
 //! Schema has it: `2.0` and `20e-1` are 2. A duplicate key in an object is refused, since JSON libraries differ in
@@ -11,11 +12,11 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 /// The members of an object.
-pub(crate) type Object = BTreeMap<String, Json>;
+pub type Object = BTreeMap<String, Json>;
 
 /// A JSON value.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Json {
+pub enum Json {
     /// An integer of at most 64 bits.
     Whole(i128),
     /// A string.
@@ -24,22 +25,47 @@ pub(crate) enum Json {
     List(Vec<Json>),
     /// An object.
     Object(Object),
+    /// `true` or `false`.
+    Flag(bool),
     /// Null.
     Null,
-    /// What no field of a request takes: any other number, or a boolean.
+    /// Any other number: no field takes one.
     Other,
 }
 
 /// More digits than the largest integer of 64 bits has.
 const MAX_DIGITS: usize = 20;
 
-/// Stands for a number that no field of a request takes.
+/// Stands for a number that no field takes.
 const NO_INTEGER: &[u8] = b"0.5";
 
 impl Json {
     /// Reads a text.
-    pub(crate) fn parse(text: &[u8]) -> serde_json::Result<Self> {
+    ///
+    /// # Errors
+    /// If it is not JSON, or has a key twice in an object.
+    pub fn parse(text: &[u8]) -> serde_json::Result<Self> {
         serde_json::from_slice(&with_plain_integers(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)))
+    }
+
+    /// The members of an object.
+    pub fn as_object(&self) -> Option<&Object> {
+        if let Self::Object(object) = self { Some(object) } else { None }
+    }
+
+    /// A string.
+    pub fn as_text(&self) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// An integer that is not negative.
+    pub fn as_number(&self) -> Option<u64> {
+        if let Self::Whole(number) = self { u64::try_from(*number).ok() } else { None }
+    }
+
+    /// `true` or `false`.
+    pub fn as_flag(&self) -> Option<bool> {
+        if let Self::Flag(flag) = self { Some(*flag) } else { None }
     }
 }
 
@@ -147,8 +173,8 @@ impl<'de> Deserialize<'de> for Json {
                 Ok(Json::Other)
             }
 
-            fn visit_bool<E>(self, _: bool) -> Result<Json, E> {
-                Ok(Json::Other)
+            fn visit_bool<E>(self, flag: bool) -> Result<Json, E> {
+                Ok(Json::Flag(flag))
             }
 
             fn visit_unit<E>(self) -> Result<Json, E> {
@@ -238,7 +264,6 @@ mod tests {
             "1e-400",
             "1e99999999999999999999",
             "1e-99999999999999999999",
-            "true",
         ] {
             assert_eq!(parse(text), Ok(Json::Other), "{text}");
         }
@@ -252,6 +277,29 @@ mod tests {
             "NaN",
         ] {
             assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_what_it_is_and_nothing_else() {
+        let read = |text| {
+            let value = parse(text).unwrap();
+            let kinds = [value.as_object().is_some(), value.as_text().is_some(), value.as_number().is_some()];
+            (kinds, value.as_flag())
+        };
+        for (text, kinds, flag) in [
+            ("{}", [true, false, false], None),
+            (r#""7""#, [false, true, false], None),
+            ("7", [false, false, true], None),
+            ("-7", [false; 3], None),
+            ("18446744073709551615", [false, false, true], None),
+            ("0.5", [false; 3], None),
+            ("true", [false; 3], Some(true)),
+            ("false", [false; 3], Some(false)),
+            ("null", [false; 3], None),
+            ("[]", [false; 3], None),
+        ] {
+            assert_eq!(read(text), (kinds, flag), "{text}");
         }
     }
 
