@@ -4,10 +4,10 @@ use crate::json::{Json, Object};
 #[cfg(feature = "openapi")]
 use crate::openapi::schema;
 use crate::problem::{FieldError, Problem};
-use domain::item::LimitChange;
+use domain::item::{Change, Offer};
 use domain::order::{ExpectedPrices, Lines, LinesError, MAX_LINES, NewOrder};
 use domain::text::is_plain;
-use domain::{CustomerId, Delta, InvalidDelta, ItemId, Money, PaymentMethod, Quantity, Stock};
+use domain::{CustomerId, Delta, ImageUrl, InvalidDelta, ItemId, ItemName, Money, PaymentMethod, Quantity, Stock};
 #[cfg(feature = "openapi")]
 use schemars::JsonSchema;
 
@@ -30,7 +30,8 @@ pub(crate) struct Payment {
     pub(crate) amount: Option<Money>,
 }
 
-/// A new item, or a new price or limit for an existing one. Only a new item takes `on_hand`, which is 0 by default.
+/// A new item, or another price, limit, name or image for an existing one. Only a new item takes `on_hand`, which is 0 by
+/// default.
 #[derive(Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "ItemRequest"))]
 pub(crate) struct NewItem {
@@ -44,7 +45,27 @@ pub(crate) struct NewItem {
         feature = "openapi",
         schemars(with = "Option<schema::Quantity>", skip_serializing_if = "Option::is_none")
     )]
-    pub(crate) max_per_order: LimitChange,
+    pub(crate) max_per_order: Change<Quantity>,
+    /// What people call the item. Null takes it away; without the member it stays as it is.
+    #[cfg_attr(
+        feature = "openapi",
+        schemars(with = "Option<schema::ItemName>", skip_serializing_if = "Option::is_none")
+    )]
+    pub(crate) name: Change<ItemName>,
+    /// Where there is a picture of the item. Null takes it away; without the member it stays as it is.
+    #[cfg_attr(
+        feature = "openapi",
+        schemars(with = "Option<schema::ImageUrl>", skip_serializing_if = "Option::is_none")
+    )]
+    pub(crate) image: Change<ImageUrl>,
+}
+
+impl NewItem {
+    /// How the item is offered, and what there is of it.
+    pub(crate) fn offer(self) -> (Offer, Option<Stock>) {
+        let Self { unit_price, on_hand, max_per_order, name, image } = self;
+        (Offer { unit_price, max_per_order, name, image }, on_hand)
+    }
 }
 
 /// A change of stock.
@@ -107,16 +128,19 @@ pub(crate) fn payment(json: &[u8]) -> Result<Payment, Problem> {
 /// Reads the body of `PUT /inventory/{item_id}`.
 pub(crate) fn item(json: &[u8]) -> Result<NewItem, Problem> {
     read(json, |object| {
-        object.deny_unknown_fields(&["unit_price", "on_hand", "max_per_order"]);
+        object.deny_unknown_fields(&["unit_price", "on_hand", "max_per_order", "name", "image"]);
         let unit_price = object.required("unit_price", whole::<Money>);
         let on_hand = object.optional("on_hand", whole::<Stock>);
-        let max_per_order = match object.optional("max_per_order", whole::<Quantity>)? {
-            Some(limit) => LimitChange::Set(limit),
-            // The one field in which null says something: without a way to say it no limit could be taken away.
-            None if object.object.contains_key("max_per_order") => LimitChange::Remove,
-            None => LimitChange::Keep,
-        };
-        Some(NewItem { unit_price: unit_price?, on_hand: on_hand?, max_per_order })
+        let max_per_order = object.change("max_per_order", whole::<Quantity>);
+        let name = object.change("name", text::<ItemName>);
+        let image = object.change("image", text::<ImageUrl>);
+        Some(NewItem {
+            unit_price: unit_price?,
+            on_hand: on_hand?,
+            max_per_order: max_per_order?,
+            name: name?,
+            image: image?,
+        })
     })
 }
 
@@ -197,6 +221,16 @@ impl<'a> Fields<'a> {
     /// An optional field, which may be null; the outer `None` if an error was reported.
     fn optional<T>(&mut self, name: &str, take: impl FnOnce(&'a Json) -> Result<T, String>) -> Option<Option<T>> {
         if self.has(name) { self.required(name, take).map(Some) } else { Some(None) }
+    }
+
+    /// A field in which null says something, since without a way to say it what is there could not be taken away;
+    /// `None` if an error was reported.
+    fn change<T>(&mut self, name: &str, take: impl FnOnce(&'a Json) -> Result<T, String>) -> Option<Change<T>> {
+        Some(match self.optional(name, take)? {
+            Some(value) => Change::Set(value),
+            None if self.object.contains_key(name) => Change::Remove,
+            None => Change::Keep,
+        })
     }
 
     fn line(&mut self) -> Option<OrderLine> {
