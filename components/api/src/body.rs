@@ -472,6 +472,52 @@ mod tests {
     }
 
     #[test]
+    fn of_an_item_null_takes_away_and_what_is_not_there_stays() {
+        let fields =
+            |body: &str| item(body.as_bytes()).map(|item| (item.max_per_order, item.name, item.image)).unwrap();
+        let (name, image) = ("Teapot".parse().unwrap(), "https://shop.example/1".parse().unwrap());
+        let limit = Quantity::try_from(5).unwrap();
+        assert_eq!(fields(r#"{"unit_price":1}"#), (Change::Keep, Change::Keep, Change::Keep));
+        let set = r#"{"unit_price":1,"max_per_order":5,"name":"Teapot","image":"https://shop.example/1"}"#;
+        assert_eq!(fields(set), (Change::Set(limit), Change::Set(name), Change::Set(image)));
+        let remove = r#"{"unit_price":1,"max_per_order":null,"name":null,"image":null}"#;
+        assert_eq!(fields(remove), (Change::Remove, Change::Remove, Change::Remove));
+    }
+
+    #[test]
+    fn a_name_or_an_image_that_is_none_is_refused_beside_all_else_that_is_wrong() {
+        let refused = |member: &str, value: serde_json::Value| {
+            let mut body = serde_json::json!({ "unit_price": 1 });
+            body[member] = value;
+            errors(item(body.to_string().as_bytes()))
+        };
+        let name = "/name: must be 1 to 100 characters, not all of them blank, and none of them a control character or one \
+                    that turns the direction of text";
+        for value in ["", " ", "a\nb", "a\u{202e}b", "\u{200b}", &"a".repeat(101)] {
+            assert_eq!(refused("name", value.into()), [name], "{value:?}");
+        }
+        let image = "/image: must be an https:// URL of at most 255 ASCII characters without a login and a fragment, or an \
+                     http:// one on the same machine";
+        for value in ["javascript:alert(1)", "data:,a", "http://shop.example/a", "//shop.example", "a.png", ""] {
+            assert_eq!(refused("image", value.into()), [image], "{value:?}");
+        }
+        for value in ["1", "true", "[]", "{}", "1.5"] {
+            let body = format!(r#"{{"on_hand":-1,"max_per_order":0,"name":{value},"image":{value},"picture":1}}"#);
+            let mut found = errors(item(body.as_bytes()));
+            found.sort();
+            let expected = [
+                "/image: must be a string",
+                "/max_per_order: must be a whole number from 1 to 1000000",
+                "/name: must be a string",
+                "/on_hand: must be a whole number from 0 to 1000000000000",
+                "/picture: unknown field",
+                "/unit_price: is required",
+            ];
+            assert_eq!(found, expected, "{value}");
+        }
+    }
+
+    #[test]
     fn a_duplicate_object_key_is_malformed_json() {
         let reply = order(br#"{"item_id":"a","quantity":1,"quantity":2}"#).unwrap_err().into_reply();
         assert_eq!(reply.status, http::StatusCode::BAD_REQUEST);
