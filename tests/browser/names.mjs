@@ -121,7 +121,7 @@ scenario('a picture that cannot be loaded leaves no trace, and the item can be b
   }
 });
 
-scenario('the operator adds an item with a name and a picture, and sees the name in books and orders', {}, async (open) => {
+scenario('the operator adds an item with a name and a picture, and sees the name in books and orders', { expected: ['status of 409'] }, async (open) => {
   const page = await open({ path: '/#operator' });
   await signIn(page);
   const item = fresh();
