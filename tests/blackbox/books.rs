@@ -351,6 +351,8 @@ mod tests {
             currency: "CNY".to_owned(),
             currency_digits: 2,
             max_per_order: None,
+            name: None,
+            image: None,
         }
     }
 

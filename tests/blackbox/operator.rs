@@ -1,6 +1,6 @@
 //! What only the operator may do: make items, set prices, adjust stock.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::client::{Request, Shop, at_once, fresh, leaves_alone};
 use crate::server::{with_own_server, with_shop};
@@ -322,5 +322,127 @@ fn a_condition_sees_that_the_limit_has_changed() {
         assert_eq!(shop.item(&item).max_per_order, Some(4));
         put(5).header("if-match", tag()).send().item(200);
         assert_eq!(shop.item(&item).max_per_order, Some(5));
+    });
+}
+
+const IMAGE: &str = "https://shop.example/teapot.jpg";
+
+#[test]
+fn a_name_and_an_image_are_set_kept_changed_and_taken_away_and_shown_wherever_the_item_is() {
+    with_shop(|shop| {
+        let item = fresh("item");
+        let new = json!({"unit_price": 5, "on_hand": 9, "name": "Teapot, blue", "image": IMAGE});
+        let created = shop.put_item(&item, new).send().item(201);
+        assert_eq!((created.name.as_deref(), created.image.as_deref()), (Some("Teapot, blue"), Some(IMAGE)));
+        let most = "\u{1f980}".repeat(100);
+        for (body, name, image) in [
+            (json!({"unit_price": 6}), Some("Teapot, blue"), Some(IMAGE)),
+            (json!({"unit_price": 6, "name": "\u{8336}\u{58f6}"}), Some("\u{8336}\u{58f6}"), Some(IMAGE)),
+            (json!({"unit_price": 6, "image": null}), Some("\u{8336}\u{58f6}"), None),
+            (json!({"unit_price": 6, "name": null, "image": null}), None, None),
+            (json!({"unit_price": 6}), None, None),
+            (
+                json!({"unit_price": 6, "name": most, "image": "http://localhost:3000/a.png"}),
+                Some(&*most),
+                Some("http://localhost:3000/a.png"),
+            ),
+            (
+                json!({"unit_price": 6, "name": " <b>\"a\" & 'b'</b> \\", "max_per_order": 3}),
+                Some(" <b>\"a\" & 'b'</b> \\"),
+                Some("http://localhost:3000/a.png"),
+            ),
+        ] {
+            let put = shop.put_item(&item, body).send().item(200);
+            assert_eq!((put.name.as_deref(), put.image.as_deref()), (name, image));
+            assert_eq!(shop.item(&item), put);
+            let list = shop.get("/inventory").send().value();
+            let listed = list["items"].as_array().expect("items").iter().find(|one| one["item_id"] == *item);
+            assert_eq!(listed.expect("it is listed").get("name"), name.map(Into::into).as_ref());
+            let books = shop.get("/books").operator().send().value();
+            let account = books["items"].as_array().expect("items").iter().find(|one| one["item_id"] == *item);
+            assert_eq!(account.expect("it is in the books").get("name"), name.map(Into::into).as_ref());
+        }
+        // An adjustment shows the item as `GET` does.
+        assert_eq!(shop.adjust(&item, 1).send().item(200), shop.item(&item));
+    });
+}
+
+#[test]
+fn a_name_or_an_image_that_is_none_is_refused_with_its_place_and_changes_nothing() {
+    with_shop(|shop| {
+        let item = shop.new_item(9, 5);
+        let before = shop.item(&item);
+        let put = |member: &str, value: Value| {
+            let mut body = json!({"unit_price": 6});
+            body[member] = value;
+            shop.put_item(&item, body)
+        };
+        let names = [
+            json!(""),
+            json!(" "),
+            json!("\u{200b}"),
+            json!("a\nb"),
+            json!("a\u{202e}b"),
+            json!("\u{2066}a"),
+            json!("\u{feff}a"),
+            json!("a".repeat(101)),
+            json!("\u{1f980}".repeat(101)),
+            json!(5),
+            json!(true),
+            json!([]),
+            json!({}),
+            json!(["a"]),
+        ];
+        for name in names {
+            put("name", name).send().invalid("/name");
+        }
+        let images = [
+            json!(""),
+            json!("teapot.jpg"),
+            json!("/teapot.jpg"),
+            json!("//shop.example/a"),
+            json!("http://shop.example/a"),
+            json!("javascript:alert(1)"),
+            json!("JavaScript:alert(1)"),
+            json!("data:image/svg+xml,<svg/>"),
+            json!("https://user:word@shop.example/a"),
+            json!("https://shop.example/a#b"),
+            json!("https://shop.example/a b"),
+            json!("https://shop.example/\u{8336}"),
+            json!("https://shop.example/\u{202e}"),
+            json!("https://shop.example/\n"),
+            json!(format!("https://shop.example/{}", "a".repeat(235))),
+            json!(7),
+            json!(false),
+            json!([IMAGE]),
+            json!({}),
+        ];
+        for image in images {
+            put("image", image).send().invalid("/image");
+        }
+        let both = json!({"unit_price": 6, "name": "", "image": "data:,", "max_per_order": 0});
+        let problem = shop.put_item(&item, both).send().problem(422, "invalid_request");
+        let mut places: Vec<_> =
+            problem["errors"].as_array().expect("errors").iter().map(|error| &error["pointer"]).collect();
+        places.sort_by_key(|place| place.to_string());
+        assert_eq!(places, ["/image", "/max_per_order", "/name"]);
+        assert_eq!(shop.item(&item), before);
+        shop.put("/inventory/item1").json(json!({"unit_price": 1000, "name": "mine"})).send().expect(401);
+        assert_eq!(shop.item("item1").name, None);
+    });
+}
+
+#[test]
+fn a_condition_sees_that_the_name_or_the_image_has_changed() {
+    with_shop(|shop| {
+        let item = shop.new_item(9, 5);
+        for (member, value) in [("name", "Teapot"), ("name", "Cup"), ("image", IMAGE)] {
+            let before = shop.get(format!("/inventory/{item}")).send().header("etag").expect("a tag").to_owned();
+            let mut body = json!({"unit_price": 5});
+            body[member] = value.into();
+            shop.put_item(&item, body.clone()).header("if-match", &before).send().item(200);
+            body[member] = json!(null);
+            shop.put_item(&item, body).header("if-match", &before).send().problem(412, "precondition_failed");
+        }
     });
 }

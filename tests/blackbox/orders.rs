@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::client::{at_once, fresh, leaves_alone};
 use crate::server::with_shop;
-use crate::shapes::{Line, Status, varying_bits};
+use crate::shapes::{Line, Order, Status, varying_bits};
 
 #[test]
 fn an_order_lives_from_placed_to_paid() {
@@ -112,7 +112,7 @@ fn the_answer_says_what_was_ordered_and_where_it_is() {
         let request = json!({"items": [{"item_id": item, "quantity": 3}], "customer_id": "customer 7"});
         let answer = shop.order(request).send();
         let order = answer.order(201);
-        assert_eq!(order.items, [Line { item_id: item.clone(), quantity: 3, unit_price: 1234 }]);
+        assert_eq!(order.items, [Line { item_id: item.clone(), quantity: 3, unit_price: 1234, name: None }]);
         assert_eq!(order.total, 3702);
         assert_eq!(order.customer_id.as_deref(), Some("customer 7"));
         assert_eq!(order.currency, shop.item(&item).currency);
@@ -133,7 +133,7 @@ fn the_short_form_means_one_line() {
         let item = shop.new_item(10, 1000);
         let request = json!({"item_id": item, "quantity": 2, "customer_id": "c"});
         let order = shop.order(request).send().order(201);
-        assert_eq!(order.items, [Line { item_id: item, quantity: 2, unit_price: 1000 }]);
+        assert_eq!(order.items, [Line { item_id: item, quantity: 2, unit_price: 1000, name: None }]);
         assert_eq!(order.customer_id.as_deref(), Some("c"));
     });
 }
@@ -484,5 +484,28 @@ fn a_repeat_under_a_key_is_answered_as_before_when_the_limit_is_lower_now() {
         request(4).send().problem(422, "idempotency_key_reused");
         shop.order(json!({"item_id": item, "quantity": 5})).send().problem(422, "quantity_above_limit");
         assert_eq!(shop.available(&item), 5);
+    });
+}
+
+#[test]
+fn a_line_keeps_the_name_that_its_item_had_when_the_order_was_placed() {
+    with_shop(|shop| {
+        let item = shop.new_item(9, 5);
+        let rename = |name: Value| shop.put_item(&item, json!({"unit_price": 5, "name": name})).send().item(200);
+        let name = |order: &Order| order.items[0].name.clone();
+        let (unnamed, body) = (shop.place(&item, 1), json!({"item_id": item, "quantity": 2}));
+        rename(json!("Teapot, blue"));
+        let key = fresh("key-of-a-named-order");
+        let order = shop.order(body.clone()).key(&key).send().order(201);
+        assert_eq!((name(&unnamed), name(&order).as_deref()), (None, Some("Teapot, blue")));
+        rename(json!("Cup"));
+        let again = shop.order(body).key(&key).send().order(201);
+        assert_eq!(again, order);
+        rename(json!(null));
+        let path = format!("/orders/{}", order.order_id);
+        assert_eq!(name(&shop.order_now(&order.order_id)).as_deref(), Some("Teapot, blue"));
+        let history = shop.get(format!("{path}/history")).send().value();
+        assert_eq!(history["events"][0]["text"], format!("Placed: 2 of {item} (Teapot, blue)."));
+        assert_eq!(name(&shop.pay(&order.order_id).send().order(200)).as_deref(), Some("Teapot, blue"));
     });
 }

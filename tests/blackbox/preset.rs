@@ -22,6 +22,8 @@ fn preset() -> Vec<Item> {
             currency: "CNY".to_owned(),
             currency_digits: 2,
             max_per_order: None,
+            name: None,
+            image: None,
         })
         .into()
 }

@@ -39,6 +39,7 @@ pub struct Line {
     pub item_id: String,
     pub quantity: u64,
     pub unit_price: u64,
+    pub name: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -131,6 +132,8 @@ pub struct Item {
     pub currency: String,
     pub currency_digits: u8,
     pub max_per_order: Option<u64>,
+    pub name: Option<String>,
+    pub image: Option<String>,
 }
 
 impl Item {

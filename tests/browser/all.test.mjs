@@ -18,6 +18,7 @@ import './time.mjs';
 import './texts.mjs';
 import './money.mjs';
 import './many.mjs';
+import './names.mjs';
 import './operator.mjs';
 import './docs.mjs';
 import './origins.mjs';

@@ -104,6 +104,20 @@ for (const [locale, words] of Object.entries(LANGUAGES)) {
     assert.equal((await chargesOf(order.order_id)).length, 1);
   });
 
+  scenario(`the provider’s page calls an item what it was called when it was sold: ${locale}`, { skip }, async (open) => {
+    const call = (name) => ask('PUT', '/inventory/item3', { unit_price: 1500, name }, { operator: true, base: PAID_SHOP });
+    await call('蓝色茶壶 & <b>"A"</b>');
+    try {
+      const page = await open({ ...SHOP, locale });
+      const order = await place(page, { item3: 1 });
+      await call('Cup');
+      await goToPay(page, order);
+      await says(page.locator('table'), '蓝色茶壶 & <b>"A"</b>');
+    } finally {
+      await call(null);
+    }
+  });
+
   scenario(`a payment that is declined can be made again, or left and continued: ${locale}`, { skip }, async (open) => {
     const page = await open({ ...SHOP, locale });
     const order = await place(page, { item1: 1 });

@@ -392,6 +392,19 @@ fn changing_a_price() {
 }
 
 #[test]
+fn changing_a_name_and_an_image() {
+    cut_off_everywhere(&Case {
+        fixture: Fixture::opened,
+        expired: false,
+        request: |_| requests::name("item1", "Teapot, blue", "https://shop.example/teapot.jpg"),
+        answer: 200,
+        again: &[200],
+        calls: 6,
+        statements: 4,
+    });
+}
+
+#[test]
 fn showing_an_item() {
     cut_off_everywhere(&Case {
         fixture: |fixture| {

@@ -33,6 +33,10 @@ pub fn price(item: &str, unit_price: u64) -> Request {
     Request::put_item(item, json!({ "unit_price": unit_price }))
 }
 
+pub fn name(item: &str, name: &str, image: &str) -> Request {
+    Request::put_item(item, json!({ "unit_price": 1000, "name": name, "image": image }))
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     pub status: u16,

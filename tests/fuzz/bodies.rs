@@ -302,8 +302,16 @@ fn an_item_is_put_or_refused_as_the_readme_says() {
     let price = prop_oneof![0..=i64::MAX as u64, any::<u64>()];
     let on_hand = proptest::option::of(prop_oneof![0..=1_000_000_000_000_u64, any::<u64>()]);
     let limit = proptest::option::of(proptest::option::of(prop_oneof![0..=1_000_001_u64, any::<u64>()]));
-    let sound = (price, on_hand, limit).prop_map(|(price, on_hand, limit)| {
+    let name = proptest::option::of(proptest::option::of(words(0..103)));
+    let image = proptest::option::of(proptest::option::of(image()));
+    let sound = (price, on_hand, limit, name, image).prop_map(|(price, on_hand, limit, name, image)| {
         let mut item = json!({ "unit_price": price });
+        if let Some(name) = name {
+            item["name"] = name.into();
+        }
+        if let Some(image) = image {
+            item["image"] = image.into();
+        }
         if let Some(limit) = limit {
             item["max_per_order"] = limit.into();
         }
@@ -315,7 +323,8 @@ fn an_item_is_put_or_refused_as_the_readme_says() {
     check(4_000, (bodies(sound), any::<bool>()), |(Text(body), new)| {
         let id = if new { "teapot" } else { "item1" };
         let answer = World::preset().send(request(Method::PUT, &format!("/inventory/{id}"), &body));
-        let Some((price, on_hand, limit)) = refused_unless_sound(read(&body, read_item), &answer) else { return };
+        let Some(item) = refused_unless_sound(read(&body, read_item), &answer) else { return };
+        let (price, on_hand, limit, name, image) = item;
         match (new, on_hand) {
             (false, Some(_)) => assert_eq!(answer.outcome(), (409, "item_exists")),
             _ => {
@@ -323,18 +332,57 @@ fn an_item_is_put_or_refused_as_the_readme_says() {
                 assert_eq!(answer.body["unit_price"], price);
                 assert_eq!(answer.body["on_hand"], if new { on_hand.unwrap_or(0) } else { 100 });
                 assert_eq!(answer.body.get("max_per_order"), limit.map(Value::from).as_ref());
+                assert_eq!(answer.body.get("name"), name.map(Value::from).as_ref());
+                assert_eq!(answer.body.get("image"), image.map(Value::from).as_ref());
             }
         }
     });
 }
 
-fn read_item(object: &Map<String, Value>) -> Option<(u64, Option<u64>, Option<u64>)> {
-    only(object, &["unit_price", "on_hand", "max_per_order"])?;
+/// Addresses, most of them of pictures that an item may have.
+fn image() -> impl Strategy<Value = String> {
+    let scheme = select(&["https://", "https://", "https://", "http://", "javascript:", "data:", "//"][..]);
+    let host = select(&["shop.example", "localhost", "127.0.0.1:3000", "a@b.example", "a..b", "[::1]", "a:0", ""][..]);
+    let path = vec(select(&b"/a.%?=&1~'()#<\" "[..]), 0..8).prop_map(|path| String::from_utf8(path).expect("ASCII"));
+    let long = prop_oneof![6 => Just(0_usize), 1 => 230..250_usize];
+    (scheme, host, path, long)
+        .prop_map(|(scheme, host, path, long)| format!("{scheme}{host}/{path}{}", "x".repeat(long)))
+}
+
+/// Whether a text of [`image`] is one that an item may have.
+fn is_image(text: &str) -> bool {
+    let hosts = ["https://shop.example", "https://localhost", "https://127.0.0.1:3000", "https://[::1]"];
+    let near = ["http://localhost", "http://127.0.0.1:3000", "http://[::1]"];
+    let sound = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"#<>\\^`{|}".contains(&byte));
+    let host = |host: &&str| text.strip_prefix(*host).is_some_and(|rest| rest.starts_with('/'));
+    text.len() <= 255 && sound && hosts.iter().chain(&near).any(host)
+}
+
+/// Whether something of a text is seen.
+fn is_seen(text: &str) -> bool {
+    let blank = |character: char| {
+        let others = "\u{ad}\u{34f}\u{115f}\u{1160}\u{17b4}\u{17b5}\u{200b}\u{200c}\u{200d}\u{2800}\u{3164}\u{ffa0}";
+        let ranges = ["\u{180b}\u{180f}", "\u{2060}\u{206f}", "\u{fe00}\u{fe0f}"];
+        let within = |range: &str| {
+            let mut ends = range.chars();
+            ends.next() <= Some(character) && Some(character) <= ends.next()
+        };
+        character.is_whitespace() || others.contains(character) || ranges.into_iter().any(within)
+    };
+    !text.chars().all(blank)
+}
+
+type ItemFields = (u64, Option<u64>, Option<u64>, Option<String>, Option<String>);
+
+fn read_item(object: &Map<String, Value>) -> Option<ItemFields> {
+    only(object, &["unit_price", "on_hand", "max_per_order", "name", "image"])?;
     let price = object.get("unit_price").and_then(whole_from_zero).filter(|price| *price <= i64::MAX as u64)?;
     let on_hand =
         optional(object, "on_hand", |count| whole_from_zero(count).filter(|count| *count <= 1_000_000_000_000))?;
     let quantity = |count: &Value| whole_from_zero(count).filter(|count| (1..=1_000_000).contains(count));
-    Some((price, on_hand, optional(object, "max_per_order", quantity)?))
+    let name = optional(object, "name", |name| text(name, 100, is_shown).filter(|name| is_seen(name)))?;
+    let image = optional(object, "image", |image| text(image, 255, |_| true).filter(|image| is_image(image)))?;
+    Some((price, on_hand, optional(object, "max_per_order", quantity)?, name, image))
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use domain::order::Order;
 use domain::order_state::{OrderState, State};
-use domain::{AdjustmentRecord, ItemId, KeyDigest, Money, OrderId, Quantity, Stock, Timestamp};
+use domain::{AdjustmentRecord, ImageUrl, ItemId, ItemName, KeyDigest, Money, OrderId, Quantity, Stock, Timestamp};
 use http::{Method, Request};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -51,6 +51,8 @@ static STOCKED: LazyLock<Stocked> = LazyLock::new(|| {
     orders.insert("mapped", settled[0].clone());
     orders.insert("cancelled", place(&[("item1", 1)], "cancelled"));
     cancel(&orders["cancelled"]);
+    let named = r#"{"unit_price":1000,"name":"Teapot","image":"https://shop.example/1.png"}"#;
+    assert_eq!(world.send(request(Method::PUT, "/inventory/item1", named.as_bytes())).status, 200);
     orders.insert("pending", place(&[("item1", 2), ("item2", 1)], "pending"));
     orders.insert("paid", place(&[("item1", 3), ("item2", 2)], "paid"));
     assert_eq!(world.send(keyed_adjustment("item1", 7, "delivery")).status, 200);
@@ -143,6 +145,8 @@ fn well_formed_item(bytes: &[u8]) -> Option<Item> {
     let sound = Stock::try_from(item.on_hand).is_ok()
         && Money::try_from(item.unit_price).is_ok()
         && item.max_per_order.is_none_or(|limit| Quantity::try_from(limit).is_ok())
+        && item.name.clone().is_none_or(|name| ItemName::try_from(name).is_ok())
+        && item.image.clone().is_none_or(|image| ImageUrl::try_from(image).is_ok())
         && item.holds.values().all(|hold| {
             Quantity::try_from(hold.quantity).is_ok() && u64::from(Timestamp::from(hold.expires_at)) == hold.expires_at
         });

@@ -10,6 +10,7 @@ ITEMS = ("item1", "item2", "item3")
 # Why a request that the document allows can be invalid all the same: no schema can say these.
 BEYOND_SCHEMAS = (
     "the lines of this item add up to more than",
+    "an https:// URL of at most 255",
     "the total would exceed",
     "the stock on hand would exceed",
     "must be a cursor that this shop has given out",

@@ -3,10 +3,10 @@
 #[cfg(feature = "openapi")]
 use crate::openapi::schema;
 use crate::problem::{FieldError, Problem};
-use domain::item::LimitChange;
+use domain::item::{Change, Offer};
 use domain::order::{ExpectedPrices, Lines, LinesError, MAX_LINES, NewOrder};
 use domain::text::is_plain;
-use domain::{CustomerId, Delta, InvalidDelta, ItemId, Money, PaymentMethod, Quantity, Stock};
+use domain::{CustomerId, Delta, ImageUrl, InvalidDelta, ItemId, ItemName, Money, PaymentMethod, Quantity, Stock};
 use plain_json::{Json, Object};
 #[cfg(feature = "openapi")]
 use schemars::JsonSchema;
@@ -30,7 +30,8 @@ pub(crate) struct Payment {
     pub(crate) amount: Option<Money>,
 }
 
-/// A new item, or a new price or limit for an existing one. Only a new item takes `on_hand`, which is 0 by default.
+/// A new item, or another price, limit, name or image for an existing one. Only a new item takes `on_hand`, which is 0 by
+/// default.
 #[derive(Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "ItemRequest"))]
 pub(crate) struct NewItem {
@@ -44,7 +45,27 @@ pub(crate) struct NewItem {
         feature = "openapi",
         schemars(with = "Option<schema::Quantity>", skip_serializing_if = "Option::is_none")
     )]
-    pub(crate) max_per_order: LimitChange,
+    pub(crate) max_per_order: Change<Quantity>,
+    /// What people call the item. Null takes it away; without the member it stays as it is.
+    #[cfg_attr(
+        feature = "openapi",
+        schemars(with = "Option<schema::ItemName>", skip_serializing_if = "Option::is_none")
+    )]
+    pub(crate) name: Change<ItemName>,
+    /// Where there is a picture of the item. Null takes it away; without the member it stays as it is.
+    #[cfg_attr(
+        feature = "openapi",
+        schemars(with = "Option<schema::ImageUrl>", skip_serializing_if = "Option::is_none")
+    )]
+    pub(crate) image: Change<ImageUrl>,
+}
+
+impl NewItem {
+    /// How the item is offered, and what there is of it.
+    pub(crate) fn offer(self) -> (Offer, Option<Stock>) {
+        let Self { unit_price, on_hand, max_per_order, name, image } = self;
+        (Offer { unit_price, max_per_order, name, image }, on_hand)
+    }
 }
 
 /// A change of stock.
@@ -107,16 +128,19 @@ pub(crate) fn payment(json: &[u8]) -> Result<Payment, Problem> {
 /// Reads the body of `PUT /inventory/{item_id}`.
 pub(crate) fn item(json: &[u8]) -> Result<NewItem, Problem> {
     read(json, |object| {
-        object.deny_unknown_fields(&["unit_price", "on_hand", "max_per_order"]);
+        object.deny_unknown_fields(&["unit_price", "on_hand", "max_per_order", "name", "image"]);
         let unit_price = object.required("unit_price", whole::<Money>);
         let on_hand = object.optional("on_hand", whole::<Stock>);
-        let max_per_order = match object.optional("max_per_order", whole::<Quantity>)? {
-            Some(limit) => LimitChange::Set(limit),
-            // The one field in which null says something: without a way to say it no limit could be taken away.
-            None if object.object.contains_key("max_per_order") => LimitChange::Remove,
-            None => LimitChange::Keep,
-        };
-        Some(NewItem { unit_price: unit_price?, on_hand: on_hand?, max_per_order })
+        let max_per_order = object.change("max_per_order", whole::<Quantity>);
+        let name = object.change("name", text::<ItemName>);
+        let image = object.change("image", text::<ImageUrl>);
+        Some(NewItem {
+            unit_price: unit_price?,
+            on_hand: on_hand?,
+            max_per_order: max_per_order?,
+            name: name?,
+            image: image?,
+        })
     })
 }
 
@@ -197,6 +221,16 @@ impl<'a> Fields<'a> {
     /// An optional field, which may be null; the outer `None` if an error was reported.
     fn optional<T>(&mut self, name: &str, take: impl FnOnce(&'a Json) -> Result<T, String>) -> Option<Option<T>> {
         if self.has(name) { self.required(name, take).map(Some) } else { Some(None) }
+    }
+
+    /// A field in which null says something, since without a way to say it what is there could not be taken away;
+    /// `None` if an error was reported.
+    fn change<T>(&mut self, name: &str, take: impl FnOnce(&'a Json) -> Result<T, String>) -> Option<Change<T>> {
+        Some(match self.optional(name, take)? {
+            Some(value) => Change::Set(value),
+            None if self.object.contains_key(name) => Change::Remove,
+            None => Change::Keep,
+        })
     }
 
     fn line(&mut self) -> Option<OrderLine> {
@@ -434,6 +468,52 @@ mod tests {
         let (most, more) = ("\u{1f980}".repeat(128), "\u{1f980}".repeat(129));
         assert!(of_order(&most).is_ok() && of_order(&more).is_err() && of_order("").is_err());
         assert!(of_adjustment(&most.repeat(2)).is_ok() && of_adjustment(&format!("{}a", most.repeat(2))).is_err());
+    }
+
+    #[test]
+    fn of_an_item_null_takes_away_and_what_is_not_there_stays() {
+        let fields =
+            |body: &str| item(body.as_bytes()).map(|item| (item.max_per_order, item.name, item.image)).unwrap();
+        let (name, image) = ("Teapot".parse().unwrap(), "https://shop.example/1".parse().unwrap());
+        let limit = Quantity::try_from(5).unwrap();
+        assert_eq!(fields(r#"{"unit_price":1}"#), (Change::Keep, Change::Keep, Change::Keep));
+        let set = r#"{"unit_price":1,"max_per_order":5,"name":"Teapot","image":"https://shop.example/1"}"#;
+        assert_eq!(fields(set), (Change::Set(limit), Change::Set(name), Change::Set(image)));
+        let remove = r#"{"unit_price":1,"max_per_order":null,"name":null,"image":null}"#;
+        assert_eq!(fields(remove), (Change::Remove, Change::Remove, Change::Remove));
+    }
+
+    #[test]
+    fn a_name_or_an_image_that_is_none_is_refused_beside_all_else_that_is_wrong() {
+        let refused = |member: &str, value: serde_json::Value| {
+            let mut body = serde_json::json!({ "unit_price": 1 });
+            body[member] = value;
+            errors(item(body.to_string().as_bytes()))
+        };
+        let name = "/name: must be 1 to 100 characters, not all of them blank, and none of them a control character or one \
+                    that turns the direction of text";
+        for value in ["", " ", "a\nb", "a\u{202e}b", "\u{200b}", &"a".repeat(101)] {
+            assert_eq!(refused("name", value.into()), [name], "{value:?}");
+        }
+        let image = "/image: must be an https:// URL of at most 255 ASCII characters without a login and a fragment, or an \
+                     http:// one on the same machine";
+        for value in ["javascript:alert(1)", "data:,a", "http://shop.example/a", "//shop.example", "a.png", ""] {
+            assert_eq!(refused("image", value.into()), [image], "{value:?}");
+        }
+        for value in ["1", "true", "[]", "{}", "1.5"] {
+            let body = format!(r#"{{"on_hand":-1,"max_per_order":0,"name":{value},"image":{value},"picture":1}}"#);
+            let mut found = errors(item(body.as_bytes()));
+            found.sort();
+            let expected = [
+                "/image: must be a string",
+                "/max_per_order: must be a whole number from 1 to 1000000",
+                "/name: must be a string",
+                "/on_hand: must be a whole number from 0 to 1000000000000",
+                "/picture: unknown field",
+                "/unit_price: is required",
+            ];
+            assert_eq!(found, expected, "{value}");
+        }
     }
 
     #[test]

@@ -29,8 +29,8 @@ const KEPT_FOREVER: &str = "forever";
 /// trying.
 const MIN_TOKEN_LEN: usize = 16;
 
-/// The limits of every platform that a shop runs on. The 64 adjustments and 16 keys that an item may carry take 2.3 kB
-/// of the reserve.
+/// The limits of every platform that a shop runs on. The 64 adjustments, the 16 keys, the name and the image that an item
+/// may carry take 3 kB of the reserve.
 pub const LIMITS: Limits = Limits {
     // The smallest limit on a value that a platform sets.
     record_bytes: 1_000_000,

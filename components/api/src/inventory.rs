@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use domain::{
-    Currency, Environment, Error, ItemId, ItemView, Money, Provider, PutOutcome, Quantity, Shop, Store, StoreError,
+    Currency, Environment, Error, ImageUrl, ItemId, ItemName, ItemView, Money, Provider, PutOutcome, Quantity, Shop,
+    Store, StoreError,
 };
 use http::StatusCode;
 #[cfg(feature = "openapi")]
@@ -60,9 +61,9 @@ async fn put<S: Store, E: Environment, P: Provider>(
     let new = body::item(context.json()?)?;
     // Invalid rather than not found: this request is to create the item.
     let id = new_item_id(id)?;
-    let body::NewItem { unit_price, on_hand, max_per_order } = new;
+    let (offer, on_hand) = new.offer();
     let condition = context.condition(tag(shop))?;
-    let (view, outcome) = shop.put_item_if(&condition, &id, unit_price, on_hand, max_per_order).await?;
+    let (view, outcome) = shop.put_item_if(&condition, &id, &offer, on_hand).await?;
     let status = match outcome {
         PutOutcome::Created => StatusCode::CREATED,
         PutOutcome::Priced => StatusCode::OK,
@@ -130,6 +131,14 @@ struct ItemJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(with = "schema::Quantity"))]
     max_per_order: Option<Quantity>,
+    /// What people call the item. Absent if it has no name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::ItemName"))]
+    name: Option<&'a ItemName>,
+    /// Where there is a picture of the item. Absent if it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::ImageUrl"))]
+    image: Option<&'a ImageUrl>,
 }
 
 /// All items, in the order of their ids.
@@ -153,6 +162,8 @@ fn item<'a>(view: &'a ItemView, currency: &'a Currency) -> ItemJson<'a> {
         currency,
         currency_digits: minor_digits(currency),
         max_per_order: view.max_per_order,
+        name: view.name.as_ref(),
+        image: view.image.as_ref(),
     }
 }
 
@@ -169,14 +180,15 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
     let currency: Currency = from_value("CNY".into())?;
     let view = |id: &str, on_hand: u64, unit_price: u64| {
         let (item_id, unit_price) = (from_value(id.into())?, from_value(unit_price.into())?);
-        let max_per_order = None;
         Ok::<_, serde_json::Error>(ItemView {
             item_id,
             on_hand,
             reserved: 0,
             available: on_hand,
             unit_price,
-            max_per_order,
+            max_per_order: None,
+            name: None,
+            image: None,
         })
     };
     let example = |name, summary, view: ItemView| Example::new(name, summary, item(&view, &currency));
@@ -217,9 +229,9 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
         "putItem",
         "inventory",
         [
-            "Create an item, or give it another price or limit",
-            "Creates the item if it is not there. Otherwise the price and the limit are for orders from now on; those that are \
-             placed keep theirs. It can be sent again without `on_hand`.",
+            "Create an item, or give it another price, limit, name or image",
+            "Creates the item if it is not there. Otherwise the price, the limit and the name are for orders from now on; those \
+             that are placed keep theirs. It can be sent again without `on_hand`.",
         ],
     )
     .operator()
@@ -230,14 +242,29 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
             Example::new("NewPrice", "A new price", json!({ "unit_price": 9900 }))?,
             Example::new("NewLimit", "At most two in one order", json!({ "unit_price": 9900, "max_per_order": 2 }))?,
             Example::new("NoLimit", "No limit of its own", json!({ "unit_price": 9900, "max_per_order": null }))?,
+            Example::new(
+                "NewName",
+                "A name and a picture",
+                json!({ "unit_price": 9900, "name": "Teapot, blue", "image": "https://shop.example/teapot.jpg" }),
+            )?,
+            Example::new("NoName", "No name and no picture", json!({ "unit_price": 9900, "name": null, "image": null }))?,
         ],
     )
-    .answers(Answer::new(200, "The item has this price and limit now.").json::<ItemJson<'static>>([
+    .answers(Answer::new(200, "The item is offered so now.").json::<ItemJson<'static>>([
         example("ItemPriced", "With another price", view("teapot", 12, 9900)?)?,
         example(
             "ItemLimited",
             "With a limit",
             ItemView { max_per_order: Some(from_value(2.into())?), ..view("teapot", 12, 9900)? },
+        )?,
+        example(
+            "ItemNamed",
+            "With a name and a picture",
+            ItemView {
+                name: Some(from_value("Teapot, blue".into())?),
+                image: Some(from_value("https://shop.example/teapot.jpg".into())?),
+                ..view("teapot", 12, 9900)?
+            },
         )?,
     ]))
     .answers(

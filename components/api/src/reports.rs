@@ -5,10 +5,11 @@ use std::rc::Rc;
 
 #[cfg(feature = "openapi")]
 use domain::item::REMEMBERED_ADJUSTMENTS;
+use domain::order::Line;
 use domain::order_state::Payment;
 use domain::{
-    AdjustmentRecord, Environment, ItemHistory, ItemId, ItemList, OrderEvent, OrderHistory, OrderId, Provider, Shop,
-    Status, StockReport, Store,
+    AdjustmentRecord, Environment, ItemHistory, ItemId, ItemList, ItemName, OrderEvent, OrderHistory, OrderId,
+    Provider, Shop, Status, StockReport, Store,
 };
 use http::StatusCode;
 #[cfg(feature = "openapi")]
@@ -94,7 +95,7 @@ impl From<&OrderHistory> for OrderHistoryJson {
         let words = |event| match event {
             OrderEvent::Placed => {
                 let lines = history.view.order.lines().iter();
-                let lines: Vec<_> = lines.map(|line| format!("{} of {}", line.quantity, line.item_id)).collect();
+                let lines: Vec<_> = lines.map(sold).collect();
                 format!("Placed: {}.", lines.join(", "))
             }
             OrderEvent::Paid => match &history.view.payment {
@@ -119,6 +120,14 @@ impl From<&OrderHistory> for OrderHistoryJson {
         let events =
             events.map(|(at, event)| OrderEventJson { at: at.to_string(), event: *event, text: words(*event) });
         Self { order_id: history.view.order.order_id, status: history.view.status, events: events.collect() }
+    }
+}
+
+/// A line in words: how many of what, with the name that the item had then.
+fn sold(Line { item_id, quantity, name, .. }: &Line) -> String {
+    match name {
+        Some(name) => format!("{quantity} of {item_id} ({})", name.as_str()),
+        None => format!("{quantity} of {item_id}"),
     }
 }
 
@@ -199,6 +208,10 @@ struct AccountJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(with = "schema::PositiveCount"))]
     orders_not_looked_up: Option<usize>,
+    /// What people call the item. Absent if it has no name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::ItemName"))]
+    name: Option<&'a ItemName>,
 }
 
 impl<'a> From<&'a StockReport> for AccountJson<'a> {
@@ -213,6 +226,7 @@ impl<'a> From<&'a StockReport> for AccountJson<'a> {
             available: view.available,
             balanced: *balanced,
             orders_not_looked_up: (not_looked_up > 0).then_some(not_looked_up),
+            name: view.name.as_ref(),
         }
     }
 }
@@ -286,6 +300,8 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
             available: on_hand.saturating_sub(reserved),
             unit_price: from_value(unit_price.into())?,
             max_per_order: None,
+            name: None,
+            image: None,
         };
         let holds =
             HoldCount { all: usize::from(reserved > 0), looked_at: usize::from(reserved > 0), ..HoldCount::default() };

@@ -23,7 +23,6 @@ mod refund;
 mod session;
 mod settings;
 mod transport;
-mod url;
 
 #[cfg(test)]
 mod tests;

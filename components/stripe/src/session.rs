@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use domain::url::Url;
 use domain::{
-    Charge, ChargeId, Checkout, Currency, Money, OpenSession, OrderId, PaymentMethod, ProviderError, SessionId,
-    SessionState, Timestamp,
+    Charge, ChargeId, Checkout, Currency, ItemName, Money, OpenSession, OrderId, PaymentMethod, ProviderError,
+    SessionId, SessionState, Timestamp,
 };
 use plain_json::Json;
 use sha2::{Digest, Sha256};
@@ -13,7 +14,6 @@ use crate::answer::{Answer, Expandable, Members};
 use crate::client::Form;
 use crate::currency::Unit;
 use crate::settings::{Return, Settings};
-use crate::url::Url;
 
 /// The path of all sessions.
 pub(crate) const SESSIONS: &str = "/v1/checkout/sessions";
@@ -86,7 +86,9 @@ pub(crate) fn opening(settings: &Settings, order: &domain::order::Order) -> Resu
     let lines = order.lines().iter().map(|ordered| {
         let quantity = ordered.quantity.get();
         let unit_amount = settings.unit.exactly(ordered.unit_price);
-        unit_amount.filter(|_| quantity <= MAX_QUANTITY).map(|amount| (ordered.item_id.as_str(), amount, quantity))
+        // What it was called when it was sold: that stays, so that the same is asked for each time.
+        let name = ordered.name.as_ref().map_or(ordered.item_id.as_str(), ItemName::as_str);
+        unit_amount.filter(|_| quantity <= MAX_QUANTITY).map(|amount| (name, amount, quantity))
     });
     let lines: Option<Vec<_>> = lines.collect();
     Ok(match lines.filter(|lines| lines.len() <= MAX_LINES) {

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
+use domain::url::Url;
 use domain::{Currency, Money, OrderId};
 
 use crate::currency::{AmountUnsupported, Unit};
-use crate::url::Url;
 
 /// Where Stripe is.
 pub const STRIPE_API: &str = "https://api.stripe.com";

@@ -18,6 +18,12 @@ pub struct Item {
     /// The most of it in one order; left out where the item has no limit of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_per_order: Option<u64>,
+    /// What people call it; left out where it has no name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Where there is a picture of it; left out where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
     /// What was ever put in, less what was taken out; left out while nothing was sold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub received: Option<u64>,

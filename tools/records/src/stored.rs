@@ -15,7 +15,7 @@ const SELF_DESCRIBED: Header = Header::Tag(55799);
 const FORMAT: u64 = 1;
 
 /// The optional fields in their order, which follow the four that are always there.
-const PARTS: [&str; 6] = ["max_per_order", "received", "sold", "holds", "settled_keys", "adjustments"];
+const PARTS: [&str; 8] = ["max_per_order", "name", "image", "received", "sold", "holds", "settled_keys", "adjustments"];
 
 type Result<T> = std::result::Result<T, Unreadable>;
 
@@ -40,6 +40,8 @@ impl Item {
             let name = from.text()?;
             match parts.find(|part| part.as_bytes() == name) {
                 Some("max_per_order") => item.max_per_order = Some(from.number()?),
+                Some("name") => item.name = Some(from.words()?),
+                Some("image") => item.image = Some(from.words()?),
                 Some("received") => item.received = Some(from.number()?),
                 Some("sold") => item.sold = Some(from.number()?),
                 Some("holds") => item.holds = from.holds()?,
@@ -71,18 +73,29 @@ impl Item {
 
     /// The bytes of the item.
     pub fn encode(&self) -> Vec<u8> {
-        let numbers = [("max_per_order", self.max_per_order), ("received", self.received), ("sold", self.sold)];
-        let numbers = numbers.into_iter().filter_map(|(name, number)| Some((name, number?)));
+        let texts = [("name", &self.name), ("image", &self.image)];
+        let texts = texts.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?)));
+        let accounts = [("received", self.received), ("sold", self.sold)];
+        let accounts = accounts.into_iter().filter_map(|(name, number)| Some((name, number?)));
         let parts = [!self.holds.is_empty(), !self.settled_keys.is_empty(), !self.adjustments.is_empty()];
         let mut to = Writer(Vec::new());
         to.push(SELF_DESCRIBED);
-        to.push(Header::Map(Some(4 + numbers.clone().count() + parts.iter().filter(|part| **part).count())));
+        let optional = usize::from(self.max_per_order.is_some()) + texts.clone().count() + accounts.clone().count();
+        to.push(Header::Map(Some(4 + optional + parts.iter().filter(|part| **part).count())));
         let fields = ["format", "version", "on_hand", "unit_price"];
         for (name, number) in fields.into_iter().zip([FORMAT, self.version, self.on_hand, self.unit_price]) {
             to.text(name);
             to.push(Header::Positive(number));
         }
-        for (name, number) in numbers {
+        if let Some(limit) = self.max_per_order {
+            to.text("max_per_order");
+            to.push(Header::Positive(limit));
+        }
+        for (name, text) in texts {
+            to.text(name);
+            to.text(text);
+        }
+        for (name, number) in accounts {
             to.text(name);
             to.push(Header::Positive(number));
         }
@@ -169,6 +182,10 @@ impl Reader<'_> {
             Header::Text(Some(length)) => self.take(length),
             _ => self.wrong(),
         }
+    }
+
+    fn words(&mut self) -> Result<String> {
+        String::from_utf8(self.text()?).or_else(|_| self.wrong())
     }
 
     fn bytes(&mut self) -> Result<Vec<u8>> {

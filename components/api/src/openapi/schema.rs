@@ -3,7 +3,10 @@
 
 use std::borrow::Cow;
 
-use domain::{Money as DomainMoney, OrderEvent, Quantity as DomainQuantity, Stock as DomainStock};
+use domain::{
+    ImageUrl as DomainImageUrl, ItemName as DomainItemName, Money as DomainMoney, OrderEvent,
+    Quantity as DomainQuantity, Stock as DomainStock,
+};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::body::MAX_REASON_LEN;
@@ -12,6 +15,14 @@ use crate::listing::STATUSES;
 /// What `domain::text::is_plain` takes.
 const PLAIN_TEXT: &str =
     "^[^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ufeff]*$";
+
+/// The same with a character that `domain::text::is_blank` does not take.
+const SEEN_TEXT: &str = concat!(
+    "^[^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ufeff]*",
+    "[^\\u0000-\\u0020\\u007f-\\u00a0\\u00ad\\u034f\\u061c\\u115f\\u1160\\u1680\\u17b4\\u17b5\\u180b-\\u180f",
+    "\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u2800\\u3000\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0]",
+    "[^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ufeff]*$"
+);
 
 /// Makes a type for each schema. Its comment is the description.
 macro_rules! schemas {
@@ -70,6 +81,24 @@ schemas! {
         "pattern": "^[A-Za-z0-9._-]+$",
         "not": { "enum": [".", ".."] },
         "examples": ["item1", "teapot"]
+    };
+    /// What people call an item. The characters are those of a `CustomerId`, and not all of them are blank.
+    ItemName = {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": DomainItemName::MAX_LEN,
+        "pattern": SEEN_TEXT,
+        "examples": ["Teapot, blue"]
+    };
+    /// Where there is a picture of an item: an `https` URL of ASCII characters without a login and a fragment, or an `http`
+    /// one on the same machine.
+    ImageUrl = {
+        "type": "string",
+        "format": "uri",
+        "minLength": 1,
+        "maxLength": DomainImageUrl::MAX_LEN,
+        "pattern": "^https?://[!$-;=?-\\[\\]_a-z~]+$",
+        "examples": ["https://shop.example/teapot.jpg"]
     };
     /// Who orders, in the caller's own terms. No control characters, and none that turn the direction of text. An order of an
     /// earlier version may have them.
@@ -239,7 +268,7 @@ inline_schemas! {
             where some cannot be read.", "type": "string" };
 }
 
-/// One item of an order, at the price that it had when the order was placed.
+/// One item of an order, with the price and the name that it had when the order was placed.
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "the schema of the domain's `Line`, which is served as it is")]
 pub(crate) struct OrderLine {
@@ -249,4 +278,6 @@ pub(crate) struct OrderLine {
     quantity: DomainQuantity,
     #[schemars(with = "Money")]
     unit_price: DomainMoney,
+    #[schemars(with = "Option<ItemName>", skip_serializing_if = "Option::is_none")]
+    name: Option<DomainItemName>,
 }

@@ -2,10 +2,10 @@
 
 import { Refusal, Unreachable, freshKey, insist, send } from './api.js';
 import { $, CONTROL, arrange, element, foreign, write } from './dom.js';
-import { digits, hush, isolated, money, number, onLanguage, say, t } from './language.js';
+import { digits, hush, money, number, onLanguage, say, t } from './language.js';
 import { describe, shortId, time } from './orders.js';
 import { clear, complain, explain } from './problem.js';
-import { all, choices, onStock } from './stock.js';
+import { all, called, choices, entitle, onStock, option, title } from './stock.js';
 
 const STATUSES = ['placing', 'pending', 'paid', 'cancelled', 'expired', 'rejected'];
 const PAGE = 20;
@@ -13,6 +13,8 @@ const MOST_QUANTITY = 1_000_000;
 /** A page may be empty and yet have a next one: this number of pages is looked through before the operator is asked. */
 const EMPTY_PAGES = 5;
 const LONGEST_REASON = 256;
+const LONGEST_NAME = 100;
+const LONGEST_IMAGE = 255;
 /** The characters that an HTTP header can have; a token with any other character is wrong. */
 const SENDABLE = /^[\x20-\x7e]+$/;
 
@@ -108,7 +110,7 @@ function forget() {
 
 /** Shows a refusal where the work was; one of the token where the token is. */
 function refused(place, refusal) {
-  if (!['unauthorized', 'operator_disabled'].includes(refusal.code)) return explain(place, refusal);
+  if (!['unauthorized', 'operator_disabled'].includes(refusal.code)) return explain(place, refusal, { item: called(refusal.problem.item_id) });
   forget();
   explainToken(refusal);
   $('token').focus();
@@ -180,7 +182,7 @@ async function adjust(waiting) {
   if (CONTROL.test(reason)) throw new Mistake($('adjust-reason'), 'adjust.reason_wrong');
   const body = { delta: Number(delta), reason: reason || undefined };
   const { body: item } = await insist('POST', `/inventory/${encodeURIComponent(id)}/adjustments`, { body, token, key: freshKey() }, waiting);
-  return ['adjust.done', { item: item.item_id, on_hand: item.on_hand, available: item.available }];
+  return ['adjust.done', { item: item.name ?? item.item_id, on_hand: item.on_hand, available: item.available }];
 }
 
 async function addItem(waiting) {
@@ -196,19 +198,36 @@ async function addItem(waiting) {
   if (limit !== '' && !(/^\d{1,7}$/.test(limit) && max_per_order >= 1 && max_per_order <= MOST_QUANTITY)) {
     throw new Mistake($('new-limit'), 'new.limit_wrong');
   }
+  const name = $('new-name').value.trim() || undefined;
+  // As the shop counts: code points.
+  const length = [...(name ?? '')].length;
+  if (length > LONGEST_NAME) throw new Mistake($('new-name'), 'new.name_long', { n: length });
+  if (CONTROL.test(name ?? '')) throw new Mistake($('new-name'), 'new.name_wrong');
+  const typedImage = $('new-image').value.trim();
+  const image = typedImage ? address(typedImage) : undefined;
+  if (image === null) throw new Mistake($('new-image'), 'new.image_wrong');
   const path = `/inventory/${encodeURIComponent(id)}`;
-  const item = await insist('PUT', path, { body: { unit_price, on_hand, max_per_order }, token }, waiting).then(
+  const item = await insist('PUT', path, { body: { unit_price, on_hand, max_per_order, name, image }, token }, waiting).then(
     ({ body }) => body,
     async (refusal) => {
       // It may be there because a request before this one made it, whose answer was lost.
       if (!refusal.again || refusal.code !== 'item_exists') throw refusal;
       const { body } = await insist('GET', path);
-      const same = body.unit_price === unit_price && body.on_hand === on_hand;
+      const same = body.unit_price === unit_price && body.on_hand === on_hand && body.name === name && body.image === image;
       if (!same || (limit !== '' && body.max_per_order !== max_per_order)) throw refusal;
       return body;
     },
   );
-  return ['new.done', { item: item.item_id, on_hand: item.on_hand, price: { amount: item.unit_price, of: item } }];
+  return ['new.done', { item: item.name ?? item.item_id, on_hand: item.on_hand, price: { amount: item.unit_price, of: item } }];
+}
+
+/** The address of a picture as browsers write it, in ASCII; null if it is none that the shop takes. */
+function address(text) {
+  if (!URL.canParse(text)) return null;
+  const { protocol, hostname, username, password, hash, href } = new URL(text);
+  const near = ['localhost', '127.0.0.1', '[::1]'].includes(hostname);
+  const sound = protocol === 'https:' || (protocol === 'http:' && near);
+  return sound && !username && !password && !hash && href.length <= LONGEST_IMAGE ? href : null;
 }
 
 /** The shop's currency; only its items say which it is. */
@@ -227,7 +246,7 @@ function minor(text) {
 }
 
 function showChoices() {
-  choices($('adjust-item'), (item) => isolated(item.item_id));
+  choices($('adjust-item'), option);
   const label = $('new-price-label');
   if (currency()) say(label, 'new.price', { currency: { span: currency() } });
   else say(label, 'new.price_minor');
@@ -266,13 +285,14 @@ function drawBooks() {
   arrange($('books-rows'), items.map((item) => item.item_id), bookRows, bookRow);
   for (const item of items) {
     const row = bookRows.get(item.item_id);
+    entitle(row.querySelector('.item'), item);
     for (const cell of row.querySelectorAll('[data-figure]')) write(cell, number(item[cell.dataset.figure]));
     say(row.querySelector('.balanced'), item.balanced ? 'books.yes' : 'books.no');
     row.classList.toggle('bad', !item.balanced);
   }
 }
 
-function bookRow(id) {
+function bookRow() {
   const cell = (key, attributes) => {
     const value = element('span', attributes);
     // The heading of the column, for the narrow layout; the column's header cell names it for everyone else.
@@ -283,7 +303,7 @@ function bookRow(id) {
   return element(
     'tr',
     { role: 'row' },
-    element('th', { role: 'rowheader', scope: 'row' }, foreign(id)),
+    element('th', { role: 'rowheader', scope: 'row' }, title()),
     cell('books.received', { 'data-figure': 'received' }),
     cell('books.sold', { 'data-figure': 'sold' }),
     cell('stock.on_hand', { 'data-figure': 'on_hand' }),
@@ -341,7 +361,7 @@ function drawOrders() {
     const at = time(order.placed_at);
     if (row.querySelector('time').textContent !== at.textContent) row.querySelector('time').replaceWith(at);
     const lines = row.querySelector('.order-lines');
-    if (!lines.hasChildNodes()) for (const line of order.items) lines.append(describe(line));
+    if (!lines.hasChildNodes()) for (const line of order.items) lines.append(describe(line, true));
     write(row.querySelector('.customer'), order.customer_id ?? '');
   }
 }

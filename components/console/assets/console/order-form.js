@@ -2,9 +2,9 @@
 
 import { Unreachable, freshKey, insist } from './api.js';
 import { $, CONTROL, write } from './dom.js';
-import { hush, isolated, money, name, onLanguage, say } from './language.js';
+import { hush, money, name, onLanguage, say } from './language.js';
 import { clear, complain, explain } from './problem.js';
-import { choices, find, onStock, reprice } from './stock.js';
+import { called, choices, find, onStock, option, reprice } from './stock.js';
 import { keep, recall } from './storage.js';
 
 const MOST_LINES = 50;
@@ -49,7 +49,7 @@ export function add(id) {
   unmark(item(line));
   unmark(quantity(line));
   show();
-  say($('form-status'), 'stock.added', { item: id, quantity: Number(quantity(line).value) });
+  say($('form-status'), 'stock.added', { item: called(id), quantity: Number(quantity(line).value) });
 }
 
 /** How many of an item one order may have; the shop refuses more. */
@@ -77,7 +77,7 @@ function show() {
   let sum = 0;
   let of = null;
   lines.forEach((line, index) => {
-    choices(item(line), (it) => `${isolated(it.item_id)} · ${money(it.unit_price, it)}`);
+    choices(item(line), (it) => `${option(it)} · ${money(it.unit_price, it)}`);
     const remove = line.querySelector('.line-remove');
     name(remove, 'form.remove', { n: index + 1 });
     remove.hidden = lines.length === 1;
@@ -198,7 +198,7 @@ async function attemptNow() {
     remember(refusal.status < 500 ? null : { ...attempt, refused: true });
     hush($('form-status'));
     if (refusal.code === 'price_changed') explainPrices(refusal, sent);
-    else explain($('form-error'), refusal);
+    else explain($('form-error'), refusal, { item: called(refusal.problem.item_id) });
     point(refusal.problem);
   } finally {
     sending = false;

@@ -354,10 +354,11 @@ function payWords({ order, progress }) {
   return ['order.continue', 'order.continue_label'];
 }
 
-export function describe({ item_id, quantity }) {
-  const line = element('li');
-  say(line, 'order.line', { item: item_id, quantity });
-  return line;
+/** A line of an order, with the name that its item had when it was sold; `withId` also with the id, where that is another. */
+export function describe({ item_id, name = item_id, quantity }, withId = false) {
+  const words = element('span');
+  say(words, 'order.line', { item: name, quantity });
+  return element('li', {}, words, ...(withId && name !== item_id ? [' ', foreign(item_id, { class: 'foreign muted' })] : []));
 }
 
 function facts(list, order) {

@@ -30,6 +30,23 @@ let onAdd = () => {};
 export const all = () => items;
 export const find = (id) => byId.get(id);
 
+/** What people call an item: its name, or else its id. */
+export const called = (id) => find(id)?.name ?? id;
+
+/** The same where there can be no elements, with the id: names need not differ. */
+export const option = ({ item_id, name }) => (name === undefined ? isolated(item_id) : `${isolated(name)} (${item_id})`);
+
+/** An element for what an item is called, to be filled by `entitle`. */
+export const title = () => element('span', { class: 'item' }, foreign('', { class: 'foreign item-name' }), ' ', foreign('', { class: 'foreign item-id muted' }));
+
+export function entitle(node, { item_id, name }) {
+  write(node.querySelector('.item-name'), name ?? item_id);
+  write(node.querySelector('.item-id'), name === undefined ? '' : item_id);
+}
+
+/** However its letters are written. */
+const folded = (text) => text.normalize('NFKC').toLowerCase();
+
 /** Calls `listener` whenever the stock has changed. */
 export const onStock = (listener) => listeners.push(listener);
 
@@ -108,8 +125,8 @@ function show() {
   // A list that scrolls has to be reached by keyboard.
   if (search.hidden) $('stock-list').removeAttribute('tabindex');
   else $('stock-list').tabIndex = 0;
-  const text = search.hidden ? '' : search.querySelector('input').value.trim().toLowerCase();
-  const found = items.filter((item) => item.item_id.toLowerCase().includes(text));
+  const text = search.hidden ? '' : folded(search.querySelector('input').value.trim());
+  const found = items.filter(({ item_id, name = '' }) => folded(item_id).includes(text) || folded(name).includes(text));
   shown = found.slice(0, room);
   const whole = shown.length === found.length;
   $('stock-more').hidden = whole;
@@ -125,7 +142,6 @@ function show() {
 function make(id) {
   const add = element('button', { class: 'add quiet', type: 'button' });
   say(add, 'stock.add');
-  name(add, 'stock.add_label', { item: id });
   add.addEventListener('click', () => onAdd(id));
   const figure = (kind) => {
     const term = element('dt');
@@ -135,7 +151,7 @@ function make(id) {
   return element(
     'li',
     {},
-    element('h3', {}, foreign(id)),
+    element('div', { class: 'goods' }, picture(), element('h3', {}, title())),
     element('span', { class: 'price' }),
     add,
     element('div', { class: 'bar', role: 'img' }, element('span', { class: 'available' }), element('span', { class: 'reserved' })),
@@ -143,11 +159,31 @@ function make(id) {
   );
 }
 
+/** A picture of an item, as far as there is one and it can be shown. What it shows is told beside it in words. */
+function picture() {
+  const image = element('img', { class: 'picture', loading: 'lazy', decoding: 'async', referrerpolicy: 'no-referrer', width: 44, height: 44, hidden: true });
+  image.addEventListener('error', () => {
+    image.hidden = true;
+  });
+  return image;
+}
+
+function showPicture(image, { item_id, name, image: address }) {
+  image.alt = t('stock.picture', { item: name ?? item_id });
+  if ((image.getAttribute('src') ?? undefined) === address) return;
+  image.hidden = address === undefined;
+  if (address === undefined) image.removeAttribute('src');
+  else image.src = address;
+}
+
 function update(row, item) {
   const { item_id, available, reserved, on_hand } = item;
+  entitle(row.querySelector('.item'), item);
+  showPicture(row.querySelector('.picture'), item);
+  name(row.querySelector('.add'), 'stock.add_label', { item: called(item_id) });
   write(row.querySelector('.price'), money(item.unit_price, item));
   const bar = row.querySelector('.bar');
-  name(bar, 'stock.bar', { item: item_id, available, reserved, on_hand });
+  name(bar, 'stock.bar', { item: called(item_id), available, reserved, on_hand });
   const full = most.get(item_id) || 1;
   bar.querySelector('.available').style.width = `${(available / full) * 100}%`;
   bar.querySelector('.reserved').style.width = `${(reserved / full) * 100}%`;

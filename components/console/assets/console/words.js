@@ -24,7 +24,7 @@ export const words = {
     'stock.title': 'Stock',
     'stock.find': 'Find an item',
     'stock.none': 'There are no items yet. An operator can add some.',
-    'stock.no_match': 'No item has this in its id.',
+    'stock.no_match': 'No item has this in its name or id.',
     'stock.more': 'Show more items',
     'stock.on_hand': 'On hand',
     'stock.reserved': 'Reserved',
@@ -32,6 +32,7 @@ export const words = {
     'stock.gone': 'Gone since you came',
     'stock.bar': '{item}: {available} available, {reserved} reserved, {on_hand} on hand',
     'stock.add': 'Add',
+    'stock.picture': 'Picture of {item}',
     'stock.add_label': 'Add {item} to the order',
     'stock.added': '{item} is in the order, {quantity} of it.',
 
@@ -141,6 +142,8 @@ export const words = {
 
     'new.title': 'Add an item',
     'new.id': 'Item id',
+    'new.name': 'Name',
+    'new.image': 'Address of a picture',
     'new.price': 'Price in {currency}',
     'new.price_minor': 'Price in minor units',
     'new.limit': 'Most in one order',
@@ -151,6 +154,9 @@ export const words = {
     'new.price_wrong': 'The price is an amount like {example}.',
     'new.on_hand_wrong': 'On hand is a whole number, 0 or more.',
     'new.limit_wrong': 'The most in one order is a whole number from 1 to 1,000,000, or empty.',
+    'new.name_long': 'A name has at most 100 characters; this has {n}.',
+    'new.name_wrong': 'A name has no control characters, and none that turn the direction of text. Type it anew.',
+    'new.image_wrong': 'The address begins with https://, has at most 255 characters, and no login and no #.',
 
     'books.title': 'Books',
     'books.hint': 'What was received is on hand or sold.',
@@ -230,7 +236,7 @@ export const words = {
     'stock.title': '库存',
     'stock.find': '查找商品',
     'stock.none': '还没有商品，管理员可以添加。',
-    'stock.no_match': '没有编号包含该内容的商品。',
+    'stock.no_match': '没有名称或编号包含该内容的商品。',
     'stock.more': '显示更多商品',
     'stock.on_hand': '在库',
     'stock.reserved': '已预留',
@@ -238,6 +244,7 @@ export const words = {
     'stock.gone': '打开页面后减少',
     'stock.bar': '{item}：可售 {available}，已预留 {reserved}，在库 {on_hand}',
     'stock.add': '加入订单',
+    'stock.picture': '{item} 的图片',
     'stock.add_label': '加入订单：{item}',
     'stock.added': '{item} 已加入订单，数量 {quantity}。',
 
@@ -347,6 +354,8 @@ export const words = {
 
     'new.title': '添加商品',
     'new.id': '商品编号',
+    'new.name': '名称',
+    'new.image': '图片网址',
     'new.price': '单价（{currency}）',
     'new.price_minor': '单价（最小货币单位）',
     'new.limit': '每单限购数量',
@@ -357,6 +366,9 @@ export const words = {
     'new.price_wrong': '单价须为金额，例如 {example}。',
     'new.on_hand_wrong': '在库数量须为不小于 0 的整数。',
     'new.limit_wrong': '每单限购数量须为 1 到 1,000,000 的整数，不限购请留空。',
+    'new.name_long': '名称最多 100 个字符，现有 {n} 个。',
+    'new.name_wrong': '名称不得包含控制字符或改变文字方向的字符，请重新输入。',
+    'new.image_wrong': '网址须以 https:// 开头，最多 255 个字符，不含登录信息和 #。',
 
     'books.title': '库存账',
     'books.hint': '入库的商品，要么在库，要么已售出。',

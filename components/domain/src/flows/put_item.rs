@@ -1,4 +1,4 @@
-//! Creating an item, and setting its price and its limit.
+//! Creating an item, and setting its price, its limit, and what it is called.
 
 use crate::engine::codec::Read;
 use crate::engine::condition::Condition;
@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::flows::stock_report::ItemView;
 use crate::model::amounts::{Money, Stock};
 use crate::model::ids::ItemId;
-use crate::model::item::{Item, LimitChange};
+use crate::model::item::{Item, Offer};
 use crate::provider::Provider;
 use crate::store::{Creation, Key, Store};
 
@@ -19,12 +19,12 @@ use crate::store::{Creation, Key, Store};
 pub enum PutOutcome {
     /// The item is new.
     Created,
-    /// The item was there and has the price and the limit now.
+    /// The item was there and is offered so now.
     Priced,
 }
 
 impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
-    /// As [`Self::put_item_if`], whatever there is, and without a word on the limit.
+    /// As [`Self::put_item_if`], whatever there is, and without a word on anything but the price.
     ///
     /// # Errors
     /// As [`Self::put_item_if`].
@@ -34,11 +34,11 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
         unit_price: Money,
         on_hand: Option<Stock>,
     ) -> Result<(ItemView, PutOutcome), Error> {
-        self.put_item_if(&Condition::default(), item_id, unit_price, on_hand, LimitChange::Keep).await
+        self.put_item_if(&Condition::default(), item_id, &Offer::at(unit_price), on_hand).await
     }
 
-    /// Creates an item, or changes the price and the limit of one that is there, if it is what is expected. `on_hand` is
-    /// for a new item only.
+    /// Creates an item, or changes how one is offered that is there, if it is what is expected. `on_hand` is for a new
+    /// item only.
     ///
     /// # Errors
     /// If it is not what is expected, stock is given for an item that is there, the catalog is full, or the store
@@ -47,18 +47,11 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
         &self,
         condition: &Condition<ItemView>,
         item_id: &ItemId,
-        unit_price: Money,
+        offer: &Offer,
         on_hand: Option<Stock>,
-        limit: LimitChange,
     ) -> Result<(ItemView, PutOutcome), Error> {
-        let mut new = Item::new(on_hand.unwrap_or(Stock::ZERO), unit_price);
-        new.limit_orders(limit);
-        let put = |item: &mut Item| {
-            let before = (item.unit_price(), item.max_per_order(None));
-            item.set_price(unit_price);
-            item.limit_orders(limit);
-            (item.unit_price(), item.max_per_order(None)) != before
-        };
+        let mut new = Item::new(on_hand.unwrap_or(Stock::ZERO), offer.unit_price);
+        new.offer(offer);
         if self.find_item(item_id).await?.is_none() {
             condition.check(None)?;
             self.add_to_catalog(item_id).await?;
@@ -77,7 +70,7 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
                     Ok(()) => checked = Some(item.version()),
                     // This request may have made the change itself, and not heard of it.
                     Err(Error::PreconditionFailed) if attempts.is_unclear() => {
-                        let done = !put(&mut item.clone());
+                        let done = !item.clone().offer(offer);
                         let view = self.view_item(item_id, item).await?;
                         return if done { Ok((view, PutOutcome::Priced)) } else { Err(Error::Abandoned) };
                     }
@@ -93,7 +86,7 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
                 if checked.is_some_and(|version| version != item.version()) {
                     return Ok(Update::Unchanged(None));
                 }
-                let changed = put(item);
+                let changed = item.offer(offer);
                 Ok(if changed { Update::Write(Some(item.clone())) } else { Update::Unchanged(Some(item.clone())) })
             });
             match updated.await? {

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::model::amounts::{Money, Quantity};
 use crate::model::ids::ItemId;
 use crate::model::item::Item;
+use crate::model::label::{ImageUrl, ItemName};
 use crate::provider::Provider;
 use crate::store::Store;
 
@@ -27,6 +28,10 @@ pub struct ItemView {
     pub unit_price: Money,
     /// The most of it that one order may have: none where there is no limit.
     pub max_per_order: Option<Quantity>,
+    /// What people call it.
+    pub name: Option<ItemName>,
+    /// Where there is a picture of it.
+    pub image: Option<ImageUrl>,
 }
 
 /// What the operator is told about the stock of an item.
@@ -132,6 +137,8 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
             available: item.available(),
             unit_price: item.unit_price(),
             max_per_order: item.max_per_order(self.settings.max_per_order),
+            name: item.name().cloned(),
+            image: item.image().cloned(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Names of things: items, orders, customers, means of payment, and the digest of an idempotency key.
+//! Ids of things: items, orders, customers, means of payment, and the digest of an idempotency key.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -15,6 +15,13 @@ use crate::model::text;
 #[error("must be {expected}")]
 pub struct InvalidId {
     expected: &'static str,
+}
+
+impl InvalidId {
+    /// Says what the text should have been.
+    pub(super) const fn expecting(expected: &'static str) -> Self {
+        Self { expected }
+    }
 }
 
 /// Makes a newtype over `String` readable from and writable to a record, through its own check.
@@ -57,8 +64,9 @@ macro_rules! text_id {
         }
     };
 }
+pub(super) use text_id;
 
-/// The name of an item: 1 to 64 of `A-Z a-z 0-9 . _ -`, but not `.` or `..`, so that it is the same in a URL, a key and
+/// The id of an item: 1 to 64 of `A-Z a-z 0-9 . _ -`, but not `.` or `..`, so that it is the same in a URL, a key and
 /// JSON.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

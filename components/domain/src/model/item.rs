@@ -1,4 +1,4 @@
-//! The record of an item: its stock, its price and its holds. This is the record that decides who gets the last unit.
+//! The record of an item: its stock, its price, its holds, and what it is called. This is the record that decides who gets the last unit.
 //!
 //! Its fields are private. What is available is stored and what is on hand is the sum of it and of the holds, so an
 //! item that promises more than it has cannot be written down.
@@ -7,6 +7,7 @@ use crate::model::amounts::{Delta, Money, Quantity, Stock};
 pub use crate::model::holds::{Hold, Holds};
 use crate::model::ids::{KeyDigest, OrderId, digest};
 pub use crate::model::item_codec::DecodeError;
+use crate::model::label::{ImageUrl, ItemName};
 use crate::model::time::Timestamp;
 
 /// How many adjustments an item remembers, so that a repeat of one of them is recognised.
@@ -66,6 +67,10 @@ pub struct Item {
     pub(super) unit_price: Money,
     /// The most of it in one order, where the item has a limit of its own.
     pub(super) own_max_per_order: Option<Quantity>,
+    /// What people call it.
+    pub(super) name: Option<ItemName>,
+    /// Where there is a picture of it.
+    pub(super) image: Option<ImageUrl>,
     /// The initial stock and the sum of all adjustments.
     pub(super) received: u64,
     /// The units that left with settled orders. Kept apart from what is on hand, so that [`Self::is_balanced`] can tell
@@ -103,16 +108,50 @@ impl Adjustment {
     }
 }
 
-/// What becomes of an item's own limit of what one order may have of it.
+/// What becomes of something that an item may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LimitChange {
+pub enum Change<T> {
     /// It stays as it is.
     #[default]
     Keep,
-    /// The item has none of its own any more.
+    /// The item has none any more.
     Remove,
     /// The item has this one from now on.
-    Set(Quantity),
+    Set(T),
+}
+
+impl<T: Clone + PartialEq> Change<T> {
+    /// Makes the change, and answers whether it makes a difference.
+    fn make(&self, of: &mut Option<T>) -> bool {
+        let value = match self {
+            Self::Keep => return false,
+            Self::Remove => None,
+            Self::Set(value) => Some(value.clone()),
+        };
+        let differs = *of != value;
+        *of = value;
+        differs
+    }
+}
+
+/// What an operator sets of an item. It is for orders from now on: those that were placed keep what they have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// The price of one unit.
+    pub unit_price: Money,
+    /// The item's own limit of what one order may have of it.
+    pub max_per_order: Change<Quantity>,
+    /// What people call it.
+    pub name: Change<ItemName>,
+    /// Where there is a picture of it.
+    pub image: Change<ImageUrl>,
+}
+
+impl Offer {
+    /// Another price, and all else as it is.
+    pub fn at(unit_price: Money) -> Self {
+        Self { unit_price, max_per_order: Change::Keep, name: Change::Keep, image: Change::Keep }
+    }
 }
 
 /// What becomes of the hold of a decided order.
@@ -166,6 +205,8 @@ impl Item {
             available: on_hand.get(),
             unit_price,
             own_max_per_order: None,
+            name: None,
+            image: None,
             received: on_hand.get(),
             sold: 0,
             holds: Holds::default(),
@@ -200,6 +241,16 @@ impl Item {
     /// place of the other, whether it is lower or higher: the operator means the one that is set for this item.
     pub fn max_per_order(&self, of_all_items: Option<Quantity>) -> Option<Quantity> {
         self.own_max_per_order.or(of_all_items)
+    }
+
+    /// What people call it.
+    pub fn name(&self) -> Option<&ItemName> {
+        self.name.as_ref()
+    }
+
+    /// Where there is a picture of it.
+    pub fn image(&self) -> Option<&ImageUrl> {
+        self.image.as_ref()
     }
 
     /// The initial stock and the sum of all adjustments.
@@ -297,18 +348,16 @@ impl Item {
         std::mem::take(&mut self.unmapped_keys)
     }
 
-    /// Sets the price of one unit. Orders that were placed keep theirs.
-    pub fn set_price(&mut self, unit_price: Money) {
-        self.unit_price = unit_price;
-    }
-
-    /// Changes the item's own limit of what one order may have of it. Orders that were placed keep what they have.
-    pub fn limit_orders(&mut self, change: LimitChange) {
-        match change {
-            LimitChange::Keep => {}
-            LimitChange::Remove => self.own_max_per_order = None,
-            LimitChange::Set(limit) => self.own_max_per_order = Some(limit),
-        }
+    /// Offers the item as an operator says, and answers whether that makes a difference.
+    pub fn offer(&mut self, offer: &Offer) -> bool {
+        let differs = [
+            self.unit_price != offer.unit_price,
+            offer.max_per_order.make(&mut self.own_max_per_order),
+            offer.name.make(&mut self.name),
+            offer.image.make(&mut self.image),
+        ];
+        self.unit_price = offer.unit_price;
+        differs.contains(&true)
     }
 
     /// Another number for each state of the item.

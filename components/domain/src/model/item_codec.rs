@@ -7,6 +7,7 @@
 //! ```text
 //! 55799({ "format": 1, "version": 7, "on_hand": 100, "unit_price": 1000,
 //!         "max_per_order": 5,                    left out where the item has no limit of its own
+//!         "name": "Teapot", "image": "https://…", each left out where the item has none
 //!         "received": 130, "sold": 30,           left out while nothing was sold
 //!         "holds": { "order":      h'…',        16 bytes an order, ascending
 //!                    "quantity":   [2, …],
@@ -36,6 +37,9 @@ const SPARE_HOLDS: usize = 16;
 
 /// The form described above.
 const FORMAT: u64 = 1;
+
+/// What comes after the price, in this sequence, as far as there is any.
+const PARTS: [&str; 8] = ["max_per_order", "name", "image", "received", "sold", "holds", "settled_keys", "adjustments"];
 
 /// Why bytes are no item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -76,7 +80,9 @@ impl minicbor::encode::Write for Bytes {
 impl Item {
     /// The bytes that are stored of an item.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let capacity = self.holds.len().saturating_mul(24).saturating_add(128);
+        let labels = self.name.as_ref().map_or(0, |name| name.as_str().len());
+        let labels = labels.saturating_add(self.image.as_ref().map_or(0, |image| image.as_str().len()));
+        let capacity = self.holds.len().saturating_mul(24).saturating_add(labels).saturating_add(128);
         let mut encoder = Encoder::new(Bytes(Vec::with_capacity(capacity)));
         match write(self, &mut encoder) {
             Ok(()) => encoder.into_writer().0,
@@ -100,6 +106,8 @@ fn write(item: &Item, to: &mut Encoder<Bytes>) -> Written {
     let accounts = item.sold > 0 || item.received != item.on_hand();
     let parts = [
         item.own_max_per_order.is_some(),
+        item.name.is_some(),
+        item.image.is_some(),
         accounts,
         accounts,
         !item.holds.is_empty(),
@@ -113,6 +121,12 @@ fn write(item: &Item, to: &mut Encoder<Bytes>) -> Written {
     to.str("unit_price")?.u64(item.unit_price.get())?;
     if let Some(limit) = item.own_max_per_order {
         to.str("max_per_order")?.u64(limit.get())?;
+    }
+    if let Some(name) = &item.name {
+        to.str("name")?.str(name.as_str())?;
+    }
+    if let Some(image) = &item.image {
+        to.str("image")?.str(image.as_str())?;
     }
     if accounts {
         to.str("received")?.u64(item.received)?;
@@ -178,7 +192,7 @@ fn read(bytes: &[u8]) -> Result<Item, DecodeError> {
     let unit_price = named(&mut from, "unit_price")?.u64()?.try_into().map_err(|_| DecodeError::Malformed)?;
     let on_hand: Stock = on_hand;
     let mut item = Item { version, ..Item::new(on_hand, unit_price) };
-    let mut names = ["max_per_order", "received", "sold", "holds", "settled_keys", "adjustments"].into_iter();
+    let mut names = PARTS.into_iter();
     let mut accounts = (None, None);
     for _ in 0..parts {
         // What stands there twice, or too late, is not found any more.
@@ -187,6 +201,8 @@ fn read(bytes: &[u8]) -> Result<Item, DecodeError> {
             "max_per_order" => {
                 item.own_max_per_order = Some(from.u64()?.try_into().map_err(|_| DecodeError::Malformed)?);
             }
+            "name" => item.name = Some(text(&mut from)?),
+            "image" => item.image = Some(text(&mut from)?),
             "received" => accounts.0 = Some(from.u64()?),
             "sold" => accounts.1 = Some(from.u64()?),
             "holds" => item.holds = read_holds(&mut from)?,
@@ -283,6 +299,10 @@ fn some(length: Option<u64>) -> Result<u64, DecodeError> {
 
 fn pair(from: &mut Decoder<'_>) -> Result<(), DecodeError> {
     if from.array()? == Some(2) { Ok(()) } else { Err(DecodeError::Malformed) }
+}
+
+fn text<T: TryFrom<String>>(from: &mut Decoder<'_>) -> Result<T, DecodeError> {
+    from.str()?.to_owned().try_into().map_err(|_| DecodeError::Malformed)
 }
 
 fn fixed<const N: usize>(from: &mut Decoder<'_>) -> Result<[u8; N], DecodeError> {

@@ -7,6 +7,7 @@ use crate::model::amounts::{Currency, Money, Quantity};
 use crate::model::holds::Hold;
 use crate::model::ids::{CustomerId, ItemId, KeyDigest, OrderId};
 use crate::model::item::Item;
+use crate::model::label::ItemName;
 use crate::model::plan::PlaceRequest;
 use crate::model::time::Timestamp;
 
@@ -127,6 +128,9 @@ pub struct Line {
     pub quantity: Quantity,
     /// The price of one unit when the order was placed.
     pub unit_price: Money,
+    /// What the item was called then. A payment provider is told it, and has to be told the same whenever it is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<ItemName>,
 }
 
 /// When an order is placed, until when it can be paid, in which currency, and how much it may have.

@@ -117,7 +117,8 @@ impl<'a> Planning<'a> {
                 above_limit =
                     above_limit.or(Some(NotPlanned::AboveLimit { item_id, max_per_order, requested: quantity }));
             }
-            lines.push(Line { item_id: item_id.clone(), quantity, unit_price: item.unit_price() });
+            let (unit_price, name) = (item.unit_price(), item.name().cloned());
+            lines.push(Line { item_id: item_id.clone(), quantity, unit_price, name });
         }
         // Looked at here and not again with the hold, as prices are: no customer was promised another limit, so it does
         // no harm if an order that was planned under the limit of before is held a moment later. After the key: a repeat

@@ -11,6 +11,18 @@ pub fn is_control(character: char) -> bool {
         )
 }
 
+/// Whether a character leaves nothing to be seen: white space, joiners, fillers and selectors of variants. Those beyond
+/// the first 65,536 characters are left out, which no keyboard has.
+pub fn is_blank(character: char) -> bool {
+    character.is_whitespace()
+        || matches!(
+            character,
+            '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+                | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
+                | '\u{ffa0}'
+        )
+}
+
 /// Whether a text has no [control characters](is_control).
 pub fn is_plain(text: &str) -> bool {
     !text.chars().any(is_control)

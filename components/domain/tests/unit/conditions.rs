@@ -1,6 +1,6 @@
 //! What a request expects of an item or an order holds at the moment of its change, whatever comes in between.
 
-use domain::item::LimitChange;
+use domain::item::Offer;
 use domain::{Condition, Error, ItemView, KeyDigest, Money, OrderView, PaymentMethod, Placed, PutOutcome, Status};
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -21,8 +21,7 @@ fn is_pending() -> Condition<OrderView> {
 }
 
 fn price(world: &World, condition: &Condition<ItemView>, price: u64) -> Result<PutOutcome, Error> {
-    run(world.shop().put_item_if(condition, &id("item1"), money(price), None, LimitChange::Keep))
-        .map(|(_, outcome)| outcome)
+    run(world.shop().put_item_if(condition, &id("item1"), &Offer::at(money(price)), None)).map(|(_, outcome)| outcome)
 }
 
 fn adjust(world: &World, condition: &Condition<ItemView>, key: Option<&str>) -> Result<bool, Error> {
@@ -53,19 +52,18 @@ fn an_item_that_is_not_what_is_expected_is_left_alone() {
         let stock = run(world.shop().put_item_if(
             &is(999, 100),
             &id("item1"),
-            money(5),
+            &Offer::at(money(5)),
             Some(1.try_into().unwrap()),
-            LimitChange::Keep,
         ));
         assert_eq!(stock.unwrap_err(), Error::PreconditionFailed);
-        let new = run(world.shop().put_item_if(&is(5, 0), &id("apple"), money(5), None, LimitChange::Keep));
+        let new = run(world.shop().put_item_if(&is(5, 0), &id("apple"), &Offer::at(money(5)), None));
         assert_eq!(new.unwrap_err(), Error::PreconditionFailed);
     });
     assert_eq!(writes, 0);
     assert_eq!(price(&world, &is(1000, 100), 5).unwrap(), PutOutcome::Priced);
     assert!(!adjust(&world, &is(5, 100), Some("k")).unwrap());
     let missing = Condition::new(|item: Option<&ItemView>| item.is_none());
-    let new = run(world.shop().put_item_if(&missing, &id("apple"), money(5), None, LimitChange::Keep));
+    let new = run(world.shop().put_item_if(&missing, &id("apple"), &Offer::at(money(5)), None));
     assert_eq!(new.unwrap().1, PutOutcome::Created);
     assert_eq!(price(&world, &missing, 6).unwrap_err(), Error::PreconditionFailed);
 }

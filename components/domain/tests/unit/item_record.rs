@@ -1,7 +1,7 @@
 //! The bytes of items.
 
-use domain::item::{Adjustment, DecodeError, Hold, Item, LimitChange, Settlement};
-use domain::{KeyDigest, OrderId};
+use domain::item::{Adjustment, Change, DecodeError, Hold, Item, Offer, Settlement};
+use domain::{KeyDigest, Money, OrderId};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 fn order(number: u8) -> OrderId {
@@ -16,7 +16,13 @@ fn key(number: u8) -> KeyDigest {
 fn full() -> Item {
     let mut item = Item::new(2_000_000.try_into().unwrap(), 1000.try_into().unwrap());
     item.advance_version();
-    item.limit_orders(LimitChange::Set(1_000_000.try_into().unwrap()));
+    let named = Offer {
+        max_per_order: Change::Set(1_000_000.try_into().unwrap()),
+        name: Change::Set("Tea\u{fc}r".parse().unwrap()),
+        image: Change::Set("https://a.example/b".parse().unwrap()),
+        ..Offer::at(1000.try_into().unwrap())
+    };
+    assert!(item.offer(&named));
     // Neither placed nor expiring in the order of their ids.
     for (number, quantity, expires_at, key) in
         [(3, 1_000_000, 1_700_000_900_000, Some(key(9))), (1, 1, 1_700_000_100_000, None), (2, 256, 0, None)]
@@ -66,19 +72,75 @@ fn a_limit_stands_behind_the_price_and_an_item_without_one_has_the_bytes_that_it
     let mut item = Item::new(1.try_into().unwrap(), 0.try_into().unwrap());
     let before = b"\xd9\xd9\xf7\xa4\x66format\x01\x67version\x00\x67on_hand\x01\x6aunit_price\x00".to_vec();
     assert_eq!(item.to_bytes(), before);
-    item.limit_orders(LimitChange::Set(300.try_into().unwrap()));
+    let limit = |max_per_order| Offer { max_per_order, ..Offer::at(Money::ZERO) };
+    assert!(item.offer(&limit(Change::Set(300.try_into().unwrap()))));
     let mut limited = [&before[..3], b"\xa5", &before[4..], b"\x6dmax_per_order\x19\x01\x2c"].concat();
     assert_eq!(item.to_bytes(), limited);
     assert_eq!(Item::from_bytes(&limited), Ok(item.clone()));
-    item.limit_orders(LimitChange::Keep);
+    assert!(!item.offer(&limit(Change::Keep)));
     assert_eq!(item.to_bytes(), limited);
-    item.limit_orders(LimitChange::Remove);
+    assert!(item.offer(&limit(Change::Remove)));
     assert_eq!(item.to_bytes(), before);
     // No order can have 0.
     let end = limited.len() - 3;
     limited.truncate(end);
     limited.push(0);
     assert_eq!(Item::from_bytes(&limited), Err(DecodeError::Malformed));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_name_and_an_image_stand_behind_the_limit_and_an_item_without_them_has_the_bytes_that_it_had_before_there_were_any()
+{
+    let mut item = Item::new(1.try_into().unwrap(), 0.try_into().unwrap());
+    let before = item.to_bytes();
+    let all = Offer {
+        max_per_order: Change::Set(3.try_into().unwrap()),
+        name: Change::Set("T\u{e9}".parse().unwrap()),
+        image: Change::Set("https://a.b".parse().unwrap()),
+        ..Offer::at(Money::ZERO)
+    };
+    assert!(item.offer(&all));
+    assert!(!item.offer(&all));
+    let parts = [b"\x6dmax_per_order\x03".as_slice(), b"\x64name\x63T\xc3\xa9", b"\x65image\x6bhttps://a.b"];
+    let with = |fields: u8, parts: &[&[u8]]| [&before[..3], &[fields], &before[4..], &parts.concat()].concat();
+    assert_eq!(item.to_bytes(), with(0xa7, &parts));
+    assert_eq!(Item::from_bytes(&with(0xa7, &parts)), Ok(item.clone()));
+    for (name, image, left) in [
+        (Change::Remove, Change::Keep, with(0xa6, &[parts[0], parts[2]])),
+        (Change::Keep, Change::Remove, with(0xa5, &[parts[0]])),
+        (Change::Keep, Change::Keep, with(0xa5, &[parts[0]])),
+    ] {
+        item.offer(&Offer { name, image, ..Offer::at(Money::ZERO) });
+        assert_eq!(item.to_bytes(), left);
+        assert_eq!(Item::from_bytes(&left), Ok(item.clone()));
+    }
+    for wrong in [
+        with(0xa6, &[parts[1], parts[0]]),
+        with(0xa6, &[parts[2], parts[1]]),
+        with(0xa6, &[parts[1], parts[1]]),
+        // What no shop writes: an empty name, one that turns the text around it, and an image that is a program.
+        with(0xa5, &[b"\x64name\x60"]),
+        with(0xa5, &[b"\x64name\x64a\xe2\x80\xae"]),
+        with(0xa5, &[b"\x64name\xf6"]),
+        with(0xa5, &[b"\x65image\x6djavascript:1"]),
+    ] {
+        assert_eq!(Item::from_bytes(&wrong), Err(DecodeError::Malformed));
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn the_longest_name_and_image_take_no_more_than_the_room_of_31_holds() {
+    let mut item = Item::new(1.try_into().unwrap(), 0.try_into().unwrap());
+    let empty = item.to_bytes().len();
+    let name: String = "\u{1f980}".repeat(100);
+    let image = format!("https://a.example/{}", "b".repeat(237));
+    let longest = Offer {
+        name: Change::Set(name.parse().unwrap()),
+        image: Change::Set(image.parse().unwrap()),
+        ..Offer::at(Money::ZERO)
+    };
+    item.offer(&longest);
+    assert_eq!(item.to_bytes().len() - empty, 671);
 }
 
 #[wasm_bindgen_test(unsupported = test)]

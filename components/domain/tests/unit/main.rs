@@ -15,6 +15,7 @@ mod conditions;
 mod inventory;
 mod item;
 mod item_record;
+mod label;
 mod ledger;
 mod limits;
 mod most_per_order;

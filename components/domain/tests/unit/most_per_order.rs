@@ -1,7 +1,7 @@
 //! Rules of what one order may have of an item.
 
-use domain::item::LimitChange;
-use domain::{Condition, Error, ItemView, PutOutcome};
+use domain::item::{Change, Offer};
+use domain::{Condition, Error, ItemView, Money, PutOutcome, Quantity};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::support::{World, id, order, run};
@@ -11,17 +11,21 @@ fn limited(max_per_order: u64) -> World {
     World { max_per_order: Some(max_per_order), ..World::new() }
 }
 
-fn set(world: &World, item: &str, limit: LimitChange) -> (ItemView, PutOutcome) {
-    let price = run(world.shop().show_item(&id(item))).unwrap().unit_price;
-    run(world.shop().put_item_if(&Condition::default(), &id(item), price, None, limit)).unwrap()
+fn offer(unit_price: Money, max_per_order: Change<Quantity>) -> Offer {
+    Offer { max_per_order, ..Offer::at(unit_price) }
 }
 
-fn at(limit: u64) -> LimitChange {
-    LimitChange::Set(limit.try_into().unwrap())
+fn set(world: &World, item: &str, limit: Change<Quantity>) -> (ItemView, PutOutcome) {
+    let price = run(world.shop().show_item(&id(item))).unwrap().unit_price;
+    run(world.shop().put_item_if(&Condition::default(), &id(item), &offer(price, limit), None)).unwrap()
+}
+
+fn at(limit: u64) -> Change<Quantity> {
+    Change::Set(limit.try_into().unwrap())
 }
 
 fn shown(world: &World, item: &str) -> Option<u64> {
-    run(world.shop().show_item(&id(item))).unwrap().max_per_order.map(domain::Quantity::get)
+    run(world.shop().show_item(&id(item))).unwrap().max_per_order.map(Quantity::get)
 }
 
 fn above(item: &str, max_per_order: u64, requested: u64) -> Error {
@@ -66,7 +70,7 @@ fn of_orders_that_are_placed_together_those_above_the_limit_alone_are_refused() 
 #[wasm_bindgen_test(unsupported = test)]
 fn the_limit_of_an_item_takes_the_place_of_that_of_all_items_whether_it_is_lower_or_higher() {
     let world = limited(5);
-    for (limit, most) in [(at(3), 3), (LimitChange::Keep, 3), (at(8), 8), (LimitChange::Remove, 5)] {
+    for (limit, most) in [(at(3), 3), (Change::Keep, 3), (at(8), 8), (Change::Remove, 5)] {
         let (view, outcome) = set(&world, "item1", limit);
         assert_eq!((view.max_per_order.unwrap().get(), outcome), (most, PutOutcome::Priced));
         assert_eq!(shown(&world, "item1"), Some(most));
@@ -81,14 +85,14 @@ fn a_new_item_may_have_a_limit_and_another_price_leaves_it() {
     let world = World::new();
     let put = |price: u64, limit| {
         let (price, stock) = (price.try_into().unwrap(), Some(10.try_into().unwrap()).filter(|_| limit == at(4)));
-        run(world.shop().put_item_if(&Condition::default(), &id("teapot"), price, stock, limit)).unwrap()
+        run(world.shop().put_item_if(&Condition::default(), &id("teapot"), &offer(price, limit), stock)).unwrap()
     };
-    let of = |(view, outcome): (ItemView, PutOutcome)| (view.max_per_order.map(domain::Quantity::get), outcome);
+    let of = |(view, outcome): (ItemView, PutOutcome)| (view.max_per_order.map(Quantity::get), outcome);
     assert_eq!(of(put(7, at(4))), (Some(4), PutOutcome::Created));
-    assert_eq!(of(put(8, LimitChange::Keep)), (Some(4), PutOutcome::Priced));
+    assert_eq!(of(put(8, Change::Keep)), (Some(4), PutOutcome::Priced));
     assert_eq!(world.place(&[("teapot", 5)]).unwrap_err(), above("teapot", 4, 5));
-    assert_eq!(of(put(8, LimitChange::Remove)), (None, PutOutcome::Priced));
-    let (_, writes) = world.writes(|| put(8, LimitChange::Remove));
+    assert_eq!(of(put(8, Change::Remove)), (None, PutOutcome::Priced));
+    let (_, writes) = world.writes(|| put(8, Change::Remove));
     assert_eq!(writes, 0);
     world.place(&[("teapot", 10)]).unwrap();
 }

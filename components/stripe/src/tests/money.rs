@@ -49,6 +49,24 @@ fn a_line_that_costs_nothing_is_shown_too() {
     assert_eq!(items("CNY", &order), texts(&[("a", "1000", "3"), ("b", "0", "1")]));
 }
 
+/// An order of two lines, of which the first is of an item that was called so.
+fn named(name: &str) -> Order {
+    let lines = json!([
+        {"item_id": "a", "quantity": 3, "unit_price": 1000, "name": name},
+        {"item_id": "b", "quantity": 1, "unit_price": 5}
+    ]);
+    let placed =
+        json!({"order_id": ORDER, "lines": lines, "total": 3005, "currency": "CNY", "placed_at": 1, "expires_at": 2});
+    serde_json::from_value(placed).unwrap()
+}
+
+#[test]
+fn a_line_is_called_what_its_item_was_called_when_it_was_sold_or_else_its_id() {
+    for name in ["Teapot, blue", "\u{8336}\u{58f6} & <b>=1+1", &"\u{1f980}".repeat(100)] {
+        assert_eq!(items("CNY", &named(name)), texts(&[(name, "1000", "3"), ("b", "5", "1")]));
+    }
+}
+
 #[test]
 fn lines_that_stripe_cannot_show_become_one() {
     let name = format!("Order {ORDER}");

@@ -17,6 +17,8 @@ fn full() -> Value {
         "on_hand": 100,
         "unit_price": 1000,
         "max_per_order": 5,
+        "name": "Teapot",
+        "image": "https://a.b",
         "received": 130,
         "sold": 30,
         "holds": {
@@ -33,12 +35,14 @@ fn full() -> Value {
 /// The same item as it is stored, written by hand after RFC 8949.
 const FULL: &[&str] = &[
     "d9d9f7",                                              // tag 55799
-    "aa",                                                  // a map of 10
+    "ac",                                                  // a map of 12
     "66666f726d6174 01",                                   // "format": 1
     "6776657273696f6e 07",                                 // "version": 7
     "676f6e5f68616e64 1864",                               // "on_hand": 100
     "6a756e69745f7072696365 1903e8",                       // "unit_price": 1000
     "6d6d61785f7065725f6f72646572 05",                     // "max_per_order": 5
+    "646e616d65 66546561706f74",                           // "name": "Teapot"
+    "65696d616765 6b68747470733a2f2f612e62",               // "image": "https://a.b"
     "687265636569766564 1882",                             // "received": 130
     "64736f6c64 181e",                                     // "sold": 30
     "65686f6c6473 a4",                                     // "holds": a map of 4
@@ -109,10 +113,15 @@ fn item() -> impl Strategy<Value = Value> {
     );
     let accounts = proptest::option::of((number(), 1..u64::MAX));
     let numbers = (number(), number(), number(), proptest::option::of(number()), accounts);
-    (numbers, parts).prop_map(|((version, on_hand, unit_price, limit, accounts), (holds, keys, adjustments))| {
+    let labels = ["name", "image"].map(|name| proptest::option::of(any::<String>().prop_map(move |text| (name, text))));
+    (numbers, labels, parts).prop_map(|(numbers, labels, (holds, keys, adjustments))| {
+        let (version, on_hand, unit_price, limit, accounts) = numbers;
         let mut item = json!({ "version": version, "on_hand": on_hand, "unit_price": unit_price });
         if let Some(limit) = limit {
             item["max_per_order"] = limit.into();
+        }
+        for (name, text) in labels.into_iter().flatten() {
+            item[name] = text.into();
         }
         if let Some((received, sold)) = accounts {
             item["received"] = received.into();
@@ -226,7 +235,7 @@ fn an_item_in_another_form_is_not_read() {
         ("two tags", replaced("d9d9f7", "d9d9f7d9d9f7")),
         ("the end is missing", bytes(&FULL[..FULL.len() - 1])),
         ("something behind the end", [bytes(FULL), vec![0]].concat()),
-        ("a map without a length", [replaced("d9d9f7a9", "d9d9f7bf"), vec![0xff]].concat()),
+        ("a map without a length", [replaced("d9d9f7ac", "d9d9f7bf"), vec![0xff]].concat()),
         ("another format", changed(|item| *field(item, "format") = 2.into())),
         ("no format", changed(|item| _ = item.remove(0))),
         ("no version", changed(|item| _ = item.remove(1))),
@@ -235,12 +244,16 @@ fn an_item_in_another_form_is_not_read() {
         ("fields in another order", changed(|item| item.swap(1, 2))),
         ("a fraction", changed(|item| *field(item, "on_hand") = 100.0.into())),
         ("a negative number", changed(|item| *field(item, "on_hand") = (-1).into())),
-        ("a part less than said", replaced("d9d9f7aa", "d9d9f7a9")),
-        ("a part more than said", replaced("d9d9f7aa", "d9d9f7ab")),
-        ("hardly any fields", replaced("d9d9f7aa", "d9d9f7a3")),
+        ("a part less than said", replaced("d9d9f7ac", "d9d9f7ab")),
+        ("a part more than said", replaced("d9d9f7ac", "d9d9f7ad")),
+        ("hardly any fields", replaced("d9d9f7ac", "d9d9f7a3")),
         ("parts in another order", changed(|item| item.swap(4, 5))),
-        ("received without sold", changed(|item| _ = item.remove(6))),
-        ("sold without received", changed(|item| _ = item.remove(5))),
+        ("a name behind the image", changed(|item| item.swap(5, 6))),
+        ("a name of bytes", changed(|item| *field(item, "name") = Cbor::Bytes(b"Teapot".to_vec()))),
+        ("a name that is not UTF-8", replaced("66546561706f74", "66ff6561706f74")),
+        ("no image after all", changed(|item| *field(item, "image") = Cbor::Null)),
+        ("received without sold", changed(|item| _ = item.remove(8))),
+        ("sold without received", changed(|item| _ = item.remove(7))),
         (
             "nothing sold",
             changed(|item| {

@@ -1,23 +1,23 @@
-//! Absolute URLs, as far as variables and Stripe's answers have them.
+//! Absolute URLs, as far as variables, items and the answers of a payment provider have them.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// The parts of an absolute URL of `http` or `https`, without a login and without a fragment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Url<'a> {
+pub struct Url<'a> {
     /// Its origin as browsers write it: in lower case, and without the usual port.
-    pub(crate) origin: String,
+    pub origin: String,
     /// Whether it is `https`.
-    pub(crate) is_encrypted: bool,
+    pub is_encrypted: bool,
     /// Whether its host is this machine.
-    pub(crate) is_loopback: bool,
+    pub is_loopback: bool,
     /// What comes after the origin: path and query.
-    pub(crate) rest: &'a str,
+    pub rest: &'a str,
 }
 
 impl<'a> Url<'a> {
     /// The parts of the text, if it is such a URL.
-    pub(crate) fn parse(text: &'a str) -> Option<Self> {
+    pub fn parse(text: &'a str) -> Option<Self> {
         let plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}#".contains(&byte);
         if !text.bytes().all(plain) {
             return None;
@@ -60,8 +60,8 @@ impl<'a> Url<'a> {
         Some(Self { origin, is_encrypted, is_loopback, rest })
     }
 
-    /// Whether a secret may travel there: encrypted, or not beyond this machine.
-    pub(crate) fn is_private(&self) -> bool {
+    /// Whether what travels there is read by no third party: encrypted, or not beyond this machine.
+    pub fn is_private(&self) -> bool {
         self.is_encrypted || self.is_loopback
     }
 }
