@@ -229,7 +229,9 @@ fn told(world: &World, number: usize, request: &Request, answer: &Answer) -> Che
     }
     let order = match (request, answer) {
         (_, Answer::Placed(order, _)) => uuid(*order),
-        (Request::Pay(of) | Request::Cancel(of) | Request::Abandon(of) | Request::Show(of), _) => uuid(first_order(*of)),
+        (Request::Pay(of) | Request::Cancel(of) | Request::Abandon(of) | Request::Show(of), _) => {
+            uuid(first_order(*of))
+        }
         _ => return Ok(()),
     };
     told_of(world, number, order, answer)
