@@ -210,7 +210,10 @@ impl Caller {
     }
 
     fn state(&self, id: &str) -> Result<SessionState, ProviderError> {
-        let lost = || ProviderError::Lost("no such session".to_owned());
+        let lost = || {
+            self.hear("lost");
+            ProviderError::Lost("no such session".to_owned())
+        };
         let session = self.session(id).ok_or_else(lost)?;
         Ok(match session.is {
             Is::Lost => return Err(lost()),
