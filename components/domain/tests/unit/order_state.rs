@@ -247,7 +247,7 @@ fn a_refund_that_has_failed_is_made_again_under_another_name_and_stays_on_record
         assert_eq!(state.apply(retry(last.clone()), EXPIRES_AT.into()), Err(Illegal), "it has not failed");
         let failed = Event::Refund { id: last.clone(), refund: RefundState::Failed };
         state = state.apply(failed, EXPIRES_AT.into()).unwrap();
-        assert_eq!(state.failed_refunds().map(LateRefund::refund_id).collect::<Vec<_>>(), [last.clone()]);
+        assert_eq!(state.failed_refunds().map(LateRefund::refund_id).collect::<Vec<_>>(), std::slice::from_ref(&last));
         let Ok(next) = state.apply(retry(last.clone()), EXPIRES_AT.into()) else {
             assert_eq!(tried, MAX_LATE_REFUNDS);
             break;

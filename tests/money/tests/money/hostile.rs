@@ -129,7 +129,7 @@ fn a_session_that_the_provider_has_lost_is_given_up_by_the_operator_alone() {
     let item = till.item(2);
     let order = till.place(&item, 2);
     let session = till.sent_to(&order);
-    let abandon = Request::post(&format!("/orders/{order}/abandon"));
+    let abandon = Request::post(format!("/orders/{order}/abandon"));
     till.set_faults(&["unknown", "never"]);
     till.must(&Request::pay(&order), 502, "payment_provider_error");
     till.must(&Request::cancel(&order), 502, "payment_provider_error");
@@ -179,21 +179,21 @@ fn a_refund_that_fails_after_it_has_succeeded_is_noticed_and_made_again() {
     till.agrees();
     assert_eq!(till.provider.refunds().len(), 1);
     till.provider.settle_refund(&till.provider.refunds()[0].id, false).unwrap();
-    let refunds = Request::get(&format!("/orders/{order}/refunds")).operator();
+    let refunds = Request::get(format!("/orders/{order}/refunds")).operator();
     let states = || {
         let listed = till.send(&refunds).value()["refunds"].clone();
         let listed = listed.as_array().cloned().unwrap_or_default();
         listed.iter().map(|refund| refund["status"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
     };
     till.eventually("the shop knows that it has failed", || states() == ["failed"]);
-    till.must(&Request::post(&format!("/orders/{order}/refunds")).operator(), 200, "");
+    till.must(&Request::post(format!("/orders/{order}/refunds")).operator(), 200, "");
     assert_eq!(states(), ["failed", "succeeded"]);
     assert_eq!(till.provider.charges()[0].refunded, till.provider.charges()[0].amount);
-    till.must(&Request::post(&format!("/orders/{order}/refunds")).operator(), 200, "");
+    till.must(&Request::post(format!("/orders/{order}/refunds")).operator(), 200, "");
     assert_eq!((states().len(), till.provider.refunds().len()), (2, 2), "what has succeeded is not made again");
     assert_eq!(till.audit(), []);
     let other = till.order();
-    till.must(&Request::post(&format!("/orders/{other}/refunds")).operator(), 409, "order_not_refundable");
+    till.must(&Request::post(format!("/orders/{other}/refunds")).operator(), 409, "order_not_refundable");
 }
 
 #[test]
