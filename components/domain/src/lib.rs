@@ -65,9 +65,10 @@ pub use model::amounts::{Currency, Delta, InvalidCurrency, InvalidDelta, Money, 
 pub use model::cursor::{Cursor, InvalidCursor};
 pub use model::ids::{ChargeId, CustomerId, InvalidId, ItemId, KeyDigest, OrderId, PaymentMethod, RefundId, SessionId};
 pub use model::limits::Limits;
+pub use model::listing::{Direction, EmptyPeriod, OrderQuery, Period};
 pub use model::session::{Charge, OpenSession, RefundState, SessionState, WrongCharge};
 pub use model::status::{OrderView, Status, status};
-pub use model::time::Timestamp;
+pub use model::time::{Day, InvalidDay, Timestamp};
 pub use model::{item, order, order_state, plan, session, text};
 pub use provider::{Checkout, InvalidNotice, NoProvider, Notice, Provider, ProviderError};
 pub use store::{CasHandle, Creation, Damaged, Entry, Found, Key, Store, StoreError, Swap};

@@ -8,6 +8,7 @@ pub mod ids;
 pub mod item;
 pub mod item_codec;
 pub mod limits;
+pub mod listing;
 pub mod order;
 pub mod order_state;
 pub mod plan;

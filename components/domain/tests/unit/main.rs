@@ -17,6 +17,7 @@ mod item;
 mod item_record;
 mod ledger;
 mod limits;
+mod listing;
 mod most_per_order;
 mod order_state;
 mod orders;
