@@ -164,6 +164,71 @@ fn one_order_is_listed_by_its_id() {
     });
 }
 
+#[test]
+fn orders_are_listed_by_customer_item_and_day_and_oldest_first_in_any_combination() {
+    with_own_server(&[], |server| {
+        let shop = &server.shop;
+        let customer = "Anna & Bo, \"the > first\"; \u{5b89}\u{5a1c} 100%";
+        let encoded = "Anna%20%26%20Bo%2C%20%22the%20%3E%20first%22%3B%20%E5%AE%89%E5%A8%9C%20100%25";
+        let place = |item: &str, customer: Option<&str>| {
+            a_moment();
+            shop.order(json!({"item_id": item, "quantity": 1, "customer_id": customer})).send().order(201)
+        };
+        let mut placed = Vec::new();
+        for round in 0..4 {
+            placed.push(place("item1", Some(customer)));
+            placed.push(place("item2", Some(customer)));
+            placed.push(place("item1", None));
+            if round % 2 == 0 {
+                let order = placed.remove(3 * round);
+                placed.insert(3 * round, shop.pay(&order.order_id).send().order(200));
+            }
+        }
+        let (first, last) = (placed[0].placed_at.day(), placed[11].placed_at.day());
+        let of = |numbers: &[usize]| numbers.iter().map(|number| placed[*number].order_id.clone()).collect::<Vec<_>>();
+        let all: Vec<_> = (0..12).collect();
+        for (query, numbers) in [
+            (String::new(), &all[..]),
+            (format!("&customer_id={encoded}"), &[0, 1, 3, 4, 6, 7, 9, 10]),
+            ("&item_id=item1".into(), &[0, 2, 3, 5, 6, 8, 9, 11]),
+            ("&item_id=item3".into(), &[]),
+            ("&customer_id=anna".into(), &[]),
+            ("&status=paid".into(), &[0, 6]),
+            (format!("&customer_id={encoded}&item_id=item1&status=pending"), &[3, 9]),
+            (format!("&placed_from={first}&placed_until={last}&item_id=item2"), &[1, 4, 7, 10]),
+            (format!("&placed_from={first}&customer_id={encoded}&status=paid"), &[0, 6]),
+            ("&placed_on=2026-01-01".into(), &[]),
+            ("&placed_until=2026-01-01".into(), &[]),
+        ] {
+            for order in ["", "&order=newest", "&order=oldest"] {
+                let mut wanted = of(numbers);
+                if order != "&order=oldest" {
+                    wanted.reverse();
+                }
+                for limit in [1, 3, 100] {
+                    let listed = shop.listed(&format!("?limit={limit}{query}{order}"), |_| false);
+                    let listed: Vec<_> = listed.into_iter().map(|order| order.order_id).collect();
+                    assert_eq!(listed, wanted, "{query}{order} by {limit}");
+                }
+                let csv = shop.orders(&format!("?format=csv{query}{order}")).send();
+                let listed: Vec<_> = rows(&csv.expect(200).body).into_iter().map(|row| row[0].clone()).collect();
+                assert_eq!(listed, wanted, "{query}{order}");
+                let text = shop.orders(&format!("?format=ndjson{query}{order}")).send();
+                let listed: Vec<_> = lines(&text.expect(200).body).into_iter().map(|order| order.order_id).collect();
+                assert_eq!(listed, wanted, "{query}{order}");
+            }
+        }
+        // The file is named by what is in it; a cursor goes on in its order, and in no other.
+        let file = shop.orders(&format!("?format=csv&status=paid&placed_from={first}&order=oldest")).send();
+        let name = format!("attachment; filename=\"orders-paid-{first}.csv\"");
+        assert_eq!(file.header("content-disposition"), Some(name.as_str()), "{file}");
+        let next = shop.orders("?limit=1&order=oldest").send().page().next.expect("there is more");
+        let page = shop.orders(&format!("?limit=2&cursor={next}")).send().page();
+        assert_eq!(page.orders.iter().map(|order| order.order_id.clone()).collect::<Vec<_>>(), of(&[1, 2]));
+        shop.orders(&format!("?cursor={next}&order=newest")).send().invalid_parameter("cursor");
+    });
+}
+
 /// The rows of a CSV, without the one with the names.
 #[track_caller]
 fn rows(csv: &[u8]) -> Vec<Vec<String>> {
@@ -293,6 +358,28 @@ fn a_list_that_makes_no_sense_is_refused() {
             ("?cursor=", "cursor"),
             ("?cursor=made-up", "cursor"),
             ("?cursor=00000000000000000000000000000000-1-0", "cursor"),
+            ("?cursor=00000000000000000000000000000000-1-0-2", "cursor"),
+            ("?order=", "order"),
+            ("?order=newest&order=oldest", "order"),
+            ("?order=Oldest", "order"),
+            ("?customer_id=", "customer_id"),
+            ("?customer_id=%ff", "customer_id"),
+            ("?customer_id=a&customer_id=a", "customer_id"),
+            ("?item_id=", "item_id"),
+            ("?item_id=..", "item_id"),
+            ("?item_id=no%20item", "item_id"),
+            ("?item_id=item1&item_id=item2", "item_id"),
+            ("?placed_on=", "placed_on"),
+            ("?placed_on=today", "placed_on"),
+            ("?placed_on=2026-02-29", "placed_on"),
+            ("?placed_on=2026-11-28T00:00:00Z", "placed_on"),
+            ("?placed_on=1969-12-31", "placed_on"),
+            ("?placed_on=2026-11-28&placed_on=2026-11-28", "placed_on"),
+            ("?placed_on=2026-11-28&placed_until=2026-11-28", "placed_on"),
+            ("?placed_on=2026-11-28&placed_from=2026-11-28", "placed_on"),
+            ("?placed_from=2026-13-01", "placed_from"),
+            ("?placed_until=2026-1-1", "placed_until"),
+            ("?placed_from=2026-11-02&placed_until=2026-11-01", "placed_until"),
             ("?page=2", "page"),
             ("?%00=1", "%00"),
         ] {

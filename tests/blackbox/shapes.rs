@@ -12,6 +12,11 @@ use serde::{Deserialize, Deserializer};
 pub struct Time(SystemTime);
 
 impl Time {
+    /// Its day in UTC.
+    pub fn day(self) -> String {
+        humantime::format_rfc3339(self.0).to_string().chars().take(10).collect()
+    }
+
     pub fn since(self, earlier: Time) -> Option<Duration> {
         self.0.duration_since(earlier.0).ok()
     }

@@ -17,4 +17,5 @@ mod earlier;
 mod headers;
 mod paths;
 mod payments;
+mod queries;
 mod records;

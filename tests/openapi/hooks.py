@@ -14,6 +14,9 @@ BEYOND_SCHEMAS = (
     "the total would exceed",
     "the stock on hand would exceed",
     "must be a cursor that this shop has given out",
+    "must be a day",
+    "must not be before the first day",
+    "must not be given with placed_from",
 )
 
 

@@ -5,8 +5,8 @@
 use std::rc::Rc;
 
 use domain::{
-    Cursor, Environment, InvalidCursor, MAX_LISTED, OrderId, OrderPage, OrderView, Provider, Shop, Status, Store,
-    StoreStats,
+    Cursor, CustomerId, Day, Direction, Environment, ItemId, MAX_LISTED, OrderId, OrderPage, OrderQuery, OrderView,
+    Period, Provider, Shop, Status, Store, StoreStats,
 };
 #[cfg(feature = "openapi")]
 use schemars::JsonSchema;
@@ -20,7 +20,7 @@ use crate::openapi::schema;
 use crate::orders::OrderJson;
 use crate::problem::{FieldError, Problem};
 use crate::reply::{NextPart, Parts, Reply};
-use crate::request::RequestContext;
+use crate::request::{RequestContext, encoded};
 
 /// How many orders are on a page unless the client says so.
 pub(crate) const USUAL_PAGE: usize = 50;
@@ -28,7 +28,23 @@ pub(crate) const USUAL_PAGE: usize = 50;
 pub(crate) const STATUSES: [Status; 6] =
     [Status::Placing, Status::Pending, Status::Paid, Status::Cancelled, Status::Expired, Status::Rejected];
 
-const PARAMETERS: [&str; 5] = ["cursor", "limit", "status", "format", "order_id"];
+/// The values of the parameter `order`.
+pub(crate) const ORDERS: [(&str, Direction); 2] =
+    [("newest", Direction::NewestFirst), ("oldest", Direction::OldestFirst)];
+
+const PARAMETERS: [&str; 11] = [
+    "cursor",
+    "limit",
+    "status",
+    "customer_id",
+    "item_id",
+    "placed_on",
+    "placed_from",
+    "placed_until",
+    "order",
+    "format",
+    "order_id",
+];
 
 /// The byte order mark, by which Excel knows that a file is UTF-8 and not in the code page of its machine, and the names
 /// of the columns.
@@ -59,7 +75,7 @@ impl Format {
 pub(crate) const FORMATS: [(&str, Format); 3] =
     [("json", Format::Json), ("csv", Format::Csv), ("ndjson", Format::Lines)];
 
-/// Some of the orders, newest first.
+/// Some of the orders.
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "OrderPage"))]
 struct PageJson<'a> {
@@ -89,7 +105,7 @@ struct UnreadableJson<'a> {
 /// The list, from where its next page begins.
 struct Listing<S, E, P> {
     shop: Rc<Shop<S, E, P>>,
-    status: Option<Status>,
+    query: OrderQuery,
     /// The only order that is in it.
     only: Option<OrderId>,
     format: Format,
@@ -104,8 +120,8 @@ impl<S: Store, E: Environment, P: Provider> Parts for Listing<S, E, P> {
             // A page may be empty and yet not be the last.
             while !self.begun || self.next.is_some() {
                 let page = match self.only {
-                    Some(order) => self.shop.list_order(order, self.status).await?,
-                    None => self.shop.list_orders(self.next.take(), self.status, self.page_size).await?,
+                    Some(order) => self.shop.list_order(order, &self.query).await?,
+                    None => self.shop.list_orders(self.next.take(), &self.query, self.page_size).await?,
                 };
                 if self.begun {
                     self.shop.confirm().await?;
@@ -132,41 +148,56 @@ pub(crate) async fn list<S: Store + 'static, E: Environment + 'static, P: Provid
     shop: &Rc<Shop<S, E, P>>,
 ) -> Result<Reply, Problem> {
     context.require_operator()?;
-    let [cursor, limit, status, format, order_id] = context.parameters(PARAMETERS)?;
-    let cursor = cursor.map(|cursor| cursor.to_ascii_lowercase());
-    let next: Option<Cursor> = read(cursor.as_deref(), "cursor", |text| text.parse().ok(), InvalidCursor)?;
-    let whole = |text: &str| (1..=MAX_LISTED).find(|limit| limit.to_string() == text);
-    let most = read(limit.as_deref(), "limit", whole, limit_expected())?;
-    let named = |text: &str| STATUSES.into_iter().find(|status| status.to_string() == text);
-    let wanted =
-        read(status.as_deref(), "status", named, "must be placing, pending, paid, cancelled, expired or rejected")?;
-    let format_named = |text: &str| FORMATS.into_iter().find(|(name, _)| *name == text).map(|(_, format)| format);
-    let shape = read(format.as_deref(), "format", format_named, "must be json, ndjson or csv")?;
-    let shape = shape.unwrap_or(Format::Json);
-    let an_order = |text: &str| text.to_ascii_lowercase().parse().ok();
-    let only = read(order_id.as_deref(), "order_id", an_order, "must be the id of an order")?;
+    let parameters = context.parameters(PARAMETERS)?;
+    let [cursor, limit, status, customer, item, on, from, until, order, format, id] =
+        parameters.each_ref().map(Option::as_deref);
+    let cursor = cursor.map(str::to_ascii_lowercase);
+    let next: Option<Cursor> = read(cursor.as_deref(), "cursor", str::parse)?;
+    let most = read(limit, "limit", limit_of)?;
+    let shape = read(format, "format", one_of(&FORMATS))?.unwrap_or(Format::Json);
+    let direction = read(order, "order", one_of(&ORDERS))?;
+    let query = OrderQuery {
+        status: read(status, "status", status_named)?,
+        customer_id: read(customer, "customer_id", |text| CustomerId::recorded(text.to_owned()))?,
+        item_id: read(item, "item_id", str::parse::<ItemId>)?,
+        placed: period(on, from, until)?,
+        // A list goes on as it began.
+        direction: direction.or(next.as_ref().map(Cursor::direction)).unwrap_or_default(),
+    };
+    let only = read(id, "order_id", order_id)?;
     negotiation::accept(context.headers, types(shape))?;
     let is_export = shape != Format::Json && most.is_none();
     let page_size = if is_export { MAX_LISTED } else { most.unwrap_or(USUAL_PAGE) };
     let mut listing =
-        Box::new(Listing { shop: shop.clone(), status: wanted, only, format: shape, page_size, begun: false, next });
+        Box::new(Listing { shop: shop.clone(), query, only, format: shape, page_size, begun: false, next });
     let first = listing.next().await?.unwrap_or_default();
     let mut reply = Reply::of(shape.media_type(), first);
     if shape != Format::Json {
-        let status = wanted.map(|status| format!("-{status}")).unwrap_or_default();
-        let name = format.as_deref().unwrap_or_default();
-        let disposition = format!("attachment; filename=\"orders{status}.{name}\"");
+        let chosen = [status, on, from, until].into_iter().flatten().map(|value| format!("-{value}"));
+        let (chosen, name) = (chosen.collect::<String>(), format.unwrap_or_default());
+        let disposition = format!("attachment; filename=\"orders{chosen}.{name}\"");
         reply = reply.with(header::CONTENT_DISPOSITION, &disposition);
     }
     Ok(match &listing.next {
         Some(_) if is_export => Reply { rest: Some(listing), ..reply },
         Some(next) => {
-            let same = [("limit", limit), ("status", status), ("format", format)];
-            let same = same.into_iter().filter_map(|(name, value)| Some(format!("&{name}={}", value?)));
+            let same = PARAMETERS.into_iter().zip(&parameters).filter(|(name, _)| *name != "cursor");
+            let same = same.filter_map(|(name, value)| Some(format!("&{name}={}", encoded(value.as_deref()?))));
             reply.with(header::LINK, &format!("</orders?cursor={next}{}>; rel=\"next\"", same.collect::<String>()))
         }
         None => reply,
     })
+}
+
+/// The days that are wanted: one, or those from one to another.
+fn period(on: Option<&str>, from: Option<&str>, until: Option<&str>) -> Result<Period, Problem> {
+    let day = |value, name| read(value, name, str::parse::<Day>);
+    let (on, from, until) = (day(on, "placed_on")?, day(from, "placed_from")?, day(until, "placed_until")?);
+    match on {
+        Some(_) if from.is_some() || until.is_some() => Err(invalid("placed_on", ONE_DAY_OR_MORE)),
+        Some(day) => Ok(day.into()),
+        None => Period::new(from, until).map_err(|error| invalid("placed_until", error)),
+    }
 }
 
 /// The media type of a page, and the ranges that it is in.
@@ -178,21 +209,49 @@ fn types(format: Format) -> [&'static str; 3] {
     }
 }
 
-/// What the parameter `limit` must be.
-fn limit_expected() -> String {
-    format!("must be a whole number from 1 to {MAX_LISTED}")
+const ONE_DAY_OR_MORE: &str = "must not be given with placed_from or placed_until";
+
+fn invalid(name: &str, detail: impl ToString) -> Problem {
+    Problem::invalid(vec![FieldError::parameter(name, detail)])
 }
 
 /// The value of a parameter, if it is there.
-fn read<T>(
+fn read<T, X: ToString>(
     value: Option<&str>,
     name: &str,
-    read: impl FnOnce(&str) -> Option<T>,
-    expected: impl ToString,
+    read: impl FnOnce(&str) -> Result<T, X>,
 ) -> Result<Option<T>, Problem> {
-    let Some(value) = value else { return Ok(None) };
-    let read = read(value);
-    if read.is_none() { Err(Problem::invalid(vec![FieldError::parameter(name, expected)])) } else { Ok(read) }
+    value.map(|value| read(value).map_err(|expected| invalid(name, expected))).transpose()
+}
+
+fn limit_of(text: &str) -> Result<usize, String> {
+    let limit = (1..=MAX_LISTED).find(|limit| limit.to_string() == text);
+    limit.ok_or_else(|| format!("must be a whole number from 1 to {MAX_LISTED}"))
+}
+
+fn status_named(text: &str) -> Result<Status, String> {
+    let status = STATUSES.into_iter().find(|status| status.to_string() == text);
+    status.ok_or_else(|| must_be(&STATUSES.map(|status| status.to_string())))
+}
+
+fn order_id(text: &str) -> Result<OrderId, &'static str> {
+    text.to_ascii_lowercase().parse().map_err(|_| "must be the id of an order")
+}
+
+/// Reads one of these names.
+fn one_of<T: Copy, const N: usize>(all: &[(&str, T); N]) -> impl FnOnce(&str) -> Result<T, String> {
+    move |text| {
+        let found = all.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
+        found.ok_or_else(|| must_be(&all.map(|(name, _)| name.to_owned())))
+    }
+}
+
+/// What a parameter must be that has a few values.
+fn must_be(names: &[String]) -> String {
+    match names {
+        [others @ .., last] => format!("must be {} or {last}", others.join(", ")),
+        [] => String::new(),
+    }
 }
 
 /// The orders of a page, and what is there that cannot be shown; before the first page comes what a file begins with,
@@ -260,6 +319,8 @@ fn row(OrderView { order, status, payment, .. }: &OrderView) -> String {
 /// The operation that this module serves, for the OpenAPI document.
 #[cfg(feature = "openapi")]
 pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::Operation>> {
+    use domain::{EmptyPeriod, InvalidCursor, InvalidDay};
+
     use crate::code::Code;
     use crate::openapi::operation::{Answer, Content, Example, Operation};
     use crate::orders::examples;
@@ -270,7 +331,6 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
     page.next = "536dcd17af9c50f30e68077823b6a66a-1-1".parse().ok();
     let text = |format| String::from_utf8_lossy(&body(&page, format, false)).into_owned();
     let json: serde_json::Value = serde_json::from_str(&text(Format::Json))?;
-    let invalid = |name: &str, detail: String| Problem::invalid(vec![FieldError::parameter(name, detail)]);
     Ok(vec![
         Operation::new(
             Route::Orders,
@@ -279,8 +339,9 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
             "orders",
             [
                 "List orders",
-                "All orders, or those of one status, newest first. As JSON, or with a `limit`, page by page: each page costs a \
-                 bounded number of reads, so it may hold fewer orders than `limit` and yet have a next one. As CSV or \
+                "All orders, or those of one status, customer, item and of some days, the newest or the oldest first. As JSON, or \
+                 with a `limit`, page by page: each page costs a bounded number of reads, so it may hold fewer orders than \
+                 `limit` and yet have a next one. As CSV or \
                  lines of JSON without a `limit`, all of them: the body comes in chunks while it is read, and a transfer \
                  that could not be completed is broken off. The names of sessions and charges at the payment provider, and \
                  `late_charges`, are in JSON and lines of JSON, and in no answer to a customer. Unknown parameters are \
@@ -288,7 +349,19 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
             ],
         )
         .operator()
-        .parameters(["Status", "OrderWanted", "Limit", "Cursor", "Format"])
+        .parameters([
+            "Status",
+            "OrderWanted",
+            "ListedCustomer",
+            "ListedItem",
+            "PlacedOn",
+            "PlacedFrom",
+            "PlacedUntil",
+            "SortOrder",
+            "Limit",
+            "Cursor",
+            "Format",
+        ])
         .answers(
             Answer::new(200, "A page of orders, or all of them, in the format that was asked for.")
                 .in_parts()
@@ -308,8 +381,14 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
             "A parameter is wrong or unknown.",
             &[Code::InvalidRequest],
             [
-                Example::problem("CursorInvalid", "A made-up cursor", invalid("cursor", InvalidCursor.to_string()))?,
-                Example::problem("LimitInvalid", "No orders on a page", invalid("limit", limit_expected()))?,
+                Example::problem("CursorInvalid", "A made-up cursor", invalid("cursor", InvalidCursor))?,
+                Example::problem(
+                    "LimitInvalid",
+                    "No orders on a page",
+                    limit_of("0").map_or_else(|expected| invalid("limit", expected), |_| Problem::not_found()),
+                )?,
+                Example::problem("DayInvalid", "A day that there is not", invalid("placed_on", InvalidDay))?,
+                Example::problem("DaysInvalid", "Days that end before they begin", invalid("placed_until", EmptyPeriod))?,
                 Example::problem(
                     "ParameterUnknown",
                     "A parameter that there is not",

@@ -258,6 +258,19 @@ pub(crate) fn decoded(text: &str) -> String {
     String::from_utf8(bytes).unwrap_or_default()
 }
 
+/// A text as the value of a parameter: what means something in a URL is encoded, and what is no ASCII.
+pub(crate) fn encoded(text: &str) -> String {
+    let mut value = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            value.push(char::from(byte));
+        } else {
+            value.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    value
+}
+
 /// 422 for a key that is too long or too short, not visible ASCII, badly quoted or given twice.
 fn invalid_idempotency_key(min_len: usize) -> Problem {
     let random = if min_len > 1 { ": a new random one for each order, such as a UUID" } else { "" };
@@ -299,7 +312,7 @@ fn idempotency_key(value: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
 
-    use super::{Headers, decoded, idempotency_key};
+    use super::{Headers, decoded, encoded, idempotency_key};
     use crate::header;
 
     #[test]
@@ -342,6 +355,15 @@ mod tests {
             ("%ff", ""),
         ] {
             assert_eq!(decoded(text), meant, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_is_what_it_was_once_it_is_decoded() {
+        assert_eq!(encoded("Anna-1._~"), "Anna-1._~");
+        assert_eq!(encoded("a b&c=d>+%\u{e9}\""), "a%20b%26c%3Dd%3E%2B%25%C3%A9%22");
+        for text in ["", "item1", "\u{5b89}\u{5a1c} & \"co\"; 100%25>", "\r\n", "+"] {
+            assert_eq!(decoded(&encoded(text)), text, "{text:?}");
         }
     }
 

@@ -158,6 +158,8 @@ pub fn buyers_can_pay(case: &Case, world: &World) -> Checked {
             Answer::SentTo(id) => is(id) == Some(Is::Open),
             // Its own request, or its time, has come to nothing.
             Answer::Paid | Answer::Processing | Answer::Refused(Error::OrderNotPayable(_)) => true,
+            // The provider remembers a session that it has lost: the operator sees to it.
+            Answer::Refused(Error::SessionLost(_)) => is_lost(&world, order),
             _ => false,
         };
         if !can_pay {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use domain::order::{ExpectedPrices, Lines, NewOrder};
 use domain::{
-    Condition, Error, ItemId, KeyDigest, Limits, Money, OrderId, PayResult, PaymentMethod, PaymentProgress, Settings,
-    Shop, Status, Store,
+    Condition, Error, ItemId, KeyDigest, Limits, Money, OrderId, OrderQuery, PayResult, PaymentMethod, PaymentProgress,
+    Settings, Shop, Status, Store,
 };
 use keyvalue_store::{InstanceCache, KeyValueStore};
 
@@ -225,7 +225,7 @@ async fn ask<S: Store>(request: &Request, shop: &Shop<S, Caller, Caller>) -> Res
             Answer::Adjusted
         }
         Request::List => {
-            let page = shop.list_orders(None, None, 100).await?;
+            let page = shop.list_orders(None, &OrderQuery::default(), 100).await?;
             if !page.unreadable.is_empty() || page.unreadable_entries > 0 {
                 return Err(Error::Unreadable { key: "the list".to_owned(), reason: format!("{page:?}") });
             }

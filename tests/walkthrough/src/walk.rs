@@ -322,9 +322,13 @@ fn look_orders_up(shop: &Shop, paid: &Answer) -> Result<()> {
     look_up(shop, "Paid orders as CSV", "status=paid&limit=100&format=csv", "text/csv", order_id)?;
     look_up(shop, "Paid orders as lines", "status=paid&limit=100&format=ndjson", "application/x-ndjson", order_id)?;
     look_up(shop, "All orders, one a page", "limit=1", "application/json", order_id)?;
+    let day = paid.text_at("/placed_at")?.chars().take(10).collect::<String>();
+    let of_day = format!("placed_from={day}&placed_until={day}&status=paid&limit=100");
+    look_up(shop, "Paid orders of a day", &of_day, "application/json", order_id)?;
     let list = |title, query: &str| shop.get(title, format!("/orders?{query}")).by_operator();
     list("A page of none", "limit=0").invalid("parameter", &["limit"])?;
     list("A status that is none", "status=lost").invalid("parameter", &["status"])?;
+    list("A day that there is not", "placed_on=2026-02-29").invalid("parameter", &["placed_on"])?;
     list("A cursor that is made up", "cursor=made-up").invalid("parameter", &["cursor"])?;
     shop.get("The list, for somebody who is not the operator", "/orders").refused(401, "unauthorized")?;
     Ok(())

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::operation::{Answer, Content, Example, Operation};
 use super::schema::{ItemId, OrderStatus, Text};
-use crate::listing::{FORMATS, USUAL_PAGE};
+use crate::listing::{FORMATS, ORDERS, USUAL_PAGE};
 use crate::origins::EXPOSED;
 use crate::request::{MAX_KEY_LEN, MIN_ADJUSTMENT_KEY_LEN, MIN_ORDER_KEY_LEN};
 use crate::respond::{MAX_REQUEST_ID_LEN, NO_PAGE};
@@ -257,7 +257,7 @@ fn all_headers() -> Vec<(&'static str, &'static str, Value)> {
                 "description": "Where the next page is, while there may be one (RFC 8288).",
                 "schema": {
                     "type": "string",
-                    "pattern": "^</orders\\?cursor=[^&>]+(&[a-z]+=[^&>]+)*>; rel=\"next\"$"
+                    "pattern": "^</orders\\?cursor=[^&>]+(&[a-z_]+=[^&>]+)*>; rel=\"next\"$"
                 },
                 "example": "</orders?cursor=536dcd17af9c50f30e68077823b6a66a-1-1&limit=2>; rel=\"next\""
             }),
@@ -562,6 +562,32 @@ pub(crate) fn parameters(generator: &mut SchemaGenerator) -> Value {
                 "examples": ["a51dee89-7e11-4f02-a419-92ca47ab279f"]
             }
         },
+        "ListedCustomer": {
+            "name": "customer_id",
+            "in": "query",
+            "description": "Only orders of this customer.",
+            "schema": { "type": "string", "minLength": 1, "maxLength": 128, "examples": ["anna"] }
+        },
+        "ListedItem": {
+            "name": "item_id",
+            "in": "query",
+            "description": "Only orders that have this item. It need not be an item of the shop.",
+            "schema": item_id.clone()
+        },
+        "PlacedOn": day("placed_on", "Only orders that were placed on this day, in UTC. Not with `placed_from` or `placed_until`."),
+        "PlacedFrom": day("placed_from", "Only orders that were placed on this day, in UTC, or later."),
+        "PlacedUntil": day("placed_until", "Only orders that were placed on this day, in UTC, or earlier."),
+        "SortOrder": {
+            "name": "order",
+            "in": "query",
+            "description": "Which orders come first. With a `cursor` it is that of the page before, and need not be given.",
+            "schema": {
+                "type": "string",
+                "enum": ORDERS.map(|(name, _)| name),
+                "default": "newest",
+                "examples": ["oldest"]
+            }
+        },
         "Limit": {
             "name": "limit",
             "in": "query",
@@ -595,6 +621,21 @@ pub(crate) fn parameters(generator: &mut SchemaGenerator) -> Value {
                 "default": "json",
                 "examples": ["json"]
             }
+        }
+    })
+}
+
+/// A parameter that is a day.
+fn day(name: &str, description: &str) -> Value {
+    json!({
+        "name": name,
+        "in": "query",
+        "description": description,
+        "schema": {
+            "type": "string",
+            "format": "date",
+            "pattern": "^(19[7-9]|[2-9][0-9]{2})[0-9]-[0-9]{2}-[0-9]{2}$",
+            "examples": ["2026-11-28"]
         }
     })
 }

@@ -252,10 +252,10 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     async fn write_orders(
         &self,
         all: &[PlaceRequest],
-        orders: Vec<Result<Order, NotPlaced>>,
+        mut orders: Vec<Result<Order, NotPlaced>>,
     ) -> Vec<Result<PendingOrder, NotPlaced>> {
-        let planned: Vec<_> = orders.iter().flatten().collect();
-        let written = if planned.is_empty() { Ok(Vec::new()) } else { self.insert_orders(&planned).await };
+        let mut planned: Vec<_> = orders.iter_mut().flatten().collect();
+        let written = if planned.is_empty() { Ok(Vec::new()) } else { self.insert_orders(&mut planned).await };
         let mut written = written.map(Vec::into_iter);
         let pending = |(request, order): (&PlaceRequest, Result<Order, NotPlaced>)| {
             let order = order?;
@@ -271,15 +271,19 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     }
 
     /// Answers with the entry of each order's state.
-    async fn insert_orders(&self, orders: &[&Order]) -> Result<Vec<Entry>, Error> {
+    async fn insert_orders(&self, orders: &mut [&mut Order]) -> Result<Vec<Entry>, Error> {
+        let number = self.number().await?;
+        // An order is listed by its number: it is placed when it has one, however long it has waited for that.
+        let Terms { placed_at, expires_at, .. } = self.terms();
         let mut records = Vec::new();
         let mut ids = Vec::new();
         for order in orders {
+            (order.placed_at, order.expires_at) = (placed_at, expires_at);
             let state = (Key::OrderState(order.order_id), encode(&OrderState::NEW)?);
             records.extend([(Key::Order(order.order_id), encode(order)?), state]);
             ids.push(order.order_id);
         }
-        records.push((Key::OrderIndex(self.number().await?), encode(&ids)?));
+        records.push((Key::OrderIndex(number), encode(&ids)?));
         let is_state: Vec<_> = records.iter().map(|(key, _)| matches!(key, Key::OrderState(_))).collect();
         let entries = self.store.insert(records).await?;
         Ok(entries.into_iter().zip(is_state).filter_map(|(entry, is_state)| is_state.then_some(entry)).collect())

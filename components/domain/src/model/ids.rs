@@ -97,6 +97,12 @@ impl CustomerId {
         if text::is_plain(text) { Self::check_length(text) } else { Err(Self::INVALID) }
     }
 
+    /// A customer whom orders may name. Those of earlier versions took all characters.
+    pub fn recorded(text: String) -> Result<Self, InvalidId> {
+        Self::check_length(&text)?;
+        Ok(Self(text))
+    }
+
     fn check_length(text: &str) -> Result<(), InvalidId> {
         if (1..=128).contains(&text.chars().count()) { Ok(()) } else { Err(Self::INVALID) }
     }
@@ -114,8 +120,7 @@ impl TryFrom<RecordedCustomer> for CustomerId {
     type Error = InvalidId;
 
     fn try_from(RecordedCustomer(text): RecordedCustomer) -> Result<Self, InvalidId> {
-        Self::check_length(&text)?;
-        Ok(Self(text))
+        Self::recorded(text)
     }
 }
 

@@ -9,6 +9,7 @@ pub mod item;
 pub mod item_codec;
 pub mod label;
 pub mod limits;
+pub mod listing;
 pub mod order;
 pub mod order_state;
 pub mod plan;

@@ -1,18 +1,19 @@
 //! The list of orders, histories and accounts.
 
-use domain::{Cursor, Error, InstanceState, OrderEvent, OrderId, OrderPage, Status};
+use domain::{Cursor, Error, InstanceState, OrderEvent, OrderId, OrderPage, OrderQuery, Status};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::support::{AtSwap, World, id, run, with_on_hand};
 
 impl World {
     /// Without any numbers, as an instance begins.
-    fn cold(&self) -> Self {
+    pub fn cold(&self) -> Self {
         Self { instance: InstanceState::default().into(), ..self.elsewhere() }
     }
 
     fn page(&self, cursor: Option<&Cursor>, status: Option<Status>, most: usize) -> OrderPage {
-        run(self.shop().list_orders(cursor.cloned(), status, most)).unwrap()
+        let query = OrderQuery { status, ..OrderQuery::default() };
+        run(self.shop().list_orders(cursor.cloned(), &query, most)).unwrap()
     }
 
     /// All pages, of which none has more than `most`.
@@ -29,7 +30,7 @@ impl World {
         }
     }
 
-    fn place_some(&self, count: usize) -> Vec<OrderId> {
+    pub fn place_some(&self, count: usize) -> Vec<OrderId> {
         (0..count).map(|_| self.place(&[("item1", 1)]).unwrap().view.order.order_id).collect()
     }
 }
@@ -155,13 +156,13 @@ fn a_cursor_of_another_shop_or_none_at_all_is_refused() {
     another.environment.set_millis(1);
     another.place_some(1);
     let cursor = another.page(None, None, 1).next.unwrap();
-    let refused = |cursor: Cursor| run(world.shop().list_orders(Some(cursor), None, 1)).unwrap_err();
+    let refused = |cursor: Cursor| run(world.shop().list_orders(Some(cursor), &OrderQuery::default(), 1)).unwrap_err();
     // Made of the same chance, the two ledgers are called alike: this one has given away fewer numbers.
     let far: Cursor = format!("{}-65-0", cursor.to_string().split('-').next().unwrap()).parse().unwrap();
     assert!(matches!(refused(far), Error::InvalidCursor(_)));
     let other: Cursor = format!("{}-1-0", "f".repeat(32)).parse().unwrap();
     assert!(matches!(refused(other), Error::InvalidCursor(_)));
-    for text in ["", "a", "a-1", "a-1-1-1", "a-x-1", "a-1-x", "a-+1-1", "a-01-1", "-1--1"] {
+    for text in ["", "a", "a-1", "a-1-1-1-1", "a-x-1", "a-1-x", "a-1-1-x", "a-+1-1", "a-01-1", "a-1-1-01", "-1--1"] {
         assert!(text.parse::<Cursor>().is_err(), "{text}");
     }
 }

@@ -1,6 +1,6 @@
 //! What holds at the limits: of a record, of what a swap settles, of what is remembered, and of the clocks of servers.
 
-use domain::{Delta, Error, KeyDigest, Limits, Placed, Status};
+use domain::{Delta, Error, KeyDigest, Limits, OrderQuery, Placed, Status};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::support::{LIMITS, World, id, order, run};
@@ -210,7 +210,7 @@ fn an_order_that_was_told_expired_stays_so_when_the_clock_goes_back() {
             other => panic!("{other}"),
         },
         |world, placed| {
-            let page = run(world.shop().list_orders(None, None, 100)).unwrap();
+            let page = run(world.shop().list_orders(None, &OrderQuery::default(), 100)).unwrap();
             let view = page.orders.iter().find(|view| view.order.order_id == placed.view.order.order_id);
             view.expect("it is listed").status
         },
@@ -231,7 +231,8 @@ fn a_list_of_pending_orders_decides_nothing() {
     let world = World::new();
     let placed = world.place(&[("item1", 1)]).unwrap();
     world.wait(900);
-    assert_eq!(run(world.shop().list_orders(None, Some(Status::Pending), 10)).unwrap().orders, []);
+    let pending = OrderQuery { status: Some(Status::Pending), ..OrderQuery::default() };
+    assert_eq!(run(world.shop().list_orders(None, &pending, 10)).unwrap().orders, []);
     assert_eq!(world.record(&format!("payment:{}", placed.view.order.order_id))["state"], "unpaid");
 }
 
@@ -314,7 +315,7 @@ fn a_lost_item_is_the_trouble_of_its_own_orders_alone() {
     world.list_numbers_below(1000);
     world.store.damage("inventory:item1");
 
-    let page = run(world.shop().list_orders(None, None, 10)).unwrap();
+    let page = run(world.shop().list_orders(None, &OrderQuery::default(), 10)).unwrap();
     assert_eq!(page.orders.iter().map(|view| view.order.order_id).collect::<Vec<_>>(), [other.view.order.order_id]);
     assert_eq!(page.unreadable, [pending.view.order.order_id]);
     let list = run(world.shop().list_items()).unwrap();
@@ -331,7 +332,7 @@ fn a_lost_item_is_the_trouble_of_its_own_orders_alone() {
     // And a damaged entry of the list is not the trouble of the others.
     let entry = world.store.records().keys().find(|key| key.starts_with("placed:")).unwrap().clone();
     world.store.damage(&entry);
-    let page = run(world.shop().list_orders(None, None, 10)).unwrap();
+    let page = run(world.shop().list_orders(None, &OrderQuery::default(), 10)).unwrap();
     assert_eq!((page.unreadable_entries, page.orders.len()), (1, 2));
 }
 

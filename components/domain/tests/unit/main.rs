@@ -18,6 +18,7 @@ mod item_record;
 mod label;
 mod ledger;
 mod limits;
+mod listing;
 mod most_per_order;
 mod order_state;
 mod orders;

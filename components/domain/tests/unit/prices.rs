@@ -1,6 +1,6 @@
 //! What an order is expected to cost: it costs that, or it is not placed.
 
-use domain::{Error, KeyDigest, Placed, Status};
+use domain::{Error, KeyDigest, OrderQuery, Placed, Status};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::support::{World, id, order_at, run};
@@ -24,7 +24,7 @@ impl World {
     /// The orders that an operator is shown.
     fn listed(&self) -> Vec<Status> {
         self.list_numbers_below(self.numbers.get());
-        let page = run(self.shop().list_orders(None, None, 100)).unwrap();
+        let page = run(self.shop().list_orders(None, &OrderQuery::default(), 100)).unwrap();
         page.orders.iter().map(|view| view.status).collect()
     }
 }

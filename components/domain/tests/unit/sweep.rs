@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{Error, Placed, Status, StoreError, Swept};
+use domain::{Error, OrderQuery, Placed, Status, StoreError, Swept};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::support::{World, run};
@@ -92,7 +92,7 @@ fn paid_orders_stay_and_so_do_their_keys() {
     assert_eq!((sweep_all(&world), world.orders()), (1, 1));
     assert_eq!(world.show(&paid).status, Status::Paid);
     assert!(world.place_with_key(&[("item1", 1)], "paid").unwrap().replayed);
-    assert_eq!(run(world.shop().list_orders(None, None, 100)).unwrap().orders.len(), 1);
+    assert_eq!(run(world.shop().list_orders(None, &OrderQuery::default(), 100)).unwrap().orders.len(), 1);
 }
 
 #[wasm_bindgen_test(unsupported = test)]
