@@ -67,7 +67,7 @@ fn named(path: &str) -> Option<(Route<'_>, &'static str)> {
         ["orders"] => (Route::Orders, "orders"),
         ["orders", id] => (Route::Order(id), "orders"),
         ["orders", id, "pay"] => (Route::Pay(id), "payments"),
-        ["orders", id, "cancel"] => (Route::Cancel(id), "orders"),
+        ["orders", id, "cancel"] => (Route::Cancel(id), "payments"),
         ["orders", id, "abandon"] => (Route::Abandon(id), "payments"),
         ["orders", id, "refunds"] => (Route::Refunds(id), "payments"),
         ["payments"] => (Route::Payments, "payments"),

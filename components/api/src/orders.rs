@@ -20,8 +20,6 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::body;
-#[cfg(feature = "openapi")]
-use crate::conditional::Preconditions;
 use crate::currency::minor_digits;
 use crate::header;
 use crate::listing;
@@ -50,10 +48,6 @@ pub async fn handle<S: Store + 'static, E: Environment + 'static, P: Provider + 
         (Route::Orders, Verb::Get) => listing::list(context, shop).await,
         (Route::Order(id), Verb::Get) => {
             let view = shop.show_order(order_id(id)?).await?;
-            Ok(reply(&view))
-        }
-        (Route::Cancel(id), Verb::Post) => {
-            let view = shop.cancel_if(&context.condition(tag)?, order_id(id)?).await?;
             Ok(reply(&view))
         }
         _ => Err(Problem::not_found()),
@@ -580,37 +574,5 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
             )
             .shared([(404, "OrderNotFound")])
             .reads();
-    let cancel = Operation::new(
-        Route::Cancel(""),
-        Verb::Post,
-        "cancelOrder",
-        "orders",
-        [
-            "Cancel an order",
-            "Frees the goods at once. Where the buyer may be paying at the payment provider, that is ended there first; if \
-             the buyer was charged before, the order is paid and not cancelled. It can be sent again. It needs no \
-             idempotency key, and a body is not looked at.",
-        ],
-    )
-    .answers(
-        Answer::new(200, "The order is cancelled.")
-            .json::<OrderJson<'static>>([examples::order_cancelled()?])
-            .links(["GetOrder", "GetOrderHistory"]),
-    )
-    .shared([(404, "OrderNotFound")])
-    .answers(Answer::problem(
-        "The order is paid, expired or rejected, or its payment is being processed.",
-        &[Code::OrderNotCancellable, Code::PaymentProcessing],
-        [
-            Example::problem("OrderNotCancellable", "Paid", Error::OrderNotCancellable(Status::Paid))?,
-            Example::problem("PaymentProcessing", "Perhaps paid", Error::PaymentProcessing)?,
-        ],
-    ))
-    .answers(Answer::problem(
-        "The header `if-none-match` is wrong.",
-        &[Code::InvalidRequest],
-        [Example::problem("IfNoneMatchInvalid", "A tag without quotes", Preconditions::unreadable())?],
-    ))
-    .asks_provider();
-    Ok(vec![place, show, cancel])
+    Ok(vec![place, show])
 }

@@ -40,6 +40,7 @@ pub async fn handle<S: Store, E: Environment, P: Provider>(
                 PayResult::AtProvider(view, progress) => accepted(&view, &progress),
             })
         }
+        (Route::Cancel(id), Verb::Post) => Ok(reply(&shop.cancel_if(&context.condition(tag)?, order_id(id)?).await?)),
         (Route::Abandon(id), Verb::Post) => {
             context.require_operator()?;
             Ok(reply(&shop.abandon(&context.condition(tag)?, order_id(id)?).await?))
@@ -231,6 +232,38 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
         ],
     ))
     .asks_provider();
+    let cancel = Operation::new(
+        Route::Cancel(""),
+        Verb::Post,
+        "cancelOrder",
+        "orders",
+        [
+            "Cancel an order",
+            "Frees the goods at once. Where the buyer may be paying at the payment provider, that is ended there first; if \
+             the buyer was charged before, the order is paid and not cancelled. It can be sent again. It needs no \
+             idempotency key, and a body is not looked at.",
+        ],
+    )
+    .answers(
+        Answer::new(200, "The order is cancelled.")
+            .json::<OrderJson<'static>>([order_cancelled()?])
+            .links(["GetOrder", "GetOrderHistory"]),
+    )
+    .shared([(404, "OrderNotFound")])
+    .answers(Answer::problem(
+        "The order is paid, expired or rejected, or its payment is being processed.",
+        &[Code::OrderNotCancellable, Code::PaymentProcessing],
+        [
+            Example::problem("OrderNotCancellable", "Paid", Error::OrderNotCancellable(Status::Paid))?,
+            Example::problem("PaymentProcessing", "Perhaps paid", Error::PaymentProcessing)?,
+        ],
+    ))
+    .answers(Answer::problem(
+        "The header `if-none-match` is wrong.",
+        &[Code::InvalidRequest],
+        [Example::problem("IfNoneMatchInvalid", "A tag without quotes", Preconditions::unreadable())?],
+    ))
+    .asks_provider();
     let abandon = Operation::new(
         Route::Abandon(""),
         Verb::Post,
@@ -374,5 +407,5 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
     ))
     .shared([(404, "NotFound")])
     .asks_provider();
-    Ok(vec![pay, abandon, list, refund, show, event])
+    Ok(vec![pay, cancel, abandon, list, refund, show, event])
 }

@@ -85,7 +85,7 @@ routes! {
     Orders = "/orders", "orders", [Get, Post];
     Order(order_id) = "/orders/{order_id}", "orders", [Get];
     Pay(order_id) = "/orders/{order_id}/pay", "payments", [Post];
-    Cancel(order_id) = "/orders/{order_id}/cancel", "orders", [Post];
+    Cancel(order_id) = "/orders/{order_id}/cancel", "payments", [Post];
     Abandon(order_id) = "/orders/{order_id}/abandon", "payments", [Post];
     Refunds(order_id) = "/orders/{order_id}/refunds", "payments", [Get, Post];
     Payments = "/payments", "payments", [Get];
