@@ -45,7 +45,7 @@ scenario('of thousands of items some are shown, and all are found', {}, async (o
   assert.equal(await page.locator('#stock-more').isVisible(), false);
   assert.equal(await page.locator('#stock-note').isVisible(), false);
   await page.locator('#stock-find input').fill('nothing of this name');
-  await says(page.locator('#stock-note'), 'No item has this in its id.');
+  await says(page.locator('#stock-note'), 'No item has this in its name or id.');
   await page.locator('#stock-find input').fill('');
   await says(page.locator('#stock-note'), `50 of ${figure(ITEMS)} are shown.`);
 });

@@ -167,7 +167,7 @@ scenario('the books are shown', {}, async (open) => {
   );
   assert.deepEqual(
     shown,
-    items.map((item) => [item.item_id, item.received, item.sold, item.on_hand, item.reserved, item.available]),
+    items.map((item) => [item.name ? `${item.name} ${item.item_id}` : item.item_id, item.received, item.sold, item.on_hand, item.reserved, item.available]),
   );
   for (const [, received, sold, on_hand] of shown) assert.equal(received, sold + on_hand);
 });

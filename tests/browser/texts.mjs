@@ -133,7 +133,7 @@ scenario('an item’s id is shown as text, whatever it is', {}, async (open) => 
     viewport: PHONE,
     before: (page) => page.route('**/inventory', (route) => route.fulfill({ json: { items } })),
   });
-  const shown = await page.evaluate(() => [...document.querySelectorAll('#stock-list bdi')].map((node) => node.textContent));
+  const shown = await page.evaluate(() => [...document.querySelectorAll('#stock-list h3 bdi')].map((node) => node.textContent).filter(Boolean));
   assert.deepEqual(shown, ids);
   for (let index = 0; index < ids.length; index++) await page.locator('.add').nth(index).click();
   const options = await page.locator('.line').first().locator('option').evaluateAll((nodes) => nodes.map((node) => node.textContent));

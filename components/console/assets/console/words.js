@@ -368,7 +368,7 @@ export const words = {
     'new.limit_wrong': '每单限购数量须为 1 到 1,000,000 的整数，不限购请留空。',
     'new.name_long': '名称最多 100 个字符，现有 {n} 个。',
     'new.name_wrong': '名称不得包含控制字符或改变文字方向的字符，请重新输入。',
-    'new.image_wrong': '网址须以 https:// 开头，最多 255 个字符，不含登录信息和 #。',
+    'new.image_wrong': '须是 https 网址，最多 255 个字符，不含登录信息和 #。',
 
     'books.title': '库存账',
     'books.hint': '入库的商品，要么在库，要么已售出。',

@@ -30,3 +30,4 @@ mod provider;
 mod provider_payments;
 mod support;
 mod sweep;
+mod url;
