@@ -4,6 +4,7 @@ use fastrand::Rng;
 use harness::Request;
 
 use crate::client::{item_id, order};
+use crate::provider::Slow;
 use crate::store::Stock;
 use crate::wrk::{Pick, Script};
 
@@ -19,6 +20,8 @@ const BASKETS: usize = 1000;
 pub struct Load {
     pub asks: Asks,
     pub spread: Spread,
+    /// Buyers who wait for the payment provider meanwhile.
+    pub beside: Option<Slow>,
 }
 
 /// What is asked.
@@ -53,7 +56,7 @@ pub enum Spread {
 
 impl Load {
     pub const fn new(asks: Asks, spread: Spread) -> Self {
-        Self { asks, spread }
+        Self { asks, spread, beside: None }
     }
 
     pub fn name(&self) -> &'static str {

@@ -5,6 +5,7 @@ mod growth;
 mod hot;
 mod load;
 mod measure;
+mod provider;
 mod report;
 mod server;
 mod start;
@@ -28,6 +29,7 @@ use crate::growth::{Amounts, Grown, Growth};
 use crate::hot::Hot;
 use crate::load::{Asks, Load, ORDERS_A_TURN, Spread};
 use crate::measure::{Bench, Subject, WARM_UP_A_CONNECTION};
+use crate::provider::{BesideBuyers, Slow};
 use crate::report::{Beside, Machine, Report, Row, fault};
 use crate::server::{Application, Settings};
 use crate::start::Start;
@@ -65,7 +67,7 @@ struct Arguments {
     #[arg(long, default_value_t = 3, global = true)]
     rounds: u64,
 
-    /// Over how many connections at once [default: 1,8,32,128; growth, stores: 1,32; hot: 128]
+    /// Over how many connections at once [default: 1,8,32,128; growth, stores: 1,32; hot: 128; provider: 32]
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', global = true)]
     connections: Option<Vec<usize>>,
 
@@ -94,6 +96,8 @@ enum Command {
     Hot,
     /// The same on SQLite, on a Redis, and from two servers on one Redis, beside the key-value store
     Stores,
+    /// What a slow payment provider costs those who want nothing of it
+    Provider(Slow),
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -121,6 +125,7 @@ fn main() -> Result<ExitCode> {
             Some(Command::Growth(_)) => run.growth(*journal)?,
             Some(Command::Hot) => run.hot(*journal)?,
             Some(Command::Stores) => run.stores(*journal)?,
+            Some(Command::Provider(slow)) => run.provider(*journal, *slow)?,
             None => run.requests(*journal)?,
         }
     }
@@ -157,7 +162,7 @@ impl Run {
         let style = "{bar:30} {pos}/{len} rounds, {eta} left: {msg}";
         let progress = ProgressBar::new(0).with_style(ProgressStyle::with_template(style)?);
         progress.enable_steady_tick(Duration::from_secs(1));
-        let settings = Settings { state: PathBuf::new(), payment_window, cache: None };
+        let settings = Settings { state: PathBuf::new(), payment_window, cache: None, provider: None };
         let bench = Bench { wrk, scratch: scratch.path().to_owned(), seconds, rounds, settings, progress };
         let program = Program::new(arguments.spin.clone())?;
         let run = Self { arguments, program, bench, scratch, report: Report::default(), faults: 0 };
@@ -376,6 +381,36 @@ impl Run {
                 self.report.stores.push(row);
             }
         }
+        Ok(())
+    }
+
+    /// The shop while buyers wait for the provider, and while none does.
+    fn provider(&mut self, journal: Journal, slow: Slow) -> Result<()> {
+        let loads: Vec<_> = provider::loads().into_iter().filter(|load| self.is_wanted(load.name())).collect();
+        let connections = self.arguments.connections.clone().unwrap_or(vec![32]);
+        self.prepare((loads.len() * connections.len() * 2) as u64 * self.bench.rounds, journal);
+        let directory = self.scratch.path().join(format!("provider {}", journal.name()));
+        let template = Template::make(&directory, journal, &self.program, Application::Ours, MANY, slow.waiting)?;
+        // Only now: what the store begins with is paid at once.
+        let stand_in = slow.start()?;
+        self.bench.settings.provider = Some(stand_in.url());
+        let subject = Subject::Served { program: &self.program, application: Application::Ours, template: &template };
+        self.say([
+            format!("\njournal: {}; each answer of the provider after {} ms", journal.name(), slow.answers_after),
+            BesideBuyers::head(),
+        ]);
+        for load in &loads {
+            for connections in &connections {
+                let row = BesideBuyers::measure(&self.bench, journal, &subject, load, *connections, slow)?;
+                self.say(row.lines());
+                let faults: Vec<_> =
+                    [("alone", &row.alone), ("beside buyers", &row.beside)].into_iter().filter_map(fault).collect();
+                self.faults += faults.len();
+                self.say(faults);
+                self.report.provider.push(row);
+            }
+        }
+        self.bench.settings.provider = None;
         Ok(())
     }
 

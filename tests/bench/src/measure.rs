@@ -43,6 +43,16 @@ pub enum Subject<'a> {
     Peer { client: &'a Client, stock: &'a Stock },
 }
 
+impl Subject<'_> {
+    /// What there is to measure it with.
+    pub fn stock(&self) -> &Stock {
+        match self {
+            Self::Served { template, .. } => &template.stock,
+            Self::Peer { stock, .. } => stock,
+        }
+    }
+}
+
 /// What was measured, in all rounds together.
 #[derive(Clone, Debug, Serialize)]
 pub struct Figure {
@@ -124,7 +134,11 @@ impl Bench {
                 let client = server.client().clone();
                 self.warm_up(&client, &server.urls(), &template.stock, load, connections)?;
                 let before = server.stats()?;
-                let measured = self.measure(&server.urls(), &template.stock, load, connections)?;
+                let measure = || self.measure(&server.urls(), &template.stock, load, connections);
+                let measured = match load.beside {
+                    Some(slow) => slow.beside_buyers(&client, &template.stock.unpaid, measure)?,
+                    None => measure()?,
+                };
                 let stats = server.stats()?.zip(before).map(|(after, before)| after.since(&before));
                 let counted = *application != Application::Bare && load.holds();
                 let most_holds = if counted { Some(most_holds(&client)?) } else { None };

@@ -8,6 +8,7 @@ use soak::watch::Holds;
 use crate::growth::Grown;
 use crate::hot::Hot;
 use crate::measure::{Figure, Ratio};
+use crate::provider::BesideBuyers;
 use crate::start::Start;
 use crate::store::Journal;
 use crate::stores::OnStores;
@@ -27,6 +28,8 @@ pub struct Report {
     pub hot: Vec<Hot>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stores: Vec<OnStores>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub provider: Vec<BesideBuyers>,
 }
 
 /// Where it was measured.

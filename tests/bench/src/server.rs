@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use harness::process::{self, Process, Program};
-use harness::{Client, RedisServer, Server as InProcess, Target, server};
+use harness::{Client, RedisServer, Server as InProcess, Target, provider, server};
 use host::Stats;
 use records::location::Location;
 use soak::watch::Holds;
@@ -73,6 +73,8 @@ pub struct Settings {
     pub payment_window: u64,
     /// Where the runtime keeps compiled components, where that is not the usual place.
     pub cache: Option<PathBuf>,
+    /// Where the payment provider is, if the shop is paid at one.
+    pub provider: Option<String>,
 }
 
 /// What serves an application: one server, or several. They are killed when this is dropped.
@@ -104,11 +106,12 @@ impl Server {
             (None, Application::OnSqlite) => Location::Sqlite(settings.state.join("sqlite_db.db")),
             (None, _) => Location::KeyValue(settings.state.join("sqlite_key_value.db")),
         };
+        let paid_at = settings.provider.iter().flat_map(|api| provider::variables(api));
         let started = process::Settings {
             manifest: &application.manifest(),
             state: &settings.state,
             payment_window: settings.payment_window,
-            variables: redis.iter().map(|redis| ("redis_host", redis.address())).collect(),
+            variables: redis.iter().map(|redis| ("redis_host", redis.address())).chain(paid_at).collect(),
             cache: settings.cache.as_deref(),
         };
         let count = if application == Application::TwoOnRedis { 2 } else { 1 };

@@ -160,7 +160,7 @@ fn while_served<T>(
     application: Application,
     work: impl FnOnce(&Client) -> Result<T>,
 ) -> Result<T> {
-    let settings = Settings { state: directory.to_owned(), payment_window: NEVER, cache: None };
+    let settings = Settings { state: directory.to_owned(), payment_window: NEVER, cache: None, provider: None };
     let server = Server::start(program, application, &settings)?;
     let result = work(server.client());
     drop(server);

@@ -16,15 +16,13 @@ const SOON: Retries =
     Retries { first: Duration::from_millis(20), longest: Duration::from_millis(200), stop: Duration::from_secs(60) };
 
 /// The variables of a shop that is paid at the stand-in at this address.
-pub fn variables(api: &str) -> BTreeMap<String, String> {
-    let variable = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-    let values = [
-        ("stripe_secret_key", SECRET_KEY),
-        ("stripe_webhook_secret", WEBHOOK_SECRET),
-        ("stripe_api", api),
-        ("return_url", "http://127.0.0.1:3000/"),
-    ];
-    values.map(variable).into()
+pub fn variables(api: &str) -> [(&'static str, String); 4] {
+    [
+        ("stripe_secret_key", SECRET_KEY.to_owned()),
+        ("stripe_webhook_secret", WEBHOOK_SECRET.to_owned()),
+        ("stripe_api", api.to_owned()),
+        ("return_url", "http://127.0.0.1:3000/".to_owned()),
+    ]
 }
 
 /// Starts a stand-in whose webhooks wait until a shop is there.
@@ -42,7 +40,8 @@ impl Server {
     /// # Errors
     /// If the server does not start.
     pub fn start_paid_at(provider: &StandIn, store: &Store, settings: Settings) -> Result<Self, Error> {
-        let mut variables = variables(&provider.url());
+        let own = variables(&provider.url()).map(|(name, value)| (name.to_owned(), value));
+        let mut variables = BTreeMap::from(own);
         variables.extend(settings.variables);
         let server = Self::start(store, Settings { variables, ..settings })?;
         let url = format!("{}{EVENTS}", server.client.url());
