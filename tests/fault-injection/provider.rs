@@ -62,31 +62,30 @@ fn cut_off_everywhere(case: &Case) {
     let till = Till::open_with(TARGET, settings);
     // Each thing that the shop learns is by a request of this test.
     till.set_faults(&["never", "closed-yet-payable@expire"]);
+    let reached = |stop| cut_off(case, &till, &switch, stop).is_some();
     for fate in FATES {
-        let mut asks = 0;
-        for number in 1.. {
-            let Some(reached) = cut_off(case, &till, &switch, number, fate) else { break };
-            asks += usize::from(reached.contains(&format!("{:?}", Operation::Send)));
-        }
+        // What an earlier request goes on with after its answer counts among these calls.
+        let _ = (1..).take_while(|number| reached(Stop::at(*number, fate))).count();
+        // So those to the provider are counted by themselves: only the request makes them.
+        let asks = (1..).take_while(|number| reached(Stop::at_operation(Operation::Send, *number, fate))).count();
         // What fails is asked for again by itself.
         assert!(asks >= case.asks, "{fate:?}: of {} requests to the provider {asks} were cut off", case.asks);
     }
 }
 
-/// One run; the call that was cut off, or none if the request ended before its n-th.
-fn cut_off(case: &Case, till: &Till, switch: &Switch, number: usize, fate: CallOutcome) -> Option<String> {
+/// One run; the call that was cut off, or none if the request ended before it.
+fn cut_off(case: &Case, till: &Till, switch: &Switch, stop: Arc<Stop>) -> Option<String> {
     let order = till.order();
     let session = if case.at_provider { till.sent_to(&order) } else { String::new() };
     let subject = Subject { order, session };
     (case.prepare)(till, &subject);
     let request = (case.request)(till, &subject);
     let (charges, refunds) = (till.provider.charges().len(), till.provider.refunds().len());
-    let stop = Stop::at(number, fate);
     switch.set(Some(stop.clone()));
     let cut = till.client().send(&request);
     switch.set(None);
     let reached = stop.reached();
-    let _context = Context(format!("call {number} was {fate:?}: {reached:?}; the answer was {cut:?}"));
+    let _context = Context(format!("{stop:?}: {reached:?}; the answer was {cut:?}"));
 
     let mut again = till.send(&request);
     if let 202 = again.status {

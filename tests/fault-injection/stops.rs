@@ -16,6 +16,8 @@ pub const FATES: [CallOutcome; 4] = [
 
 /// Gives the n-th call its fate, and leaves all others alone.
 pub struct Stop {
+    /// Which of the calls that count.
+    number: usize,
     state: Mutex<State>,
 }
 
@@ -48,8 +50,9 @@ impl Stop {
         Self::new(Some(operation), number, fate)
     }
 
-    fn new(only: Option<Operation>, left: usize, fate: CallOutcome) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::new(State { only, left, fate, reached: None, gate: None }) })
+    fn new(only: Option<Operation>, number: usize, fate: CallOutcome) -> Arc<Self> {
+        let state = State { only, left: number, fate, reached: None, gate: None };
+        Arc::new(Self { number, state: Mutex::new(state) })
     }
 
     /// Lets a request wait at its n-th call.
@@ -112,7 +115,8 @@ fn describe(call: &Call<'_>) -> String {
 
 impl fmt::Debug for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Stop")
+        let State { only, fate, .. } = &*self.state.lock().expect("no test panics here");
+        write!(f, "call {} of {only:?} was {fate:?}", self.number)
     }
 }
 
