@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Result, anyhow, ensure};
 use clap::Args;
-use harness::{Client, Request};
+use harness::{Client, Request, provider};
 use serde::Serialize;
-use stripe_stand_in::{Options, StandIn};
+use stripe_stand_in::StandIn;
 
 use crate::load::{Asks, Load, Spread};
 use crate::measure::{Bench, Figure, Ratio, Subject};
@@ -30,8 +30,9 @@ pub struct Slow {
 impl Slow {
     /// Starts a provider that is as slow.
     pub fn start(self) -> Result<StandIn> {
-        let fault = format!("slow={}", self.answers_after).parse().map_err(|error| anyhow!("{error}"))?;
-        StandIn::start(Options { faults: vec![fault], ..Options::default() }).context("the stand-in does not start")
+        let stand_in = provider::start()?;
+        stand_in.set_faults([format!("slow={}", self.answers_after).parse()?]);
+        Ok(stand_in)
     }
 
     /// Does something while buyers wait to pay these orders, one an order. One that is answered asks again.

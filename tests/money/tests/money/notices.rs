@@ -48,8 +48,9 @@ fn a_signature_that_proves_nothing_is_refused() {
         "nonsense",
         &forged,
         &of_another,
-        &signature(&[WEBHOOK_SECRET], now() - 301, &body),
-        &signature(&[WEBHOOK_SECRET], now() + 301, &body),
+        // Five minutes are allowed. The edge itself is a unit test: here time passes until the shop reads its clock.
+        &signature(&[WEBHOOK_SECRET], now() - 3600, &body),
+        &signature(&[WEBHOOK_SECRET], now() + 3600, &body),
         &good.to_uppercase(),
         &format!("t={},{good}", now() - 1),
     ] {

@@ -258,12 +258,12 @@ fn a_session_that_is_expired_cannot_be_paid_nor_expired_again() {
 #[test]
 fn a_session_expires_by_itself_when_its_time_is_over() {
     let provider = Provider::new();
-    let expires_at = (now() + 1810).to_string();
+    let expires_at = (now() + 2400).to_string();
     let id = provider.told(200, &post(SESSIONS, &with(session_form("o-1"), "expires_at", &expires_at)));
     let id = id["id"].as_str().unwrap();
     provider.stand_in.set_clock_ahead(Duration::from_secs(1700));
     assert_eq!(provider.look(id)["status"], "open");
-    provider.stand_in.set_clock_ahead(Duration::from_secs(1900));
+    provider.stand_in.set_clock_ahead(Duration::from_secs(2500));
     provider.stand_in.pay(id).unwrap_err();
     assert_eq!(provider.look(id)["status"], "expired");
     assert_eq!(provider.stand_in.sessions()[0].status, SessionStatus::Expired);
