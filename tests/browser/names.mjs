@@ -12,11 +12,18 @@ const call = (item, name, image) => ask('PUT', `/inventory/${item}`, { unit_pric
 
 const row = (page, item) => page.locator('#stock-list > li', { hasText: item });
 
+/** The picture of an item, which is scrolled to: one that is far from the window is not loaded yet. */
+async function pictureOf(page, item) {
+  await row(page, item).evaluate((node) => node.scrollIntoView({ block: 'center' }));
+  return row(page, item).locator('.picture');
+}
+
 /** Whether the picture of an item is seen. */
-const isShown = (page, item) =>
-  row(page, item)
-    .locator('.picture')
-    .evaluate((image) => image.checkVisibility() && image.complete && image.naturalWidth > 0);
+const isShown = async (page, item) =>
+  (await pictureOf(page, item)).evaluate((image) => image.checkVisibility() && image.complete && image.naturalWidth > 0);
+
+/** Whether an item has no picture that is seen, nor a place for one. */
+const isAbsent = async (page, item) => !(await (await pictureOf(page, item)).isVisible());
 
 scenario('an item is shown by its name and found by it, and by its id beside it', {}, async (open) => {
   const item = await newItem(10);
@@ -41,7 +48,7 @@ scenario('an item is shown by its name and found by it, and by its id beside it'
   await page.route('**/inventory', async (route) => {
     const answer = await route.fetch();
     const { items } = await answer.json();
-    // So many that there is a field to find one.
+    // Enough of them for a field to find one.
     const others = Array.from({ length: 9 }, (_, n) => ({ ...items[0], item_id: `other-${n}`, name: undefined }));
     await route.fulfill({ response: answer, json: { items: [...items, ...others] } });
   });
@@ -93,7 +100,7 @@ scenario('a picture is shown with words for it, from elsewhere too, and goes wit
     await until('the other is shown', async () => asked !== null && (await isShown(page, item)));
     assert.equal(asked.referer, undefined);
     await call(item, 'Teapot', null);
-    await until('it is gone', async () => !(await picture.isVisible()));
+    await until('it is gone', () => isAbsent(page, item));
   } finally {
     await call(item, 'Teapot', null);
   }
@@ -106,10 +113,10 @@ scenario('a picture that cannot be loaded leaves no trace, and the item can be b
     const page = await open({ friends: [PICTURES] });
     const picture = row(page, item).locator('.picture');
     await says(row(page, item).locator('h3'), 'Teapot');
-    await until('it is not shown', async () => !(await picture.isVisible()));
+    await until('it is not shown', () => isAbsent(page, item));
     await page.route(`${PICTURES}/**`, (route) => route.abort());
     await call(item, 'Teapot', `${PICTURES}/away.png`);
-    await until('nor is the other', async () => (await picture.getAttribute('src')) === `${PICTURES}/away.png` && !(await picture.isVisible()));
+    await until('nor is the other', async () => (await picture.getAttribute('src')) === `${PICTURES}/away.png` && (await isAbsent(page, item)));
     await row(page, item).locator('.add').click();
     await page.locator('#place').click();
     await says(page.locator('#orders-list .order-lines'), '1 × Teapot');

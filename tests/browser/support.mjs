@@ -24,7 +24,7 @@ export const STOREFRONT = process.env.STOREFRONT?.replace(/\/$/, '');
 const PICTURES = process.env.SCREENSHOTS;
 
 /** How long a page may take for anything. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 30_000;
 
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',

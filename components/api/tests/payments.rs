@@ -110,7 +110,7 @@ fn a_buyer_is_sent_to_the_page_of_the_provider_and_the_order_is_paid_once_that_s
     let listed = || world.get(&format!("/orders?order_id={order}")).body["orders"][0].clone();
     let session = json!({ "status": "at_provider", "provider": "stripe", "session_id": "cs_test_0" });
     assert_eq!(listed()["payment"], session);
-    // A look at the order asks nobody, and is not told the page.
+    // A look at the order asks no provider, and is not told the page.
     let asked = world.stripe().asked();
     let shown = world.get(&format!("/orders/{order}"));
     assert_eq!(shown.body["payment"], json!({ "status": "at_provider", "provider": "stripe" }));

@@ -201,7 +201,7 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     }
 
     /// Whether the days that are wanted are all after this place: whether the next [`ENOUGH`] orders are all too new, or
-    /// all too old. None where so many are not found nearby.
+    /// all too old. None where that many are not found nearby.
     async fn is_ahead(&self, from: &Cursor, query: &OrderQuery, reads: &mut usize) -> Result<Option<bool>, Error> {
         let (mut next, mut seen) = (from.clone(), 0_usize);
         for _ in 0..MAX_PROBE_READS {

@@ -33,13 +33,13 @@ impl Cursor {
         self.direction
     }
 
-    /// Whether it is a place in a list that goes this way, in the sequence with this id that has given out so many numbers.
+    /// Whether it is a place in a list that goes this way, in the sequence with this id that has given out this many numbers.
     pub(crate) fn is_of(&self, sequence: &str, next: u64, direction: Direction) -> bool {
         let Range { start, end } = self.numbers;
         self.sequence == sequence && self.direction == direction && start <= end && end <= next
     }
 
-    /// The number that is read after so many others.
+    /// The number that is read after this many others.
     pub(crate) fn number(&self, others: u64) -> Option<u64> {
         let number = match self.direction {
             Direction::NewestFirst => self.numbers.end.checked_sub(1)?.checked_sub(others)?,
@@ -53,7 +53,7 @@ impl Cursor {
         self.numbers.end.saturating_sub(self.numbers.start)
     }
 
-    /// The place after so many numbers.
+    /// The place after this many numbers.
     pub(crate) fn after(&self, numbers: u64) -> Self {
         let Range { start, end } = self.numbers;
         let numbers = match self.direction {
