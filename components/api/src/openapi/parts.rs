@@ -194,10 +194,10 @@ fn all_headers() -> Vec<(&'static str, &'static str, Value)> {
             "ContentDisposition",
             "content-disposition",
             json!({
-                "description": "The name of the file that CSV and lines of JSON are kept in (RFC 6266).",
+                "description": "The name of the file that CSV and lines of JSON are kept in (RFC 6266): with the status and the days that were asked for.",
                 "schema": {
                     "type": "string",
-                    "pattern": "^attachment; filename=\"orders(-[a-z]+)?\\.(csv|ndjson)\"$"
+                    "pattern": "^attachment; filename=\"orders(-[a-z]+)?(-[0-9]{4}-[0-9]{2}-[0-9]{2}){0,2}\\.(csv|ndjson)\"$"
                 },
                 "example": "attachment; filename=\"orders-paid.csv\""
             }),
