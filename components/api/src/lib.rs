@@ -7,6 +7,7 @@
 //! which no component enables, `openapi::document` makes the OpenAPI document of both, of the types that are served,
 //! and of the description of each operation next to its handler.
 
+mod after_sale;
 mod body;
 mod code;
 mod conditional;

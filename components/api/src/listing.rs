@@ -25,8 +25,15 @@ use crate::request::RequestContext;
 /// How many orders are on a page unless the client says so.
 pub(crate) const USUAL_PAGE: usize = 50;
 
-pub(crate) const STATUSES: [Status; 6] =
-    [Status::Placing, Status::Pending, Status::Paid, Status::Cancelled, Status::Expired, Status::Rejected];
+pub(crate) const STATUSES: [Status; 7] = [
+    Status::Placing,
+    Status::Pending,
+    Status::Paid,
+    Status::Fulfilled,
+    Status::Cancelled,
+    Status::Expired,
+    Status::Rejected,
+];
 
 const PARAMETERS: [&str; 4] = ["cursor", "limit", "status", "format"];
 

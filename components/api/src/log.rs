@@ -144,9 +144,12 @@ fn known(method: &Method) -> &str {
 fn order_id(request: &Request, location: Option<&str>) -> Option<String> {
     match Route::parse(request.path())? {
         // As it is written everywhere else. What is no id is in the path.
-        Route::Order(id) | Route::Pay(id) | Route::Cancel(id) | Route::OrderHistory(id) => {
-            orders::order_id(id).ok().map(|id| id.to_string())
-        }
+        Route::Order(id)
+        | Route::Pay(id)
+        | Route::Cancel(id)
+        | Route::Returns(id)
+        | Route::Fulfilment(id)
+        | Route::OrderHistory(id) => orders::order_id(id).ok().map(|id| id.to_string()),
         Route::Orders => location?.strip_prefix("/orders/").map(str::to_owned),
         _ => None,
     }

@@ -1,4 +1,5 @@
-//! The payments component's part: pay orders, and take the payment provider's events.
+//! The payments component's part: pay orders, take the payment provider's events, and what the operator does with paid
+//! orders.
 
 use std::rc::Rc;
 
@@ -8,6 +9,7 @@ use http::StatusCode;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::after_sale;
 use crate::body::{self, Payment};
 use crate::header;
 #[cfg(feature = "openapi")]
@@ -38,6 +40,7 @@ pub async fn handle<S: Store, E: Environment, P: Provider>(
         }
         (Route::Payments, Verb::Get) => Ok(Reply::json(StatusCode::OK, &PaymentsJson::of(context))),
         (Route::StripeEvents, Verb::Post) => take_event(context, shop).await,
+        (Route::Returns(_) | Route::Fulfilment(_), _) => after_sale::handle(context, shop).await,
         _ => Err(Problem::not_found()),
     }
 }

@@ -88,6 +88,8 @@ routes! {
     Cancel(order_id) = "/orders/{order_id}/cancel", "orders", [Post];
     Payments = "/payments", "payments", [Get];
     StripeEvents = "/payments/stripe/events", "payments", [Post];
+    Returns(order_id) = "/orders/{order_id}/returns", "payments", [Get, Post];
+    Fulfilment(order_id) = "/orders/{order_id}/fulfilment", "payments", [Put];
     OrderHistory(order_id) = "/orders/{order_id}/history", "reports", [Get];
     Items = "/inventory", "inventory", [Get];
     Item(item_id) = "/inventory/{item_id}", "inventory", [Get, Put];
@@ -135,6 +137,8 @@ impl Route<'_> {
             | Self::Order(_)
             | Self::Pay(_)
             | Self::Cancel(_)
+            | Self::Returns(_)
+            | Self::Fulfilment(_)
             | Self::OrderHistory(_)
             | Self::Adjustments(_)
             | Self::ItemHistory(_)
@@ -151,7 +155,13 @@ impl Route<'_> {
         match self {
             Self::Orders => verb == Verb::Get,
             Self::Item(_) => verb == Verb::Put,
-            Self::Adjustments(_) | Self::ItemHistory(_) | Self::Books | Self::Metrics | Self::Sweep => true,
+            Self::Returns(_)
+            | Self::Fulfilment(_)
+            | Self::Adjustments(_)
+            | Self::ItemHistory(_)
+            | Self::Books
+            | Self::Metrics
+            | Self::Sweep => true,
             Self::Order(_)
             | Self::Pay(_)
             | Self::Cancel(_)

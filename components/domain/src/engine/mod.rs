@@ -10,6 +10,7 @@ pub mod order_state;
 pub mod payment;
 pub mod read;
 pub mod retry;
+pub mod returns;
 pub mod sequence;
 pub mod settle;
 pub mod shop;

@@ -53,7 +53,7 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
                     return Ok(OrderView::new(order, &state.record, true));
                 }
                 Status::Pending | Status::Placing => {}
-                decided @ (Status::Paid | Status::Expired | Status::Rejected) => {
+                decided @ (Status::Paid | Status::Fulfilled | Status::Expired | Status::Rejected) => {
                     return Err(Error::OrderNotCancellable(decided));
                 }
             }

@@ -3,6 +3,7 @@
 
 pub mod adjust;
 pub mod cancel;
+pub mod fulfil;
 pub mod history;
 pub mod list_orders;
 pub mod notice;
@@ -10,6 +11,7 @@ pub mod pay;
 pub mod place;
 pub mod probe;
 pub mod put_item;
+pub mod returns;
 pub mod show;
 pub mod stock_report;
 pub mod sweep;

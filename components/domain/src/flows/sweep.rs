@@ -52,6 +52,9 @@ const MAX_PASSES: usize = 32;
 /// How many swaps one request to sweep settles overdue holds with, up to 64 holds each.
 const MAX_SETTLING_SWAPS: usize = 64;
 
+/// Of how many items one request to sweep finishes the returns that they remember.
+const MAX_ITEMS_WITH_RETURNS: usize = 64;
+
 /// For how long one request to sweep asks the payment provider.
 const MAX_ASKING: Duration = Duration::from_secs(10);
 
@@ -68,6 +71,8 @@ pub struct Swept {
     /// Payments and refunds about which the payment provider did not answer in time, or nothing that makes sense. The
     /// next sweep asks again.
     pub unanswered: usize,
+    /// Orders whose returns could not be finished, once for each item that remembers some. The next sweep tries again.
+    pub unfinished_returns: usize,
     /// Refunds of late charges that have failed. A person has to see to each.
     pub failed_refunds: usize,
     /// Orders that were removed.
@@ -126,14 +131,12 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     pub async fn sweep(&self) -> Result<Swept, Error> {
         let mut swept = Swept::default();
         let until = self.environment.monotonic().saturating_add(MAX_ASKING);
-        swept.more = !self.settle_overdue_items(&mut swept.settled_items).await?;
+        swept.more = !self.settle_items(&mut swept).await?;
         if self.provider.is_some() {
             swept.more |= !self.decide_overdue_payments(until, &mut swept).await?;
-            let mut settled = 0;
             if swept.decided_payments > 0 {
-                swept.more |= !self.settle_overdue_items(&mut settled).await?;
+                swept.more |= !self.settle_items(&mut swept).await?;
             }
-            swept.settled_items = swept.settled_items.saturating_add(settled);
         }
         for _ in 0..MAX_PASSES {
             let pass = self.remove_closed_orders().await?;
@@ -220,28 +223,39 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
         Ok(decode_order(entry, id)?.placed_at.after(kept) <= self.environment.now())
     }
 
-    /// Settles overdue holds of all items. Answers whether none is left.
-    async fn settle_overdue_items(&self, settled: &mut usize) -> Result<bool, Error> {
-        let mut swaps = 0_usize;
+    /// Settles overdue holds of all items, and finishes the returns that they remember, since the requests that made them
+    /// were stopped. Answers whether nothing of it is left.
+    async fn settle_items(&self, swept: &mut Swept) -> Result<bool, Error> {
+        let (mut swaps, mut with_returns, mut all) = (0_usize, 0_usize, true);
+        swept.unfinished_returns = 0;
         for ids in self.item_ids().await?.chunks(self.settings.limits.records_per_read.max(1)) {
             let now = self.environment.now();
-            let is_overdue = |item: Item| item.holds().iter().any(|(_, hold)| hold.expires_at <= now);
+            let is_overdue = |item: &Item| item.holds().iter().any(|(_, hold)| hold.expires_at <= now);
             for (item_id, found) in ids.iter().zip(self.find_items(ids).await?) {
                 // One whose record cannot be read is left as it is.
-                let Ok(Some(read)) = found else { continue };
-                let mut overdue = is_overdue(read.record);
-                *settled = settled.saturating_add(usize::from(overdue));
+                let Ok(Some(Read { record: item, .. })) = found else { continue };
+                if !item.returns().is_empty() {
+                    with_returns = with_returns.saturating_add(1);
+                    if with_returns <= MAX_ITEMS_WITH_RETURNS {
+                        let unfinished = self.finish_returns_of(item_id, &item).await?;
+                        swept.unfinished_returns = swept.unfinished_returns.saturating_add(unfinished);
+                    } else {
+                        all = false;
+                    }
+                }
+                let mut overdue = is_overdue(&item);
+                swept.settled_items = swept.settled_items.saturating_add(usize::from(overdue));
                 while overdue {
                     if swaps >= MAX_SETTLING_SWAPS {
                         return Ok(false);
                     }
                     swaps = swaps.saturating_add(1);
                     let has_settled = self.settle_alone(item_id).await?;
-                    overdue = has_settled && is_overdue(self.item(item_id).await?.record);
+                    overdue = has_settled && is_overdue(&self.item(item_id).await?.record);
                 }
             }
         }
-        Ok(true)
+        Ok(all)
     }
 
     /// Goes on from where the last sweep has come to, over about [`ORDERS_PER_PASS`] orders.

@@ -17,6 +17,13 @@ pub struct InvalidId {
     expected: &'static str,
 }
 
+impl InvalidId {
+    /// Where this was expected.
+    pub(super) const fn expecting(expected: &'static str) -> Self {
+        Self { expected }
+    }
+}
+
 /// Makes a newtype over `String` readable from and writable to a record, through its own check.
 macro_rules! text_id {
     ($name:ident) => {
@@ -57,6 +64,7 @@ macro_rules! text_id {
         }
     };
 }
+pub(super) use text_id;
 
 /// The name of an item: 1 to 64 of `A-Z a-z 0-9 . _ -`, but not `.` or `..`, so that it is the same in a URL, a key and
 /// JSON.
@@ -181,6 +189,32 @@ impl RefundId {
     pub(crate) fn of_late_charge(session: &SessionId) -> Self {
         let digest = u128::from_be_bytes(digest(["late charge", session.as_str()]));
         Self(format!("late-{digest:032x}"))
+    }
+}
+
+/// The name of a return: the digest of its order and of what its client calls it. It follows from the request, so that
+/// a repeat of the request is the same return.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ReturnId(KeyDigest);
+
+impl ReturnId {
+    /// The return of goods of this order that was asked for under this key.
+    pub fn new(order: OrderId, key: KeyDigest) -> Self {
+        Self(KeyDigest(digest(["return", order.to_string().as_str(), key.to_string().as_str()])))
+    }
+
+    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(KeyDigest(bytes))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Display for ReturnId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::model::after_sale::AfterSale;
 use crate::model::order::Order;
 use crate::model::order_state::{CloseReason, OrderState, Payment, State};
 
@@ -15,8 +16,10 @@ pub enum Status {
     Placing,
     /// Every line is held; it waits for payment.
     Pending,
-    /// Paid.
+    /// Paid. Its goods are to go out.
     Paid,
+    /// Paid, and its goods went out.
+    Fulfilled,
     /// Cancelled before it was paid.
     Cancelled,
     /// Not paid in time.
@@ -31,6 +34,7 @@ impl fmt::Display for Status {
             Self::Placing => "placing",
             Self::Pending => "pending",
             Self::Paid => "paid",
+            Self::Fulfilled => "fulfilled",
             Self::Cancelled => "cancelled",
             Self::Expired => "expired",
             Self::Rejected => "rejected",
@@ -43,6 +47,7 @@ impl fmt::Display for Status {
 /// its state says so.
 pub fn status(state: &OrderState, all_held: bool) -> Status {
     match state.get() {
+        State::Paid(_) if state.after_sale().fulfilment().is_some() => Status::Fulfilled,
         State::Paid(_) => Status::Paid,
         State::Closed { reason: CloseReason::Cancelled, .. } => Status::Cancelled,
         State::Closed { reason: CloseReason::Expired, .. } => Status::Expired,
@@ -64,6 +69,8 @@ pub struct OrderView {
     pub payment: Option<Payment>,
     /// Whether a buyer may be paying it at the payment provider, who decides.
     pub at_provider: bool,
+    /// What happened to it since it was paid.
+    pub after_sale: AfterSale,
 }
 
 impl OrderView {
@@ -74,6 +81,7 @@ impl OrderView {
             status: status(state, all_held),
             payment: state.payment().cloned(),
             at_provider: state.session().is_some(),
+            after_sale: state.after_sale().clone(),
         }
     }
 }
