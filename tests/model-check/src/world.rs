@@ -234,7 +234,15 @@ impl World {
         if let Request::Notice(of, number) = request {
             return provider::is_there(&self.database, &provider::session_id(first_order(*of), *number));
         }
-        let (Request::Pay(of) | Request::Cancel(of) | Request::Show(of)) = request else { return true };
+        let (Request::Pay(of)
+        | Request::Cancel(of)
+        | Request::Show(of)
+        | Request::TakeBack(of, ..)
+        | Request::Returns(of)
+        | Request::Send(of, ..)) = request
+        else {
+            return true;
+        };
         let order = first_order(*of);
         self.payment(order, |_| ()).is_some()
     }
