@@ -12,13 +12,15 @@ use crate::shop::{World, component, request};
 const METHODS: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS, Method::PATCH];
 
-const WORDS: [&str; 19] = [
+const WORDS: [&str; 21] = [
     "orders",
     "inventory",
     "pay",
     "cancel",
     "adjustments",
     "history",
+    "returns",
+    "fulfilment",
     "books",
     "metrics",
     "health",
@@ -72,6 +74,8 @@ fn named(path: &str) -> Option<(Route<'_>, &'static str)> {
         ["inventory"] => (Route::Items, "inventory"),
         ["inventory", id] => (Route::Item(id), "inventory"),
         ["inventory", id, "adjustments"] => (Route::Adjustments(id), "inventory"),
+        ["orders", id, "returns"] => (Route::Returns(id), "payments"),
+        ["orders", id, "fulfilment"] => (Route::Fulfilment(id), "payments"),
         ["orders", id, "history"] => (Route::OrderHistory(id), "reports"),
         ["inventory", id, "history"] => (Route::ItemHistory(id), "reports"),
         ["books"] => (Route::Books, "reports"),
