@@ -5,6 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use api::Route;
+use domain::fulfilment::{Carrier, TrackingNumber};
 use domain::{CustomerId, ItemId, PaymentMethod};
 use serde_json::Value;
 
@@ -45,10 +46,12 @@ fn the_limits_of_texts_in_the_openapi_document_are_those_of_the_domain() {
     fn is_valid<T: TryFrom<String>>(text: String) -> bool {
         T::try_from(text).is_ok()
     }
-    let parsers: [Parser; 3] = [
+    let parsers: [Parser; 5] = [
         ("ItemId", "i", is_valid::<ItemId>),
         ("CustomerId", "\u{1f980}", is_valid::<CustomerId>),
         ("PaymentMethod", "m", is_valid::<PaymentMethod>),
+        ("ShipmentText", "\u{1f980}", is_valid::<Carrier>),
+        ("ShipmentText", "\u{1f980}", is_valid::<TrackingNumber>),
     ];
     let document = fs::read_to_string(root().join("components/console/assets/openapi.json")).expect("the document");
     let document: Value = serde_json::from_str(&document).expect("it is JSON");
