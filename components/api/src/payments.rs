@@ -68,9 +68,7 @@ async fn take_event<S: Store, E: Environment, P: Provider>(
     let body = context.bytes()?;
     let signature = context.headers.only(header::STRIPE_SIGNATURE).and_then(|value| str::from_utf8(value).ok());
     let cause = match shop.notice(signature.unwrap_or_default(), body).await? {
-        Noticed::RefundFailed(order) => {
-            Some(format!("a charge of order {order} could not be given back"))
-        }
+        Noticed::RefundFailed(order) => Some(format!("a charge of order {order} could not be given back")),
         Noticed::Understood | Noticed::NotOurs => None,
     };
     Ok(Reply::json(StatusCode::OK, &ReceivedJson { received: true }).log(cause))

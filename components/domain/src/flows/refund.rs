@@ -101,6 +101,7 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
             }
             let (request, sold) = (request.clone(), order.lines().to_vec());
             let event = AfterSaleEvent::ClaimRefund { id: id.clone(), request, sold, at: self.environment.now() };
+            // Rule: refunds-of-payments-are-claimed-first.
             match self.transition(&state, Event::AfterSale(event), order.expires_at).await? {
                 Transition::Done(_) => {
                     claimed = true;
@@ -129,7 +130,6 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
             if looked_at.contains(&failed.id) {
                 continue;
             }
-            // Rule: failed-refunds-are-looked-for-again.
             match self.look_at_failed(order, state, &failed).await? {
                 None => looked_at.push(failed.id),
                 Some((listed, Transition::Done(_))) => {

@@ -264,7 +264,6 @@ impl AfterSale {
     /// back, or all that was `paid` as given back, before any of it was sent.
     pub(crate) fn has_goods_to_send(&self, sold: &Lines, paid: Money) -> bool {
         let is_out = |(item_id, quantity): (&ItemId, Quantity)| self.returned(item_id) < quantity.get();
-        // Rule: nothing-goes-out-of-what-is-refunded.
         self.fulfilment.is_some() || !self.is_refunded(paid) && sold.iter().any(is_out)
     }
 

@@ -134,7 +134,6 @@ impl Refund {
 
     /// Whether it counts: the money is on its way to the buyer, or may be.
     pub(crate) fn counts(&self) -> bool {
-        // Rule: failed-refunds-free-their-amount.
         self.state != Some(RefundState::Failed)
     }
 
@@ -199,7 +198,6 @@ impl Refunds<'_> {
                 for (item_id, quantity) in lines.iter() {
                     let line = sold.iter().find(|line| line.item_id == *item_id);
                     let sold = line.map_or(0, |line| line.quantity.get());
-                    // Rule: no-more-is-refunded-than-was-sold.
                     let left = sold.saturating_sub(self.units(item_id));
                     let requested = quantity.get();
                     if requested > left {
