@@ -71,6 +71,59 @@ pub struct Order {
     pub placed_at: Time,
     pub expires_at: Time,
     pub payment: Option<Box<Payment>>,
+    pub refunded: Option<u64>,
+    #[serde(default)]
+    pub refunds: Vec<Refund>,
+    pub fulfilment: Option<Fulfilment>,
+    #[serde(default)]
+    pub returns: Vec<Return>,
+}
+
+/// Money of an order that goes back.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refund {
+    pub refund_id: String,
+    pub of: String,
+    pub status: String,
+    pub amount: u64,
+    pub currency: String,
+    #[serde(default)]
+    pub items: Vec<ReturnedLine>,
+    pub return_id: Option<String>,
+    pub reason: Option<String>,
+    pub created_at: Time,
+    pub failed_at: Option<Time>,
+}
+
+/// How the goods of an order went out.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fulfilment {
+    pub carrier: Option<String>,
+    pub tracking_number: Option<String>,
+    pub tracking_url: Option<String>,
+    pub fulfilled_at: Time,
+    pub delivered_at: Option<Time>,
+}
+
+/// Goods of an order that came back.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Return {
+    pub return_id: String,
+    pub items: Vec<ReturnedLine>,
+    pub to: String,
+    pub reason: Option<String>,
+    pub at: Time,
+    pub done: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReturnedLine {
+    pub item_id: String,
+    pub quantity: u64,
 }
 
 impl Order {
@@ -98,8 +151,24 @@ impl Order {
         if self.expires_at <= self.placed_at {
             return Err("it expired before it was placed".to_owned());
         }
+        if self.status != Status::Refunded && self.fulfilment.is_some() != (self.status == Status::Fulfilled) {
+            return Err(format!("{:?}, and it went out: {:?}", self.status, self.fulfilment));
+        }
+        let refunded = self.refunds.iter().filter(|one| one.status != "failed").map(|one| one.amount).sum::<u64>();
+        if self.refunded.unwrap_or_default() != refunded || self.refunded.is_some() == self.refunds.is_empty() {
+            return Err(format!("{:?} is refunded, by {:?}", self.refunded, self.refunds));
+        }
+        if refunded > self.total || (refunded > 0 && refunded == self.total) != (self.status == Status::Refunded) {
+            return Err(format!("{:?}, and {refunded} of {} is refunded", self.status, self.total));
+        }
+        for line in &self.items {
+            let of_line = self.returns.iter().flat_map(|one| &one.items).filter(|one| one.item_id == line.item_id);
+            if of_line.map(|one| one.quantity).sum::<u64>() > line.quantity {
+                return Err(format!("more of {} came back than was sold", line.item_id));
+            }
+        }
         match (&self.payment, self.status) {
-            (Some(payment), Status::Paid) => {
+            (Some(payment), Status::Paid | Status::Fulfilled | Status::Refunded) => {
                 if payment.amount != self.total {
                     return Err("it was paid with another amount".to_owned());
                 }
@@ -115,7 +184,9 @@ impl Order {
                 Ok(())
             }
             (Some(_), status) => Err(format!("a payment on a {status:?} order")),
-            (None, Status::Paid) => Err("paid, and no payment".to_owned()),
+            (None, Status::Paid | Status::Fulfilled | Status::Refunded) => Err("paid, and no payment".to_owned()),
+            (None, _) if !self.returns.is_empty() => Err("not paid, and goods came back".to_owned()),
+            (None, _) if !self.refunds.is_empty() => Err("not paid, and money went back".to_owned()),
             (None, _) => Ok(()),
         }
     }
@@ -220,6 +291,8 @@ pub struct Account {
     pub item_id: String,
     pub received: u64,
     pub sold: u64,
+    pub returned: u64,
+    pub written_off: u64,
     pub on_hand: u64,
     pub reserved: u64,
     pub available: u64,
@@ -240,7 +313,8 @@ impl Accounts {
     pub fn parse(body: &[u8]) -> Result<Accounts, String> {
         let accounts: Accounts = parse(body)?;
         for account in &accounts.items {
-            let sum = account.on_hand + account.sold == account.received;
+            let gone = account.sold + account.written_off;
+            let sum = account.on_hand + gone == account.received + account.returned;
             if account.on_hand.checked_sub(account.reserved) != Some(account.available) || account.balanced != sum {
                 return Err(format!("{account:?} does not add up"));
             }

@@ -199,18 +199,21 @@ impl Problem {
     /// Whether it states a fact about a record that must still hold when the store fails over to a replica. That there
     /// is too little of an item, or that a record does not exist, may change at any moment.
     pub(crate) fn is_lasting(&self) -> bool {
-        use Code::{
-            IdempotencyKeyReused, ItemExists, OrderNotCancellable, OrderNotPayable, OrderNotRefundable,
-            PreconditionFailed,
-        };
         matches!(
             self.0.code,
-            OrderNotPayable
-                | OrderNotCancellable
-                | OrderNotRefundable
-                | IdempotencyKeyReused
-                | ItemExists
-                | PreconditionFailed
+            Code::OrderNotPayable
+                | Code::OrderNotCancellable
+                | Code::OrderNotRefundable
+                | Code::RefundExceedsPayment
+                | Code::RefundExceedsSale
+                | Code::OrderNotReturnable
+                | Code::ReturnExceedsSale
+                | Code::OrderNotFulfillable
+                | Code::OrderDelivered
+                | Code::OrderFull
+                | Code::IdempotencyKeyReused
+                | Code::ItemExists
+                | Code::PreconditionFailed
         )
     }
 
@@ -294,6 +297,30 @@ impl From<Error> for Problem {
             Error::OrderNotCancellable(status) => {
                 Self::new(Code::OrderNotCancellable, detail).with("order_status", Member::Text(status.to_string()))
             }
+            Error::OrderNotRefundable(status) => {
+                Self::new(Code::OrderNotRefundable, detail).with("order_status", Member::Text(status.to_string()))
+            }
+            Error::RefundExceedsPayment { left, requested } => Self::new(Code::RefundExceedsPayment, detail)
+                .with("refundable", Member::Number(left))
+                .with("requested", Member::Number(requested)),
+            Error::RefundExceedsSale { item_id, sold, left, requested } => Self::new(Code::RefundExceedsSale, detail)
+                .about(&item_id)
+                .with("refundable", Member::Number(left))
+                .with("requested", Member::Number(requested))
+                .with("sold", Member::Number(sold)),
+            Error::OrderNotReturnable(status) => {
+                Self::new(Code::OrderNotReturnable, detail).with("order_status", Member::Text(status.to_string()))
+            }
+            Error::ReturnExceedsSale { item_id, sold, left, requested } => Self::new(Code::ReturnExceedsSale, detail)
+                .about(&item_id)
+                .with("requested", Member::Number(requested))
+                .with("returnable", Member::Number(left))
+                .with("sold", Member::Number(sold)),
+            Error::OrderNotFulfillable(status) => {
+                Self::new(Code::OrderNotFulfillable, detail).with("order_status", Member::Text(status.to_string()))
+            }
+            Error::OrderDelivered => Self::new(Code::OrderDelivered, detail),
+            Error::OrderFull => Self::new(Code::OrderFull, detail),
             Error::AmountMismatch { total, .. } => Self::new(Code::AmountMismatch, detail)
                 .with(
                     "errors",
@@ -324,7 +351,6 @@ impl From<Error> for Problem {
                 let detail = "The payment provider does not know the payment of this order. The order is as it was.";
                 Self::new(Code::PaymentProviderError, detail).log(error)
             }
-            Error::NothingToRefund => Self::new(Code::OrderNotRefundable, detail),
             Error::WrongCharge(_) | Error::TooManyLateCharges(_) | Error::RefundFailed(_) => {
                 let detail = "The payment provider has charged what it should not have. The owner has to see to it.";
                 Self::new(Code::PaymentProviderError, detail).log(error)

@@ -33,6 +33,10 @@ pub enum Status {
     Pending,
     /// Sold, for ever.
     Paid,
+    /// Sold, and its goods went out.
+    Fulfilled,
+    /// Sold, and all of the money goes back.
+    Refunded,
     /// Given back, for ever.
     Cancelled,
     /// Not paid in time, for ever.

@@ -39,6 +39,60 @@ pub struct Payment {
     /// Charges that came too late.
     #[serde(default)]
     pub late: Vec<Late>,
+    /// Refunds of the payment.
+    #[serde(default)]
+    pub refunds: Vec<Refund>,
+    /// Goods that came back.
+    #[serde(default)]
+    pub returns: Vec<Return>,
+    /// How its goods went out.
+    pub fulfilment: Option<Fulfilment>,
+}
+
+/// A refund of a payment.
+#[derive(Debug, Deserialize)]
+pub struct Refund {
+    pub id: String,
+    pub amount: u64,
+    /// How far it has come, as far as is known.
+    pub state: Option<String>,
+}
+
+impl Refund {
+    pub fn is(&self, state: &str) -> bool {
+        self.state.as_deref() == Some(state)
+    }
+}
+
+/// Goods of an order that come back.
+#[derive(Debug, Deserialize)]
+pub struct Return {
+    pub id: String,
+    pub lines: Vec<(String, u64)>,
+    pub to: String,
+    #[serde(default)]
+    pub done: bool,
+}
+
+impl Return {
+    /// How many of an item.
+    pub fn of(&self, item: &str) -> u64 {
+        self.lines.iter().filter(|(other, _)| other == item).map(|(_, quantity)| quantity).sum()
+    }
+}
+
+/// How the goods of an order went out.
+#[derive(Debug, Deserialize)]
+pub struct Fulfilment {
+    #[serde(default)]
+    pub shipment: Shipment,
+    pub delivered_at: Option<u64>,
+}
+
+/// Who brings them.
+#[derive(Debug, Default, Deserialize)]
+pub struct Shipment {
+    pub carrier: Option<String>,
 }
 
 /// A charge that came too late, and its refund.

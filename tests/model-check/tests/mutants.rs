@@ -454,7 +454,7 @@ const MUTANTS: &[Mutant] = &[
         name: "wrong_charge_that_is_not_claimed",
         patches: &[Patch(
             "wrong-charges-are-claimed-as-the-session-ends",
-            Replace("return Ok(Self { state, late: self.late.clone() });"),
+            Replace("return Ok(Self { state, ..self.clone() });"),
         )],
     },
     Mutant {
@@ -503,6 +503,71 @@ const MUTANTS: &[Mutant] = &[
                 "State::Unpaid { .. } => None,
             State::AtProvider { .. } => Some(Settlement::Released { key_reusable: false })",
             ),
+        )],
+    },
+    Mutant {
+        name: "more_is_refunded_than_was_paid",
+        patches: &[Patch("no-more-is-refunded-than-was-paid", Replace(""))],
+    },
+    Mutant {
+        name: "refund_of_a_payment_made_before_it_is_on_record",
+        patches: &[Patch(
+            "refunds-of-payments-are-claimed-first",
+            Before(
+                "if let (Some(listed), AfterSaleEvent::ClaimRefund { request, .. }) = (&listed, &event) {
+                let claim = state.record.after_sale().claim(request, order.lines(), payment.amount);
+                if let (Ok(claim), Some(reference)) = (claim, &payment.reference) {
+                    let (amount, currency) = (claim.amount, &order.currency);
+                    let (charge, refund) = (&reference.charge, &listed.refund);
+                    let repayment = crate::Repayment { order: order_id, charge, amount, currency, refund };
+                    let _ = self.provider()?.refund(repayment).await?;
+                }
+            }",
+            ),
+        )],
+    },
+    Mutant {
+        name: "refund_of_a_payment_that_is_not_listed",
+        patches: &[Patch("refunds-of-payments-are-listed-first", Replace(""))],
+    },
+    Mutant {
+        name: "refund_taken_off_the_list_and_not_given_up",
+        patches: &[Patch(
+            "what-a-sweep-takes-off-the-list-is-given-up",
+            Replace("if listed.order == order.order_id { return Ok(Followed::Vain); }"),
+        )],
+    },
+    Mutant {
+        name: "more_comes_back_than_was_sold",
+        patches: &[Patch("no-more-comes-back-than-was-sold", Replace("let left = sold;"))],
+    },
+    Mutant {
+        name: "return_put_back_without_a_look_at_the_item",
+        patches: &[Patch("returns-are-put-back-once", Replace("let is_back = done;"))],
+    },
+    Mutant {
+        name: "return_looked_up_before_the_item",
+        patches: &[Patch(
+            "returns-are-looked-up-after-the-item",
+            Replace("let _ = is_done(guards, order, one.id); let done = one.done;"),
+        )],
+    },
+    Mutant {
+        name: "return_forgotten_before_it_is_done",
+        patches: &[Patch("returns-are-forgotten-once-done", Replace("state.is_some()"))],
+    },
+    Mutant {
+        name: "return_that_no_item_forgets",
+        patches: &[Patch(
+            "remembered-returns-are-looked-up",
+            Replace("let returns = item.returns().iter().map(|(_, order)| *order).take(0);"),
+        )],
+    },
+    Mutant {
+        name: "return_done_before_it_is_back",
+        patches: &[Patch(
+            "returns-are-done-once-they-are-back",
+            Before("state = self.finish_return(order, one.id, state).await?;"),
         )],
     },
 ];
@@ -895,8 +960,47 @@ fn a_refund_that_is_made_twice_or_on_no_record_is_caught() {
 }
 
 #[test]
+fn more_that_is_given_back_than_was_paid_is_caught() {
+    caught("more_is_refunded_than_was_paid", "two_refunds_of_more_than_was_paid", "RefundsAddUp");
+    caught("refund_of_a_payment_made_before_it_is_on_record", "two_refunds_of_more_than_was_paid", "RefundsAddUp");
+}
+
+#[test]
+fn a_refund_of_a_payment_that_is_made_twice_is_caught() {
+    caught("refund_under_a_fresh_name", "a_refund_that_is_sent_twice", "RefundsAddUp");
+    caught("refund_made_again_without_a_look", "whose_answers_are_lost", "RefundsAddUp");
+}
+
+#[test]
+fn a_refund_of_a_payment_that_no_sweep_finds_is_caught() {
+    caught("refund_of_a_payment_that_is_not_listed", "whose_answers_are_lost", "NothingStuck");
+    caught("refund_taken_off_the_list_and_not_given_up", "sent_twice_and_a_sweep", "NothingStuck");
+    caught("finished_refund_not_looked_at_again", "another_of_the_same_money", "RefundsAddUp");
+}
+
+#[test]
 fn an_order_that_is_paid_in_a_session_whose_charge_went_back_is_caught() {
     caught("attempt_of_a_refunded_session_used_again", "session_that_is_on_no_record", "ChargedMeansSold");
+}
+
+#[test]
+fn more_that_comes_back_than_was_sold_is_caught() {
+    caught("more_comes_back_than_was_sold", "of_more_than_was_sold", "ReturnsAddUp");
+}
+
+#[test]
+fn a_return_that_is_put_back_twice_is_caught() {
+    // An item remembers it twice, which is no item, before any promise is looked at.
+    let (held, found) = search("return_put_back_without_a_look_at_the_item", "an_adjustment_that_settles");
+    assert!(!held, "{found}");
+    caught("return_looked_up_before_the_item", "an_adjustment_that_settles", "ReturnsAddUp");
+    caught("return_forgotten_before_it_is_done", "an_adjustment_that_settles", "ReturnsAddUp");
+}
+
+#[test]
+fn a_return_that_is_never_put_back_or_never_forgotten_is_caught() {
+    caught("return_done_before_it_is_back", "an_adjustment_that_settles", "ReturnsAddUp");
+    caught("return_that_no_item_forgets", "an_adjustment_that_settles", "NothingStuck");
 }
 
 #[test]

@@ -7,7 +7,7 @@ import { describe, shortId, time } from './orders.js';
 import { clear, complain, explain } from './problem.js';
 import { all, called, choices, entitle, onStock, option, title } from './stock.js';
 
-const STATUSES = ['placing', 'pending', 'paid', 'cancelled', 'expired', 'rejected'];
+const STATUSES = ['placing', 'pending', 'paid', 'fulfilled', 'refunded', 'cancelled', 'expired', 'rejected'];
 const PAGE = 20;
 const MOST_QUANTITY = 1_000_000;
 /** A page may be empty and yet have a next one: this number of pages is looked through before the operator is asked. */
