@@ -12,11 +12,20 @@ const call = (item, name, image) => ask('PUT', `/inventory/${item}`, { unit_pric
 
 const row = (page, item) => page.locator('#stock-list > li', { hasText: item });
 
-/** Whether the picture of an item is seen. */
-const isShown = (page, item) =>
-  row(page, item)
+/** Whether the picture of an item is seen, where its row is: a browser does not load one before it comes into sight. */
+async function isShown(page, item) {
+  await row(page, item).scrollIntoViewIfNeeded();
+  return row(page, item)
     .locator('.picture')
     .evaluate((image) => image.checkVisibility() && image.complete && image.naturalWidth > 0);
+}
+
+/** Whether a picture at this address was asked for, in sight, and is not there. */
+async function isGone(page, item, address) {
+  await row(page, item).scrollIntoViewIfNeeded();
+  const picture = row(page, item).locator('.picture');
+  return (await picture.getAttribute('src')) === address && !(await picture.isVisible());
+}
 
 scenario('an item is shown by its name and found by it, and by its id beside it', {}, async (open) => {
   const item = await newItem(10);
@@ -104,12 +113,11 @@ scenario('a picture that cannot be loaded leaves no trace, and the item can be b
   await call(item, 'Teapot', `${BASE}/console/none.png`);
   try {
     const page = await open({ friends: [PICTURES] });
-    const picture = row(page, item).locator('.picture');
     await says(row(page, item).locator('h3'), 'Teapot');
-    await until('it is not shown', async () => !(await picture.isVisible()));
+    await until('it is not shown', () => isGone(page, item, `${BASE}/console/none.png`));
     await page.route(`${PICTURES}/**`, (route) => route.abort());
     await call(item, 'Teapot', `${PICTURES}/away.png`);
-    await until('nor is the other', async () => (await picture.getAttribute('src')) === `${PICTURES}/away.png` && !(await picture.isVisible()));
+    await until('nor is the other', () => isGone(page, item, `${PICTURES}/away.png`));
     await row(page, item).locator('.add').click();
     await page.locator('#place').click();
     await says(page.locator('#orders-list .order-lines'), '1 × Teapot');
