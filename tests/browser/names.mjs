@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 
-import { BASE, PHONE, accessible, ask, fits, fresh, newItem, plain, says, scenario, signIn, stockOf, until } from './support.mjs';
+import { BASE, PHONE, accessible, ask, enterItem, fits, fresh, goTo, newItem, plain, says, scenario, signIn, stockOf, unfold, until } from './support.mjs';
 
 const PICTURES = 'https://pictures.example';
 const PICTURE = `${BASE}/console/icon.svg`;
@@ -130,15 +130,10 @@ scenario('a picture that cannot be loaded leaves no trace, and the item can be b
 });
 
 scenario('the operator adds an item with a name and a picture, and sees the name in books and orders', { expected: ['status of 409'] }, async (open) => {
-  const page = await open({ path: '/#operator' });
+  const page = await open({ path: '/#operator/stock' });
   await signIn(page);
   const item = fresh();
-  const enter = async (name, image) => {
-    for (const [field, text] of [['id', item], ['name', name], ['price', '10'], ['on-hand', '5'], ['image', image]]) {
-      await page.locator(`#new-${field}`).fill(text);
-    }
-    await page.locator('#new-form button').click();
-  };
+  const enter = (name, image) => enterItem(page, { id: item, name, price: '10', 'on-hand': '5', image });
   for (const [name, image, words] of [
     ['x'.repeat(101), '', 'at most 100 characters; this has 101.'],
     ['a\u202eb', '', 'none that turn the direction of text'],
@@ -155,15 +150,15 @@ scenario('the operator adds an item with a name and a picture, and sees the name
     await says(page.locator('#new-form .note'), '茶壶 is in the shop: 5 on hand');
     const { name, image } = await stockOf(item);
     assert.deepEqual([name, image], ['茶壶', `${BASE}/console/icon.svg?%E5%90%8D=1`]);
-    await says(page.locator('#books-rows tr', { hasText: item }).locator('th'), `茶壶 ${item}`);
-    await says(page.locator('#adjust-item'), `茶壶 (${item})`);
     const order = await ask('POST', '/orders', { item_id: item, quantity: 2 });
-    await page.locator('#all-refresh').click();
+    const forms = await unfold(page, item);
+    await forms.locator('.delta').fill('-9');
+    await forms.locator('.adjust button').click();
+    await says(forms.locator('.adjust .error'), '茶壶');
+    await goTo(page, 'books');
+    await says(page.locator('#books-rows tr', { hasText: item }).locator('th'), `茶壶 ${item}`);
+    await goTo(page, 'all');
     await says(page.locator('#all-list > li', { hasText: order.order_id }).locator('.order-lines'), `2 × 茶壶 ${item}`);
-    await page.locator('#adjust-item').selectOption(item);
-    await page.locator('#adjust-delta').fill('-9');
-    await page.locator('#adjust-form button').click();
-    await says(page.locator('#adjust-form .error'), '茶壶');
   } finally {
     await call(item, null, null);
   }

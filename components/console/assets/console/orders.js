@@ -6,6 +6,7 @@ import { $, arrange, element, foreign, write } from './dom.js';
 import { hush, moment, money, name, onLanguage, say, t } from './language.js';
 import { leaveFor } from './payments.js';
 import { clear, complain, explain } from './problem.js';
+import { trackingLink } from './shipping.js';
 import { keep, recall } from './storage.js';
 
 const MOST_KEPT = 50;
@@ -234,7 +235,7 @@ function remember() {
 
 function announce(order) {
   // Without a payment provider the payment is on record, and nobody was charged.
-  const outcome = order.payment?.charged === false ? 'recorded' : order.status;
+  const outcome = order.status === 'paid' && order.payment?.charged === false ? 'recorded' : order.status;
   say($('outcome'), `outcome.${outcome}`, { id: shortId(order.order_id), total: { amount: order.total, of: order } });
 }
 
@@ -367,8 +368,12 @@ function facts(list, order) {
   wanted.push(['order.placed', () => time(order.placed_at)]);
   if (order.payment?.paid_at) wanted.push(['order.paid_at', () => time(order.payment.paid_at)]);
   if (order.payment?.charged === false) wanted.push(['order.charged', () => unmoved()]);
+  const { fulfilment, refunded } = order;
+  if (fulfilment) wanted.push(['order.sent', () => element('span', {}, time(fulfilment.fulfilled_at), ' ', foreign(fulfilment.carrier ?? ''), ' ', trackingLink(fulfilment))]);
+  if (fulfilment?.delivered_at) wanted.push(['order.delivered', () => time(fulfilment.delivered_at)]);
+  if (refunded > 0) wanted.push(['order.given_back', () => money(refunded, order)]);
   wanted.push(['order.id', () => foreign(order.order_id)]);
-  const signature = `${moment(order.placed_at)} ${wanted.length}`;
+  const signature = `${moment(order.placed_at)} ${wanted.length} ${JSON.stringify(fulfilment ?? null)} ${refunded}`;
   if (list.dataset.shown === signature) return;
   list.dataset.shown = signature;
   list.replaceChildren(
