@@ -17,6 +17,7 @@ pub mod server;
 pub mod shapes;
 
 // The tests.
+mod after_sale;
 mod conditions;
 mod contention;
 mod errors;

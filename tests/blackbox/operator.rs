@@ -208,8 +208,13 @@ fn an_adjustment_of_an_unknown_item_makes_none() {
 }
 
 /// Everything an operator can ask for, before it says who it is.
-fn operator_requests(shop: &Shop, item: &str) -> [Request; 4] {
+fn operator_requests(shop: &Shop, item: &str) -> [Request; 7] {
+    let order = "/orders/a51dee89-7e11-4f02-a419-92ca47ab279f";
+    let goods = json!({"items": [{"item_id": item, "quantity": 1}]});
     [
+        shop.post(format!("{order}/returns")).key(fresh("key")).json(goods),
+        shop.get(format!("{order}/returns")),
+        shop.put(format!("{order}/fulfilment")).json(json!({})),
         shop.put(format!("/inventory/{item}")).json(json!({"unit_price": 1})),
         shop.put(format!("/inventory/{}", fresh("item"))).json(json!({"unit_price": 1, "on_hand": 5})),
         shop.post(format!("/inventory/{item}/adjustments")).json(json!({"delta": 1})),

@@ -71,6 +71,39 @@ pub struct Order {
     pub placed_at: Time,
     pub expires_at: Time,
     pub payment: Option<Box<Payment>>,
+    pub fulfilment: Option<Fulfilment>,
+    #[serde(default)]
+    pub returns: Vec<Return>,
+}
+
+/// How the goods of an order went out.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fulfilment {
+    pub carrier: Option<String>,
+    pub tracking_number: Option<String>,
+    pub tracking_url: Option<String>,
+    pub fulfilled_at: Time,
+    pub delivered_at: Option<Time>,
+}
+
+/// Goods of an order that came back.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Return {
+    pub return_id: String,
+    pub items: Vec<ReturnedLine>,
+    pub to: String,
+    pub reason: Option<String>,
+    pub at: Time,
+    pub done: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReturnedLine {
+    pub item_id: String,
+    pub quantity: u64,
 }
 
 impl Order {
@@ -98,8 +131,17 @@ impl Order {
         if self.expires_at <= self.placed_at {
             return Err("it expired before it was placed".to_owned());
         }
+        if self.fulfilment.is_some() != (self.status == Status::Fulfilled) {
+            return Err(format!("{:?}, and it went out: {:?}", self.status, self.fulfilment));
+        }
+        for line in &self.items {
+            let of_line = self.returns.iter().flat_map(|one| &one.items).filter(|one| one.item_id == line.item_id);
+            if of_line.map(|one| one.quantity).sum::<u64>() > line.quantity {
+                return Err(format!("more of {} came back than was sold", line.item_id));
+            }
+        }
         match (&self.payment, self.status) {
-            (Some(payment), Status::Paid) => {
+            (Some(payment), Status::Paid | Status::Fulfilled) => {
                 if payment.amount != self.total {
                     return Err("it was paid with another amount".to_owned());
                 }
@@ -115,7 +157,8 @@ impl Order {
                 Ok(())
             }
             (Some(_), status) => Err(format!("a payment on a {status:?} order")),
-            (None, Status::Paid) => Err("paid, and no payment".to_owned()),
+            (None, Status::Paid | Status::Fulfilled) => Err("paid, and no payment".to_owned()),
+            (None, _) if !self.returns.is_empty() => Err("not paid, and goods came back".to_owned()),
             (None, _) => Ok(()),
         }
     }
@@ -220,6 +263,8 @@ pub struct Account {
     pub item_id: String,
     pub received: u64,
     pub sold: u64,
+    pub returned: u64,
+    pub written_off: u64,
     pub on_hand: u64,
     pub reserved: u64,
     pub available: u64,
@@ -240,7 +285,8 @@ impl Accounts {
     pub fn parse(body: &[u8]) -> Result<Accounts, String> {
         let accounts: Accounts = parse(body)?;
         for account in &accounts.items {
-            let sum = account.on_hand + account.sold == account.received;
+            let gone = account.sold + account.written_off;
+            let sum = account.on_hand + gone == account.received + account.returned;
             if account.on_hand.checked_sub(account.reserved) != Some(account.available) || account.balanced != sum {
                 return Err(format!("{account:?} does not add up"));
             }

@@ -61,7 +61,8 @@ fn a_sweep_gives_back_what_expired_orders_hold() {
         sleep(Duration::from_millis(1100));
         // Without a payment provider there is nobody to ask.
         let nothing = json!({
-            "settled_items": 0, "decided_payments": 0, "unanswered": 0, "failed_refunds": 0, "removed_orders": 0,
+            "settled_items": 0, "decided_payments": 0, "unanswered": 0, "failed_refunds": 0, "unfinished_returns": 0,
+            "removed_orders": 0,
             "more": false
         });
         let mut settled = nothing.clone();

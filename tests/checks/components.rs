@@ -24,14 +24,14 @@ const REQUESTS_OF_AN_INSTANCE: usize = 128;
 fn each_component_is_small() {
     for target in platforms().keys() {
         let components = components(target);
-        assert_eq!(components.len(), 6);
+        assert_eq!(components.len(), 7);
         for (id, component) in components {
             let bytes = component.len();
             println!("{target}: {id}: {bytes} bytes");
             let most = match id.as_str() {
                 "console" => MAX_FILE_BYTES_OF_PAGES,
                 "orders" => MAX_FILE_BYTES_OF_ORDERS,
-                "payments" | "sweep" => MAX_FILE_BYTES_WITH_PROVIDER,
+                "payments" | "after-sale" | "sweep" => MAX_FILE_BYTES_WITH_PROVIDER,
                 _ => MAX_FILE_BYTES,
             };
             assert!(bytes <= most, "{target}: {id} has {bytes} bytes");
@@ -57,8 +57,8 @@ fn an_instance_has_at_most_4_mib_of_memory_at_its_last_request() {
         );
     }
     let mut components = shop.server.host.stats().components;
-    // No request was for pages, reports or a sweep.
-    for id in ["console", "reports", "sweep"] {
+    // No request was for pages, reports or a sweep, nor came after the sale.
+    for id in ["console", "reports", "after-sale", "sweep"] {
         assert!(components.remove(id).is_some_and(|component| component.requests == 0), "{id}");
     }
     assert_eq!(components.len(), 3);

@@ -5,6 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use api::Route;
+use domain::fulfilment::{Carrier, TrackingNumber};
 use domain::{CustomerId, ImageUrl, ItemId, ItemName, PaymentMethod};
 use serde_json::Value;
 
@@ -50,11 +51,13 @@ fn the_limits_of_texts_in_the_openapi_document_are_those_of_the_domain() {
     fn is_valid<T: TryFrom<String>>(text: String) -> bool {
         T::try_from(text).is_ok()
     }
-    let parsers: [Parser; 4] = [
+    let parsers: [Parser; 6] = [
         ("ItemName", "\u{1f980}", is_valid::<ItemName>),
         ("ItemId", "i", is_valid::<ItemId>),
         ("CustomerId", "\u{1f980}", is_valid::<CustomerId>),
         ("PaymentMethod", "m", is_valid::<PaymentMethod>),
+        ("ShipmentText", "\u{1f980}", is_valid::<Carrier>),
+        ("ShipmentText", "\u{1f980}", is_valid::<TrackingNumber>),
     ];
     let document = document();
     for (name, character, is_valid) in parsers {

@@ -132,6 +132,8 @@ fn a_gateway_lets_orders_through_and_refuses_what_is_too_large_too_often_or_not_
         assert_eq!(status(public, &request), 403, "{request:?}");
     }
     assert_eq!(status(public, &Request::adjust("item1", 1)), 404);
+    assert_eq!(status(public, &Request::get(format!("/orders/{id}/returns")).operator()), 404);
+    assert_eq!(status(public, &Request::put(format!("/orders/{id}/fulfilment")).operator().json(json!({}))), 404);
     for path in ["/ready", "/metrics", "/books", "/orders"] {
         assert_eq!(status(operators, &Request::get(path).operator()), 200, "{path}");
     }

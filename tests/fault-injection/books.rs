@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use harness::Request;
-use records::{Books as Records, Item, Line, State};
+use records::{Books as Records, Coming, Item, Line, State};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -42,10 +42,12 @@ impl Books {
         for (id, item) in records.items() {
             no_oversell(id, item);
             conserved(&records, id, item);
+            came_back_once(&records, id, item);
             adjusted_once(id, item);
         }
         one_order_a_key(&records);
         self.done_once(&records);
+        self.returned_once(&records);
         self.one_fate(store);
         for (request, answer) in &self.told {
             self.told_is_true(&records, request, answer);
@@ -63,6 +65,20 @@ impl Books {
         }
     }
 
+    /// What came back of an order is no more than was asked for, nor than it had.
+    fn returned_once(&self, records: &Records) {
+        for (order, state) in records.states() {
+            let asked = self.asked(&format!("/orders/{order}/returns"), |_| true);
+            assert!(state.returns().len() <= asked, "more came back of {order} than was asked for: {records:#?}");
+            for line in records.orders().get(order).into_iter().flatten() {
+                let of_line =
+                    state.returns().iter().flat_map(|one| &one.lines).filter(|(item, _)| *item == line.item_id);
+                let returned: u64 = of_line.map(|(_, quantity)| quantity).sum();
+                assert!(returned <= line.quantity, "more came back of {order} than was sold: {records:#?}");
+            }
+        }
+    }
+
     /// How many different pieces of work were asked for at this path: all requests with one key ask for one.
     fn asked(&self, path: &str, answered: impl Fn(&Answer) -> bool) -> usize {
         let mut keys = BTreeSet::new();
@@ -77,10 +93,11 @@ impl Books {
     fn one_fate(&mut self, store: &Store) {
         let records = store.records();
         for (key, fate) in &self.fates {
-            assert_eq!(records.get(key), Some(fate), "{key} was decided before");
+            assert_eq!(records.get(key).map(decision), Some(fate.clone()), "{key} was decided before");
         }
         let decided = records.into_iter().filter(|(key, _)| key.starts_with("payment:"));
-        self.fates = decided.filter(|(_, payment)| payment["state"] != "unpaid").collect();
+        let decided = decided.filter(|(_, payment)| payment["state"] != "unpaid");
+        self.fates = decided.map(|(key, payment)| (key, decision(&payment))).collect();
     }
 
     fn told_is_true(&self, records: &Records, request: &Request, answer: &Answer) {
@@ -107,6 +124,18 @@ impl Books {
             }
             ("POST", ["orders", order, "pay"], 200) => assert_eq!(state(order), Some("paid"), "{}", context()),
             ("POST", ["orders", order, "cancel"], 200) => assert_eq!(state(order), Some("cancelled"), "{}", context()),
+            ("POST", ["orders", order, "returns"], 201) => {
+                let returns = records.states()[&uuid(order)].returns();
+                let is_done = returns.iter().any(|one| answer.body["return_id"] == one.id.as_str() && one.done);
+                assert!(is_done, "{}", context());
+            }
+            ("PUT", ["orders", order, "fulfilment"], 200) => {
+                let State::Paid { fulfilment: Some(out), .. } = &records.states()[&uuid(order)] else {
+                    panic!("it went out, and it is not so: {}", context())
+                };
+                let was_delivered = request.value()["delivered"] == true;
+                assert!(!was_delivered || out["delivered_at"].is_u64(), "{}", context());
+            }
             ("POST", ["inventory", item, "adjustments"], 200) => {
                 let told = self.asked(&request.path, |answer| answer.status == 200);
                 assert!(records.items()[*item].adjustments.len() >= told, "{}", context());
@@ -128,6 +157,9 @@ impl Books {
         for (request, answer) in &self.told {
             if request.key_of().is_some() && request.path == "/orders" && answer.status == 201 {
                 assert_eq!(shop.must(request, 201).order(), answer.order(), "{request:?}");
+            }
+            if request.path.ends_with("/returns") && answer.status == 201 {
+                assert_eq!(shop.must(request, 201).body, answer.body, "{request:?}");
             }
         }
     }
@@ -174,11 +206,28 @@ fn conserved(records: &Records, id: &str, item: &Item) {
     assert_eq!(item.on_hand + settled, expected_stock(id, item), "{id}: {settled} were settled: {records:#?}");
 }
 
-/// What an item began with, with its adjustments.
+/// What came back is what orders say, once.
+fn came_back_once(records: &Records, id: &str, item: &Item) {
+    let Coming { back, written_off, .. } = records.returned(id);
+    let says = (item.returned.unwrap_or_default(), item.written_off.unwrap_or_default());
+    assert_eq!(says, (back, written_off), "{id}: something else came back: {records:#?}");
+    assert!(item.is_balanced(), "{id} does not add up: {item:#?}");
+}
+
+/// What an order has become, without what can still happen to a paid one.
+fn decision(payment: &Value) -> Value {
+    let mut decision = payment.clone();
+    let members = decision.as_object_mut().expect("it is an object");
+    members.retain(|name, _| !["returns", "fulfilment"].contains(&name.as_str()));
+    decision
+}
+
+/// What an item began with, with its adjustments and what came back into stock.
 fn expected_stock(id: &str, item: &Item) -> u64 {
     let (_, stock) = STOCK.iter().find(|(name, _)| *name == id).expect("a known item");
     let adjustments = i64::try_from(item.adjustments.len()).expect("few");
-    stock.checked_add_signed(adjustments * DELTA).expect("not below nothing")
+    let stock = stock.checked_add_signed(adjustments * DELTA).expect("not below nothing");
+    stock + item.returned.unwrap_or_default() - item.written_off.unwrap_or_default()
 }
 
 fn adjusted_once(id: &str, item: &Item) {

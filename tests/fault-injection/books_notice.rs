@@ -39,6 +39,14 @@ impl Subject {
         self.books.check(&self.store);
     }
 
+    /// One of the two comes back.
+    fn take_back(&mut self) {
+        let request = requests::take_back(self.placed.order(), &["item1"], "r");
+        let answer = self.shop.must(&request, 201);
+        self.books.told(&request, &answer);
+        self.books.check(&self.store);
+    }
+
     /// Checks the books after a record was falsified.
     fn falsify(&mut self, key: &str, change: impl FnOnce(&mut Value)) {
         self.store.falsify(key, change);
@@ -141,6 +149,34 @@ fn an_acknowledged_adjustment_that_is_not_there() {
         item["adjustments"] = json!([]);
         item["on_hand"] = json!(100);
     });
+}
+
+#[test]
+#[should_panic(expected = "something else came back")]
+fn goods_that_were_put_back_twice() {
+    let mut subject = Subject::new();
+    subject.pay();
+    subject.take_back();
+    subject.falsify(ITEM, |item| (item["returned"], item["on_hand"]) = (json!(2), json!(99)));
+}
+
+#[test]
+#[should_panic(expected = "than was sold")]
+fn more_that_came_back_than_was_sold() {
+    let mut subject = Subject::new();
+    subject.pay();
+    subject.take_back();
+    subject.store.falsify(ITEM, |item| (item["returned"], item["on_hand"]) = (json!(3), json!(100)));
+    subject.falsify("payment:", |payment| payment["returns"][0]["lines"][0][1] = json!(3));
+}
+
+#[test]
+#[should_panic(expected = "was told")]
+fn an_acknowledged_return_that_is_not_done() {
+    let mut subject = Subject::new();
+    subject.pay();
+    subject.take_back();
+    subject.falsify("payment:", |payment| _ = payment["returns"][0].as_object_mut().expect("it is one").remove("done"));
 }
 
 #[test]

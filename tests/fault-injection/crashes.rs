@@ -494,3 +494,131 @@ fn paying_too_late() {
         statements: 4,
     });
 }
+
+fn sold_two_lines(fixture: &mut Fixture) {
+    fixture.opened();
+    fixture.placed(&Request::place(&TWO_LINES).key(requests::key("k")));
+    fixture.paid();
+}
+
+#[test]
+fn taking_two_lines_back() {
+    cut_off_everywhere(&Case {
+        fixture: sold_two_lines,
+        expired: false,
+        request: |orders| requests::take_back(&orders[0], &["item1", "item2"], "r"),
+        answer: 201,
+        again: &[201],
+        calls: 20,
+        statements: 12,
+    });
+}
+
+#[test]
+fn taking_back_again() {
+    cut_off_everywhere(&Case {
+        fixture: |fixture| {
+            sold_two_lines(fixture);
+            fixture.returned(&["item1"], "r");
+        },
+        expired: false,
+        request: |orders| requests::take_back(&orders[0], &["item1"], "r"),
+        answer: 201,
+        again: &[201],
+        calls: 3,
+        statements: 2,
+    });
+}
+
+#[test]
+fn taking_back_what_was_cut_off_when_its_first_line_was_back() {
+    cut_off_everywhere(&Case {
+        fixture: |fixture| {
+            sold_two_lines(fixture);
+            fixture.half_returned("r");
+        },
+        expired: false,
+        request: |orders| requests::take_back(&orders[0], &["item1", "item2"], "r"),
+        answer: 201,
+        again: &[201],
+        calls: 15,
+        statements: 8,
+    });
+}
+
+#[test]
+fn taking_more_back_than_was_sold() {
+    cut_off_everywhere(&Case {
+        fixture: |fixture| {
+            sold_two_lines(fixture);
+            fixture.returned(&["item2"], "r");
+        },
+        expired: false,
+        request: |orders| requests::take_back(&orders[0], &["item1", "item2"], "s"),
+        answer: 409,
+        again: &[409],
+        calls: 3,
+        statements: 2,
+    });
+}
+
+#[test]
+fn showing_returns_of_which_one_was_cut_off() {
+    cut_off_everywhere(&Case {
+        fixture: |fixture| {
+            sold_two_lines(fixture);
+            fixture.half_returned("r");
+        },
+        expired: false,
+        request: |orders| Request::get(format!("/orders/{}/returns", orders[0])).operator(),
+        answer: 200,
+        again: &[200],
+        calls: 15,
+        statements: 8,
+    });
+}
+
+#[test]
+fn sweeping_where_a_return_was_cut_off() {
+    cut_off_everywhere(&Case {
+        fixture: |fixture| {
+            sold_two_lines(fixture);
+            fixture.half_returned("r");
+        },
+        expired: false,
+        request: |_| Request::post("/sweep").operator(),
+        answer: 200,
+        again: &[200],
+        calls: 20,
+        statements: 14,
+    });
+}
+
+#[test]
+fn adjusting_an_item_that_remembers_a_return() {
+    cut_off_everywhere(&Case {
+        fixture: |fixture| {
+            sold_two_lines(fixture);
+            fixture.returned(&["item1"], "r");
+        },
+        expired: false,
+        request: |_| requests::adjust("item1").key(requests::key("a")),
+        answer: 200,
+        again: &[200],
+        calls: 10,
+        statements: 7,
+    });
+}
+
+#[test]
+fn fulfilling() {
+    cut_off_everywhere(&Case {
+        fixture: sold_two_lines,
+        expired: false,
+        request: |orders| requests::fulfil(&orders[0], "x", true),
+        answer: 200,
+        again: &[200],
+        calls: 6,
+        statements: 3,
+    });
+}

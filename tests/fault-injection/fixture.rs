@@ -94,6 +94,23 @@ impl Fixture {
         self.paid();
     }
 
+    /// Of the order that was placed last one of each of these items came back.
+    pub fn returned(&mut self, items: &[&str], name: &str) {
+        let request = requests::take_back(self.orders.last().expect("there is an order"), items, name);
+        self.done(&request);
+    }
+
+    /// A return of two lines of the order that was placed last stopped for ever when the first item had it.
+    pub fn half_returned(&mut self, name: &str) {
+        let order = self.orders.last().expect("there is an order");
+        let request = requests::take_back(order, &["item1", "item2"], name);
+        let operation = if TARGET == Target::Local { Operation::Swap } else { Operation::Change };
+        // The first puts it on record in the order.
+        let stop = Stop::at_operation(operation, 2, CallOutcome::Killed { done: true });
+        let answer = self.store.open_with(Some(stop)).must(&request, 500);
+        self.books.told(&request, &answer);
+    }
+
     /// A placing of two lines stopped for ever when its first line was held. No client was told the order's id.
     pub fn half_placed(&mut self, request: &Request) {
         let (operation, number) = first_hold();

@@ -303,3 +303,33 @@ fn two_first_requests_of_a_new_shop() {
         calls: 56,
     });
 }
+
+#[test]
+fn two_that_take_the_same_back() {
+    at_once(&Pair {
+        fixture: |fixture| {
+            fixture.opened();
+            fixture.placed(&Request::place(&TWO_LINES));
+            fixture.paid();
+        },
+        days: [0, 0],
+        requests: |orders| [(); 2].map(|()| requests::take_back(&orders[0], &["item1", "item2"], "r")),
+        succeed: 2..=2,
+        calls: 20,
+    });
+}
+
+#[test]
+fn two_that_take_back_what_was_sold_once() {
+    at_once(&Pair {
+        fixture: |fixture| {
+            fixture.opened();
+            fixture.placed(&Request::place(&TWO_LINES));
+            fixture.paid();
+        },
+        days: [0, 0],
+        requests: |orders| ["r", "s"].map(|name| requests::take_back(&orders[0], &["item2"], name)),
+        succeed: 1..=1,
+        calls: 16,
+    });
+}

@@ -20,6 +20,17 @@ pub fn cancel(order: &str) -> Request {
     Request::cancel(order).json(json!({}))
 }
 
+/// Takes one of each of these items back, under a key.
+pub fn take_back(order: &str, items: &[&str], name: &str) -> Request {
+    let lines: Vec<_> = items.iter().map(|item| json!({ "item_id": item, "quantity": 1 })).collect();
+    Request::post(format!("/orders/{order}/returns")).operator().json(json!({ "items": lines })).key(key(name))
+}
+
+pub fn fulfil(order: &str, carrier: &str, delivered: bool) -> Request {
+    let body = json!({ "carrier": carrier, "delivered": delivered });
+    Request::put(format!("/orders/{order}/fulfilment")).operator().json(body)
+}
+
 pub fn adjust(item: &str) -> Request {
     let body = json!({ "delta": DELTA, "reason": "damaged" });
     Request::post(format!("/inventory/{item}/adjustments")).operator().json(body)

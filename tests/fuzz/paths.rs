@@ -12,13 +12,17 @@ use memory_shop::{World, component, request};
 const METHODS: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS, Method::PATCH];
 
-const WORDS: [&str; 20] = [
+const WORDS: [&str; 24] = [
     "orders",
     "inventory",
     "pay",
     "cancel",
     "adjustments",
     "history",
+    "abandon",
+    "refunds",
+    "returns",
+    "fulfilment",
     "books",
     "metrics",
     "sweep",
@@ -69,12 +73,14 @@ fn named(path: &str) -> Option<(Route<'_>, &'static str)> {
         ["orders", id, "pay"] => (Route::Pay(id), "payments"),
         ["orders", id, "cancel"] => (Route::Cancel(id), "payments"),
         ["orders", id, "abandon"] => (Route::Abandon(id), "payments"),
-        ["orders", id, "refunds"] => (Route::Refunds(id), "payments"),
+        ["orders", id, "refunds"] => (Route::Refunds(id), "after-sale"),
         ["payments"] => (Route::Payments, "payments"),
         ["payments", "stripe", "events"] => (Route::StripeEvents, "payments"),
         ["inventory"] => (Route::Items, "inventory"),
         ["inventory", id] => (Route::Item(id), "inventory"),
         ["inventory", id, "adjustments"] => (Route::Adjustments(id), "inventory"),
+        ["orders", id, "returns"] => (Route::Returns(id), "after-sale"),
+        ["orders", id, "fulfilment"] => (Route::Fulfilment(id), "after-sale"),
         ["orders", id, "history"] => (Route::OrderHistory(id), "reports"),
         ["inventory", id, "history"] => (Route::ItemHistory(id), "reports"),
         ["books"] => (Route::Books, "reports"),

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
+use domain::after_sale::Destination;
 use domain::order::Order;
 use domain::order_state::{OrderState, State};
 use domain::{AdjustmentRecord, ImageUrl, ItemId, ItemName, KeyDigest, Money, OrderId, Quantity, Stock, Timestamp};
@@ -57,6 +58,11 @@ static STOCKED: LazyLock<Stocked> = LazyLock::new(|| {
     orders.insert("paid", place(&[("item1", 3), ("item2", 2)], "paid"));
     assert_eq!(world.send(keyed_adjustment("item1", 7, "delivery")).status, 200);
     post(format!("/orders/{}/pay", orders["paid"]));
+    orders.insert("returned", place(&[("item2", 3), ("item3", 1)], "returned"));
+    post(format!("/orders/{}/pay", orders["returned"]));
+    let sent = world.send(fulfilment(&orders["returned"], "x"));
+    let back = world.send(returned(&orders["returned"], &[("item2", 1)], "first"));
+    assert_eq!((sent.status, back.status), (200, 201), "{sent:?} {back:?}");
     Stocked { records: world.records(), seconds: (world.now() - start) / 1000, orders }
 });
 
@@ -84,6 +90,17 @@ fn order(item: &str, quantity: u64) -> Request<Vec<u8>> {
     request(Method::POST, "/orders", body.as_bytes())
 }
 
+fn fulfilment(order: &str, carrier: &str) -> Request<Vec<u8>> {
+    let body = json!({ "carrier": carrier }).to_string();
+    request(Method::PUT, &format!("/orders/{order}/fulfilment"), body.as_bytes())
+}
+
+fn returned(order: &str, lines: &[(&str, u64)], key: &str) -> Request<Vec<u8>> {
+    let lines: Vec<_> = lines.iter().map(|(id, quantity)| json!({ "item_id": id, "quantity": quantity })).collect();
+    let body = json!({ "items": lines, "to": if key == "first" { "stock" } else { "written_off" } }).to_string();
+    with_key(request(Method::POST, &format!("/orders/{order}/returns"), body.as_bytes()), key)
+}
+
 fn keyed_adjustment(item: &str, delta: i64, key: &str) -> Request<Vec<u8>> {
     let body = json!({ "delta": delta }).to_string();
     with_key(request(Method::POST, &format!("/inventory/{item}/adjustments"), body.as_bytes()), key)
@@ -102,6 +119,11 @@ fn every_request() -> Vec<Ask> {
         ask(get(&format!("/orders/{order}/history")));
         ask(request(Method::POST, &format!("/orders/{order}/pay"), b""));
         ask(request(Method::POST, &format!("/orders/{order}/cancel"), b""));
+        ask(get(&format!("/orders/{order}/returns")));
+        ask(returned(order, &[("item2", 1)], "first"));
+        ask(returned(order, &[("item2", 2), ("item3", 1)], "second"));
+        ask(fulfilment(order, "x"));
+        ask(fulfilment(order, "y"));
     }
     for item in ["item1", "item2", "item3"] {
         ask(get(&format!("/inventory/{item}")));
@@ -237,12 +259,16 @@ fn keeps_the_books(before: &Records, after: &Records, delta: Option<(&str, i64)>
             "inventory" => {
                 let delta = delta.filter(|(item, _)| *item == id).map_or(0, |(_, delta)| delta);
                 if let (Some(old), Some(new)) = (item(old), item(new)) {
-                    stock_is_accounted_for(key, &old, &new, after, delta);
+                    let (now, then) = (came_back(id, &new, after), came_back(id, &old, before));
+                    let came_back = [now[0] - then[0], now[1] - then[1]];
+                    stock_is_accounted_for(key, &old, &new, after, delta, came_back);
                 }
             }
             "payment" if old != new => {
-                assert!(matches!(state(old), Some(State::Unpaid { .. })), "{key} was decided twice");
-                if let Some(State::Paid(_)) = state(new) {
+                let has_stayed = matches!(state(old), Some(State::Paid(_))) && state(old) == state(new);
+                let was_open = matches!(state(old), Some(State::Unpaid { .. }));
+                assert!(was_open || has_stayed, "{key} was decided twice");
+                if let (true, Some(State::Paid(_))) = (was_open, state(new)) {
                     paid_means_held(id, before);
                 }
             }
@@ -266,8 +292,27 @@ fn keys_to_map(records: &Records) -> BTreeSet<String> {
         .collect()
 }
 
-/// What is on hand changes by what was sold and by `delta`; a hold goes only when its order was decided.
-fn stock_is_accounted_for(key: &str, old: &Item, new: &Item, after: &Records, delta: i64) {
+/// How many of an item are back by the records of orders: of returns that are done or that the item remembers. All of
+/// them, and those that went into stock.
+fn came_back(id: &str, item: &Item, records: &Records) -> [i64; 2] {
+    let remembered: BTreeSet<_> = item.returns.iter().map(|one| one.id.to_string()).collect();
+    let states = records.iter().filter(|(key, _)| key.starts_with("payment:"));
+    let (mut all, mut into_stock) = (0, 0);
+    for state in states.filter_map(|(_, bytes)| decode::<OrderState>(bytes)) {
+        let returns = state.after_sale().returns().iter();
+        for one in returns.filter(|one| one.done || remembered.contains(&one.id.to_string())) {
+            let lines = one.lines.iter().filter(|(item_id, _)| item_id.as_str() == id);
+            let quantity: i64 = lines.map(|(_, quantity)| quantity.get().cast_signed()).sum();
+            all += quantity;
+            into_stock += if one.to == Destination::Stock { quantity } else { 0 };
+        }
+    }
+    [all, into_stock]
+}
+
+/// What is on hand changes by what was sold, by `delta`, and by what came back; a hold goes only when its order was
+/// decided.
+fn stock_is_accounted_for(key: &str, old: &Item, new: &Item, after: &Records, delta: i64, came_back: [i64; 2]) {
     let mut sold = 0;
     for (order, hold) in &old.holds {
         if let Some(kept) = new.holds.get(order) {
@@ -285,8 +330,11 @@ fn stock_is_accounted_for(key: &str, old: &Item, new: &Item, after: &Records, de
             }
         }
     }
-    let expected = old.on_hand.checked_sub(sold).and_then(|on_hand| on_hand.checked_add_signed(delta));
-    assert_eq!(Some(new.on_hand), expected, "{key}: {sold} sold, {delta} added");
+    let [all, into_stock] = came_back;
+    let expected = old.on_hand.checked_sub(sold).and_then(|on_hand| on_hand.checked_add_signed(delta + into_stock));
+    assert_eq!(Some(new.on_hand), expected, "{key}: {sold} sold, {delta} added, {into_stock} back");
+    let returned = old.returned.unwrap_or_default().checked_add_signed(all);
+    assert_eq!(Some(new.returned.unwrap_or_default()), returned, "{key}: {all} came back");
 }
 
 /// Each line of an order that has just been paid was held, all of it.

@@ -3,9 +3,11 @@
 #[cfg(feature = "openapi")]
 use crate::openapi::schema;
 use crate::problem::{FieldError, Problem};
+use domain::after_sale::{Destination, ReturnedGoods};
+use domain::fulfilment::{Carrier, Shipment, TrackingNumber, TrackingUrl};
 use domain::item::{Change, Offer};
 use domain::order::{ExpectedPrices, Lines, LinesError, MAX_LINES, NewOrder};
-use domain::text::is_plain;
+use domain::text::{Reason, is_plain};
 use domain::{CustomerId, Delta, ImageUrl, InvalidDelta, ItemId, ItemName, Money, PaymentMethod, Quantity, Stock};
 use plain_json::{Json, Object};
 #[cfg(feature = "openapi")]
@@ -13,6 +15,9 @@ use schemars::JsonSchema;
 
 /// The longest reason for an adjustment, in characters: at most 1,024 bytes.
 pub(crate) const MAX_REASON_LEN: usize = 256;
+
+/// What goods that come back are, of an item.
+const RETURN_LINE_FIELDS: [&str; 2] = ["item_id", "quantity"];
 
 /// What a line of an order may have.
 const LINE_FIELDS: [&str; 3] = ["item_id", "quantity", "unit_price"];
@@ -97,21 +102,15 @@ pub(crate) fn order(json: &[u8]) -> Result<NewOrder, Problem> {
             object.line().map(|line| vec![line])
         } else {
             line.into_iter().for_each(|name| object.error(name, "unknown field"));
-            object.items()
+            object.items(&LINE_FIELDS)
         };
         let customer_id = object.optional("customer_id", text::<CustomerId>);
         let total = object.optional("total", whole::<Money>);
         let lines = lines?;
         let units = lines.iter().filter_map(|(item_id, _, price)| Some((item_id.clone(), (*price)?))).collect();
-        let lines = Lines::new(lines.into_iter().map(|(item_id, quantity, _)| (item_id, quantity))).map_err(|error| {
-            let pointer = match error {
-                LinesError::Empty | LinesError::TooMany => "/items".to_owned(),
-                LinesError::TooMuch { line } => format!("/items/{line}/quantity"),
-            };
-            object.errors.push(FieldError::body(pointer, error));
-        });
+        let lines = object.added_up(lines);
         let expected = ExpectedPrices { units, total: total? };
-        Some(NewOrder { lines: lines.ok()?, customer_id: customer_id?, expected })
+        Some(NewOrder { lines: lines?, customer_id: customer_id?, expected })
     })
 }
 
@@ -162,6 +161,45 @@ pub(crate) fn adjustment(json: &[u8]) -> Result<Adjustment, Problem> {
             })
         });
         Some(Adjustment { delta: delta?, reason: reason?.unwrap_or_default() })
+    })
+}
+
+/// How goods go out, and whether the buyer has them.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Fulfilment {
+    pub(crate) shipment: Shipment,
+    pub(crate) delivered: bool,
+}
+
+/// Reads the body of `POST /orders/{order_id}/returns`.
+pub(crate) fn returned_goods(json: &[u8]) -> Result<ReturnedGoods, Problem> {
+    read(json, |object| {
+        object.deny_unknown_fields(&["items", "to", "reason"]);
+        let lines = object.items(&RETURN_LINE_FIELDS).and_then(|lines| object.added_up(lines));
+        let to = object.optional("to", |value| match value {
+            Json::Text(text) if text == "stock" => Ok(Destination::Stock),
+            Json::Text(text) if text == "written_off" => Ok(Destination::WrittenOff),
+            _ => Err("must be stock or written_off".to_owned()),
+        });
+        let reason = object.optional("reason", text::<Reason>);
+        let (to, reason) = (to?.unwrap_or(Destination::Stock), reason?.unwrap_or_default());
+        Some(ReturnedGoods { lines: lines?, to, reason })
+    })
+}
+
+/// Reads the body of `PUT /orders/{order_id}/fulfilment`.
+pub(crate) fn fulfilment(json: &[u8]) -> Result<Fulfilment, Problem> {
+    read(json, |object| {
+        object.deny_unknown_fields(&["carrier", "tracking_number", "tracking_url", "delivered"]);
+        let carrier = object.optional("carrier", text::<Carrier>);
+        let tracking_number = object.optional("tracking_number", text::<TrackingNumber>);
+        let tracking_url = object.optional("tracking_url", text::<TrackingUrl>);
+        let delivered = object.optional("delivered", |value| match value {
+            Json::Flag(delivered) => Ok(*delivered),
+            _ => Err("must be true or false".to_owned()),
+        });
+        let shipment = Shipment { carrier: carrier?, tracking_number: tracking_number?, tracking_url: tracking_url? };
+        Some(Fulfilment { shipment, delivered: delivered?.unwrap_or_default() })
     })
 }
 
@@ -240,7 +278,22 @@ impl<'a> Fields<'a> {
         Some((item_id?, quantity?, unit_price?))
     }
 
-    fn items(&mut self) -> Option<Vec<OrderLine>> {
+    /// The lines, of each item one.
+    fn added_up(&mut self, lines: Vec<OrderLine>) -> Option<Lines> {
+        let lines = Lines::new(lines.into_iter().map(|(item_id, quantity, _)| (item_id, quantity)));
+        lines
+            .map_err(|error| {
+                let pointer = match error {
+                    LinesError::Empty | LinesError::TooMany => "/items".to_owned(),
+                    LinesError::TooMuch { line } => format!("/items/{line}/quantity"),
+                };
+                self.errors.push(FieldError::body(pointer, error));
+            })
+            .ok()
+    }
+
+    /// The lines, each with no other fields than these.
+    fn items(&mut self, fields: &[&str]) -> Option<Vec<OrderLine>> {
         let items = self.required("items", |value| match value {
             Json::List(items) => Ok(items),
             _ => Err("must be an array".to_owned()),
@@ -252,7 +305,7 @@ impl<'a> Fields<'a> {
             let line = match item {
                 Json::Object(object) => {
                     let mut line = Fields { object, pointer, errors: self.errors };
-                    line.deny_unknown_fields(&LINE_FIELDS);
+                    line.deny_unknown_fields(fields);
                     line.line()
                 }
                 _ => {
@@ -324,6 +377,50 @@ struct OrderRequestShort {
     total: Option<Money>,
     #[schemars(with = "Option<schema::CustomerId>", skip_serializing_if = "Option::is_none")]
     customer_id: Option<CustomerId>,
+}
+
+/// Goods that come back. Lines of the same item are added up.
+#[cfg(feature = "openapi")]
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "the schema of what `returned_goods` reads")]
+pub(crate) struct ReturnRequest {
+    #[schemars(extend("minItems" = 1, "maxItems" = MAX_LINES))]
+    items: Vec<ReturnRequestLine>,
+    /// Into stock by default.
+    #[schemars(with = "Option<schema::Destination>", skip_serializing_if = "Option::is_none")]
+    to: Option<Destination>,
+    /// Why, in the operator's words: only the operator is told it. Empty by default.
+    #[schemars(with = "Option<schema::Reason>", skip_serializing_if = "Option::is_none")]
+    reason: Option<Reason>,
+}
+
+/// How many of an item come back.
+#[cfg(feature = "openapi")]
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "the schema of what `returned_goods` reads")]
+struct ReturnRequestLine {
+    #[schemars(with = "schema::ItemId")]
+    item_id: ItemId,
+    #[schemars(with = "schema::Quantity")]
+    quantity: Quantity,
+}
+
+/// How the goods of an order go out. What is left out is not known, or there is none.
+#[cfg(feature = "openapi")]
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "the schema of what `fulfilment` reads")]
+pub(crate) struct FulfilmentRequest {
+    /// Who brings them.
+    #[schemars(with = "Option<schema::ShipmentText>", skip_serializing_if = "Option::is_none")]
+    carrier: Option<Carrier>,
+    /// What the carrier calls them.
+    #[schemars(with = "Option<schema::ShipmentText>", skip_serializing_if = "Option::is_none")]
+    tracking_number: Option<TrackingNumber>,
+    #[schemars(with = "Option<schema::TrackingUrl>", skip_serializing_if = "Option::is_none")]
+    tracking_url: Option<TrackingUrl>,
+    /// Whether the buyer has them; `false` by default. Once it is said, the rest stays as it is.
+    #[schemars(with = "Option<bool>", skip_serializing_if = "Option::is_none")]
+    delivered: Option<bool>,
 }
 
 /// The body of `POST /orders`.

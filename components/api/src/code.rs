@@ -91,6 +91,15 @@ codes! {
     OrderNotCancellable = CONFLICT, "order_not_cancellable", "Order not cancellable";
     /// The order has no refund: no buyer was charged without paying it.
     OrderNotRefundable = CONFLICT, "order_not_refundable", "Order not refundable";
+    /// Only goods of a paid order come back.
+    OrderNotReturnable = CONFLICT, "order_not_returnable", "Order not returnable";
+    /// More of an item is to come back than was sold in the order, less what has come back before. `returnable` says how
+    /// many of the `sold` can still come back. Nothing was changed.
+    ReturnExceedsSale = CONFLICT, "return_exceeds_sale", "Return exceeds sale";
+    /// Only goods of a paid order go out, and not where all of them have come back.
+    OrderNotFulfillable = CONFLICT, "order_not_fulfillable", "Order not fulfillable";
+    /// The buyer has the goods of the order: how they went out stays as it is.
+    OrderDelivered = CONFLICT, "order_delivered", "Order delivered";
     /// The buyer has paid by a means that takes a while, and it may still fail. Until the payment provider has said how
     /// it ended, the order cannot be cancelled. It is as it was.
     PaymentProcessing = CONFLICT, "payment_processing", "Payment processing";
@@ -132,6 +141,8 @@ codes! {
     /// The item has as many unpaid orders as its record can hold. Nothing was ordered or changed. A repeat is refused too,
     /// until some of these orders are paid, cancelled or expired.
     ItemFull = INSUFFICIENT_STORAGE, "item_full", "Item full";
+    /// The order has as many returns as its record can hold. Nothing was changed, and a repeat is refused too.
+    OrderFull = INSUFFICIENT_STORAGE, "order_full", "Order full";
     /// The store has no room for another order or item. Nothing was ordered or changed. Paying, cancelling and reading go on.
     StoreFull = INSUFFICIENT_STORAGE, "store_full", "Store full";
     /// The shop has as many items as it can list. Nothing was created, and a repeat is refused too.

@@ -1,13 +1,14 @@
 //! The HTTP contract: requests into calls of the domain, its answers into responses. Knows no SDK and no store.
 //!
 //! [`respond`] does what is the same for every request. A component passes it a handler: [`orders::handle`],
-//! [`inventory::handle`], [`payments::handle`], [`reports::handle`] or [`sweep::handle`]. [`respond_with_files`] serves
-//! files.
+//! [`inventory::handle`], [`payments::handle`], [`after_sale::handle`], [`reports::handle`] or [`sweep::handle`].
+//! [`respond_with_files`] serves files.
 //!
 //! Two tables say what there is: [`Route`] has the paths and methods, [`Code`] the errors. With the feature `openapi`,
 //! which no component enables, `openapi::document` makes the OpenAPI document of both, of the types that are served,
 //! and of the description of each operation next to its handler.
 
+pub mod after_sale;
 mod body;
 mod code;
 mod conditional;

@@ -25,8 +25,15 @@ use crate::request::{RequestContext, encoded};
 /// How many orders are on a page unless the client says so.
 pub(crate) const USUAL_PAGE: usize = 50;
 
-pub(crate) const STATUSES: [Status; 6] =
-    [Status::Placing, Status::Pending, Status::Paid, Status::Cancelled, Status::Expired, Status::Rejected];
+pub(crate) const STATUSES: [Status; 7] = [
+    Status::Placing,
+    Status::Pending,
+    Status::Paid,
+    Status::Fulfilled,
+    Status::Cancelled,
+    Status::Expired,
+    Status::Rejected,
+];
 
 /// The values of the parameter `order`.
 pub(crate) const ORDERS: [(&str, Direction); 2] =

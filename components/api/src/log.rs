@@ -149,6 +149,8 @@ fn order_id(request: &Request, location: Option<&str>) -> Option<String> {
         | Route::Cancel(id)
         | Route::Abandon(id)
         | Route::Refunds(id)
+        | Route::Returns(id)
+        | Route::Fulfilment(id)
         | Route::OrderHistory(id) => orders::order_id(id).ok().map(|id| id.to_string()),
         Route::Orders => location?.strip_prefix("/orders/").map(str::to_owned),
         _ => None,

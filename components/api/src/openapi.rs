@@ -13,7 +13,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::route::Route;
-use crate::{files, inventory, listing, orders, payments, reports, sweep};
+use crate::{after_sale, files, inventory, listing, orders, payments, reports, sweep};
 pub(crate) use parts::FILE_HEADERS;
 
 use operation::{Answer, Content, ContentSchema, Operation, Response};
@@ -24,6 +24,7 @@ pub fn document() -> serde_json::Result<Value> {
         listing::operations()?,
         orders::operations()?,
         payments::operations()?,
+        after_sale::operations()?,
         reports::operations()?,
         sweep::operations()?,
         inventory::operations()?,

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+#[cfg(feature = "openapi")]
+use domain::after_sale::MAX_RETURNS;
 use domain::order::Line;
 #[cfg(feature = "openapi")]
 use domain::order::MAX_LINES;
@@ -19,6 +21,7 @@ use serde::Serialize;
 #[cfg(feature = "openapi")]
 use serde_json::json;
 
+use crate::after_sale::{FulfilmentJson, ReturnJson};
 use crate::body;
 use crate::currency::minor_digits;
 use crate::header;
@@ -83,14 +86,19 @@ pub(crate) fn tag(view: &OrderView) -> String {
 }
 
 /// An order as it is now. It has a `payment` when it is paid, and while its buyer may be paying at the payment provider.
+/// It has a `fulfilment` when its goods went out.
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "Order", extend(
-    "if" = { "properties": { "status": { "const": "paid" } } },
+    "if" = { "properties": { "status": { "enum": ["paid", "fulfilled"] } } },
     "then" = {
         "required": ["payment"],
-        "properties": { "payment": { "properties": { "status": { "const": "paid" } } } }
+        "properties": { "payment": { "properties": { "status": { "const": "paid" } } } },
+        "if": { "properties": { "status": { "const": "fulfilled" } } },
+        "then": { "required": ["fulfilment"] },
+        "else": { "properties": { "fulfilment": false } }
     },
     "else" = {
+        "properties": { "fulfilment": false, "returns": false },
         "if": { "properties": { "status": { "const": "pending" } } },
         "then": {
             "properties": { "payment": { "properties": { "status": { "not": { "const": "paid" } } } } }
@@ -124,6 +132,14 @@ pub(crate) struct OrderJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(with = "PaymentJson<'static>"))]
     payment: Option<PaymentJson<'a>>,
+    /// How its goods went out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "FulfilmentJson<'static>"))]
+    fulfilment: Option<FulfilmentJson<'a>>,
+    /// Goods of it that came back, oldest first. Absent if none did.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schemars(extend("minItems" = 1, "maxItems" = MAX_RETURNS)))]
+    returns: Vec<ReturnJson<'a>>,
     /// Charges of the payment provider that did not pay the order, oldest first: they go back to the buyer. In the
     /// operator's list alone, and absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -304,17 +320,24 @@ impl<'a> From<&'a OrderView> for OrderJson<'a> {
             placed_at: order.placed_at.to_string(),
             expires_at: order.expires_at.to_string(),
             payment,
+            fulfilment: view.after_sale.fulfilment().map(FulfilmentJson::from),
+            returns: view.after_sale.returns().iter().map(ReturnJson::for_all).collect(),
             late_charges: Vec::new(),
         }
     }
 }
 
 impl<'a> OrderJson<'a> {
-    /// An order as the operator sees it: with what its payment and its late charges are called at the provider.
+    /// An order as the operator sees it: with what its payment and its late charges are called at the provider, and why
+    /// goods came back.
     pub(crate) fn for_operator(view: &'a OrderView) -> Self {
         let json = Self::from(view);
-        let payment = json.payment.map(|payment| payment.named(view));
-        Self { payment, late_charges: view.late_refunds.iter().map(LateChargeJson::from).collect(), ..json }
+        Self {
+            payment: json.payment.map(|payment| payment.named(view)),
+            returns: view.after_sale.returns().iter().map(ReturnJson::for_operator).collect(),
+            late_charges: view.late_refunds.iter().map(LateChargeJson::from).collect(),
+            ..json
+        }
     }
 
     /// An order as a request to pay is told, whose payment is at the provider.
@@ -326,8 +349,9 @@ impl<'a> OrderJson<'a> {
 /// Orders for the examples of the OpenAPI document.
 #[cfg(feature = "openapi")]
 pub(crate) mod examples {
+    use domain::after_sale::AfterSale;
     use domain::order::Order;
-    use domain::order_state::{LateRefund, Payment, PaymentReference};
+    use domain::order_state::{LateRefund, OrderState, Payment, PaymentReference};
     use domain::{OrderView, PaymentProgress, RefundState, Status};
     use serde_json::{Value, from_value, json};
 
@@ -337,7 +361,14 @@ pub(crate) mod examples {
     type Examples<T> = serde_json::Result<T>;
 
     fn view(order: Value, status: Status) -> Examples<OrderView> {
-        Ok(OrderView { order: from_value(order)?, status, payment: None, session: None, late_refunds: Vec::new() })
+        Ok(OrderView {
+            order: from_value(order)?,
+            status,
+            payment: None,
+            session: None,
+            late_refunds: Vec::new(),
+            after_sale: AfterSale::default(),
+        })
     }
 
     fn at_price(unit_price: u64) -> Value {
@@ -365,6 +396,22 @@ pub(crate) mod examples {
         let payment =
             Payment { amount: from_value(2000.into())?, method: from_value("card".into())?, paid_at, reference: None };
         Ok(OrderView { payment: Some(payment), ..pending(Status::Paid)? })
+    }
+
+    /// The same order, once its goods went out.
+    pub(crate) fn fulfilled() -> Examples<OrderView> {
+        let state: OrderState = from_value(json!({
+            "state": "paid", "amount": 2000, "method": "card", "paid_at": 1_795_644_185_642_u64,
+            "fulfilment": {
+                "shipment": {
+                    "carrier": "DHL",
+                    "tracking_number": "00340434161094042557",
+                    "tracking_url": "https://track.example/00340434161094042557"
+                },
+                "fulfilled_at": 1_795_681_852_907_u64
+            }
+        }))?;
+        Ok(OrderView { status: Status::Fulfilled, after_sale: state.after_sale().clone(), ..paid()? })
     }
 
     /// The same order, paid at the payment provider.

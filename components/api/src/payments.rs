@@ -1,12 +1,8 @@
-//! The payments component's part: pay orders, take the payment provider's events, and let the operator see to what went
-//! wrong.
+//! The payments component's part: pay and cancel orders, and take the payment provider's events.
 
 use std::rc::Rc;
 
-use domain::{
-    Environment, Noticed, OrderId, OrderView, PayResult, PaymentMethod, PaymentProgress, Provider, RefundState,
-    RefundView, Shop, Store,
-};
+use domain::{Environment, Noticed, OrderView, PayResult, PaymentMethod, PaymentProgress, Provider, Shop, Store};
 use http::StatusCode;
 #[cfg(feature = "openapi")]
 use schemars::JsonSchema;
@@ -44,17 +40,6 @@ pub async fn handle<S: Store, E: Environment, P: Provider>(
         (Route::Abandon(id), Verb::Post) => {
             context.require_operator()?;
             Ok(reply(&shop.abandon(&context.condition(tag)?, order_id(id)?).await?))
-        }
-        (Route::Refunds(id), Verb::Get) => {
-            context.require_operator()?;
-            let id = order_id(id)?;
-            Ok(Reply::json(StatusCode::OK, &RefundsJson::new(id, &shop.refunds(id).await?)))
-        }
-        (Route::Refunds(id), Verb::Post) => {
-            context.require_operator()?;
-            let id = order_id(id)?;
-            let refunds = shop.retry_refunds(id).await?;
-            Ok(Reply::json(StatusCode::OK, &RefundsJson::new(id, &refunds)))
         }
         (Route::Payments, Verb::Get) => Ok(Reply::json(StatusCode::OK, &PaymentsJson::of(context))),
         (Route::StripeEvents, Verb::Post) => take_event(context, shop).await,
@@ -96,55 +81,6 @@ struct ReceivedJson {
     /// Whether it is about an order of this shop is not told.
     #[cfg_attr(feature = "openapi", schemars(extend("const" = true)))]
     received: bool,
-}
-
-/// The refunds of an order, oldest first.
-#[derive(Serialize)]
-#[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "Refunds"))]
-struct RefundsJson<'a> {
-    #[cfg_attr(feature = "openapi", schemars(with = "schema::OrderId"))]
-    order_id: OrderId,
-    refunds: Vec<RefundJson<'a>>,
-}
-
-/// A refund of a charge that did not pay the order: it came too late, or was not what the order costs.
-#[derive(Serialize)]
-#[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "Refund"))]
-struct RefundJson<'a> {
-    /// The shop's name of the refund. The payment provider has it in its metadata.
-    #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = 255)))]
-    refund_id: &'a str,
-    /// How far it has come. One that has succeeded may fail later, days after it was made.
-    #[cfg_attr(feature = "openapi", schemars(with = "schema::RefundStatus"))]
-    status: RefundState,
-    #[cfg_attr(feature = "openapi", schemars(with = "schema::Money"))]
-    amount: u64,
-    #[cfg_attr(feature = "openapi", schemars(with = "schema::Currency"))]
-    currency: &'a str,
-    /// When it was put on record.
-    #[cfg_attr(feature = "openapi", schemars(with = "schema::Time"))]
-    created_at: String,
-    /// The session in which the buyer was charged.
-    #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = 255)))]
-    session_id: &'a str,
-    /// What is given back.
-    #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = 255)))]
-    charge_id: &'a str,
-}
-
-impl<'a> RefundsJson<'a> {
-    fn new(order_id: OrderId, refunds: &'a [RefundView]) -> Self {
-        let refunds = refunds.iter().map(|refund| RefundJson {
-            refund_id: refund.refund_id.as_str(),
-            status: refund.state,
-            amount: refund.amount.get(),
-            currency: refund.currency.as_str(),
-            created_at: refund.at.to_string(),
-            session_id: refund.session.as_str(),
-            charge_id: refund.charge.as_str(),
-        });
-        Self { order_id, refunds: refunds.collect() }
-    }
 }
 
 /// How the shop takes payment, for its pages.
@@ -299,66 +235,6 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
         [Example::problem("AbandonIfNoneMatch", "A tag without quotes", Preconditions::unreadable())?],
     ))
     .asks_provider();
-    let order_id: OrderId = from_value("6f1e9ab4-52c3-4c7e-9d0b-3a8f1e2d4c5b".into())?;
-    let refund = |refund_id, status, created_at| RefundJson {
-        refund_id,
-        status,
-        amount: 2000,
-        currency: "CNY",
-        created_at,
-        session_id: "cs_test_a1b2c3",
-        charge_id: "pi_3PqX1y",
-    };
-    let failed = || {
-        let created_at = "2026-11-25T22:03:05.493Z".to_owned();
-        refund("late-0d1f2a3b4c5d6e7f8091a2b3c4d5e6f7", RefundState::Failed, created_at)
-    };
-    let again = || {
-        let created_at = "2026-11-26T08:11:40.002Z".to_owned();
-        refund("late-7f6e5d4c3b2a19080716253443526170", RefundState::Pending, created_at)
-    };
-    let list = Operation::new(
-        Route::Refunds(""),
-        Verb::Get,
-        "getRefunds",
-        "payments",
-        [
-            "List the refunds of an order",
-            "What a buyer was charged without paying the order goes back by itself: a charge that came too late, or was not \
-             what the order costs. This says how far.",
-        ],
-    )
-    .answers(Answer::new(200, "The refunds, oldest first.").json::<RefundsJson<'static>>([
-        Example::new("RefundsNone", "None", RefundsJson { order_id, refunds: Vec::new() })?,
-        Example::new("RefundsFailed", "One that has failed", RefundsJson { order_id, refunds: vec![failed()] })?,
-    ]))
-    .operator()
-    .shared([(404, "OrderNotFound")])
-    .reads();
-    let refund = Operation::new(
-        Route::Refunds(""),
-        Verb::Post,
-        "refundOrder",
-        "payments",
-        [
-            "Give back what did not pay an order",
-            "Carries on with refunds that are not finished, and makes those again that have failed, each under a new id. The \
-             failed ones stay on record. It can be sent again, and a body is not looked at.",
-        ],
-    )
-    .answers(Answer::new(200, "The refunds, oldest first.").json::<RefundsJson<'static>>([Example::new(
-        "RefundsAgain",
-        "Made again",
-        RefundsJson { order_id, refunds: vec![failed(), again()] },
-    )?]))
-    .operator()
-    .shared([(404, "OrderNotFound")])
-    .answers(Answer::problem(
-        "The order has no refund.",
-        &[Code::OrderNotRefundable],
-        [Example::problem("OrderNotRefundable", "Nothing was charged in vain", Error::NothingToRefund)?],
-    ))
-    .asks_provider();
     let show = Operation::new(
         Route::Payments,
         Verb::Get,
@@ -407,5 +283,5 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
     ))
     .shared([(404, "NotFound")])
     .asks_provider();
-    Ok(vec![pay, cancel, abandon, list, refund, show, event])
+    Ok(vec![pay, cancel, abandon, show, event])
 }

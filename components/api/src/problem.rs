@@ -199,18 +199,19 @@ impl Problem {
     /// Whether it states a fact about a record that must still hold when the store fails over to a replica. That there
     /// is too little of an item, or that a record does not exist, may change at any moment.
     pub(crate) fn is_lasting(&self) -> bool {
-        use Code::{
-            IdempotencyKeyReused, ItemExists, OrderNotCancellable, OrderNotPayable, OrderNotRefundable,
-            PreconditionFailed,
-        };
         matches!(
             self.0.code,
-            OrderNotPayable
-                | OrderNotCancellable
-                | OrderNotRefundable
-                | IdempotencyKeyReused
-                | ItemExists
-                | PreconditionFailed
+            Code::OrderNotPayable
+                | Code::OrderNotCancellable
+                | Code::OrderNotRefundable
+                | Code::OrderNotReturnable
+                | Code::ReturnExceedsSale
+                | Code::OrderNotFulfillable
+                | Code::OrderDelivered
+                | Code::OrderFull
+                | Code::IdempotencyKeyReused
+                | Code::ItemExists
+                | Code::PreconditionFailed
         )
     }
 
@@ -294,6 +295,19 @@ impl From<Error> for Problem {
             Error::OrderNotCancellable(status) => {
                 Self::new(Code::OrderNotCancellable, detail).with("order_status", Member::Text(status.to_string()))
             }
+            Error::OrderNotReturnable(status) => {
+                Self::new(Code::OrderNotReturnable, detail).with("order_status", Member::Text(status.to_string()))
+            }
+            Error::ReturnExceedsSale { item_id, sold, left, requested } => Self::new(Code::ReturnExceedsSale, detail)
+                .about(&item_id)
+                .with("requested", Member::Number(requested))
+                .with("returnable", Member::Number(left))
+                .with("sold", Member::Number(sold)),
+            Error::OrderNotFulfillable(status) => {
+                Self::new(Code::OrderNotFulfillable, detail).with("order_status", Member::Text(status.to_string()))
+            }
+            Error::OrderDelivered => Self::new(Code::OrderDelivered, detail),
+            Error::OrderFull => Self::new(Code::OrderFull, detail),
             Error::AmountMismatch { total, .. } => Self::new(Code::AmountMismatch, detail)
                 .with(
                     "errors",

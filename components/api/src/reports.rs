@@ -9,7 +9,7 @@ use domain::order::Line;
 use domain::order_state::Payment;
 use domain::{
     AdjustmentRecord, Environment, ItemHistory, ItemId, ItemList, ItemName, OrderEvent, OrderHistory, OrderId,
-    Provider, Shop, Status, StockReport, Store,
+    Provider, ReturnId, Shop, Status, StockReport, Store,
 };
 use http::StatusCode;
 #[cfg(feature = "openapi")]
@@ -84,7 +84,7 @@ struct OrderEventJson {
     #[cfg_attr(feature = "openapi", schemars(with = "schema::Time"))]
     at: String,
     #[cfg_attr(feature = "openapi", schemars(with = "schema::OrderEventName"))]
-    event: OrderEvent,
+    event: &'static str,
     /// The event in English, for people.
     #[cfg_attr(feature = "openapi", schemars(length(min = 1)))]
     text: String,
@@ -92,6 +92,11 @@ struct OrderEventJson {
 
 impl From<&OrderHistory> for OrderHistoryJson {
     fn from(history: &OrderHistory) -> Self {
+        let returned = |id: ReturnId| {
+            let all = history.view.after_sale.returns().iter();
+            let lines = all.filter(|one| one.id == id).flat_map(|one| one.lines.iter());
+            lines.map(|(item_id, quantity)| format!("{quantity} of {item_id}")).collect::<Vec<_>>().join(", ")
+        };
         let words = |event| match event {
             OrderEvent::Placed => {
                 let lines = history.view.order.lines().iter();
@@ -115,10 +120,22 @@ impl From<&OrderHistory> for OrderHistoryJson {
             OrderEvent::LateRefundFailed => {
                 "Charged without paying the order: the money could not be given back.".to_owned()
             }
+            OrderEvent::Fulfilled => {
+                let shipment = history.view.after_sale.fulfilment().map(|out| &out.shipment);
+                match shipment.map(|shipment| (&shipment.carrier, &shipment.tracking_number)) {
+                    Some((Some(carrier), Some(number))) => format!("Sent with {carrier}: {number}."),
+                    Some((Some(carrier), None)) => format!("Sent with {carrier}."),
+                    Some((None, Some(number))) => format!("Sent: {number}."),
+                    Some((None, None)) | None => "Sent.".to_owned(),
+                }
+            }
+            OrderEvent::Delivered => "Delivered.".to_owned(),
+            OrderEvent::Returned(id) => format!("Came back into stock: {}.", returned(id)),
+            OrderEvent::WrittenOff(id) => format!("Came back and was written off: {}.", returned(id)),
         };
         let events = history.events.iter();
         let events =
-            events.map(|(at, event)| OrderEventJson { at: at.to_string(), event: *event, text: words(*event) });
+            events.map(|(at, event)| OrderEventJson { at: at.to_string(), event: event.name(), text: words(*event) });
         Self { order_id: history.view.order.order_id, status: history.view.status, events: events.collect() }
     }
 }
@@ -195,13 +212,19 @@ struct AccountJson<'a> {
     /// Units of paid orders.
     #[cfg_attr(feature = "openapi", schemars(with = "schema::Count"))]
     sold: u64,
+    /// Units of those that came back.
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Count"))]
+    returned: u64,
+    /// Units of those that were written off. The others are on hand again.
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Count"))]
+    written_off: u64,
     #[cfg_attr(feature = "openapi", schemars(with = "schema::Stock"))]
     on_hand: u64,
     #[cfg_attr(feature = "openapi", schemars(with = "schema::Stock"))]
     reserved: u64,
     #[cfg_attr(feature = "openapi", schemars(with = "schema::Stock"))]
     available: u64,
-    /// Whether `received` is the sum of `on_hand` and `sold`, and `reserved` at most `on_hand`.
+    /// Whether `on_hand` is `received` - `sold` + `returned` - `written_off`, and `reserved` at most `on_hand`.
     balanced: bool,
     /// How many orders of the item this report could not look up, since there are too many unpaid ones in all. Those of
     /// them that are paid count as reserved and not as sold until a later change of the item. Absent if there are none.
@@ -215,12 +238,14 @@ struct AccountJson<'a> {
 }
 
 impl<'a> From<&'a StockReport> for AccountJson<'a> {
-    fn from(StockReport { view, received, sold, balanced, holds }: &'a StockReport) -> Self {
+    fn from(StockReport { view, received, sold, returned, written_off, balanced, holds }: &'a StockReport) -> Self {
         let not_looked_up = holds.all.saturating_sub(holds.looked_at);
         Self {
             item_id: &view.item_id,
             received: *received,
             sold: *sold,
+            returned: *returned,
+            written_off: *written_off,
             on_hand: view.on_hand,
             reserved: view.reserved,
             available: view.available,
@@ -234,13 +259,17 @@ impl<'a> From<&'a StockReport> for AccountJson<'a> {
 /// The accounts as Prometheus reads them. Names of items have nothing in them that would have to be escaped.
 fn metrics(ItemList { items: accounts, unreadable }: &ItemList<StockReport>) -> String {
     type Gauge = (&'static str, &'static str, fn(&StockReport) -> u64);
-    const GAUGES: [Gauge; 9] = [
+    const GAUGES: [Gauge; 11] = [
         ("stock_received", "What was ever put in, less what was taken out.", |account| account.received),
         ("stock_sold", "What has left with paid orders.", |account| account.sold),
+        ("stock_returned", "What of that came back.", |account| account.returned),
+        ("stock_written_off", "What of that is not on hand again.", |account| account.written_off),
         ("stock_on_hand", "What is there, promised goods included.", |account| account.view.on_hand),
         ("stock_reserved", "What is promised to orders.", |account| account.view.reserved),
         ("stock_available", "What a newcomer can have.", |account| account.view.available),
-        ("stock_balanced", "1 if received is on hand and sold.", |account| account.balanced.into()),
+        ("stock_balanced", "1 if received - sold + returned - written_off is on hand.", |account| {
+            account.balanced.into()
+        }),
         ("stock_holds", "Holds in the record of the item.", |account| count(account.holds.all)),
         ("stock_holds_looked_at", "Holds whose orders were looked up for this report.", |account| {
             count(account.holds.looked_at)
@@ -305,7 +334,8 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
         };
         let holds =
             HoldCount { all: usize::from(reserved > 0), looked_at: usize::from(reserved > 0), ..HoldCount::default() };
-        Ok::<_, serde_json::Error>(StockReport { view, received, sold, balanced: true, holds })
+        let (returned, written_off) = (0, 0);
+        Ok::<_, serde_json::Error>(StockReport { view, received, sold, returned, written_off, balanced: true, holds })
     };
     let reports = vec![
         report("item1", [100, 2, 1], 1000)?,
@@ -321,7 +351,10 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
             Verb::Get,
             "getOrderHistory",
             "orders",
-            ["Tell what happened to an order", "When it was placed, and when it was paid or closed."],
+            [
+                "Tell what happened to an order",
+                "When it was placed, when it was paid or closed, and when goods of it went out or came back.",
+            ],
         )
         .answers(Answer::new(200, "What happened, oldest first.").json::<OrderHistoryJson>([Example::new(
             "OrderHistoryPaid",
@@ -350,7 +383,11 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
             Verb::Get,
             "getBooks",
             "operations",
-            ["Show the books", "Whether all goods are accounted for: what was received is on hand or was sold."],
+            [
+                "Show the books",
+                "Whether all goods are accounted for: what was received is on hand or was sold, and what came back is on hand or \
+                 written off.",
+            ],
         )
         .operator()
         .answers(Answer::new(200, "The account of each item.").json::<BooksJson<'static>>([Example::new(

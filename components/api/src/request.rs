@@ -225,6 +225,11 @@ impl<'a> RequestContext<'a> {
         }
     }
 
+    /// As [`Self::idempotency_key`] of the operator's requests that have to have one.
+    pub(crate) fn required_idempotency_key(&self, scope: &str) -> Result<KeyDigest, Problem> {
+        self.idempotency_key(scope, MIN_ADJUSTMENT_KEY_LEN)?.ok_or_else(required_idempotency_key)
+    }
+
     /// The digest of the `Idempotency-Key`, if there is one. `scope` separates the keys of different operations, and
     /// `min_len` is how many characters they have at least.
     pub(crate) fn idempotency_key(&self, scope: &str, min_len: usize) -> Result<Option<KeyDigest>, Problem> {
@@ -277,6 +282,14 @@ fn invalid_idempotency_key(min_len: usize) -> Problem {
     let reason =
         format!("must be sent once, with {min_len} to {MAX_KEY_LEN} visible characters, bare or quoted{random}");
     Problem::invalid(vec![FieldError::header(IDEMPOTENCY_KEY, reason)])
+}
+
+/// 422 for a request without a key that has to have one.
+pub(crate) fn required_idempotency_key() -> Problem {
+    Problem::invalid(vec![FieldError::header(
+        IDEMPOTENCY_KEY,
+        "is required: without it a repeat would be another request",
+    )])
 }
 
 /// Examples of what is wrong with an idempotency key, for the operations that take one.

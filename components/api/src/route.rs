@@ -87,9 +87,11 @@ routes! {
     Pay(order_id) = "/orders/{order_id}/pay", "payments", [Post];
     Cancel(order_id) = "/orders/{order_id}/cancel", "payments", [Post];
     Abandon(order_id) = "/orders/{order_id}/abandon", "payments", [Post];
-    Refunds(order_id) = "/orders/{order_id}/refunds", "payments", [Get, Post];
     Payments = "/payments", "payments", [Get];
     StripeEvents = "/payments/stripe/events", "payments", [Post];
+    Refunds(order_id) = "/orders/{order_id}/refunds", "after-sale", [Get, Post];
+    Returns(order_id) = "/orders/{order_id}/returns", "after-sale", [Get, Post];
+    Fulfilment(order_id) = "/orders/{order_id}/fulfilment", "after-sale", [Put];
     OrderHistory(order_id) = "/orders/{order_id}/history", "reports", [Get];
     Items = "/inventory", "inventory", [Get];
     Item(item_id) = "/inventory/{item_id}", "inventory", [Get, Put];
@@ -139,6 +141,8 @@ impl Route<'_> {
             | Self::Cancel(_)
             | Self::Abandon(_)
             | Self::Refunds(_)
+            | Self::Returns(_)
+            | Self::Fulfilment(_)
             | Self::OrderHistory(_)
             | Self::Adjustments(_)
             | Self::ItemHistory(_)
@@ -157,6 +161,8 @@ impl Route<'_> {
             Self::Item(_) => verb == Verb::Put,
             Self::Abandon(_)
             | Self::Refunds(_)
+            | Self::Returns(_)
+            | Self::Fulfilment(_)
             | Self::Adjustments(_)
             | Self::ItemHistory(_)
             | Self::Books

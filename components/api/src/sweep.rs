@@ -31,11 +31,11 @@ pub async fn handle<S: Store, E: Environment, P: Provider>(
 }
 
 /// What of a sweep the owner has to see to.
-fn undone(Swept { unanswered, failed_refunds, .. }: Swept) -> Option<String> {
-    (unanswered > 0 || failed_refunds > 0).then(|| {
+fn undone(Swept { unanswered, failed_refunds, unfinished_returns, .. }: Swept) -> Option<String> {
+    (unanswered > 0 || failed_refunds > 0 || unfinished_returns > 0).then(|| {
         format!(
             "the payment provider has no answer that helps about {unanswered} payments and refunds, and {failed_refunds} \
-             charges could not be given back"
+             charges could not be given back; {unfinished_returns} orders have returns that could not be finished"
         )
     })
 }
@@ -58,6 +58,9 @@ struct SweptJson {
     /// one again.
     #[cfg_attr(feature = "openapi", schemars(with = "schema::Count"))]
     failed_refunds: usize,
+    /// Orders whose returns could not be finished. The next sweep tries again; the log says that there are some.
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Count"))]
+    unfinished_returns: usize,
     /// Closed orders that were removed.
     #[cfg_attr(feature = "openapi", schemars(with = "schema::Count"))]
     removed_orders: usize,
@@ -66,10 +69,10 @@ struct SweptJson {
 }
 
 impl From<Swept> for SweptJson {
-    fn from(
-        Swept { settled_items, decided_payments, unanswered, failed_refunds, removed_orders, more }: Swept,
-    ) -> Self {
-        Self { settled_items, decided_payments, unanswered, failed_refunds, removed_orders, more }
+    fn from(swept: Swept) -> Self {
+        let Swept { settled_items, decided_payments, unanswered, failed_refunds, .. } = swept;
+        let Swept { unfinished_returns, removed_orders, more, .. } = swept;
+        Self { settled_items, decided_payments, unanswered, failed_refunds, unfinished_returns, removed_orders, more }
     }
 }
 
@@ -87,7 +90,7 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
             [
                 "Remove what came to nothing",
                 "Asks the payment provider, if there is one, to end overdue payments, and carries on with refunds that are not \
-                 finished. Settles what expired orders hold, and removes cancelled, expired and rejected orders that were closed longer \
+                 finished. Finishes returns that were cut off half way. Settles what expired orders hold, and removes cancelled, expired and rejected orders that were closed longer \
                  ago than the variable `closed_orders_kept_seconds` says, with all that belongs to them. The work of one \
                  request is bounded: `more` says whether more is due. It can be sent again, also at the same time, and a \
                  body is not looked at. Some is swept without it, as orders are placed.",

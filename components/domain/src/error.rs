@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::model::after_sale::ReturnError;
 use crate::model::amounts::{Money, Quantity};
 use crate::model::cursor::InvalidCursor;
 use crate::model::ids::{ItemId, OrderId, SessionId};
@@ -59,6 +60,30 @@ pub enum Error {
     /// Only an unpaid order can be cancelled.
     #[error("the order is {0}; it can no longer be cancelled")]
     OrderNotCancellable(Status),
+    /// Goods of a paid order come back, and of no other.
+    #[error("the order is {0}; only goods of a paid order come back")]
+    OrderNotReturnable(Status),
+    /// More of an item is to come back than was sold in the order, less what has come back before.
+    #[error("of {item_id} {sold} were sold in the order, and {left} of them can come back; {requested} were to")]
+    ReturnExceedsSale {
+        /// The item.
+        item_id: ItemId,
+        /// The units of it that the order has.
+        sold: u64,
+        /// The units that can still come back.
+        left: u64,
+        /// The units that were to come back.
+        requested: u64,
+    },
+    /// The record of the order has as many returns as it takes.
+    #[error("goods of the order have come back as often as its record can say")]
+    OrderFull,
+    /// The goods of a paid order go out, and of no other; and not where all of them have come back.
+    #[error("the order is {0}, or has nothing to be sent; only goods of a paid order are")]
+    OrderNotFulfillable(Status),
+    /// The buyer has the goods of the order: how they went out stays as it is.
+    #[error("the goods of the order are delivered")]
+    OrderDelivered,
     /// The amount given is not the total of the order.
     #[error("the total is {total}, the amount given is {given}")]
     AmountMismatch {
@@ -142,6 +167,17 @@ pub enum Error {
 impl From<Damaged> for Error {
     fn from(Damaged { physical_key, reason }: Damaged) -> Self {
         Self::Unreadable { key: physical_key, reason }
+    }
+}
+
+impl From<ReturnError> for Error {
+    fn from(error: ReturnError) -> Self {
+        match error {
+            ReturnError::MoreThanSold { item_id, sold, left, requested } => {
+                Self::ReturnExceedsSale { item_id, sold, left, requested }
+            }
+            ReturnError::TooMany => Self::OrderFull,
+        }
     }
 }
 

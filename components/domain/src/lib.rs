@@ -3,7 +3,8 @@
 //! Any number of executors run at once and any of them may stop for ever at any instruction. Under all of that:
 //!
 //! 1. **No oversell.** What is promised to unpaid and paid orders never exceeds what is on hand.
-//! 2. **Conservation.** On hand + settled sales = initial stock + adjustments, at every moment, for every item.
+//! 2. **Conservation.** On hand + settled sales = initial stock + adjustments + goods that came back into stock, at every
+//!    moment, for every item.
 //! 3. **One fate.** An order is paid, cancelled, expired or rejected: at most one of them, once, for ever.
 //! 4. **Paid means held.** An order becomes paid only while stock is held for every one of its lines.
 //! 5. **Nothing stuck.** After any crash, later requests alone bring every item back to a state without dead holds.
@@ -17,7 +18,8 @@
 //! 9. **Charged means sold.** An order whose buyer was charged becomes paid, and its stock was held all the while.
 //!    Where an order came to nothing its buyer was not charged, or the money goes back, once.
 //! 10. **Refunds add up.** No more goes back than was charged, and what goes back is on record before. As yet there are
-//!     refunds of charges that came too late, and no others.
+//!     refunds of charges that came too late, and no others. Goods come back at most as often as they were sold, and
+//!     what came back is put back once.
 //!
 //! | Promise | The function that keeps it | The test that attacks it |
 //! |---|---|---|
@@ -31,6 +33,7 @@
 //! | 8 | [`Shop::pay`]: one session on record at a time; [`order_state::OrderState::apply`] | `tests/model-check`: `ChargedOnce` |
 //! | 9 | [`Shop::cancel`], [`Shop::sweep`]: closed at the provider, then in the record; [`session::Finding::of`] | `tests/model-check`: `ChargedMeansSold` |
 //! | 10 | [`Shop::notice`]: the refund is claimed, then asked for | `tests/model-check`: `RefundsAddUp` |
+//! | 10 | [`Shop::return_goods`]: the return is claimed, then put back | `tests/model-check`: `ReturnsAddUp` |
 //!
 //! The rules are in [`model`], pure: no store, no clock, no chance. The requests are methods of [`Shop`], one file each
 //! in `flows`; what they share is in `engine`. Each layer uses only those below it: flows, engine, store and
@@ -60,17 +63,20 @@ pub use flows::pay::{PayResult, PaymentProgress};
 pub use flows::place::Placed;
 pub use flows::put_item::PutOutcome;
 pub use flows::refund::RefundView;
+pub use flows::returns::{OrderReturns, Returned};
 pub use flows::stock_report::{ItemList, ItemView, StockReport};
 pub use flows::sweep::Swept;
 pub use model::amounts::{Currency, Delta, InvalidCurrency, InvalidDelta, Money, OutOfRange, Quantity, Stock};
 pub use model::cursor::{Cursor, InvalidCursor};
-pub use model::ids::{ChargeId, CustomerId, InvalidId, ItemId, KeyDigest, OrderId, PaymentMethod, RefundId, SessionId};
+pub use model::ids::{
+    ChargeId, CustomerId, InvalidId, ItemId, KeyDigest, OrderId, PaymentMethod, RefundId, ReturnId, SessionId,
+};
 pub use model::label::{ImageUrl, ItemName};
 pub use model::limits::Limits;
 pub use model::listing::{Direction, EmptyPeriod, OrderQuery, Period};
 pub use model::session::{Charge, OpenSession, RefundState, SessionState, WrongCharge};
 pub use model::status::{OrderView, Status, status};
 pub use model::time::{Day, InvalidDay, Timestamp};
-pub use model::{item, order, order_state, plan, session, text, url};
+pub use model::{after_sale, fulfilment, item, order, order_state, plan, session, text, url};
 pub use provider::{Checkout, InvalidNotice, NoProvider, Notice, Provider, ProviderError, Repayment};
 pub use store::{CasHandle, Creation, Damaged, Entry, Found, Key, Store, StoreError, Swap};

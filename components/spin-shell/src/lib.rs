@@ -37,7 +37,7 @@ macro_rules! component {
 }
 
 /// Makes a component of a handler that asks the payment provider, if the shop has one: [`api::orders::handle`],
-/// [`api::payments::handle`] and [`api::sweep::handle`].
+/// [`api::payments::handle`], [`api::after_sale::handle`] and [`api::sweep::handle`].
 #[cfg(feature = "provider")]
 #[macro_export]
 macro_rules! component_with_provider {

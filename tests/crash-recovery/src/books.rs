@@ -271,12 +271,12 @@ impl Books {
         }
     }
 
-    /// Whether an acknowledged order can have this status.
+    /// Whether an acknowledged order can have this status. No goods are sent here.
     fn can_stay(&self, status: Status) -> bool {
         match status {
             Status::Pending | Status::Paid | Status::Cancelled => true,
             Status::Expired => self.with_provider,
-            Status::Placing | Status::Rejected => false,
+            Status::Placing | Status::Rejected | Status::Fulfilled => false,
         }
     }
 }

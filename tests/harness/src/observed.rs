@@ -33,6 +33,8 @@ pub enum Status {
     Pending,
     /// Sold, for ever.
     Paid,
+    /// Sold, and its goods went out.
+    Fulfilled,
     /// Given back, for ever.
     Cancelled,
     /// Not paid in time, for ever.

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::LazyLock;
 
-use api::{Body, Config, Variables, inventory, orders, payments, reports, sweep};
+use api::{Body, Config, Variables, after_sale, inventory, orders, payments, reports, sweep};
 use domain::{Settings, Shop};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use memory_store::{FakeEnvironment, MemoryStore, run};
@@ -190,6 +190,7 @@ impl World {
             "payments" => run(api::respond(request, environment, variables, open, payments::handle)),
             "inventory" => run(api::respond(request, environment, variables, open, inventory::handle)),
             "reports" => run(api::respond(request, environment, variables, open, reports::handle)),
+            "after-sale" => run(api::respond(request, environment, variables, open, after_sale::handle)),
             "sweep" => run(api::respond(request, environment, variables, open, sweep::handle)),
             // Without its files: what they are is no matter of chance. It has no log.
             "console" => api::respond_with_files(request, environment, &[]),

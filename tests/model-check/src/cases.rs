@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use domain::Limits;
+use domain::after_sale::Destination;
 
 use crate::request::Request::{
-    Abandon, Adjust, Cancel, List, Notice, Pay, Place, PlaceAt, Price, Put, RefundNotice, Retry, Show, Sweep,
+    Abandon, Adjust, Cancel, List, Notice, Pay, Place, PlaceAt, Price, Put, RefundNotice, Retry, Returns, Send, Show,
+    Sweep, TakeBack,
 };
 use crate::request::{LIMITS, Level, Name, Request, Rules};
 use crate::world::{Case, Faults};
@@ -490,6 +492,70 @@ fn payments() -> Vec<Named> {
     cases
 }
 
+/// What can happen while goods of a paid order come back.
+fn returns() -> Vec<Named> {
+    let back = |quantity, key| TakeBack(0, vec![("a", quantity)], key, Destination::Stock);
+    let both = || TakeBack(0, vec![("a", 1), ("b", 1)], "r", Destination::Stock);
+    let sold = |quantity| Place(vec![("a", quantity)], None);
+    let no_replica = named(
+        "a_return_that_no_replica_has",
+        &[("a", 1)],
+        vec![sold(1), Pay(0), back(1, "r"), back(1, "r")],
+        Faults { failovers: 1, ..faults(0, 1, 0) },
+    );
+    let mut on_key_value = named(
+        "a_return_sent_twice_on_key_value",
+        &[("a", 1)],
+        vec![sold(1), Pay(0), back(1, "r"), back(1, "r")],
+        faults(1, 0, 0),
+    );
+    on_key_value.case.rules.level = Level::KeyValue;
+    let mut cases = vec![
+        named(
+            "a_return_sent_twice_and_an_adjustment_that_settles",
+            &[("a", 2)],
+            vec![sold(1), Pay(0), back(1, "r"), back(1, "r"), Adjust("a", 1, None)],
+            faults(1, 1, 0),
+        ),
+        named(
+            "a_return_sent_twice_whose_goods_are_sold_again",
+            &[("a", 1)],
+            vec![sold(1), Pay(0), back(1, "r"), back(1, "r"), sold(1)],
+            faults(1, 0, 0),
+        ),
+        named(
+            "two_returns_of_more_than_was_sold",
+            &[("a", 2)],
+            vec![sold(2), Pay(0), back(1, "r"), TakeBack(0, vec![("a", 2)], "s", Destination::WrittenOff), Returns(0)],
+            faults(1, 0, 0),
+        ),
+        named(
+            "a_return_of_two_lines_that_stops_in_the_middle",
+            &[("a", 1), ("b", 1)],
+            vec![one_of(&["a", "b"], None), Pay(0), both(), Sweep],
+            faults(1, 1, 0),
+        ),
+        named(
+            "two_who_say_how_goods_go_out_and_a_return",
+            &[("a", 1)],
+            vec![sold(1), Pay(0), Send(0, "x", false), Send(0, "y", true), back(1, "r")],
+            faults(1, 1, 0),
+        ),
+        no_replica,
+        on_key_value,
+    ];
+    for case in &mut cases {
+        case.case.before = vec![(0, ALL), (1, ALL)];
+    }
+    cases.push(named(
+        "a_return_of_an_order_that_is_being_paid_or_expires",
+        &[("a", 1)],
+        vec![sold(1), Pay(0), back(1, "r")],
+        faults(1, 1, 1),
+    ));
+    cases
+}
+
 /// All of them.
 pub fn all() -> Vec<Named> {
     let k = Some("k");
@@ -551,6 +617,7 @@ pub fn all() -> Vec<Named> {
     cases.extend(limits());
     cases.extend(sweeps());
     cases.extend(payments());
+    cases.extend(returns());
     cases.extend([
         named(
             "two_buyers_of_the_last_unit",

@@ -6,6 +6,7 @@ use std::fmt;
 use domain::{Error, OrderId, Status};
 use uuid::Uuid;
 
+use crate::goods;
 use crate::money;
 use crate::request::{Answer, Name, Request, adjustment_key, first_order};
 use crate::world::{Case, World};
@@ -18,8 +19,8 @@ const PRESET: [(Name, u64); 3] = [("item1", 100), ("item2", 50), ("item3", 75)];
 pub enum Rule {
     /// What is promised never exceeds what is on hand.
     NoOversell,
-    /// On hand is what there was, plus adjustments, less what was sold and settled. So a paid order whose goods were
-    /// never held breaks it.
+    /// On hand is what there was, plus adjustments, less what was sold and settled, plus what came back into stock. So a
+    /// paid order whose goods were never held breaks it.
     Conservation,
     /// An order is paid, cancelled, expired or rejected, once and for ever, and has its goods while it waits.
     OneFate,
@@ -42,6 +43,8 @@ pub enum Rule {
     ChargedMeansSold,
     /// A refund is made once, of what was charged, and is on record.
     RefundsAddUp,
+    /// Goods come back at most as often as they were sold, and are put back once.
+    ReturnsAddUp,
 }
 
 /// A promise that was broken.
@@ -81,7 +84,11 @@ pub fn check(case: &Case, world: &World) -> Checked {
     let mut keys = BTreeMap::<(Name, Name), BTreeSet<Uuid>>::new();
     for (number, request, answer) in world.requests() {
         let Some(answer) = answer else { continue };
-        if world.has_failed_over() && !matches!(request, Request::Place(..) | Request::Pay(_) | Request::Cancel(_)) {
+        let is_lasting = matches!(
+            request,
+            Request::Place(..) | Request::Pay(_) | Request::Cancel(_) | Request::TakeBack(..) | Request::Send(..)
+        );
+        if world.has_failed_over() && !is_lasting {
             continue;
         }
         told(world, number, request, answer)?;
@@ -138,6 +145,7 @@ pub fn check(case: &Case, world: &World) -> Checked {
     none_served_and_refused(case, world)?;
     each_listed_once(world)?;
     each_at_its_price(world)?;
+    goods::no_more_than_was_sold(world)?;
     supplies.iter().try_for_each(|(item, initial)| books(world, item, *initial))
 }
 
@@ -229,9 +237,15 @@ fn told(world: &World, number: usize, request: &Request, answer: &Answer) -> Che
     }
     let order = match (request, answer) {
         (_, Answer::Placed(order, _)) => uuid(*order),
-        (Request::Pay(of) | Request::Cancel(of) | Request::Abandon(of) | Request::Show(of), _) => {
-            uuid(first_order(*of))
-        }
+        (
+            Request::Pay(of)
+            | Request::Cancel(of)
+            | Request::Abandon(of)
+            | Request::Show(of)
+            | Request::TakeBack(of, ..)
+            | Request::Send(of, ..),
+            _,
+        ) => uuid(first_order(*of)),
         _ => return Ok(()),
     };
     told_of(world, number, order, answer)
@@ -241,7 +255,10 @@ fn told(world: &World, number: usize, request: &Request, answer: &Answer) -> Che
 fn told_of(world: &World, number: usize, order: Uuid, answer: &Answer) -> Checked {
     let fate = |fate: &str| world.payment(order, |payment| payment.is(fate)).unwrap_or(false);
     let (rule, as_told) = match answer {
-        Answer::Paid | Answer::Placed(_, Status::Paid) | Answer::Shown(Status::Paid) => (Rule::OneFate, fate("paid")),
+        Answer::Paid
+        | Answer::Placed(_, Status::Paid | Status::Fulfilled)
+        | Answer::Shown(Status::Paid | Status::Fulfilled) => (Rule::OneFate, fate("paid")),
+        Answer::TakenBack(_) | Answer::Sent(..) => (Rule::ToldIsTrue, goods::told(world, order, answer)),
         Answer::Cancelled | Answer::Placed(_, Status::Cancelled) | Answer::Shown(Status::Cancelled) => {
             (Rule::OneFate, fate("cancelled"))
         }
@@ -256,7 +273,7 @@ fn told_of(world: &World, number: usize, order: Uuid, answer: &Answer) -> Checke
             (Rule::OneFate, fate("expired"))
         }
         Answer::Refused(Error::OrderNotPayable(Status::Cancelled)) => (Rule::OneFate, fate("cancelled")),
-        Answer::Refused(Error::OrderNotCancellable(Status::Paid)) => (Rule::OneFate, fate("paid")),
+        Answer::Refused(Error::OrderNotCancellable(Status::Paid | Status::Fulfilled)) => (Rule::OneFate, fate("paid")),
         Answer::Placed(..) => {
             let mut all_held = true;
             world.each_order(|placed| {
@@ -268,6 +285,7 @@ fn told_of(world: &World, number: usize, order: Uuid, answer: &Answer) -> Checke
         }
         Answer::Shown(_)
         | Answer::Listed(_)
+        | Answer::ReturnsDone(_)
         | Answer::Adjusted
         | Answer::Looked
         | Answer::Priced
@@ -328,13 +346,16 @@ fn books(world: &World, item: &str, initial: u64) -> Checked {
     if reserved > on_hand {
         return broken(Rule::NoOversell, format!("{reserved} of {item} are promised, {on_hand} are on hand"));
     }
-    if received != on_hand + sold {
-        let what =
-            format!("{received} of {item} were received, {on_hand} are on hand, the item says that {sold} are sold");
+    goods::came_back_once(world, item)?;
+    let back = goods::of_orders(world, item);
+    if received + back.returned != on_hand + sold + back.written_off {
+        let what = format!(
+            "{received} of {item} were received, {on_hand} are on hand, the item says that {sold} are sold; {back:?}"
+        );
         return broken(Rule::Conservation, what);
     }
     let mut counted = BTreeSet::new();
-    let mut expected = i128::from(initial);
+    let mut expected = i128::from(initial) + i128::from(back.returned) - i128::from(back.written_off);
     for (number, request, answer) in world.requests() {
         let Request::Adjust(of, delta, key) = request else { continue };
         let key = adjustment_key(number, *key).to_string();
@@ -382,6 +403,7 @@ pub fn close(case: &Case, world: &mut World) -> Checked {
                 Answer::Refused(Error::OrderNotFound) => world.is_removed(&uuid(first_order(*of))),
                 _ => false,
             },
+            (Request::TakeBack(..), Some(answer @ Answer::TakenBack(_))) => world.run(request.clone()) == answer,
             (Request::Adjust(_, _, Some(_)), Some(Answer::Adjusted)) => world.run(request.clone()) == Answer::Adjusted,
             _ => continue,
         };
@@ -389,6 +411,7 @@ pub fn close(case: &Case, world: &mut World) -> Checked {
             return broken(Rule::RetryIsSafe, format!("{request:?} is answered differently when it is repeated"));
         }
     }
+    goods::finish(case, world)?;
     check(case, world)?;
     money::buyers_can_pay(case, world)?;
     nothing_is_kept_from_sale(case, world)?;

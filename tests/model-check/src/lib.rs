@@ -10,6 +10,7 @@
 pub mod cases;
 mod database;
 pub mod exhaustive;
+mod goods;
 mod instance;
 pub mod invariants;
 mod money;

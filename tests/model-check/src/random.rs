@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
+use domain::after_sale::Destination;
+
 use crate::invariants::{Violation, check, close};
 use crate::request::{Level, Name, Request, Rules};
 use crate::store::Turn;
@@ -169,14 +171,22 @@ fn place(random: &mut Rng, items: &[Name], carts: &[Cart; 2]) -> Request {
 fn follow(random: &mut Rng, items: &[Name], places: usize) -> Request {
     let of = random.usize(..places);
     let item = items[random.usize(..items.len())];
-    match random.u8(..16) {
+    match random.u8(..20) {
         0..5 => Request::Pay(of),
         5..9 => Request::Cancel(of),
         9..12 => Request::Adjust(item, [-2, -1, 1, 2][random.usize(..4)], None),
         // One delta a key.
         12..14 => Request::Adjust(items[0], 1, Some("adjustment")),
         14 => Request::Show(of),
-        _ => Request::Look(item),
+        15 => Request::Look(item),
+        // What one key stands for is mostly one return.
+        16..18 => Request::TakeBack(of, vec![(items[0], 1)], KEYS[0], Destination::Stock),
+        18 => {
+            let to = if random.bool() { Destination::Stock } else { Destination::WrittenOff };
+            Request::TakeBack(of, vec![(item, random.u64(1..=2))], KEYS[random.usize(..KEYS.len())], to)
+        }
+        _ if random.bool() => Request::Returns(of),
+        _ => Request::Send(of, KEYS[random.usize(..KEYS.len())], random.bool()),
     }
 }
 

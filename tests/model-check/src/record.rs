@@ -39,6 +39,42 @@ pub struct Payment {
     /// Charges that came too late.
     #[serde(default)]
     pub late: Vec<Late>,
+    /// Goods that came back.
+    #[serde(default)]
+    pub returns: Vec<Return>,
+    /// How its goods went out.
+    pub fulfilment: Option<Fulfilment>,
+}
+
+/// Goods of an order that come back.
+#[derive(Debug, Deserialize)]
+pub struct Return {
+    pub id: String,
+    pub lines: Vec<(String, u64)>,
+    pub to: String,
+    #[serde(default)]
+    pub done: bool,
+}
+
+impl Return {
+    /// How many of an item.
+    pub fn of(&self, item: &str) -> u64 {
+        self.lines.iter().filter(|(other, _)| other == item).map(|(_, quantity)| quantity).sum()
+    }
+}
+
+/// How the goods of an order went out.
+#[derive(Debug, Deserialize)]
+pub struct Fulfilment {
+    #[serde(default)]
+    pub shipment: Shipment,
+    pub delivered_at: Option<u64>,
+}
+
+/// Who brings them.
+#[derive(Debug, Default, Deserialize)]
+pub struct Shipment {
+    pub carrier: Option<String>,
 }
 
 /// A charge that came too late, and its refund.

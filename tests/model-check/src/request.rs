@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use domain::after_sale::{Destination, ReturnedGoods};
+use domain::fulfilment::Shipment;
 use domain::order::{ExpectedPrices, Lines, NewOrder};
+use domain::text::Reason;
 use domain::{
     Condition, Error, ItemId, KeyDigest, Limits, Money, OrderId, OrderQuery, PayResult, PaymentMethod, PaymentProgress,
     Settings, Shop, Status, Store,
@@ -31,6 +34,13 @@ pub enum Request {
     Cancel(usize),
     /// Shows the first order of the request with this number.
     Show(usize),
+    /// Takes these back of the first order of the request with this number, under a key.
+    TakeBack(usize, Vec<(Name, u64)>, Name, Destination),
+    /// Shows what came back of the first order of the request with this number, and carries on with it.
+    Returns(usize),
+    /// Says with whom the goods of the first order of the request with this number go out, and whether they are
+    /// delivered.
+    Send(usize, Name, bool),
     /// Adjusts an item, under a key where there is one. Like every swap of an item it also settles.
     Adjust(Name, i64, Option<Name>),
     /// Lists all orders.
@@ -60,6 +70,12 @@ pub enum Answer {
     Paid,
     Cancelled,
     Shown(Status),
+    /// This return is done.
+    TakenBack(String),
+    /// Whether all returns are done.
+    ReturnsDone(bool),
+    /// With whom the goods go out, and whether they are delivered.
+    Sent(Name, bool),
     Adjusted,
     Looked,
     Priced,
@@ -219,6 +235,22 @@ async fn ask<S: Store>(request: &Request, shop: &Shop<S, Caller, Caller>) -> Res
             Answer::Cancelled
         }
         Request::Show(of) => Answer::Shown(shop.show_order(first_order(*of)).await?.status),
+        Request::TakeBack(of, lines, key, to) => {
+            let lines = lines.iter().map(|(name, quantity)| (item(name), (*quantity).try_into().expect("some")));
+            let lines = Lines::new(lines).expect("there are lines");
+            let goods = ReturnedGoods { lines, to: *to, reason: Reason::default() };
+            let returned = shop.return_goods(first_order(*of), goods, KeyDigest::new("returns", key)).await?;
+            Answer::TakenBack(returned.made.id.to_string())
+        }
+        Request::Returns(of) => {
+            let returns = shop.order_returns(first_order(*of)).await?;
+            Answer::ReturnsDone(returns.view.after_sale.returns().iter().all(|one| one.done))
+        }
+        Request::Send(of, carrier, delivered) => {
+            let shipment = Shipment { carrier: Some(carrier.parse().expect("it is one")), ..Shipment::default() };
+            shop.fulfil_if(&Condition::default(), first_order(*of), &shipment, *delivered).await?;
+            Answer::Sent(carrier, *delivered)
+        }
         Request::Adjust(name, delta, key) => {
             let key = key.map(|key| KeyDigest::new("adjustments", key));
             shop.adjust_item(&item(name), (*delta).try_into().expect("not 0"), "", key).await?;

@@ -242,8 +242,14 @@ impl World {
         if let Request::Notice(of, number) = request {
             return provider::is_there(&self.database, &provider::session_id(first_order(*of), *number));
         }
-        let (Request::Pay(of) | Request::Cancel(of) | Request::Abandon(of) | Request::Retry(of) | Request::Show(of)) =
-            request
+        let (Request::Pay(of)
+        | Request::Cancel(of)
+        | Request::Abandon(of)
+        | Request::Retry(of)
+        | Request::Show(of)
+        | Request::TakeBack(of, ..)
+        | Request::Returns(of)
+        | Request::Send(of, ..)) = request
         else {
             return true;
         };

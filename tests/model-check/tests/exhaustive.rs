@@ -30,6 +30,12 @@ const STATES: &[(&str, usize)] = &[
     ("a_provider_that_refuses", 42_993),
     ("a_refund_of_a_charge_in_a_session_that_is_on_no_record", 2_256_538),
     ("a_refund_that_fails_later_and_is_made_again", 103_875),
+    ("a_return_of_an_order_that_is_being_paid_or_expires", 13_836),
+    ("a_return_of_two_lines_that_stops_in_the_middle", 10_110),
+    ("a_return_sent_twice_and_an_adjustment_that_settles", 662_206),
+    ("a_return_sent_twice_on_key_value", 2_666),
+    ("a_return_sent_twice_whose_goods_are_sold_again", 98_874),
+    ("a_return_that_no_replica_has", 41_928),
     ("a_session_that_no_replica_has", 1_029_079),
     ("a_slow_request_holds_for_an_order_that_was_swept", 29_510),
     ("a_slow_request_maps_the_key_of_an_order_that_was_swept", 1_639_355),
@@ -69,8 +75,10 @@ const STATES: &[(&str, usize)] = &[
     ("two_payers_at_the_provider_and_a_canceller", 72_601),
     ("two_payers_at_the_provider_in_one_batch", 146_936),
     ("two_payers_in_one_batch_and_a_canceller", 588_638),
+    ("two_returns_of_more_than_was_sold", 5_263),
     ("two_servers_whose_clocks_differ", 56_501),
     ("two_sweeps_and_a_claimant_of_the_key", 33_297),
+    ("two_who_say_how_goods_go_out_and_a_return", 24_882),
 ];
 
 #[test]

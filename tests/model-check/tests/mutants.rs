@@ -505,6 +505,39 @@ const MUTANTS: &[Mutant] = &[
             ),
         )],
     },
+    Mutant {
+        name: "more_comes_back_than_was_sold",
+        patches: &[Patch("no-more-comes-back-than-was-sold", Replace("let left = sold;"))],
+    },
+    Mutant {
+        name: "return_put_back_without_a_look_at_the_item",
+        patches: &[Patch("returns-are-put-back-once", Replace("let is_back = done;"))],
+    },
+    Mutant {
+        name: "return_looked_up_before_the_item",
+        patches: &[Patch(
+            "returns-are-looked-up-after-the-item",
+            Replace("let _ = is_done(guards, order, one.id); let done = one.done;"),
+        )],
+    },
+    Mutant {
+        name: "return_forgotten_before_it_is_done",
+        patches: &[Patch("returns-are-forgotten-once-done", Replace("state.is_some()"))],
+    },
+    Mutant {
+        name: "return_that_no_item_forgets",
+        patches: &[Patch(
+            "remembered-returns-are-looked-up",
+            Replace("let returns = item.returns().iter().map(|(_, order)| *order).take(0);"),
+        )],
+    },
+    Mutant {
+        name: "return_done_before_it_is_back",
+        patches: &[Patch(
+            "returns-are-done-once-they-are-back",
+            Before("state = self.finish_return(order, one.id, state).await?;"),
+        )],
+    },
 ];
 
 /// What the searching program finds in a mutant, in the cases with this in their name.
@@ -897,6 +930,26 @@ fn a_refund_that_is_made_twice_or_on_no_record_is_caught() {
 #[test]
 fn an_order_that_is_paid_in_a_session_whose_charge_went_back_is_caught() {
     caught("attempt_of_a_refunded_session_used_again", "session_that_is_on_no_record", "ChargedMeansSold");
+}
+
+#[test]
+fn more_that_comes_back_than_was_sold_is_caught() {
+    caught("more_comes_back_than_was_sold", "of_more_than_was_sold", "ReturnsAddUp");
+}
+
+#[test]
+fn a_return_that_is_put_back_twice_is_caught() {
+    // An item remembers it twice, which is no item, before any promise is looked at.
+    let (held, found) = search("return_put_back_without_a_look_at_the_item", "an_adjustment_that_settles");
+    assert!(!held, "{found}");
+    caught("return_looked_up_before_the_item", "an_adjustment_that_settles", "ReturnsAddUp");
+    caught("return_forgotten_before_it_is_done", "an_adjustment_that_settles", "ReturnsAddUp");
+}
+
+#[test]
+fn a_return_that_is_never_put_back_or_never_forgotten_is_caught() {
+    caught("return_done_before_it_is_back", "an_adjustment_that_settles", "ReturnsAddUp");
+    caught("return_that_no_item_forgets", "an_adjustment_that_settles", "NothingStuck");
 }
 
 #[test]

@@ -74,9 +74,8 @@ pub fn imbalances(books: &Books, told: &Told, items: &[String]) -> Faults {
             continue;
         };
         let (received, sold) = (item.received.unwrap_or(item.on_hand), item.sold.unwrap_or(0));
-        if received != item.on_hand + sold {
-            let is = format!("{id}: {received} received, {sold} sold, {} on hand", item.on_hand);
-            faults.add("items whose books do not add up", is);
+        if !item.is_balanced() {
+            faults.add("items whose books do not add up", format!("{id}: {}", item.account()));
         }
         let adjusted = PLENTY.checked_add_signed(told.adjusted.get(&number).copied().unwrap_or(0));
         if adjusted != Some(received) && !told.unsure.contains(&number) {

@@ -39,6 +39,7 @@ pub fn walk(shop: &Shop) -> Result<()> {
     read_histories(shop, &paid, &cancelled)?;
     if shop.has_operator() {
         look_orders_up(shop, &paid)?;
+        send_and_take_back(shop, &goods, &paid)?;
         look_into_the_books(shop, &goods)?;
         clear_away(shop, &goods)?;
     } else {
@@ -382,6 +383,36 @@ fn is_newest_first(list: &Answer) -> Result<()> {
         newer = Some(at);
     }
     Ok(())
+}
+
+/// Sends the goods of a paid order, and takes them back: nothing of it can be sold again.
+fn send_and_take_back(shop: &Shop, goods: &Goods, paid: &Answer) -> Result<()> {
+    shop.chapter("Goods go out, and come back");
+    let path = path_of(paid)?;
+    let fulfil = |title, body: Value| shop.put(title, format!("{path}/fulfilment")).by_operator().json(body);
+    let sent = fulfil("They are on their way", json!({ "carrier": "DHL", "tracking_number": "1" })).expect(200)?;
+    sent.is("/status", "fulfilled")?.is("/fulfilment/carrier", "DHL")?;
+    let delivered = fulfil("They are delivered", json!({ "carrier": "DHL", "delivered": true })).expect(200)?;
+    delivered.is("/fulfilment/fulfilled_at", sent.text_at("/fulfilment/fulfilled_at")?)?;
+    fulfil("Then that stays so", json!({ "carrier": "UPS" })).refused(409, "order_delivered")?;
+
+    let key = fresh_key();
+    let take_back = |title, key: &str, quantity: u64| {
+        let lines = [json!({ "item_id": goods.tea, "quantity": quantity })];
+        let body = json!({ "items": lines, "to": "written_off", "reason": "opened" });
+        shop.post(title, format!("{path}/returns")).by_operator().key(key).json(body)
+    };
+    let back = take_back("One comes back", &key, 1).expect(201)?;
+    back.is("/done", true)?.is("/to", "written_off")?.is("/reason", "opened")?;
+    let again = take_back("Sent again: it came back once", &key, 1).expect(201)?;
+    again.is("", back.body.clone())?.has_header("idempotent-replayed", "true")?;
+    let more = take_back("More than was sold does not", &fresh_key(), 1).refused(409, "return_exceeds_sale")?;
+    more.is("/sold", 1)?.is("/returnable", 0)?;
+    shop.get("What came back", format!("{path}/returns"))
+        .by_operator()
+        .expect(200)?
+        .is("/returns/0", back.body.clone())?;
+    has_available(shop, goods, "It cannot be sold again", &goods.tea, 11)
 }
 
 fn look_into_the_books(shop: &Shop, goods: &Goods) -> Result<()> {

@@ -26,15 +26,21 @@ pub struct Balance {
     pub void: u64,
     /// The units in paid orders.
     pub sold: u64,
+    /// The units of these that came back.
+    pub returned: u64,
     /// Idempotency keys that are mapped to an order.
     pub keys: u64,
 }
 
 impl fmt::Display for Balance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { items, on_hand, reserved, unpaid, paid, void, sold, keys } = self;
+        let Self { items, on_hand, reserved, unpaid, paid, void, sold, returned, keys } = self;
         write!(f, "{items} items, {on_hand} on hand, {reserved} of them reserved; ")?;
-        write!(f, "{unpaid} orders unpaid, {paid} paid with {sold} sold, {void} void; {keys} keys")
+        write!(f, "{unpaid} orders unpaid, {paid} paid with {sold} sold")?;
+        if *returned > 0 {
+            write!(f, " and {returned} returned")?;
+        }
+        write!(f, ", {void} void; {keys} keys")
     }
 }
 
@@ -57,18 +63,22 @@ pub enum Imbalance {
         /// How much is there.
         on_hand: u64,
     },
-    /// The units in stock and sold are not those that were received.
-    #[error("{received} of {item} were received, {sold} are sold, and {on_hand} are there")]
-    Lost {
+    /// The units in stock are not those received, less those sold, and those of them that came back.
+    #[error("the books of {0} do not add up: {1}")]
+    Lost(String, String),
+    /// Of an item other goods have come back than the records of orders say, or more than were sold.
+    #[error("{returned} of {item} came back, and orders say {recorded}")]
+    Returned {
         /// Which item.
         item: String,
-        /// How much was put in.
-        received: u64,
-        /// How much has left.
-        sold: u64,
-        /// How much is there.
-        on_hand: u64,
+        /// How many the item says.
+        returned: u64,
+        /// How many the orders say.
+        recorded: u64,
     },
+    /// More of an item is on record as coming back than an order has.
+    #[error("of order:{0} more of {1} is to come back than was sold")]
+    MoreThanSold(Uuid, String),
     /// One record needs another.
     #[error("{0} is there, and {1} is not")]
     Missing(String, String),
@@ -125,6 +135,17 @@ impl fmt::Display for Faults {
         }
         Ok(())
     }
+}
+
+/// How many of an item come back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Coming {
+    /// The item has them.
+    pub back: u64,
+    /// Those of them that are written off.
+    pub written_off: u64,
+    /// They are on record in their orders, and the item does not have them yet.
+    pub claimed: u64,
 }
 
 /// The records of a shop.
@@ -220,7 +241,14 @@ pub enum State {
         session: String,
     },
     /// It is paid.
-    Paid {},
+    Paid {
+        /// What came back of it.
+        #[serde(default)]
+        returns: Vec<Return>,
+        /// How its goods went out.
+        #[serde(default)]
+        fulfilment: Option<serde_json::Value>,
+    },
     /// It has come to nothing.
     Void {
         /// `cancelled`, `expired` or `rejected`.
@@ -229,12 +257,34 @@ pub enum State {
     },
 }
 
+/// Goods of an order that come back.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Return {
+    /// Its name.
+    pub id: String,
+    /// How many of each item.
+    pub lines: Vec<(String, u64)>,
+    /// Whether they go into `stock`, or are `written_off`.
+    pub to: String,
+    /// Whether all items have them.
+    #[serde(default)]
+    pub done: bool,
+}
+
 impl State {
+    /// What came back of it.
+    pub fn returns(&self) -> &[Return] {
+        match self {
+            Self::Paid { returns, .. } => returns,
+            Self::Unpaid { .. } | Self::AtProvider { .. } | Self::Void { .. } => &[],
+        }
+    }
+
     /// The name of it: that of the reason where it came to nothing.
     pub fn name(&self) -> &str {
         match self {
             Self::Unpaid { .. } | Self::AtProvider { .. } => "pending",
-            Self::Paid {} => "paid",
+            Self::Paid { .. } => "paid",
             Self::Void { reason } => reason,
         }
     }
@@ -361,7 +411,7 @@ impl Books {
 
     /// Whether an order is paid.
     pub fn is_paid(&self, order: &Uuid) -> bool {
-        self.states.get(order) == Some(&State::Paid {})
+        matches!(self.states.get(order), Some(State::Paid { .. }))
     }
 
     /// How many of an item are in paid orders that `counts`.
@@ -369,6 +419,24 @@ impl Books {
         let paid = self.orders.iter().filter(|(order, _)| self.is_paid(order) && counts(order));
         let lines = paid.flat_map(|(_, lines)| lines).filter(|line| line.item_id == item);
         lines.map(|line| line.quantity).sum()
+    }
+
+    /// How many of an item are on record as coming back: what is back, and what may not be back yet. Of the first, how
+    /// many are written off.
+    pub fn returned(&self, item: &str) -> Coming {
+        let remembered: BTreeSet<_> =
+            self.items.get(item).into_iter().flat_map(|item| &item.returns).map(|one| one.id.to_string()).collect();
+        let mut coming = Coming::default();
+        for one in self.states.values().flat_map(State::returns) {
+            let quantity: u64 = one.lines.iter().filter(|(other, _)| other == item).map(|(_, quantity)| quantity).sum();
+            if one.done || remembered.contains(&one.id) {
+                coming.back += quantity;
+                coming.written_off += if one.to == "written_off" { quantity } else { 0 };
+            } else {
+                coming.claimed += quantity;
+            }
+        }
+        coming
     }
 
     /// How many orders are listed whose records were withdrawn: a request that places an order under an idempotency key
@@ -462,11 +530,14 @@ impl Books {
         let mut balance = Balance { keys: self.mapped.len() as u64, ..Balance::default() };
         for (item, record) in &self.items {
             let on_hand = record.on_hand;
-            if let (Some(received), Some(sold)) = (record.received, record.sold)
-                && received != on_hand + sold
-            {
-                return Err(Imbalance::Lost { item: item.clone(), received, sold, on_hand });
+            if !record.is_balanced() {
+                return Err(Imbalance::Lost(item.clone(), record.account()));
             }
+            let (returned, coming) = (record.returned.unwrap_or_default(), self.returned(item));
+            if (returned, record.written_off.unwrap_or_default()) != (coming.back, coming.written_off) {
+                return Err(Imbalance::Returned { item: item.clone(), returned, recorded: coming.back });
+            }
+            balance.returned += returned;
             // An item is listed before it is made; those that come with a new shop are made first, all of them.
             if self.listed.as_ref().is_some_and(|listed| !listed.contains(item)) {
                 return Err(Imbalance::Unlisted(item.clone()));
@@ -503,7 +574,14 @@ impl Books {
                         _ => {}
                     }
                 }
-                Some(State::Paid {}) => {
+                Some(State::Paid { returns, .. }) => {
+                    for line in lines {
+                        let of_line =
+                            returns.iter().flat_map(|one| &one.lines).filter(|(item, _)| *item == line.item_id);
+                        if of_line.map(|(_, quantity)| quantity).sum::<u64>() > line.quantity {
+                            return Err(Imbalance::MoreThanSold(*order, line.item_id.clone()));
+                        }
+                    }
                     balance.paid += 1;
                     balance.sold += lines.iter().map(|line| line.quantity).sum::<u64>();
                 }

@@ -24,9 +24,9 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-pub use books::{Balance, Books, Faults, Imbalance, Line, State};
+pub use books::{Balance, Books, Coming, Faults, Imbalance, Line, Return, State};
 pub use bytes::Bytes;
-pub use item::{Adjustment, Hold, Item};
+pub use item::{Adjustment, Hold, Item, Returned};
 
 /// Bytes, or JSON, that are not the record they are taken for.
 #[derive(Debug, thiserror::Error)]

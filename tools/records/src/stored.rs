@@ -6,7 +6,7 @@ use ciborium_io::Read;
 use ciborium_ll::{Decoder, Encoder, Header, simple};
 use uuid::Uuid;
 
-use crate::{Adjustment, Bytes, Hold, Item, Unreadable};
+use crate::{Adjustment, Bytes, Hold, Item, Returned, Unreadable};
 
 /// The tag that marks CBOR (RFC 8949, 3.4.6).
 const SELF_DESCRIBED: Header = Header::Tag(55799);
@@ -15,7 +15,19 @@ const SELF_DESCRIBED: Header = Header::Tag(55799);
 const FORMAT: u64 = 1;
 
 /// The optional fields in their order, which follow the four that are always there.
-const PARTS: [&str; 8] = ["max_per_order", "name", "image", "received", "sold", "holds", "settled_keys", "adjustments"];
+const PARTS: [&str; 11] = [
+    "max_per_order",
+    "name",
+    "image",
+    "received",
+    "sold",
+    "returned",
+    "written_off",
+    "holds",
+    "settled_keys",
+    "adjustments",
+    "returns",
+];
 
 type Result<T> = std::result::Result<T, Unreadable>;
 
@@ -44,6 +56,8 @@ impl Item {
                 Some("image") => item.image = Some(from.words()?),
                 Some("received") => item.received = Some(from.number()?),
                 Some("sold") => item.sold = Some(from.number()?),
+                Some("returned") => item.returned = Some(from.number()?),
+                Some("written_off") => item.written_off = Some(from.number()?),
                 Some("holds") => item.holds = from.holds()?,
                 Some("settled_keys") => {
                     for _ in 0..from.some()? {
@@ -59,29 +73,50 @@ impl Item {
                         item.adjustments.push(Adjustment { key: Bytes(from.fixed()?), request: Bytes(from.fixed()?) });
                     }
                 }
+                Some("returns") => {
+                    for _ in 0..from.some()? {
+                        from.is(Header::Array(Some(2)))?;
+                        let id = Bytes(from.fixed()?);
+                        if item.returns.iter().any(|other| other.id == id) {
+                            return from.wrong();
+                        }
+                        item.returns.push(Returned { id, order: Uuid::from_bytes(from.fixed()?) });
+                    }
+                }
                 _ => return from.wrong(),
             }
         }
-        // Both or neither, and neither where they would only repeat other fields.
-        let accounts = match (item.received, item.sold) {
+        let came_back = match (item.returned, item.written_off) {
             (None, None) => true,
-            (Some(received), Some(sold)) => sold > 0 || received != item.on_hand,
+            (Some(returned @ 1..), Some(written_off)) => written_off <= returned,
             _ => false,
         };
-        if accounts && from.decoder.offset() == bytes.len() { Ok(item) } else { from.wrong() }
+        // Both or neither, and neither where they would only repeat other fields.
+        let accounts = match (item.received, item.sold) {
+            (None, None) => item.returned.is_none(),
+            (Some(received), Some(sold)) => sold > 0 || item.returned.is_some() || received != item.on_hand,
+            _ => false,
+        };
+        if came_back && accounts && from.decoder.offset() == bytes.len() { Ok(item) } else { from.wrong() }
     }
 
     /// The bytes of the item.
     pub fn encode(&self) -> Vec<u8> {
         let texts = [("name", &self.name), ("image", &self.image)];
         let texts = texts.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?)));
-        let accounts = [("received", self.received), ("sold", self.sold)];
+        let accounts = [
+            ("received", self.received),
+            ("sold", self.sold),
+            ("returned", self.returned),
+            ("written_off", self.written_off),
+        ];
         let accounts = accounts.into_iter().filter_map(|(name, number)| Some((name, number?)));
-        let parts = [!self.holds.is_empty(), !self.settled_keys.is_empty(), !self.adjustments.is_empty()];
+        let lists = [self.settled_keys.len(), self.adjustments.len(), self.returns.len()];
+        let parts = [self.holds.len()].into_iter().chain(lists).filter(|length| *length > 0).count();
         let mut to = Writer(Vec::new());
         to.push(SELF_DESCRIBED);
         let optional = usize::from(self.max_per_order.is_some()) + texts.clone().count() + accounts.clone().count();
-        to.push(Header::Map(Some(4 + optional + parts.iter().filter(|part| **part).count())));
+        to.push(Header::Map(Some(4 + optional + parts)));
         let fields = ["format", "version", "on_hand", "unit_price"];
         for (name, number) in fields.into_iter().zip([FORMAT, self.version, self.on_hand, self.unit_price]) {
             to.text(name);
@@ -99,20 +134,25 @@ impl Item {
             to.text(name);
             to.push(Header::Positive(number));
         }
-        let [holds, settled_keys, adjustments] = parts;
-        if holds {
+        if !self.holds.is_empty() {
             to.holds(&self.holds);
         }
-        if settled_keys {
+        if !self.settled_keys.is_empty() {
             to.array("settled_keys", self.settled_keys.len());
             for (key, order) in &self.settled_keys {
                 to.pair(&key.0, order.as_bytes());
             }
         }
-        if adjustments {
+        if !self.adjustments.is_empty() {
             to.array("adjustments", self.adjustments.len());
             for Adjustment { key, request } in &self.adjustments {
                 to.pair(&key.0, &request.0);
+            }
+        }
+        if !self.returns.is_empty() {
+            to.array("returns", self.returns.len());
+            for Returned { id, order } in &self.returns {
+                to.pair(&id.0, order.as_bytes());
             }
         }
         to.0

@@ -539,6 +539,11 @@ pub(crate) fn parameters(generator: &mut SchemaGenerator) -> Value {
             "a name for it that no other request has",
             "\"delivery-note-4711\"",
         ),
+        "RequiredIdempotencyKey": required(idempotency_key(
+            MIN_ADJUSTMENT_KEY_LEN,
+            "a name for it that no other request for this order has",
+            "\"return-4711\"",
+        )),
         "OrderIdempotencyKey": idempotency_key(
             MIN_ORDER_KEY_LEN,
             "a random name, new for each order, that no other customer can guess, such as a UUID",
@@ -638,6 +643,14 @@ fn day(name: &str, description: &str) -> Value {
             "examples": ["2026-11-28"]
         }
     })
+}
+
+/// A parameter that has to be there.
+fn required(mut parameter: Value) -> Value {
+    if let Some(members) = parameter.as_object_mut() {
+        members.insert("required".to_owned(), true.into());
+    }
+    parameter
 }
 
 /// The header `idempotency-key` of operations whose keys have at least this number of characters.

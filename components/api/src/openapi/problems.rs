@@ -103,7 +103,22 @@ fn members(code: Code, generator: &mut SchemaGenerator) -> (Map<String, Value>, 
             (vec![("order_status", status)], vec!["order_status"])
         }
         Code::OrderNotCancellable => {
-            (vec![("order_status", status(&["paid", "expired", "rejected"]))], vec!["order_status"])
+            (vec![("order_status", status(&["paid", "fulfilled", "expired", "rejected"]))], vec!["order_status"])
+        }
+        Code::OrderNotReturnable => {
+            let status = status(&["pending", "cancelled", "expired", "rejected"]);
+            (vec![("order_status", status)], vec!["order_status"])
+        }
+        Code::OrderNotFulfillable => {
+            let status = status(&["pending", "paid", "cancelled", "expired", "rejected"]);
+            (vec![("order_status", status)], vec!["order_status"])
+        }
+        Code::ReturnExceedsSale => {
+            let units = json!({ "type": "integer", "format": "int32", "minimum": 0, "maximum": domain::Quantity::MAX });
+            let quantity = generator.subschema_for::<Quantity>().to_value();
+            let members =
+                vec![("item_id", item_id), ("requested", quantity), ("returnable", units.clone()), ("sold", units)];
+            (members, vec!["item_id", "requested", "returnable", "sold"])
         }
         Code::InvalidRequest | Code::MalformedHeader | Code::UnsupportedHeader => {
             let error = json!({ "$ref": "#/components/schemas/FieldError" });

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use domain::fulfilment::{MAX_SHIPMENT_TEXT, MAX_TRACKING_URL};
 use domain::{
     ImageUrl as DomainImageUrl, ItemName as DomainItemName, Money as DomainMoney, OrderEvent,
     Quantity as DomainQuantity, Stock as DomainStock,
@@ -180,10 +181,29 @@ schemas! {
         "not": { "const": 0 },
         "examples": [-3]
     };
-    /// Why stock is adjusted, in the operator's words. The characters are those of a `CustomerId`.
+    /// Why stock is adjusted, or goods came back, in the operator's words. The characters are those of a `CustomerId`.
     Reason = { "type": "string", "maxLength": MAX_REASON_LEN, "pattern": PLAIN_TEXT, "examples": ["damaged"] };
     /// Why stock was adjusted, in the operator's words. One that an earlier version took has any characters.
     RecordedReason = { "type": "string", "maxLength": MAX_REASON_LEN, "examples": ["damaged"] };
+    /// The name of a return. It follows from its order and idempotency key.
+    ReturnId = { "type": "string", "pattern": "^[0-9a-f]{32}$", "examples": ["6f1ed002ab5595859014ebf0951522d9"] };
+    /// Where goods go that come back: into `stock`, where they can be sold again, or they are `written_off`.
+    Destination = { "type": "string", "enum": ["stock", "written_off"], "examples": ["stock"] };
+    /// A name in the operator's words. The characters are those of a `CustomerId`.
+    ShipmentText = {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": MAX_SHIPMENT_TEXT,
+        "pattern": PLAIN_TEXT,
+        "examples": ["DHL"]
+    };
+    /// The page where the buyer sees how far the goods have come: `https://`, a host, and what follows.
+    TrackingUrl = {
+        "type": "string",
+        "maxLength": MAX_TRACKING_URL,
+        "pattern": "^https://[A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+)*(:[0-9]{1,5})?([/?#][A-Za-z0-9._~:/?#@!$&'()*+,;=%-]*)?$",
+        "examples": ["https://track.example/00340434161094042557"]
+    };
     /// A moment in UTC, to the millisecond.
     Time = {
         "type": "string",
@@ -192,7 +212,7 @@ schemas! {
         "examples": ["2026-11-25T22:03:05.493Z"]
     };
     /// `placing`: not every line is held yet, for a moment. `pending`: its goods are held, it waits for payment.
-    /// `paid`: sold. `cancelled`, `expired` (not paid in time), `rejected` (too little stock for one of its lines, or another price):
+    /// `paid`: sold, and its goods are to go out. `fulfilled`: paid, and its goods went out. `cancelled`, `expired` (not paid in time), `rejected` (too little stock for one of its lines, or another price):
     /// nothing is held any more.
     OrderStatus = { "type": "string", "enum": STATUSES, "examples": ["paid"] };
     /// The process answers.
@@ -221,8 +241,10 @@ inline_schemas! {
     OrderEventName = {
         "type": "string",
         "enum": [
-            OrderEvent::Placed, OrderEvent::Paid, OrderEvent::Cancelled, OrderEvent::Expired, OrderEvent::Rejected,
-            OrderEvent::RefundingLate, OrderEvent::RefundedLate, OrderEvent::LateRefundFailed
+            OrderEvent::Placed.name(), OrderEvent::Paid.name(), OrderEvent::Cancelled.name(), OrderEvent::Expired.name(),
+            OrderEvent::Rejected.name(), OrderEvent::RefundingLate.name(), OrderEvent::RefundedLate.name(),
+            OrderEvent::LateRefundFailed.name(), OrderEvent::Fulfilled.name(), OrderEvent::Delivered.name(),
+            "returned", "written_off"
         ]
     };
     /// How far the payment of an order has come.

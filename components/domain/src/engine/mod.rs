@@ -11,6 +11,7 @@ pub mod payment;
 pub mod read;
 pub mod refund;
 pub mod retry;
+pub mod returns;
 pub mod sequence;
 pub mod settle;
 pub mod shop;

@@ -3,6 +3,7 @@
 use crate::engine::codec::Read;
 use crate::engine::order_state::Transition;
 use crate::engine::retry::Retry;
+use crate::engine::returns::forget_returns;
 use crate::engine::shop::Shop;
 use crate::engine::update_item::{Guards, Lack, Update, readable_state};
 use crate::environment::Environment;
@@ -100,6 +101,7 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
         mut decisions: usize,
     ) -> Result<Settled, Error> {
         let mut settled = Settled::default();
+        forget_returns(item, states);
         let without_state = states.without_state().filter(|order| item.holds().get(*order).is_some()).collect();
         // Rule: holds-of-removed-orders-go.
         let removed = self.removed_ones(without_state).await?;

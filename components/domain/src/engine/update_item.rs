@@ -77,11 +77,16 @@ pub(crate) struct Guards(Vec<(Key, Found)>);
 impl Guards {
     /// The record with this key, where it was looked for and is there.
     pub(crate) fn get(&self, key: &Key) -> Result<Option<&Entry>, Error> {
-        match self.0.iter().find(|(found, _)| found == key) {
-            Some((_, Ok(entry))) => Ok(entry.as_ref()),
-            Some((_, Err(damaged))) => Err(damaged.clone().into()),
+        match self.found(key) {
+            Some(Ok(entry)) => Ok(entry.as_ref()),
+            Some(Err(damaged)) => Err(damaged.clone().into()),
             None => Ok(None),
         }
+    }
+
+    /// What was found under this key, where it was looked for.
+    pub(crate) fn found(&self, key: &Key) -> Option<&Found> {
+        self.0.iter().find(|(found, _)| found == key).map(|(_, found)| found)
     }
 
     /// The orders whose states were looked for and are not there.
@@ -279,7 +284,9 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     ) -> Result<Guards, Error> {
         let mut keys = guard_keys.to_vec();
         for (item, adds) in items {
-            for order in item.due(now, self.turn(), Look::beside(adds)) {
+            // Rule: remembered-returns-are-looked-up.
+            let returns = item.returns().iter().map(|(_, order)| *order);
+            for order in item.due(now, self.turn(), Look::beside(adds)).into_iter().chain(returns) {
                 let key = Key::OrderState(order);
                 if !keys.contains(&key) {
                     keys.push(key);

@@ -1,13 +1,12 @@
 //! The histories of orders and items.
 
-use serde::Serialize;
-
 use crate::engine::codec::decode;
 use crate::engine::shop::Shop;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::flows::adjust::AdjustmentRecord;
-use crate::model::ids::{ItemId, OrderId};
+use crate::model::after_sale::{Destination, Return};
+use crate::model::ids::{ItemId, OrderId, ReturnId};
 use crate::model::item::Adjustment;
 use crate::model::order_state::{CloseReason, LateRefund, State};
 use crate::model::session::RefundState;
@@ -17,8 +16,7 @@ use crate::provider::Provider;
 use crate::store::{Key, Store};
 
 /// What can happen to an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OrderEvent {
     /// It was asked for.
     Placed,
@@ -37,6 +35,34 @@ pub enum OrderEvent {
     RefundedLate,
     /// Such a charge could not be given back.
     LateRefundFailed,
+    /// Its goods went out.
+    Fulfilled,
+    /// The buyer has its goods.
+    Delivered,
+    /// Goods of it came back, into stock. The order's view says which.
+    Returned(ReturnId),
+    /// Goods of it came back, and were written off. The order's view says which.
+    WrittenOff(ReturnId),
+}
+
+impl OrderEvent {
+    /// Its name. It never changes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Placed => "placed",
+            Self::Paid => "paid",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+            Self::Rejected => "rejected",
+            Self::RefundingLate => "refunding_late",
+            Self::RefundedLate => "refunded_late",
+            Self::LateRefundFailed => "late_refund_failed",
+            Self::Fulfilled => "fulfilled",
+            Self::Delivered => "delivered",
+            Self::Returned(_) => "returned",
+            Self::WrittenOff(_) => "written_off",
+        }
+    }
 }
 
 /// The history of an order.
@@ -84,8 +110,17 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
             (late.at, event)
         };
         let late = state.late_refunds().iter().map(late);
+        let returned = |one: &Return| match one.to {
+            Destination::Stock => (one.at, OrderEvent::Returned(one.id)),
+            Destination::WrittenOff => (one.at, OrderEvent::WrittenOff(one.id)),
+        };
+        let returned = state.after_sale().returns().iter().map(returned);
+        let fulfilment = state.after_sale().fulfilment();
+        let fulfilled = fulfilment.map(|out| (out.fulfilled_at, OrderEvent::Fulfilled));
+        let delivered = fulfilment.and_then(|out| Some((out.delivered_at?, OrderEvent::Delivered)));
         // A late charge may be older than what decided the order.
-        let mut later: Vec<_> = decided.into_iter().chain(late).collect();
+        let mut later: Vec<_> =
+            decided.into_iter().chain(late).chain(fulfilled).chain(delivered).chain(returned).collect();
         later.sort_by_key(|(at, _)| *at);
         let events = [(view.order.placed_at, OrderEvent::Placed)].into_iter().chain(later).collect();
         Ok(OrderHistory { view, events })

@@ -3,6 +3,7 @@
 
 pub mod adjust;
 pub mod cancel;
+pub mod fulfil;
 pub mod history;
 pub mod list_orders;
 pub mod notice;
@@ -11,6 +12,7 @@ pub mod place;
 pub mod probe;
 pub mod put_item;
 pub mod refund;
+pub mod returns;
 pub mod show;
 pub mod stock_report;
 pub mod sweep;

@@ -43,7 +43,11 @@ pub struct StockReport {
     pub received: u64,
     /// The units that left with paid orders.
     pub sold: u64,
-    /// Whether received = on hand + sold.
+    /// The units of those that came back.
+    pub returned: u64,
+    /// The units of those that were written off.
+    pub written_off: u64,
+    /// Whether received - sold + returned - written off = on hand.
     pub balanced: bool,
     /// The holds in its record. Where not all were looked at, units of paid orders may be among those reserved.
     pub holds: HoldCount,
@@ -103,8 +107,15 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
             for Previewed { item_id, item, count: holds } in items {
                 // One item a report: a report of many items is no long sequence of swaps.
                 settled = settled || self.settle_after_reading(item_id, holds).await;
-                let (received, sold, balanced) = (item.received(), item.sold(), item.is_balanced());
-                list.items.push(StockReport { view: self.view(item_id, &item), received, sold, balanced, holds });
+                list.items.push(StockReport {
+                    view: self.view(item_id, &item),
+                    received: item.received(),
+                    sold: item.sold(),
+                    returned: item.returned(),
+                    written_off: item.written_off(),
+                    balanced: item.is_balanced(),
+                    holds,
+                });
             }
         }
         Ok(list)

@@ -59,6 +59,9 @@ const MAX_REFUNDS: usize = 128;
 /// How many swaps one request to sweep settles overdue holds with, up to 64 holds each.
 const MAX_SETTLING_SWAPS: usize = 64;
 
+/// Of how many items one request to sweep finishes the returns that they remember.
+const MAX_ITEMS_WITH_RETURNS: usize = 64;
+
 /// For how long one request to sweep asks the payment provider.
 const MAX_ASKING: Duration = Duration::from_secs(10);
 
@@ -75,6 +78,8 @@ pub struct Swept {
     /// Payments and refunds about which the payment provider did not answer in time, or nothing that makes sense. The
     /// next sweep asks again.
     pub unanswered: usize,
+    /// Orders whose returns could not be finished, once for each item that remembers some. The next sweep tries again.
+    pub unfinished_returns: usize,
     /// Refunds of late charges that have failed. A person has to see to each.
     pub failed_refunds: usize,
     /// Orders that were removed.
@@ -127,17 +132,18 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     pub async fn sweep(&self) -> Result<Swept, Error> {
         let mut swept = Swept::default();
         let until = self.environment.monotonic().saturating_add(MAX_ASKING);
-        let (ids, mut settled) = (self.item_ids().await?, BTreeSet::new());
-        swept.more = !self.settle_overdue_items(&ids, &mut settled).await?;
+        let (ids, mut settled, mut with_returns) = (self.item_ids().await?, BTreeSet::new(), BTreeSet::new());
+        swept.more = !self.settle_items(&ids, &mut settled, &mut with_returns).await?;
         if self.provider.is_some() {
             let mut decided = BTreeSet::new();
             swept.more |= !self.decide_overdue_payments(&ids, until, &mut decided, &mut swept).await?;
             // The others have no hold that can be settled now and could not before.
             let decided: Vec<_> = decided.into_iter().collect();
-            swept.more |= !self.settle_overdue_items(&decided, &mut settled).await?;
+            swept.more |= !self.settle_items(&decided, &mut settled, &mut with_returns).await?;
             swept.more |= !self.carry_on_refunds(until, &mut swept).await?;
         }
         swept.settled_items = settled.len();
+        swept.more |= !self.finish_returns(&with_returns, &mut swept).await?;
         for _ in 0..MAX_PASSES {
             let pass = self.remove_closed_orders().await?;
             swept.removed_orders = swept.removed_orders.saturating_add(pass.removed);
@@ -256,16 +262,25 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
         Ok(decode_order(entry, id)?.placed_at.after(kept) <= self.environment.now())
     }
 
-    /// Settles overdue holds of these items, and adds to `settled` those that had some. Answers whether none is left.
-    async fn settle_overdue_items(&self, ids: &[ItemId], settled: &mut BTreeSet<ItemId>) -> Result<bool, Error> {
+    /// Settles overdue holds of these items, and adds to `settled` those that had some, and to `with_returns` those that
+    /// remember returns. Answers whether no overdue hold is left.
+    async fn settle_items(
+        &self,
+        ids: &[ItemId],
+        settled: &mut BTreeSet<ItemId>,
+        with_returns: &mut BTreeSet<ItemId>,
+    ) -> Result<bool, Error> {
         let mut swaps = 0_usize;
         for ids in ids.chunks(self.settings.limits.records_per_read.max(1)) {
             let now = self.environment.now();
-            let is_overdue = |item: Item| item.holds().iter().any(|(_, hold)| hold.expires_at <= now);
+            let is_overdue = |item: &Item| item.holds().iter().any(|(_, hold)| hold.expires_at <= now);
             for (item_id, found) in ids.iter().zip(self.find_items(ids).await?) {
                 // One whose record cannot be read is left as it is.
                 let Ok(Some(read)) = found else { continue };
-                let mut overdue = is_overdue(read.record);
+                if !read.record.returns().is_empty() {
+                    with_returns.insert(item_id.clone());
+                }
+                let mut overdue = is_overdue(&read.record);
                 if overdue {
                     settled.insert(item_id.clone());
                 }
@@ -275,11 +290,22 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
                     }
                     swaps = swaps.saturating_add(1);
                     let has_settled = self.settle_alone(item_id).await?;
-                    overdue = has_settled && is_overdue(self.item(item_id).await?.record);
+                    overdue = has_settled && is_overdue(&self.item(item_id).await?.record);
                 }
             }
         }
         Ok(true)
+    }
+
+    /// Finishes the returns that these items remember, since the requests that made them were stopped. Answers whether it
+    /// has looked at all.
+    async fn finish_returns(&self, ids: &BTreeSet<ItemId>, swept: &mut Swept) -> Result<bool, Error> {
+        for item_id in ids.iter().take(MAX_ITEMS_WITH_RETURNS) {
+            let item = self.item(item_id).await?.record;
+            let unfinished = self.finish_returns_of(item_id, &item).await?;
+            swept.unfinished_returns = swept.unfinished_returns.saturating_add(unfinished);
+        }
+        Ok(ids.len() <= MAX_ITEMS_WITH_RETURNS)
     }
 
     /// Goes on from where the last sweep has come to, over about [`ORDERS_PER_PASS`] orders.

@@ -203,6 +203,32 @@ impl RefundId {
     }
 }
 
+/// The name of a return: the digest of its order and of what its client calls it. It follows from the request, so that
+/// a repeat of the request is the same return.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ReturnId(KeyDigest);
+
+impl ReturnId {
+    /// The return of goods of this order that was asked for under this key.
+    pub fn new(order: OrderId, key: KeyDigest) -> Self {
+        Self(KeyDigest(digest(["return", order.to_string().as_str(), key.to_string().as_str()])))
+    }
+
+    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(KeyDigest(bytes))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Display for ReturnId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// The name of an order: a version 4 UUID, lower case. Its 122 random bits are the only thing that guards the order:
 /// who knows the id may read, pay and cancel it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

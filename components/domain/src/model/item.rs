@@ -3,9 +3,10 @@
 //! Its fields are private. What is available is stored and what is on hand is the sum of it and of the holds, so an
 //! item that promises more than it has cannot be written down.
 
+use crate::model::after_sale::Destination;
 use crate::model::amounts::{Delta, Money, Quantity, Stock};
 pub use crate::model::holds::{Hold, Holds};
-use crate::model::ids::{KeyDigest, OrderId, digest};
+use crate::model::ids::{KeyDigest, OrderId, ReturnId, digest};
 pub use crate::model::item_codec::DecodeError;
 use crate::model::label::{ImageUrl, ItemName};
 use crate::model::time::Timestamp;
@@ -23,6 +24,13 @@ const ADJUSTMENT_BYTES: usize = 1 + 17 + 9;
 
 /// The bytes of a settled order's key in the record.
 const UNMAPPED_KEY_BYTES: usize = 1 + 17 + 17;
+
+/// How many returns an item remembers, of which the orders' records do not say yet that they are done. There are as many
+/// only where requests keep being stopped half way.
+pub const REMEMBERED_RETURNS: usize = 64;
+
+/// The bytes of a return in the record.
+const RETURN_BYTES: usize = 1 + 17 + 17;
 
 /// How many holds a change of an item reads the orders of besides its own purpose, to settle those that are decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +84,10 @@ pub struct Item {
     /// The units that left with settled orders. Kept apart from what is on hand, so that [`Self::is_balanced`] can tell
     /// whether any are missing.
     pub(super) sold: u64,
+    /// The units of those that came back.
+    pub(super) returned: u64,
+    /// The units of those that were written off. The others are in stock again.
+    pub(super) written_off: u64,
     /// Stock that is promised to orders. A hold leaves only when it is settled, never by its expiry alone: an expired
     /// hold may belong to a paid order whose goods still count as on hand.
     pub(super) holds: Holds,
@@ -83,6 +95,9 @@ pub struct Item {
     pub(super) unmapped_keys: Vec<(KeyDigest, OrderId)>,
     /// The latest adjustments, oldest first.
     pub(super) adjustments: Vec<Adjustment>,
+    /// Returns whose goods are back, oldest first, until the records of their orders say that they are done: so none is
+    /// put back twice.
+    pub(super) returns: Vec<(ReturnId, OrderId)>,
 }
 
 /// An adjustment that was made, as far as a repeat of it needs to be recognised.
@@ -197,6 +212,17 @@ pub enum AdjustError {
     TooMuch,
 }
 
+/// Why goods cannot come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TakeBackError {
+    /// More than [`Stock::MAX`] would be on hand.
+    TooMuch,
+    /// [`REMEMBERED_RETURNS`] returns are remembered, which have to be done first.
+    Busy,
+    /// More would have come back than a number can say.
+    OutOfBounds(OutOfBounds),
+}
+
 impl Item {
     /// A new item without holds.
     pub fn new(on_hand: Stock, unit_price: Money) -> Self {
@@ -209,9 +235,12 @@ impl Item {
             image: None,
             received: on_hand.get(),
             sold: 0,
+            returned: 0,
+            written_off: 0,
             holds: Holds::default(),
             unmapped_keys: Vec::new(),
             adjustments: Vec::new(),
+            returns: Vec::new(),
         }
     }
 
@@ -263,6 +292,21 @@ impl Item {
         self.sold
     }
 
+    /// The units of those sold that came back.
+    pub fn returned(&self) -> u64 {
+        self.returned
+    }
+
+    /// The units of those returned that were written off.
+    pub fn written_off(&self) -> u64 {
+        self.written_off
+    }
+
+    /// Returns that the item remembers, each with its order, oldest first.
+    pub fn returns(&self) -> &[(ReturnId, OrderId)] {
+        &self.returns
+    }
+
     /// The holds of orders.
     pub fn holds(&self) -> &Holds {
         &self.holds
@@ -278,9 +322,11 @@ impl Item {
         &self.unmapped_keys
     }
 
-    /// Whether the units received are those on hand and those sold.
+    /// Whether the units on hand are those received, less those sold, and those of them that came back into stock.
     pub fn is_balanced(&self) -> bool {
-        self.on_hand().checked_add(self.sold) == Some(self.received)
+        let gone = self.sold.checked_add(self.written_off);
+        let is = gone.and_then(|gone| gone.checked_add(self.on_hand()));
+        is.is_some() && is == self.received.checked_add(self.returned)
     }
 
     /// Promises stock to an order. This is the rule against overselling: a hold takes from what is available, and where
@@ -324,6 +370,47 @@ impl Item {
             self.unmapped_keys.insert(index, (key, order));
         }
         Ok(true)
+    }
+
+    /// Takes goods of a sold order back, once: the return is remembered.
+    ///
+    /// # Errors
+    /// If they cannot come back now.
+    pub fn take_back(
+        &mut self,
+        id: ReturnId,
+        order: OrderId,
+        quantity: Quantity,
+        to: Destination,
+    ) -> Result<(), TakeBackError> {
+        if self.returns.len() >= REMEMBERED_RETURNS {
+            return Err(TakeBackError::Busy);
+        }
+        let quantity = quantity.get();
+        let add = |sum: u64| sum.checked_add(quantity).ok_or(TakeBackError::OutOfBounds(OutOfBounds));
+        let returned = add(self.returned)?;
+        let (available, written_off) = match to {
+            Destination::Stock => (add(self.available)?, self.written_off),
+            Destination::WrittenOff => (self.available, add(self.written_off)?),
+        };
+        if available.saturating_add(self.reserved()) > Stock::MAX {
+            return Err(TakeBackError::TooMuch);
+        }
+        (self.available, self.returned, self.written_off) = (available, returned, written_off);
+        self.returns.push((id, order));
+        Ok(())
+    }
+
+    /// Whether goods of this return are back, as far as the item remembers.
+    pub fn remembers_return(&self, id: ReturnId) -> bool {
+        self.returns.iter().any(|(other, _)| *other == id)
+    }
+
+    /// Forgets returns that are `done`. Answers whether there are any.
+    pub fn forget_returns(&mut self, done: impl Fn(ReturnId, OrderId) -> bool) -> bool {
+        let before = self.returns.len();
+        self.returns.retain(|(id, order)| !done(*id, *order));
+        self.returns.len() < before
     }
 
     /// Forgets a closed order whose records are being removed: its hold, and its key, which may be used for another
@@ -398,7 +485,9 @@ impl Item {
     /// How many bytes of new holds fit into a record that has `record_bytes` now and may have `hold_bytes` of holds.
     pub fn room(&self, record_bytes: usize, hold_bytes: usize) -> usize {
         let adjustments = self.adjustments.len().saturating_mul(ADJUSTMENT_BYTES);
-        let bounded = adjustments.saturating_add(self.unmapped_keys.len().saturating_mul(UNMAPPED_KEY_BYTES));
+        let returns = self.returns.len().saturating_mul(RETURN_BYTES);
+        let keys = self.unmapped_keys.len().saturating_mul(UNMAPPED_KEY_BYTES);
+        let bounded = adjustments.saturating_add(returns).saturating_add(keys);
         hold_bytes.saturating_sub(record_bytes.saturating_sub(bounded))
     }
 

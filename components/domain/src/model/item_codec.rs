@@ -9,12 +9,14 @@
 //!         "max_per_order": 5,                    left out where the item has no limit of its own
 //!         "name": "Teapot", "image": "https://…", each left out where the item has none
 //!         "received": 130, "sold": 30,           left out while nothing was sold
+//!         "returned": 3, "written_off": 1,       left out while nothing came back
 //!         "holds": { "order":      h'…',        16 bytes an order, ascending
 //!                    "quantity":   [2, …],
 //!                    "expires_at": [ms, …],     the first since 1970, each other since the one before it
 //!                    "key":        [h'…', …] }, 16 bytes or null; left out where all are null
 //!         "settled_keys": [[key, order], …],    ascending
-//!         "adjustments":  [[key, request], …] })  oldest first
+//!         "adjustments":  [[key, request], …],    oldest first
+//!         "returns":      [[return, order], …] }) oldest first
 //! ```
 //!
 //! What would be empty is left out. Anything else is not an item that this version wrote, and is left alone.
@@ -26,7 +28,7 @@ use minicbor::{Decoder, Encoder};
 
 use crate::model::amounts::{Quantity, Stock};
 use crate::model::holds::{Hold, Holds};
-use crate::model::ids::{KeyDigest, OrderId};
+use crate::model::ids::{KeyDigest, OrderId, ReturnId};
 use crate::model::item::{Adjustment, Item};
 
 /// What CBOR that is not told by other means begins with (RFC 8949, 3.4.6).
@@ -39,7 +41,19 @@ const SPARE_HOLDS: usize = 16;
 const FORMAT: u64 = 1;
 
 /// What comes after the price, in this sequence, as far as there is any.
-const PARTS: [&str; 8] = ["max_per_order", "name", "image", "received", "sold", "holds", "settled_keys", "adjustments"];
+const PARTS: [&str; 11] = [
+    "max_per_order",
+    "name",
+    "image",
+    "received",
+    "sold",
+    "returned",
+    "written_off",
+    "holds",
+    "settled_keys",
+    "adjustments",
+    "returns",
+];
 
 /// Why bytes are no item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -103,16 +117,19 @@ impl Item {
 fn write(item: &Item, to: &mut Encoder<Bytes>) -> Written {
     // What was never sold is on hand.
     // Rule: accounts-are-written.
-    let accounts = item.sold > 0 || item.received != item.on_hand();
+    let accounts = item.sold > 0 || item.returned > 0 || item.received != item.on_hand();
     let parts = [
         item.own_max_per_order.is_some(),
         item.name.is_some(),
         item.image.is_some(),
         accounts,
         accounts,
+        item.returned > 0,
+        item.returned > 0,
         !item.holds.is_empty(),
         !item.unmapped_keys.is_empty(),
         !item.adjustments.is_empty(),
+        !item.returns.is_empty(),
     ];
     let parts = parts.into_iter().map(u64::from).fold(4, u64::saturating_add);
     to.tag(SELF_DESCRIBED)?.map(parts)?.str("format")?.u64(FORMAT)?;
@@ -132,6 +149,10 @@ fn write(item: &Item, to: &mut Encoder<Bytes>) -> Written {
         to.str("received")?.u64(item.received)?;
         to.str("sold")?.u64(item.sold)?;
     }
+    if item.returned > 0 {
+        to.str("returned")?.u64(item.returned)?;
+        to.str("written_off")?.u64(item.written_off)?;
+    }
     if !item.holds.is_empty() {
         write_holds(&item.holds, to.str("holds")?)?;
     }
@@ -145,6 +166,12 @@ fn write(item: &Item, to: &mut Encoder<Bytes>) -> Written {
         to.str("adjustments")?.array(count(item.adjustments.len()))?;
         for Adjustment { key, request } in &item.adjustments {
             to.array(2)?.bytes(key.as_bytes())?.bytes(request)?;
+        }
+    }
+    if !item.returns.is_empty() {
+        to.str("returns")?.array(count(item.returns.len()))?;
+        for (id, order) in &item.returns {
+            to.array(2)?.bytes(id.as_bytes())?.bytes(order.as_bytes())?;
         }
     }
     Ok(())
@@ -193,7 +220,7 @@ fn read(bytes: &[u8]) -> Result<Item, DecodeError> {
     let on_hand: Stock = on_hand;
     let mut item = Item { version, ..Item::new(on_hand, unit_price) };
     let mut names = PARTS.into_iter();
-    let mut accounts = (None, None);
+    let (mut accounts, mut back) = ((None, None), (None, None));
     for _ in 0..parts {
         // What stands there twice, or too late, is not found any more.
         let name = from.str()?;
@@ -205,6 +232,8 @@ fn read(bytes: &[u8]) -> Result<Item, DecodeError> {
             "image" => item.image = Some(text(&mut from)?),
             "received" => accounts.0 = Some(from.u64()?),
             "sold" => accounts.1 = Some(from.u64()?),
+            "returned" => back.0 = Some(from.u64()?),
+            "written_off" => back.1 = Some(from.u64()?),
             "holds" => item.holds = read_holds(&mut from)?,
             "settled_keys" => {
                 for _ in 0..some(from.array()?)? {
@@ -217,6 +246,16 @@ fn read(bytes: &[u8]) -> Result<Item, DecodeError> {
                     item.unmapped_keys.push((key, order));
                 }
             }
+            "returns" => {
+                for _ in 0..some(from.array()?)? {
+                    pair(&mut from)?;
+                    let (id, order) = (ReturnId::from_bytes(fixed(&mut from)?), OrderId::from_bytes(fixed(&mut from)?));
+                    if item.remembers_return(id) {
+                        return Err(DecodeError::Malformed);
+                    }
+                    item.returns.push((id, order));
+                }
+            }
             _ => {
                 for _ in 0..some(from.array()?)? {
                     pair(&mut from)?;
@@ -226,9 +265,16 @@ fn read(bytes: &[u8]) -> Result<Item, DecodeError> {
             }
         }
     }
-    match accounts {
+    match back {
         (None, None) => {}
-        (Some(received), Some(sold)) if sold > 0 || received != on_hand.get() => {
+        (Some(returned @ 1..), Some(written_off)) if written_off <= returned => {
+            (item.returned, item.written_off) = (returned, written_off);
+        }
+        _ => return Err(DecodeError::Malformed),
+    }
+    match accounts {
+        (None, None) if item.returned == 0 => {}
+        (Some(received), Some(sold)) if sold > 0 || item.returned > 0 || received != on_hand.get() => {
             (item.received, item.sold) = (received, sold);
         }
         _ => return Err(DecodeError::Malformed),

@@ -1,8 +1,10 @@
 //! The rules, without a store, a clock or chance: what an item, an order and its state are, and every change that they
 //! allow.
 
+pub mod after_sale;
 pub mod amounts;
 pub mod cursor;
+pub mod fulfilment;
 pub mod holds;
 pub mod ids;
 pub mod item;

@@ -51,7 +51,8 @@ impl ExpectedPrices {
 
 /// Items and quantities: at least one, each item once, in the order of their ids. All requests go through the items of
 /// an order in this one sequence.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<(ItemId, Quantity)>")]
 pub struct Lines(Vec<(ItemId, Quantity)>);
 
 /// Lines that no order can have.
@@ -89,9 +90,31 @@ impl Lines {
         if sums.is_empty() { Err(LinesError::Empty) } else { Ok(Self(sums)) }
     }
 
+    /// Those of an order.
+    pub(crate) fn of_order(order: &Order) -> Self {
+        Self(order.lines.iter().map(|line| (line.item_id.clone(), line.quantity)).collect())
+    }
+
+    /// How many of an item there are, if there is a line of it.
+    pub fn get(&self, item_id: &ItemId) -> Option<Quantity> {
+        let index = self.0.binary_search_by(|(other, _)| other.cmp(item_id)).ok()?;
+        self.0.get(index).map(|(_, quantity)| *quantity)
+    }
+
     /// The lines, in the order of their items.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&ItemId, Quantity)> + Clone {
         self.0.iter().map(|(item, quantity)| (item, *quantity))
+    }
+}
+
+/// Lines as records have them.
+impl TryFrom<Vec<(ItemId, Quantity)>> for Lines {
+    type Error = &'static str;
+
+    fn try_from(lines: Vec<(ItemId, Quantity)>) -> Result<Self, Self::Error> {
+        let is_sorted = lines.is_sorted_by(|(one, _), (next, _)| one < next);
+        let is_valid = is_sorted && (1..=MAX_LINES).contains(&lines.len());
+        if is_valid { Ok(Self(lines)) } else { Err("lines are of each item one, in the order of the items") }
     }
 }
 

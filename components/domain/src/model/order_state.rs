@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::after_sale::{AfterSale, AfterSaleEvent, Return};
 use crate::model::amounts::{Currency, Money};
+use crate::model::fulfilment::Fulfilment;
 use crate::model::ids::{ChargeId, PaymentMethod, RefundId, SessionId};
 use crate::model::item::Settlement;
 use crate::model::session::{ClosedSession, LateCharge, PaidSession, RefundState};
@@ -26,6 +28,8 @@ pub struct OrderState {
     state: State,
     /// Refunds of charges that did not pay the order, oldest first. Of one session each but the last has failed.
     late: Vec<LateRefund>,
+    /// Only of a paid order is there any. Most have none: it is apart, so that a state is not large.
+    after_sale: Option<Box<AfterSale>>,
 }
 
 /// What an order can be.
@@ -211,6 +215,8 @@ pub enum Event {
         /// How far it has come.
         refund: RefundState,
     },
+    /// Something happens to a paid order.
+    AfterSale(AfterSaleEvent),
 }
 
 /// An event that cannot happen to an order in this state.
@@ -220,7 +226,8 @@ pub struct Illegal;
 
 impl OrderState {
     /// The state of an order that was just placed.
-    pub const NEW: Self = Self { state: State::Unpaid { confirmed: false, attempt: 0 }, late: Vec::new() };
+    pub const NEW: Self =
+        Self { state: State::Unpaid { confirmed: false, attempt: 0 }, late: Vec::new(), after_sale: None };
 
     /// What it is.
     pub fn get(&self) -> &State {
@@ -232,9 +239,14 @@ impl OrderState {
         &self.late
     }
 
+    /// What happened to it since it was paid.
+    pub fn after_sale(&self) -> &AfterSale {
+        self.after_sale.as_deref().unwrap_or(AfterSale::NONE)
+    }
+
     /// The state after `event`, of an order that can be paid before `expires_at`. The whole life of an order is in this
     /// match. An unpaid order is paid in time, or closed. One that is at the provider is what the provider says, at any
-    /// time. What is paid or closed stays so.
+    /// time. What is paid or closed stays so; goods of a paid one go out and come back.
     ///
     /// # Errors
     /// If that cannot happen now.
@@ -244,12 +256,15 @@ impl OrderState {
             (_, Event::ClaimRefund { late, at }) => return self.claim(&late, at),
             (_, Event::RetryRefund { failed, at }) => return self.retried(&failed, at),
             (_, Event::Refund { id, refund }) => return self.refunded(&id, refund),
+            (State::Paid(_), Event::AfterSale(event)) => {
+                return Ok(Self { after_sale: Some(Box::new(self.after_sale().apply(event)?)), ..self.clone() });
+            }
             (State::AtProvider { attempt, session }, Event::ChargeWrongly { wrong, at, cancelled })
                 if wrong.session() == session =>
             {
                 let state = after_session(*attempt, session, (at, expires_at), cancelled)?;
                 // Rule: wrong-charges-are-claimed-as-the-session-ends.
-                return Self { state, late: self.late.clone() }.with_refund(&wrong, at);
+                return Self { state, ..self.clone() }.with_refund(&wrong, at);
             }
             (State::AtProvider { attempt, session: on_record }, Event::Abandon { session, at })
                 if session == *on_record =>
@@ -278,7 +293,7 @@ impl OrderState {
                 Err(Illegal)
             }
         };
-        Ok(Self { state: state?, late: self.late.clone() })
+        Ok(Self { state: state?, ..self.clone() })
     }
 
     /// Puts the refund of a late charge on record. Not of a session that is on record, nor twice.
@@ -294,7 +309,7 @@ impl OrderState {
             }
             state => state.clone(),
         };
-        Self { state, late: self.late.clone() }.with_refund(late, at)
+        Self { state, ..self.clone() }.with_refund(late, at)
     }
 
     /// With the first refund of this charge.
@@ -325,14 +340,14 @@ impl OrderState {
         let next = LateRefund { id, at, refund: None, ..before.clone() };
         let mut late = self.late.clone();
         late.push(next);
-        Ok(Self { state: self.state.clone(), late })
+        Ok(Self { late, ..self.clone() })
     }
 
     /// Writes down how far a refund has come.
     fn refunded(&self, id: &RefundId, refund: RefundState) -> Result<Self, Illegal> {
         let mut late = self.late.clone();
         late.iter_mut().find(|late| late.refund_id() == *id).ok_or(Illegal)?.refund = Some(refund);
-        Ok(Self { state: self.state.clone(), late })
+        Ok(Self { late, ..self.clone() })
     }
 
     /// What becomes of the order's holds; none while it is undecided.
@@ -495,6 +510,10 @@ struct Record {
     charge: Option<ChargeId>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     late: Vec<LateRefund>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    returns: Vec<Return>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fulfilment: Option<Fulfilment>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -515,8 +534,9 @@ fn is_first(attempt: &u32) -> bool {
 }
 
 impl From<OrderState> for Record {
-    fn from(OrderState { state, late }: OrderState) -> Self {
-        let record = Self { late, ..Self::default() };
+    fn from(OrderState { state, late, after_sale }: OrderState) -> Self {
+        let (returns, fulfilment) = after_sale.map_or_else(Default::default, |after_sale| after_sale.into_record());
+        let record = Self { late, returns, fulfilment, ..Self::default() };
         match state {
             State::Unpaid { confirmed, attempt } => Self { state: Tag::Unpaid, confirmed, attempt, ..record },
             State::AtProvider { attempt, session } => {
@@ -545,7 +565,7 @@ impl TryFrom<Record> for OrderState {
     type Error = &'static str;
 
     fn try_from(record: Record) -> Result<Self, Self::Error> {
-        let Record { state, confirmed, attempt, amount, method, paid_at, reason, at, session, charge, late } = record;
+        let Record { state, confirmed, attempt, amount, method, paid_at, reason, at, session, charge, .. } = record;
         let paid = (amount, method, paid_at);
         let state = match (state, confirmed, attempt, paid, (reason, at), (session, charge)) {
             (Tag::Unpaid, confirmed, attempt, (None, None, None), (None, None), (None, None)) => {
@@ -567,6 +587,7 @@ impl TryFrom<Record> for OrderState {
             }
             _ => return Err("no order has a state with just these fields"),
         };
+        let Record { late, returns, fulfilment, .. } = record;
         // Each has a name of its own: the first of a session that which follows from it.
         let wrong = |(number, one): (usize, &LateRefund)| {
             let before = late.get(..number).unwrap_or_default();
@@ -576,6 +597,13 @@ impl TryFrom<Record> for OrderState {
         if late.len() > MAX_LATE_REFUNDS || late.iter().enumerate().any(wrong) {
             return Err("no order has these late charges");
         }
-        Ok(Self { state, late })
+        let after_sale = AfterSale::from_record(returns, fulfilment).ok_or("no order has these returns")?;
+        if after_sale == *AfterSale::NONE {
+            return Ok(Self { state, late, after_sale: None });
+        }
+        if !matches!(state, State::Paid(_)) {
+            return Err("only of a paid order do goods go out or come back");
+        }
+        Ok(Self { state, late, after_sale: Some(Box::new(after_sale)) })
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::model::after_sale::AfterSale;
 use crate::model::ids::SessionId;
 use crate::model::order::Order;
 use crate::model::order_state::{CloseReason, LateRefund, OrderState, Payment, State};
@@ -16,8 +17,10 @@ pub enum Status {
     Placing,
     /// Every line is held; it waits for payment.
     Pending,
-    /// Paid.
+    /// Paid. Its goods are to go out.
     Paid,
+    /// Paid, and its goods went out.
+    Fulfilled,
     /// Cancelled before it was paid.
     Cancelled,
     /// Not paid in time.
@@ -32,6 +35,7 @@ impl fmt::Display for Status {
             Self::Placing => "placing",
             Self::Pending => "pending",
             Self::Paid => "paid",
+            Self::Fulfilled => "fulfilled",
             Self::Cancelled => "cancelled",
             Self::Expired => "expired",
             Self::Rejected => "rejected",
@@ -44,6 +48,7 @@ impl fmt::Display for Status {
 /// its state says so.
 pub fn status(state: &OrderState, all_held: bool) -> Status {
     match state.get() {
+        State::Paid(_) if state.after_sale().fulfilment().is_some() => Status::Fulfilled,
         State::Paid(_) => Status::Paid,
         State::Closed { reason: CloseReason::Cancelled, .. } => Status::Cancelled,
         State::Closed { reason: CloseReason::Expired, .. } => Status::Expired,
@@ -67,6 +72,8 @@ pub struct OrderView {
     pub session: Option<SessionId>,
     /// Charges that did not pay it, and their refunds, oldest first. For the operator alone.
     pub late_refunds: Vec<LateRefund>,
+    /// What happened to it since it was paid.
+    pub after_sale: AfterSale,
 }
 
 impl OrderView {
@@ -78,6 +85,7 @@ impl OrderView {
             payment: state.payment().cloned(),
             session: state.session().cloned(),
             late_refunds: state.late_refunds().to_vec(),
+            after_sale: state.after_sale().clone(),
         }
     }
 

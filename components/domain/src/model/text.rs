@@ -1,5 +1,7 @@
 //! Text that others write: which characters it may have.
 
+use serde::{Deserialize, Serialize};
+
 /// Whether a character ends a line, moves a cursor, or turns the direction of the text around it (Unicode's categories
 /// Cc, Zl and Zp, its marks, embeddings, overrides and isolates of direction, and the byte order mark). In a log or on a
 /// page it would make other text look like something that it is not.
@@ -26,4 +28,47 @@ pub fn is_blank(character: char) -> bool {
 /// Whether a text has no [control characters](is_control).
 pub fn is_plain(text: &str) -> bool {
     !text.chars().any(is_control)
+}
+
+/// Why something was done, in the operator's words: at most 256 [plain](is_plain) characters, which have at most 1,024
+/// bytes. It may be empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Reason(String);
+
+impl Reason {
+    /// The most characters.
+    pub const MAX_LEN: usize = 256;
+
+    /// The words.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether none was given.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// A text that is no [`Reason`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "must be a string of at most {} characters, none of them a control character or one that turns the direction of text",
+    Reason::MAX_LEN
+)]
+pub struct InvalidReason;
+
+impl TryFrom<String> for Reason {
+    type Error = InvalidReason;
+
+    fn try_from(text: String) -> Result<Self, InvalidReason> {
+        if text.chars().count() <= Self::MAX_LEN && is_plain(&text) { Ok(Self(text)) } else { Err(InvalidReason) }
+    }
+}
+
+impl From<Reason> for String {
+    fn from(reason: Reason) -> String {
+        reason.0
+    }
 }

@@ -1,7 +1,8 @@
 //! The bytes of items.
 
+use domain::after_sale::Destination;
 use domain::item::{Adjustment, Change, DecodeError, Hold, Item, Offer, Settlement};
-use domain::{KeyDigest, Money, OrderId};
+use domain::{KeyDigest, Money, OrderId, ReturnId};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 fn order(number: u8) -> OrderId {
@@ -40,7 +41,50 @@ fn full() -> Item {
     for number in 0..3 {
         item.adjust(Adjustment::new(key(number), 5.try_into().unwrap(), "found"), 5.try_into().unwrap()).unwrap();
     }
+    for (number, to) in [(1, Destination::Stock), (2, Destination::WrittenOff)] {
+        item.take_back(returned(number), order(6), 7.try_into().unwrap(), to).unwrap();
+    }
     item
+}
+
+fn returned(number: u8) -> ReturnId {
+    ReturnId::new(order(6), key(number))
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn returns_stand_where_the_description_says_and_an_item_without_any_has_the_bytes_that_it_had_before() {
+    let mut item = Item::new(2.try_into().unwrap(), 0.try_into().unwrap());
+    let hold = Hold { quantity: 2.try_into().unwrap(), expires_at: 0.into(), key: None };
+    item.hold(order(6), hold).unwrap();
+    item.settle(order(6), Settlement::Sold).unwrap();
+    let before = b"\xd9\xd9\xf7\xa6\x66format\x01\x67version\x00\x67on_hand\x00\x6aunit_price\x00".to_vec();
+    let before = [before.as_slice(), b"\x68received\x02\x64sold\x02"].concat();
+    assert_eq!(item.to_bytes(), before);
+    item.take_back(returned(1), order(6), 1.try_into().unwrap(), Destination::WrittenOff).unwrap();
+    let is_remembered = Item::from_bytes(&item.to_bytes()).unwrap();
+    assert_eq!((is_remembered.returns(), &is_remembered), ([(returned(1), order(6))].as_slice(), &item));
+    assert!(item.forget_returns(|id, of| (id, of) == (returned(1), order(6))));
+    let after = [&before[..3], b"\xa8", &before[4..], b"\x68returned\x01\x6bwritten_off\x01"].concat();
+    assert_eq!(item.to_bytes(), after);
+    assert_eq!(Item::from_bytes(&after), Ok(item));
+
+    // More is written off than came back, nothing came back, or one of both is not said.
+    let with = |fields: u8, end: &[u8]| [&before[..3], &[0xa6 + fields], &before[4..], end].concat();
+    for (fields, end) in [
+        (2, b"\x68returned\x01\x6bwritten_off\x02".as_slice()),
+        (2, b"\x68returned\x00\x6bwritten_off\x00"),
+        (1, b"\x68returned\x01"),
+        (1, b"\x6bwritten_off\x01"),
+        (2, b"\x6bwritten_off\x01\x68returned\x01"),
+        (1, b"\x67returns\x80"),
+    ] {
+        assert_eq!(Item::from_bytes(&with(fields, end)), Err(DecodeError::Malformed), "{end:?}");
+    }
+    let twice = [b"\x82\x50".as_slice(), &[1; 16], b"\x50", &[2; 16]].concat();
+    for (number, is_read) in [(1, true), (2, false)] {
+        let returns = [b"\x67returns".as_slice(), &[0x80 + number], &twice.repeat(usize::from(number))].concat();
+        assert_eq!(Item::from_bytes(&with(1, &returns)).is_ok(), is_read, "a return that is remembered {number} times");
+    }
 }
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -182,9 +226,17 @@ fn bytes_that_say_what_an_item_says_in_another_way_are_no_item() {
     let bytes = full().to_bytes();
     let at = |part: &[u8]| bytes.windows(part.len()).position(|window| window == part).unwrap();
     let (holds, settled, adjusted) = (at(b"\x65holds"), at(b"\x6csettled_keys"), at(b"\x6badjustments"));
-    let parts = [&bytes[..holds], &bytes[holds..settled], &bytes[settled..adjusted], &bytes[adjusted..]];
+    let returns = at(b"\x67returns\x82");
+    let parts = [
+        &bytes[..holds],
+        &bytes[holds..settled],
+        &bytes[settled..adjusted],
+        &bytes[adjusted..returns],
+        &bytes[returns..],
+    ];
     assert_eq!(parts.concat(), bytes);
-    for order in [[0, 2, 1, 3], [0, 1, 3, 2], [0, 1, 2, 2], [0, 1, 1, 3]] {
+    for order in [[0, 2, 1, 3, 4], [0, 1, 3, 2, 4], [0, 1, 2, 4, 3], [0, 1, 2, 2, 4], [0, 1, 1, 3, 4], [0, 1, 2, 4, 4]]
+    {
         assert_eq!(Item::from_bytes(&order.map(|part| parts[part]).concat()), Err(DecodeError::Malformed), "{order:?}");
     }
 
@@ -199,6 +251,7 @@ fn bytes_that_say_what_an_item_says_in_another_way_are_no_item() {
     let full = full();
     let accounts = |item: &Item| (item.received(), item.sold());
     assert_eq!(accounts(&Item::from_bytes(&full.to_bytes()).unwrap()), (2_000_015, 30));
+    assert_eq!((full.returned(), full.written_off(), full.is_balanced()), (14, 7, true));
     let mut sold = Item::new(2_000_045.try_into().unwrap(), 1000.try_into().unwrap());
     sold.hold(order(6), Hold { quantity: 30.try_into().unwrap(), expires_at: 0.into(), key: None }).unwrap();
     sold.settle(order(6), Settlement::Sold).unwrap();

@@ -10,6 +10,7 @@
     clippy::arithmetic_side_effects
 )]
 
+mod after_sale;
 mod batch;
 mod conditions;
 mod inventory;
@@ -28,6 +29,7 @@ mod prices;
 mod probe;
 mod provider;
 mod provider_payments;
+mod returns;
 mod support;
 mod sweep;
 mod url;

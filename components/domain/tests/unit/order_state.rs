@@ -354,6 +354,9 @@ fn a_state_is_read_as_it_was_written_and_from_no_other_fields() {
         r#"{"state":"paid","amount":1,"method":"card","paid_at":1,"charge":"a"}"#,
         r#"{"state":"paid","amount":1,"method":"card","paid_at":1,"attempt":1}"#,
         r#"{"state":"void","reason":"expired","at":1,"charge":"a"}"#,
+        r#"{"state":"unpaid","fulfilment":{"fulfilled_at":1}}"#,
+        r#"{"state":"void","reason":"expired","at":1,"fulfilment":{"fulfilled_at":1}}"#,
+        r#"{"state":"at_provider","session":"a","returns":[{"id":"00000000000000000000000000000001","lines":[["a",1]],"to":"stock","at":1}]}"#,
         r#"{"state":"unpaid","late":[{"session":"a","charge":"b","amount":1}]}"#,
         r#"{"state":"unpaid","late":[{"session":"a","charge":"b","amount":1,"at":1,"refund":"lost"}]}"#,
         r#"{"state":"unpaid","late":[{"session":"a","charge":"b","amount":1,"at":1},{"session":"a","charge":"c","amount":1,"at":1}]}"#,
@@ -385,6 +388,11 @@ fn every_form_of_the_record_that_was_ever_written_is_read_and_stays_as_it_is() {
         r#"{"state":"unpaid","late":[{"session":"a","charge":"b","amount":1,"at":1,"refund":"succeeded"}]}"#,
         // With what was charged wrongly, and refunds that are made again.
         r#"{"state":"unpaid","late":[{"session":"a","charge":"b","amount":1,"currency":"EUR","at":1,"refund":"failed"},{"session":"a","charge":"b","amount":1,"currency":"EUR","id":"r","at":2}]}"#,
+        // With goods that go out and come back.
+        r#"{"state":"paid","amount":1,"method":"card","paid_at":1,"fulfilment":{"fulfilled_at":2}}"#,
+        r#"{"state":"paid","amount":1,"method":"card","paid_at":1,"fulfilment":{"shipment":{"carrier":"a"},"fulfilled_at":2,"delivered_at":3}}"#,
+        r#"{"state":"paid","amount":1,"method":"card","paid_at":1,"returns":[{"id":"00000000000000000000000000000001","lines":[["a",1],["b",2]],"to":"stock","at":2}]}"#,
+        r#"{"state":"paid","amount":1,"method":"card","paid_at":1,"returns":[{"id":"00000000000000000000000000000001","lines":[["a",1]],"to":"written_off","reason":"broken","at":2,"done":true}],"fulfilment":{"fulfilled_at":2}}"#,
     ] {
         let state: OrderState = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&state).unwrap(), text);

@@ -21,6 +21,8 @@ fn full() -> Value {
         "image": "https://a.b",
         "received": 130,
         "sold": 30,
+        "returned": 3,
+        "written_off": 1,
         "holds": {
             "01010101-0101-4101-8101-010101010101": {
                 "quantity": 2, "expires_at": 1_700_000_900_000_u64, "key": "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f",
@@ -29,13 +31,14 @@ fn full() -> Value {
         },
         "settled_keys": { "04040404040404040404040404040404": "03030303-0303-4303-8303-030303030303" },
         "adjustments": [{ "key": "05050505050505050505050505050505", "request": "0606060606060606" }],
+        "returns": [{ "id": "07070707070707070707070707070707", "order": "03030303-0303-4303-8303-030303030303" }],
     })
 }
 
 /// The same item as it is stored, written by hand after RFC 8949.
 const FULL: &[&str] = &[
     "d9d9f7",                                              // tag 55799
-    "ac",                                                  // a map of 12
+    "af",                                                  // a map of 15
     "66666f726d6174 01",                                   // "format": 1
     "6776657273696f6e 07",                                 // "version": 7
     "676f6e5f68616e64 1864",                               // "on_hand": 100
@@ -45,6 +48,8 @@ const FULL: &[&str] = &[
     "65696d616765 6b68747470733a2f2f612e62",               // "image": "https://a.b"
     "687265636569766564 1882",                             // "received": 130
     "64736f6c64 181e",                                     // "sold": 30
+    "6872657475726e6564 03",                               // "returned": 3
+    "6b7772697474656e5f6f6666 01",                         // "written_off": 1
     "65686f6c6473 a4",                                     // "holds": a map of 4
     "656f72646572 5820",                                   // "order": 32 bytes
     "01010101010141018101010101010101",                    // an id
@@ -58,6 +63,9 @@ const FULL: &[&str] = &[
     "6b61646a7573746d656e7473 81 82",                      // "adjustments": [[
     "5005050505050505050505050505050505",                  // the digest of a key,
     "480606060606060606",                                  // that of a request]]
+    "6772657475726e73 81 82",                              // "returns": [[
+    "5007070707070707070707070707070707",                  // the name of a return,
+    "5003030303030343038303030303030303",                  // an id]]
 ];
 
 fn bytes(hexadecimal: &[&str]) -> Vec<u8> {
@@ -110,28 +118,35 @@ fn item() -> impl Strategy<Value = Value> {
         btree_map(order_id(), hold(), 0..30).prop_map(|holds| json!(holds)),
         btree_map(digest(32), order_id(), 0..30).prop_map(|keys| json!(keys)),
         vec(adjustment, 0..30).prop_map(Value::from),
+        btree_map(digest(32), order_id(), 0..10)
+            .prop_map(|returns| returns.into_iter().map(|(id, order)| json!({ "id": id, "order": order })).collect()),
     );
-    let accounts = proptest::option::of((number(), 1..u64::MAX));
+    let accounts = proptest::option::of((number(), 1..u64::MAX, proptest::option::of((1..u64::MAX, 0..=1_u64))));
     let numbers = (number(), number(), number(), proptest::option::of(number()), accounts);
     let labels = ["name", "image"].map(|name| proptest::option::of(any::<String>().prop_map(move |text| (name, text))));
-    (numbers, labels, parts).prop_map(|(numbers, labels, (holds, keys, adjustments))| {
-        let (version, on_hand, unit_price, limit, accounts) = numbers;
-        let mut item = json!({ "version": version, "on_hand": on_hand, "unit_price": unit_price });
-        if let Some(limit) = limit {
-            item["max_per_order"] = limit.into();
-        }
-        for (name, text) in labels.into_iter().flatten() {
-            item[name] = text.into();
-        }
-        if let Some((received, sold)) = accounts {
-            item["received"] = received.into();
-            item["sold"] = sold.into();
-        }
-        let parts = [("holds", holds), ("settled_keys", keys), ("adjustments", adjustments)];
-        let parts = parts.into_iter().filter(|(_, part)| *part != json!({}) && *part != json!([]));
-        item.as_object_mut().unwrap().extend(parts.map(|(name, part)| (name.to_owned(), part)));
-        item
-    })
+    (numbers, labels, parts).prop_map(
+        |((version, on_hand, unit_price, limit, accounts), labels, (holds, keys, adjustments, returns))| {
+            let mut item = json!({ "version": version, "on_hand": on_hand, "unit_price": unit_price });
+            if let Some(limit) = limit {
+                item["max_per_order"] = limit.into();
+            }
+            for (name, text) in labels.into_iter().flatten() {
+                item[name] = text.into();
+            }
+            if let Some((received, sold, back)) = accounts {
+                item["received"] = received.into();
+                item["sold"] = sold.into();
+                if let Some((returned, written_off)) = back {
+                    item["returned"] = returned.into();
+                    item["written_off"] = written_off.into();
+                }
+            }
+            let parts = [("holds", holds), ("settled_keys", keys), ("adjustments", adjustments), ("returns", returns)];
+            let parts = parts.into_iter().filter(|(_, part)| *part != json!({}) && *part != json!([]));
+            item.as_object_mut().unwrap().extend(parts.map(|(name, part)| (name.to_owned(), part)));
+            item
+        },
+    )
 }
 
 /// What is done to bytes.
@@ -235,7 +250,7 @@ fn an_item_in_another_form_is_not_read() {
         ("two tags", replaced("d9d9f7", "d9d9f7d9d9f7")),
         ("the end is missing", bytes(&FULL[..FULL.len() - 1])),
         ("something behind the end", [bytes(FULL), vec![0]].concat()),
-        ("a map without a length", [replaced("d9d9f7ac", "d9d9f7bf"), vec![0xff]].concat()),
+        ("a map without a length", [replaced("d9d9f7af", "d9d9f7bf"), vec![0xff]].concat()),
         ("another format", changed(|item| *field(item, "format") = 2.into())),
         ("no format", changed(|item| _ = item.remove(0))),
         ("no version", changed(|item| _ = item.remove(1))),
@@ -244,9 +259,9 @@ fn an_item_in_another_form_is_not_read() {
         ("fields in another order", changed(|item| item.swap(1, 2))),
         ("a fraction", changed(|item| *field(item, "on_hand") = 100.0.into())),
         ("a negative number", changed(|item| *field(item, "on_hand") = (-1).into())),
-        ("a part less than said", replaced("d9d9f7ac", "d9d9f7ab")),
-        ("a part more than said", replaced("d9d9f7ac", "d9d9f7ad")),
-        ("hardly any fields", replaced("d9d9f7ac", "d9d9f7a3")),
+        ("a part less than said", replaced("d9d9f7af", "d9d9f7ae")),
+        ("a part more than said", replaced("d9d9f7af", "d9d9f7b0")),
+        ("hardly any fields", replaced("d9d9f7af", "d9d9f7a3")),
         ("parts in another order", changed(|item| item.swap(4, 5))),
         ("a name behind the image", changed(|item| item.swap(5, 6))),
         ("a name of bytes", changed(|item| *field(item, "name") = Cbor::Bytes(b"Teapot".to_vec()))),
@@ -257,8 +272,27 @@ fn an_item_in_another_form_is_not_read() {
         (
             "nothing sold",
             changed(|item| {
+                item.retain(|(name, _)| !["returned", "written_off"].map(Cbor::from).contains(name));
                 *field(item, "received") = 100.into();
                 *field(item, "sold") = 0.into();
+            }),
+        ),
+        ("returned without written off", changed(|item| item.retain(|(name, _)| *name != Cbor::from("written_off")))),
+        ("written off without returned", changed(|item| item.retain(|(name, _)| *name != Cbor::from("returned")))),
+        (
+            "nothing returned",
+            changed(|item| {
+                *field(item, "returned") = 0.into();
+                *field(item, "written_off") = 0.into();
+            }),
+        ),
+        ("more written off than came back", changed(|item| *field(item, "written_off") = 4.into())),
+        ("no return", changed(|item| *field(item, "returns") = Cbor::Array(Vec::new()))),
+        (
+            "a return twice",
+            changed(|item| {
+                let one = field(item, "returns").as_array().unwrap()[0].clone();
+                push(field(item, "returns"), one);
             }),
         ),
         ("empty holds", changed(|item| *field(item, "holds") = Cbor::Map(Vec::new()))),

@@ -212,6 +212,12 @@ fn books_that_are_not_in_order_are_not_moved() {
         let item = json!({ "version": 1, "on_hand": on_hand, "unit_price": 1, "holds": { TWO: hold } });
         records::write("inventory:a", &item).expect("an item")
     };
+    let accounts = |numbers: serde_json::Value| {
+        let mut item = records::read("inventory:a", &shop()["inventory:a"]).expect("an item");
+        let members = item.as_object_mut().expect("an object");
+        members.extend(numbers.as_object().expect("an object").clone());
+        records::write("inventory:a", &item).expect("an item")
+    };
     for (expected, records) in [
         broken("3 of a are reserved, and 2 are there", &|all| _ = all.insert("inventory:a".into(), item(2, 3))),
         broken("inventory:a holds what order:", &|all| _ = all.insert("inventory:a".into(), item(9, 4))),
@@ -229,6 +235,18 @@ fn books_that_are_not_in_order_are_not_moved() {
         }),
         broken("inventory:a is there, and the catalog does not list it", &|all| {
             all.insert("catalog".into(), b"{\"items\":[\"b\"]}".into());
+        }),
+        broken("the books of a do not add up: 12 received, 1 sold", &|all| {
+            all.insert("inventory:a".into(), accounts(json!({ "received": 12, "sold": 1 })));
+        }),
+        broken("1 of a came back, and orders say 0", &|all| {
+            let back = json!({ "received": 11, "sold": 2, "returned": 1, "written_off": 0 });
+            all.insert("inventory:a".into(), accounts(back));
+        }),
+        broken("more of a is to come back than was sold", &|all| {
+            let back = json!([{ "id": KEY, "lines": [["a", 3]], "to": "stock", "at": 1 }]);
+            let state = json!({ "state": "paid", "amount": 700, "method": "card", "paid_at": 2, "returns": back });
+            all.insert(format!("payment:{ONE}"), state.to_string().into_bytes());
         }),
         broken("cannot be read: ", &|all| _ = all.insert(format!("payment:{ONE}"), b"{}".into())),
         broken("inventory:item2 cannot be read: ", &|all| _ = all.insert("inventory:item2".into(), b"{}".into())),

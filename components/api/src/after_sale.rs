@@ -1,0 +1,462 @@
+//! The handler of the component `after-sale`: what the operator does with an order that was paid or charged. Its goods go
+//! out and come back, and what did not pay it goes back.
+
+use std::rc::Rc;
+
+use domain::after_sale::{Destination, Return};
+use domain::fulfilment::{Carrier, Fulfilment, TrackingNumber, TrackingUrl};
+#[cfg(feature = "openapi")]
+use domain::order::MAX_LINES;
+use domain::{
+    Environment, Error, ItemId, OrderId, OrderReturns, Provider, Quantity, RefundState, RefundView, Shop, Status,
+    Stock, Store,
+};
+use http::StatusCode;
+#[cfg(feature = "openapi")]
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::body;
+#[cfg(feature = "openapi")]
+use crate::openapi::schema;
+use crate::orders::{REPLAYED, order_id, reply, tag};
+use crate::problem::{FieldError, Problem};
+use crate::reply::Reply;
+use crate::request::RequestContext;
+use crate::route::{Route, Verb};
+
+/// Answers the routes of the component `after-sale`.
+pub async fn handle<S: Store, E: Environment, P: Provider>(
+    context: &RequestContext<'_>,
+    shop: &Rc<Shop<S, E, P>>,
+) -> Result<Reply, Problem> {
+    context.require_operator()?;
+    match (context.route, context.verb) {
+        (Route::Returns(id), Verb::Post) => take_back(context, shop, id).await,
+        (Route::Returns(id), Verb::Get) => {
+            let id = order_id(id)?;
+            let OrderReturns { view, unfinished } = shop.order_returns(id).await?;
+            let returns = view.after_sale.returns().iter().map(ReturnJson::for_operator).collect();
+            let cause = unfinished.map(|error| format!("returns of order {id} could not be finished: {error}"));
+            Ok(Reply::json(StatusCode::OK, &ReturnsJson { order_id: id, status: view.status, returns }).log(cause))
+        }
+        (Route::Fulfilment(id), Verb::Put) => {
+            context.require_whole()?;
+            let body::Fulfilment { shipment, delivered } = body::fulfilment(context.json()?)?;
+            let view = shop.fulfil_if(&context.condition(tag)?, order_id(id)?, &shipment, delivered).await?;
+            Ok(reply(&view))
+        }
+        (Route::Refunds(id), Verb::Get) => {
+            let id = order_id(id)?;
+            Ok(Reply::json(StatusCode::OK, &RefundsJson::new(id, &shop.refunds(id).await?)))
+        }
+        (Route::Refunds(id), Verb::Post) => {
+            let id = order_id(id)?;
+            let refunds = shop.retry_refunds(id).await?;
+            Ok(Reply::json(StatusCode::OK, &RefundsJson::new(id, &refunds)))
+        }
+        _ => Err(Problem::not_found()),
+    }
+}
+
+async fn take_back<S: Store, E: Environment, P: Provider>(
+    context: &RequestContext<'_>,
+    shop: &Shop<S, E, P>,
+    id: &str,
+) -> Result<Reply, Problem> {
+    let goods = body::returned_goods(context.json()?)?;
+    let key = context.required_idempotency_key("returns")?;
+    let returned = shop.return_goods_if(&context.condition(tag)?, order_id(id)?, goods, key).await;
+    let returned = returned.map_err(|error| match error {
+        Error::TooMuchStock => no_room(),
+        error => error.into(),
+    })?;
+    let reply = Reply::json(StatusCode::CREATED, &ReturnJson::for_operator(&returned.made));
+    Ok(if returned.replayed { reply.with(REPLAYED, "true") } else { reply })
+}
+
+/// 422 for goods that their item has no room for.
+fn no_room() -> Problem {
+    let detail = format!("the stock on hand would exceed {}", Stock::MAX);
+    Problem::invalid(vec![FieldError::body("/items".to_owned(), detail)])
+}
+
+/// Goods of an order that came back.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "Return"))]
+pub(crate) struct ReturnJson<'a> {
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::ReturnId"))]
+    return_id: String,
+    /// Each item once, in the order of their ids.
+    #[cfg_attr(feature = "openapi", schemars(extend("minItems" = 1, "maxItems" = MAX_LINES)))]
+    items: Vec<ReturnedLineJson<'a>>,
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Destination"))]
+    to: Destination,
+    /// In the operator's words. Only the operator is told it. Absent if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Reason"))]
+    reason: Option<&'a str>,
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Time"))]
+    at: String,
+    /// Whether all of it is back in its items. If not, a request was cut off: sending it again, or asking for the returns
+    /// of the order, carries on with it.
+    done: bool,
+}
+
+/// How many of an item came back.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "ReturnedLine"))]
+struct ReturnedLineJson<'a> {
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::ItemId"))]
+    item_id: &'a ItemId,
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Quantity"))]
+    quantity: Quantity,
+}
+
+impl<'a> ReturnJson<'a> {
+    /// As all are told it who know the id of the order.
+    pub(crate) fn for_all(one: &'a Return) -> Self {
+        Self {
+            return_id: one.id.to_string(),
+            items: one.lines.iter().map(|(item_id, quantity)| ReturnedLineJson { item_id, quantity }).collect(),
+            to: one.to,
+            reason: None,
+            at: one.at.to_string(),
+            done: one.done,
+        }
+    }
+
+    /// As the operator is told it.
+    pub(crate) fn for_operator(one: &'a Return) -> Self {
+        let reason = (!one.reason.is_empty()).then_some(one.reason.as_str());
+        Self { reason, ..Self::for_all(one) }
+    }
+}
+
+/// Goods of an order that came back, oldest first.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "Returns"))]
+struct ReturnsJson<'a> {
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::OrderId"))]
+    order_id: OrderId,
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::OrderStatus"))]
+    status: Status,
+    #[cfg_attr(feature = "openapi", schemars(extend("maxItems" = domain::after_sale::MAX_RETURNS)))]
+    returns: Vec<ReturnJson<'a>>,
+}
+
+/// How the goods of an order went out.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "Fulfilment"))]
+pub(crate) struct FulfilmentJson<'a> {
+    /// Who brings them. Absent if that was not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::ShipmentText"))]
+    carrier: Option<&'a Carrier>,
+    /// What the carrier calls them. Absent if that was not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::ShipmentText"))]
+    tracking_number: Option<&'a TrackingNumber>,
+    /// Absent if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::TrackingUrl"))]
+    tracking_url: Option<&'a TrackingUrl>,
+    /// When they went out.
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Time"))]
+    fulfilled_at: String,
+    /// When the buyer had them. Absent if that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Time"))]
+    delivered_at: Option<String>,
+}
+
+impl<'a> From<&'a Fulfilment> for FulfilmentJson<'a> {
+    fn from(Fulfilment { shipment, fulfilled_at, delivered_at }: &'a Fulfilment) -> Self {
+        Self {
+            carrier: shipment.carrier.as_ref(),
+            tracking_number: shipment.tracking_number.as_ref(),
+            tracking_url: shipment.tracking_url.as_ref(),
+            fulfilled_at: fulfilled_at.to_string(),
+            delivered_at: delivered_at.map(|at| at.to_string()),
+        }
+    }
+}
+
+/// The refunds of an order, oldest first.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "Refunds"))]
+struct RefundsJson<'a> {
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::OrderId"))]
+    order_id: OrderId,
+    refunds: Vec<RefundJson<'a>>,
+}
+
+/// A refund of a charge that did not pay the order: it came too late, or was not what the order costs.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "Refund"))]
+struct RefundJson<'a> {
+    /// The shop's name of the refund. The payment provider has it in its metadata.
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = 255)))]
+    refund_id: &'a str,
+    /// How far it has come. One that has succeeded may fail later, days after it was made.
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::RefundStatus"))]
+    status: RefundState,
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Money"))]
+    amount: u64,
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Currency"))]
+    currency: &'a str,
+    /// When it was put on record.
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Time"))]
+    created_at: String,
+    /// The session in which the buyer was charged.
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = 255)))]
+    session_id: &'a str,
+    /// What is given back.
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = 255)))]
+    charge_id: &'a str,
+}
+
+impl<'a> RefundsJson<'a> {
+    fn new(order_id: OrderId, refunds: &'a [RefundView]) -> Self {
+        let refunds = refunds.iter().map(|refund| RefundJson {
+            refund_id: refund.refund_id.as_str(),
+            status: refund.state,
+            amount: refund.amount.get(),
+            currency: refund.currency.as_str(),
+            created_at: refund.at.to_string(),
+            session_id: refund.session.as_str(),
+            charge_id: refund.charge.as_str(),
+        });
+        Self { order_id, refunds: refunds.collect() }
+    }
+}
+
+/// The operations that this module serves, for the OpenAPI document.
+#[cfg(feature = "openapi")]
+pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::Operation>> {
+    use domain::StoreError;
+    use serde_json::{from_value, json};
+
+    use crate::code::Code;
+    use crate::openapi::operation::{Answer, Example, Operation};
+    use crate::orders::OrderJson;
+    use crate::orders::examples;
+    use crate::request::{MIN_ADJUSTMENT_KEY_LEN, idempotency_key_problems, required_idempotency_key};
+
+    let made: Return = from_value(json!({
+        "id": "6f1ed002ab5595859014ebf0951522d9",
+        "lines": [["item1", 1]],
+        "to": "stock",
+        "reason": "too small",
+        "at": 1_795_730_585_642_u64,
+        "done": true
+    }))?;
+    let list = ReturnsJson {
+        order_id: examples::paid()?.order.order_id,
+        status: Status::Paid,
+        returns: vec![ReturnJson::for_operator(&made)],
+    };
+    let fulfilled = examples::fulfilled()?;
+    let wrong_goods = |body: &[u8]| body::returned_goods(body).err().unwrap_or_else(Problem::body_incomplete);
+    let wrong_shipment = |body: &[u8]| body::fulfilment(body).err().unwrap_or_else(Problem::body_incomplete);
+    let more = Error::ReturnExceedsSale { item_id: from_value("item1".into())?, sold: 2, left: 1, requested: 2 };
+    let take_back = Operation::new(
+        Route::Returns(""),
+        Verb::Post,
+        "returnGoods",
+        "orders",
+        [
+            "Take goods back",
+            "Goods of a paid order come back: into `stock`, where they can be sold again, or `written_off`. Each line comes \
+             back at most as often as it was sold, over all returns, and what comes back is put back once. No money moves. \
+             With its idempotency key the request can be sent again, and carries on where an earlier one was cut off.",
+        ],
+    )
+    .operator()
+    .parameters(["RequiredIdempotencyKey"])
+    .body::<body::ReturnRequest>(
+        true,
+        [
+            Example::new("ReturnOne", "One can be sold again", json!({ "items": [{ "item_id": "item1", "quantity": 1 }] }))?,
+            Example::new(
+                "ReturnBroken",
+                "One cannot",
+                json!({
+                    "items": [{ "item_id": "item1", "quantity": 1 }], "to": "written_off", "reason": "broken on the way"
+                }),
+            )?,
+        ],
+    )
+    .answers(
+        Answer::new(201, "The goods are back.")
+            .headers(["IdempotentReplayed"])
+            .json::<ReturnJson<'static>>([Example::new(
+                "ReturnMade",
+                "One is back in stock",
+                ReturnJson::for_operator(&made),
+            )?]),
+    )
+    .shared([(404, "OrderNotFound")])
+    .answers(Answer::problem(
+        "The order is not paid, or more is to come back than was sold. Nothing was changed.",
+        &[Code::OrderNotReturnable, Code::ReturnExceedsSale],
+        [
+            Example::problem("OrderNotReturnable", "Not paid", Error::OrderNotReturnable(Status::Pending))?,
+            Example::problem("ReturnExceedsSale", "One of two is back already", more)?,
+        ],
+    ))
+    .answers(Answer::problem(
+        "The goods or the idempotency key are wrong.",
+        &[Code::InvalidRequest, Code::IdempotencyKeyReused],
+        [
+            Example::problem("ReturnInvalid", "None of an item", wrong_goods(br#"{"items":[{"item_id":"item1","quantity":0}]}"#))?,
+            Example::problem("IdempotencyKeyMissing", "No key", required_idempotency_key())?,
+        ]
+        .into_iter()
+        .chain(idempotency_key_problems(MIN_ADJUSTMENT_KEY_LEN)?),
+    ))
+    .answers(Answer::problem(
+        "There is no room for another return, in the record of the order or of an item, or in the store.",
+        &[Code::OrderFull, Code::ItemFull, Code::StoreFull],
+        [
+            Example::problem("OrderFull", "64 returns", Error::OrderFull)?,
+            Example::problem(
+                "ItemFull",
+                "As many unpaid orders as an item can have",
+                Error::ItemFull(from_value("item1".into())?),
+            )?,
+            Example::problem("StoreFull", "The store has no room", Error::Store(StoreError::Full(String::new())))?,
+        ],
+    ))
+    .shared([(500, "UnreadableRecord"), (503, "Unavailable")]);
+    let show = Operation::new(
+        Route::Returns(""),
+        Verb::Get,
+        "getReturns",
+        "orders",
+        [
+            "Show what came back of an order",
+            "All returns of the order, oldest first. Those that were cut off are carried on with.",
+        ],
+    )
+    .operator()
+    .answers(Answer::new(200, "The returns.").json::<ReturnsJson<'static>>([Example::new(
+        "Returns",
+        "One came back",
+        list,
+    )?]))
+    .shared([(404, "OrderNotFound")])
+    .writes();
+    let fulfil = Operation::new(
+        Route::Fulfilment(""),
+        Verb::Put,
+        "fulfilOrder",
+        "orders",
+        [
+            "Say how the goods of an order go out",
+            "The goods of a paid order are on their way, and with `delivered` the buyer has them. Until then it can be said \
+             otherwise, and then it is as if nothing else had been said. It can be sent again.",
+        ],
+    )
+    .operator()
+    .body::<body::FulfilmentRequest>(
+        true,
+        [
+            Example::new(
+                "FulfilmentSent",
+                "With a carrier",
+                json!({
+                    "carrier": "DHL",
+                    "tracking_number": "00340434161094042557",
+                    "tracking_url": "https://track.example/00340434161094042557"
+                }),
+            )?,
+            Example::new("FulfilmentFetched", "The buyer has fetched them", json!({ "delivered": true }))?,
+        ],
+    )
+    .answers(
+        Answer::new(200, "The order as it now is.")
+            .json::<OrderJson<'static>>([Example::new("OrderFulfilled", "Sent", OrderJson::from(&fulfilled))?])
+            .links(["GetOrder", "GetOrderHistory"]),
+    )
+    .shared([(404, "OrderNotFound")])
+    .answers(Answer::problem(
+        "The order is not paid or has nothing to be sent, or its goods are delivered otherwise. Nothing was changed.",
+        &[Code::OrderNotFulfillable, Code::OrderDelivered],
+        [
+            Example::problem("OrderNotFulfillable", "Not paid", Error::OrderNotFulfillable(Status::Pending))?,
+            Example::problem("OrderDelivered", "Delivered by another carrier", Error::OrderDelivered)?,
+        ],
+    ))
+    .answers(Answer::problem(
+        "What is said of the shipment is wrong.",
+        &[Code::InvalidRequest],
+        [Example::problem(
+            "FulfilmentInvalid",
+            "A page without encryption",
+            wrong_shipment(br#"{"tracking_url":"http://track.example"}"#),
+        )?],
+    ))
+    .writes();
+    let order_id: OrderId = from_value("6f1e9ab4-52c3-4c7e-9d0b-3a8f1e2d4c5b".into())?;
+    let refund = |refund_id, status, created_at| RefundJson {
+        refund_id,
+        status,
+        amount: 2000,
+        currency: "CNY",
+        created_at,
+        session_id: "cs_test_a1b2c3",
+        charge_id: "pi_3PqX1y",
+    };
+    let failed = || {
+        let created_at = "2026-11-25T22:03:05.493Z".to_owned();
+        refund("late-0d1f2a3b4c5d6e7f8091a2b3c4d5e6f7", RefundState::Failed, created_at)
+    };
+    let again = || {
+        let created_at = "2026-11-26T08:11:40.002Z".to_owned();
+        refund("late-7f6e5d4c3b2a19080716253443526170", RefundState::Pending, created_at)
+    };
+    let refunds = Operation::new(
+        Route::Refunds(""),
+        Verb::Get,
+        "getRefunds",
+        "payments",
+        [
+            "List the refunds of an order",
+            "What a buyer was charged without paying the order goes back by itself: a charge that came too late, or was not \
+             what the order costs. This says how far.",
+        ],
+    )
+    .answers(Answer::new(200, "The refunds, oldest first.").json::<RefundsJson<'static>>([
+        Example::new("RefundsNone", "None", RefundsJson { order_id, refunds: Vec::new() })?,
+        Example::new("RefundsFailed", "One that has failed", RefundsJson { order_id, refunds: vec![failed()] })?,
+    ]))
+    .operator()
+    .shared([(404, "OrderNotFound")])
+    .reads();
+    let refund = Operation::new(
+        Route::Refunds(""),
+        Verb::Post,
+        "refundOrder",
+        "payments",
+        [
+            "Give back what did not pay an order",
+            "Carries on with refunds that are not finished, and makes those again that have failed, each under a new id. The \
+             failed ones stay on record. It can be sent again, and a body is not looked at.",
+        ],
+    )
+    .answers(Answer::new(200, "The refunds, oldest first.").json::<RefundsJson<'static>>([Example::new(
+        "RefundsAgain",
+        "Made again",
+        RefundsJson { order_id, refunds: vec![failed(), again()] },
+    )?]))
+    .operator()
+    .shared([(404, "OrderNotFound")])
+    .answers(Answer::problem(
+        "The order has no refund.",
+        &[Code::OrderNotRefundable],
+        [Example::problem("OrderNotRefundable", "Nothing was charged in vain", Error::NothingToRefund)?],
+    ))
+    .asks_provider();
+    Ok(vec![take_back, show, fulfil, refunds, refund])
+}
