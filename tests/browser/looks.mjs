@@ -25,7 +25,8 @@ for (const colorScheme of ['light', 'dark']) {
           await goTo(page, at);
           await page.locator(shown).first().waitFor();
           await fits(page);
-          await accessible(page, `the operator’s part: ${at}`);
+          // Each in both schemes, in one language and size; desk.mjs looks at them in others.
+          if (name.endsWith(['packing', 'books'].includes(at) ? 'desktop-en' : 'phone-zh')) await accessible(page, `the operator’s part: ${at}`);
           await picture(page, `operator-${at}-${name}`);
         }
       });

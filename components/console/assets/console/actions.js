@@ -7,6 +7,9 @@ import { PROVIDER_PATIENCE_MS, freshKey } from './api.js';
 import { isOfToken, request } from './session.js';
 import { keep, recall } from './storage.js';
 
+/** The status for a record that can hold no more. A repeat of what is in it is not refused. */
+const FULL = 507;
+
 /** By their names: `{ key, path, body }`. */
 const open = recall('sessionStorage', 'actions') ?? {};
 const running = new Map();
@@ -36,8 +39,8 @@ async function attempt(name, waiting) {
     remember(name, null);
     return answer;
   } catch (refusal) {
-    // A 5xx leaves open whether it was done, and so does a token that is not taken any more.
-    if (refusal.status < 500 && !isOfToken(refusal)) remember(name, null);
+    // A 5xx leaves open whether it was done, but for a record that is full; and so does a token that is not taken any more.
+    if ((refusal.status < 500 || refusal.status === FULL) && !isOfToken(refusal)) remember(name, null);
     throw refusal;
   }
 }

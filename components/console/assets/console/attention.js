@@ -1,5 +1,6 @@
 // What a person has to see to, and what the money of some days adds up to: found by looking through all orders of these days.
 
+import { query } from './api.js';
 import { $ } from './dom.js';
 import { hush, onLanguage, say } from './language.js';
 import { day, listing, troubles } from './listing.js';
@@ -8,6 +9,8 @@ import { read } from './session.js';
 
 const DAYS = 30;
 const PAGE = 100;
+/** How many are listed at most: there is enough to do then. */
+const MOST_FOUND = 200;
 
 /**
  * Reads all orders of these days, page by page, and calls `take` with each page, until `isGoing` says no or something was refused,
@@ -16,7 +19,7 @@ const PAGE = 100;
 export async function lookThrough({ from, until, error, isGoing, take }) {
   for (let cursor = null; ; ) {
     const days = { placed_from: from, ...(until ? { placed_until: until } : {}) };
-    const answer = await read(error, `/orders?${new URLSearchParams({ limit: PAGE, ...days, ...(cursor ? { cursor } : {}) })}`);
+    const answer = await read(error, `/orders?${query({ limit: PAGE, ...days, ...(cursor ? { cursor } : {}) })}`);
     if (!answer || !isGoing()) return false;
     take(answer.body.orders, (answer.body.unreadable_orders ?? []).length);
     cursor = answer.body.next;
@@ -53,7 +56,7 @@ export function open() {
 
 export function change(order) {
   if (state === 'idle') return;
-  found = found.map((other) => (other.order_id === order.order_id ? order : other)).filter((order) => troubles(order).length > 0);
+  found = found.map((other) => (other.order_id === order.order_id ? { ...other, ...order } : other)).filter((order) => troubles(order).length > 0);
   orders.take({ orders: found, next: null });
 }
 
@@ -77,7 +80,7 @@ async function look() {
   const whole = await lookThrough({
     from: $('attention-since').value || day(DAYS),
     error,
-    isGoing: () => own === turn,
+    isGoing: () => own === turn && found.length < MOST_FOUND,
     take: (page) => {
       looked += page.length;
       found.push(...page.filter((order) => troubles(order).length > 0));
@@ -88,5 +91,6 @@ async function look() {
   if (own !== turn) return;
   state = 'done';
   if (whole) say($('attention-note'), 'attention.looked', { n: looked });
+  else if (found.length >= MOST_FOUND) say($('attention-note'), 'attention.enough', { n: found.length });
   else hush($('attention-note'));
 }

@@ -1,5 +1,6 @@
 // A list of orders that the operator reads page by page.
 
+import { query } from './api.js';
 import { now } from './clock.js';
 import { arrange, element, foreign, write } from './dom.js';
 import { hush, money, say } from './language.js';
@@ -27,7 +28,7 @@ export const page = (id) => `#operator/orders/${id}`;
 export function listing({ list, note, more, error, top, words, make = row, update = fill }) {
   let orders = [];
   let next = null;
-  let query = {};
+  let filters = {};
   let known = false;
   /** The number of the last request: answers to earlier ones are ignored. */
   let asked = 0;
@@ -37,8 +38,7 @@ export function listing({ list, note, more, error, top, words, make = row, updat
     const turn = ++asked;
     clear(error);
     for (let empty = 0, at = cursor; empty < EMPTY_PAGES; empty++) {
-      const parameters = new URLSearchParams({ limit: PAGE, ...query, ...(at ? { cursor: at } : {}) });
-      const answer = await read(error, `/orders?${parameters}`);
+      const answer = await read(error, `/orders?${query({ limit: PAGE, ...filters, ...(at ? { cursor: at } : {}) })}`);
       if (!answer || turn !== asked) return;
       take(answer.body, cursor === null && empty === 0);
       if (answer.body.orders.length > 0 || !next) return;
@@ -76,8 +76,8 @@ export function listing({ list, note, more, error, top, words, make = row, updat
     draw,
     row: (id) => rows.get(id),
     /** Reads it from its beginning. */
-    show(filters) {
-      query = filters;
+    show(wanted) {
+      filters = wanted;
       return load(null);
     },
     refresh: () => load(null),
@@ -85,7 +85,7 @@ export function listing({ list, note, more, error, top, words, make = row, updat
     take: (page) => take(page, true),
     /** Takes what an order has become, or takes it out where it does not belong any more. */
     change(order, belongs = true) {
-      orders = belongs ? orders.map((other) => (other.order_id === order.order_id ? order : other)) : orders.filter((other) => other.order_id !== order.order_id);
+      orders = belongs ? orders.map((other) => (other.order_id === order.order_id ? { ...other, ...order } : other)) : orders.filter((other) => other.order_id !== order.order_id);
       draw();
     },
     forget() {

@@ -1,5 +1,6 @@
 // All orders: found by their ids, their customers, their items, their status and their days.
 
+import { query } from './api.js';
 import { $, element, write } from './dom.js';
 import { Mistake, point } from './forms.js';
 import { onLanguage, t } from './language.js';
@@ -50,14 +51,14 @@ export function start() {
 
 /** Shows the orders that the address asks for. */
 export function open(wanted) {
-  const query = Object.fromEntries(Object.keys(FIELDS).filter((name) => wanted[name]).map((name) => [name, wanted[name]]));
-  const address = String(new URLSearchParams(query));
-  for (const [name, id] of Object.entries(FIELDS)) $(id).value = query[name] ?? (name === 'order' ? 'newest' : '');
+  const filters = Object.fromEntries(Object.keys(FIELDS).filter((name) => wanted[name]).map((name) => [name, wanted[name]]));
+  const address = query(filters);
+  for (const [name, id] of Object.entries(FIELDS)) $(id).value = filters[name] ?? (name === 'order' ? 'newest' : '');
   // On the way back from an order the list is as it was left.
   if (shown === address) return orders.draw();
   shown = address;
   offer([]);
-  return orders.show(query);
+  return orders.show(filters);
 }
 
 export const change = (order) => orders.change(order);
@@ -75,20 +76,20 @@ function search() {
   clear(error);
   offer([]);
   try {
-    const query = {};
+    const filters = {};
     for (const [name, id] of Object.entries(FIELDS)) {
       const value = $(id).value.trim();
-      if (value && !(name === 'order' && value === 'newest')) query[name] = value;
+      if (value && !(name === 'order' && value === 'newest')) filters[name] = value;
     }
-    if (query.order_id) {
-      const id = query.order_id.toLowerCase();
+    if (filters.order_id) {
+      const id = filters.order_id.toLowerCase();
       if (!ORDER_ID.test(id)) throw new Mistake($('all-order'), 'all.order_wrong');
       return go(page(id));
     }
-    if (query.item_id) query.item_id = item(query.item_id);
+    if (filters.item_id) filters.item_id = item(filters.item_id);
     // The shop would read all that was ever sent before.
-    if (query.order === 'oldest' && !query.placed_from) query.placed_from = $('all-from').value = day(365);
-    const parameters = String(new URLSearchParams(query));
+    if (filters.order === 'oldest' && !filters.placed_from) filters.placed_from = $('all-from').value = day(365);
+    const parameters = query(filters);
     go(`#operator/orders${parameters && '?'}${parameters}`);
   } catch (problem) {
     if (!(problem instanceof Mistake)) throw problem;

@@ -1,6 +1,6 @@
 // The page of one order: all of its life, and what the operator does with it.
 
-import { PROVIDER_PATIENCE_MS, Refusal } from './api.js';
+import { PROVIDER_PATIENCE_MS, Refusal, query } from './api.js';
 import { carryOut, isRunning, unanswered } from './actions.js';
 import { $, element, foreign } from './dom.js';
 import { Mistake, form, major, minor, plain, point, text, whole } from './forms.js';
@@ -14,8 +14,8 @@ import { entitle, title } from './stock.js';
 
 const LONGEST_REASON = 256;
 /** How long until the shop is asked again about what has not ended, and how often it is. */
-const LOOK_PAUSE_MS = 4_000;
-const LOOKS = 15;
+const LOOK_PAUSE_MS = 2_000;
+const LOOKS = 20;
 
 let id = null;
 let order = null;
@@ -69,7 +69,7 @@ async function load() {
   const error = $('order-error');
   clear(error);
   const path = `/orders/${encodeURIComponent(own)}`;
-  const [found, history] = await Promise.all([read(error, `/orders?${new URLSearchParams({ order_id: own, limit: 1 })}`), read(error, `${path}/history`)]);
+  const [found, history] = await Promise.all([read(error, `/orders?${query({ order_id: own, limit: 1 })}`), read(error, `${path}/history`)]);
   if (turn !== asked || !found || !history) return;
   // The list finds an order by its number, which one that is being placed may not have yet.
   const first = found.body.orders[0] ?? (await read(error, path))?.body;
@@ -82,12 +82,20 @@ function take(it, history) {
   events = history;
   if (before && before.status !== order.status) onChange(order);
   draw();
-  // A refund that is pending ends without a press of a button.
-  const waits = [...(order.refunds ?? []).map(({ status }) => status), ...(order.late_charges ?? []).map(({ refund }) => refund)].includes('pending');
-  if (waits && looks < LOOKS) {
+  const waits = [];
+  if ([...(order.refunds ?? []).map(({ status }) => status), ...(order.late_charges ?? []).map(({ refund }) => refund)].includes('pending')) waits.push('refunds');
+  if ((order.returns ?? []).some(({ done }) => !done)) waits.push('returns');
+  if (waits.length > 0 && looks < LOOKS) {
     looks += 1;
-    timer = setTimeout(load, LOOK_PAUSE_MS * (1 + looks / 4));
+    timer = setTimeout(() => carryOn(waits), LOOK_PAUSE_MS * looks);
   }
+}
+
+/** Has the shop carry on with what has not ended, without a press of a button: that is what asking for it does. */
+async function carryOn(waits) {
+  const turn = asked;
+  for (const what of waits) await read($('order-error'), `/orders/${encodeURIComponent(id)}/${what}`, PROVIDER_PATIENCE_MS);
+  if (turn === asked) await load();
 }
 
 /** How much was paid and is not given back, nor about to be. */
@@ -117,7 +125,7 @@ function drawFacts() {
   const { payment, fulfilment } = order;
   const rows = [['order.id', foreign(order.order_id)]];
   if (order.customer_id !== null) {
-    const way = element('a', { href: `#operator/orders?${new URLSearchParams({ customer_id: order.customer_id })}` }, foreign(order.customer_id, { class: 'foreign customer' }));
+    const way = element('a', { href: `#operator/orders?${query({ customer_id: order.customer_id })}` }, foreign(order.customer_id, { class: 'foreign customer' }));
     rows.push(['order.customer', way]);
   }
   rows.push(['order.placed', time(order.placed_at)]);
@@ -385,7 +393,10 @@ function makeReturn() {
       try {
         await act('take', body, waiting);
       } catch (refusal) {
-        if (unanswered(named) === null || named !== nameOf('take')) throw refusal;
+        if (unanswered(named) === null || named !== nameOf('take')) {
+          load();
+          throw refusal;
+        }
         openPanel('take');
         refused(panel.node.querySelector('.error'), refusal);
       }

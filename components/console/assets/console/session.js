@@ -22,11 +22,11 @@ export function use(it) {
 export const request = (method, path, options, waiting) => insist(method, path, { ...options, token }, waiting);
 
 /** Reads as the operator; null, with words in `place`, if that was refused, or if the token was forgotten meanwhile. */
-export async function read(place, path) {
+export async function read(place, path, patience) {
   const own = token;
   if (own === null) return null;
   try {
-    const answer = await send('GET', path, { token: own });
+    const answer = await send('GET', path, { token: own, patience });
     return own === token ? answer : null;
   } catch (error) {
     if (own !== token) return null;
