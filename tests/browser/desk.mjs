@@ -254,8 +254,9 @@ scenario('goods are taken back by line, and never more of them than were sold', 
   // The books know both.
   await goTo(page, 'books');
   await page.locator('#books-find').fill(item);
-  const figures = await page.locator('#books-rows tr').first().locator('[data-figure]').allInnerTexts();
-  assert.deepEqual(figures.map(Number), [20, 3, 3, 1, 19, 0, 19]);
+  const row = page.locator('#books-rows tr', { has: page.getByText(item, { exact: true }) });
+  await row.waitFor();
+  assert.deepEqual((await row.locator('[data-figure]').allInnerTexts()).map(Number), [20, 3, 3, 1, 19, 0, 19]);
 });
 
 scenario('a return whose answer was lost is made once, also after the page was loaded anew', { expected: ['net::ERR_FAILED'] }, async (open) => {
@@ -579,6 +580,7 @@ scenario('the money of some days is added up', {}, async (open) => {
   await page.goBack();
   await row.waitFor();
   assert.equal(await textOf(row.locator('.status')), 'Paid');
+  assert.ok(await focused(page, `[data-order="${order.order_id}"] a`), 'the focus is where it was');
 });
 
 scenario('what others wrote is shown as text in the operator’s pages, and no address but a safe one is led to', {}, async (open) => {
@@ -623,4 +625,42 @@ scenario('a return that was cut off is finished when its order is looked at', {}
   await says(page.locator('#order .troubles'), 'A return was cut off');
   await until('it is finished', async () => (await page.locator('#order .troubles li').count()) === 0);
   await says(page.locator('#order-records'), 'Goods came back into stock.');
+});
+
+scenario('an adjustment without an outcome is sent again as it was, and nothing else before', { expected: ['status of 500', 'net::ERR_FAILED'] }, async (open) => {
+  const item = await newItem(10);
+  const page = await open({ path: '/#operator/stock' });
+  await signIn(page);
+  const sent = [];
+  let answer = 'broken';
+  await page.route('**/adjustments', async (route) => {
+    sent.push([route.request().headers()['idempotency-key'], route.request().postData()]);
+    if (answer === 'right') return route.continue();
+    await route.fetch();
+    if (answer === 'lost') return route.abort();
+    return route.fulfill({ status: 500, contentType: 'application/problem+json', body: JSON.stringify({ code: 'unreadable_record', status: 500, title: 'x', detail: 'Played.' }) });
+  });
+  const forms = await unfold(page, item);
+  const adjust = async (delta) => {
+    await forms.locator('.delta').fill(delta);
+    await forms.locator('.adjust button').click();
+  };
+  await adjust('-3');
+  await says(forms.locator('.adjust .error'), 'A record in the store is damaged.');
+  await adjust('5');
+  await says(forms.locator('.adjust .error'), 'A change by -3 was sent');
+  assert.equal(await forms.locator('.delta').inputValue(), '-3');
+  answer = 'lost';
+  await forms.locator('.adjust button').click();
+  await says(forms.locator('.adjust .note'), 'No answer yet.');
+  await page.reload();
+  answer = 'right';
+  await signIn(page);
+  await unfold(page, item);
+  await says(forms.locator('.adjust .error'), 'A change by -3 was sent');
+  await forms.locator('.adjust button').click();
+  await says(forms.locator('.adjust .note'), '7 on hand now');
+  assert.equal(new Set(sent.map(String)).size, 1);
+  await adjust('5');
+  await says(forms.locator('.adjust .note'), '12 on hand now');
 });

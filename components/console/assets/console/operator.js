@@ -133,8 +133,9 @@ export function route() {
   if (before !== name) hush($('desk-outcome'));
   PAGES[name].open(wanted);
   entitlePage();
-  // A screen reader says where this is.
-  $(name).querySelector('h2').focus();
+  // A screen reader says where this is. On the way back from an order that is where it was in the list.
+  const row = before === 'order' && $(name).querySelector(`li[data-order="${order.current()}"] a`);
+  (row || $(name).querySelector('h2')).focus();
 }
 
 /** The operator's part is left. */

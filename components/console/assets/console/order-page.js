@@ -46,6 +46,9 @@ export function open({ order_id }) {
   return load();
 }
 
+/** The order that is shown, or was last. */
+export const current = () => id;
+
 export function close() {
   clearTimeout(timer);
 }
@@ -255,7 +258,8 @@ function mark() {
 
 /** The outcome of an action: told, and the order is read anew. */
 function done(key, values = {}) {
-  say($('order-outcome'), key, values);
+  // It may have come while another page is looked at.
+  say($($('order').hidden ? 'desk-outcome' : 'order-outcome'), key, values);
   closePanel(false);
   $('order-title').focus();
   looks = 0;
@@ -267,7 +271,7 @@ function makeSending() {
 }
 
 /** Fields for how many of each line: `gone` are those for which it was done before. */
-function quantities(gone, mostKey) {
+function quantities(gone) {
   return left(gone).map((line) => {
     const head = title();
     entitle(head, line);
@@ -279,7 +283,7 @@ function quantities(gone, mostKey) {
       input.value = String(line.quantity);
       input.dispatchEvent(new Event('input', { bubbles: true }));
     });
-    return element('li', {}, head, said(mostKey, { n: line.quantity }, 'span', { class: 'muted' }), input, all);
+    return element('li', {}, head, said('one.up_to', { n: line.quantity }, 'span', { class: 'muted' }), input, all);
   });
 }
 
@@ -307,7 +311,7 @@ const valueOf = (node, group) => node.querySelector(`input[name=${group}]:checke
 
 /** Two presses for money: the first says what will be done, the second does it. */
 function makeRefund() {
-  const lines = element('ul', { class: 'counts' }, ...quantities(refunded(), 'one.refundable_units'));
+  const lines = element('ul', { class: 'counts' }, ...quantities(refunded()));
   const amount = field('one.amount', { class: 'amount-field', inputmode: 'decimal' });
   const restock = element('label', { class: 'check' }, element('input', { type: 'checkbox', class: 'restock' }), said('one.restock'));
   const ask = button('one.refund_ask', { type: 'submit' });
@@ -375,7 +379,7 @@ function readRefund(node, lines, amount) {
 
 /** Goods that come back: into stock, or written off. */
 function makeReturn() {
-  const lines = element('ul', { class: 'counts' }, ...quantities(returned(), 'one.returnable'));
+  const lines = element('ul', { class: 'counts' }, ...quantities(returned()));
   const node = element(
     'form',
     { class: 'act', novalidate: true },

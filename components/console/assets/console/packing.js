@@ -8,8 +8,11 @@ import { shortId, time } from './orders.js';
 
 /** Days that are looked back at first: without a day the shop would read all that was ever sent before what is to be sent. */
 const DAYS = 30;
+/** How long a list is fresh enough to go on with, on the way back from an order. */
+const FRESH_MS = 120_000;
 
 let orders;
+let readAt = -Infinity;
 let tellChanged = () => {};
 
 export function start(changed) {
@@ -30,13 +33,17 @@ export function start(changed) {
 }
 
 function read() {
+  readAt = performance.now();
   if (!$('packing-since').value) $('packing-since').value = day(DAYS);
   return orders.show({ status: 'paid', order: 'oldest', placed_from: $('packing-since').value });
 }
 
-export const open = () => read();
+export function open() {
+  if (performance.now() - readAt > FRESH_MS) return read();
+}
 
 export function forget() {
+  readAt = -Infinity;
   orders.forget();
 }
 

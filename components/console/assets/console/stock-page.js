@@ -1,8 +1,8 @@
 // The operator's stock: thousands of items, found, paged and changed in place.
 
-import { carryOut } from './actions.js';
+import { carryOut, isRunning, unanswered } from './actions.js';
 import { $, arrange, element, write } from './dom.js';
-import { Mistake, form, major, minor, plain, text, whole } from './forms.js';
+import { Mistake, form, major, minor, plain, point, text, whole } from './forms.js';
 import * as importing from './import.js';
 import { digits, money, name, number, onLanguage, say } from './language.js';
 import { request } from './session.js';
@@ -162,15 +162,26 @@ function adjusting(id) {
   const reason = field('adjust.reason', { class: 'reason', dir: 'auto' }, 'optional');
   const hint = element('p', { class: 'muted' });
   say(hint, 'adjust.hint');
+  const [typedDelta, typedReason] = [delta.querySelector('input'), reason.querySelector('input')];
+  /** Shows what was sent and has no outcome yet: nothing else is sent before. */
+  const show = (before) => {
+    typedDelta.value = String(before.delta);
+    typedReason.value = before.reason ?? '';
+    return new Mistake(typedDelta, 'adjust.unknown', { delta: before.delta });
+  };
   const node = element('form', { class: 'adjust', novalidate: true }, element('div', { class: 'fields' }, delta, reason, button('adjust.do', { type: 'submit' })), hint, ...outcomes());
   form(node, async (waiting) => {
-    const typed = plain(node.querySelector('.delta'));
-    if (!/^[+-]?\d{1,13}$/.test(typed) || Number(typed) === 0) throw new Mistake(node.querySelector('.delta'), 'adjust.delta_wrong');
-    const body = { delta: Number(typed), reason: text(node.querySelector('.reason'), LONGEST_REASON, 'adjust.reason_long', 'adjust.reason_wrong') };
+    const typed = plain(typedDelta);
+    if (!/^[+-]?\d{1,13}$/.test(typed) || Number(typed) === 0) throw new Mistake(typedDelta, 'adjust.delta_wrong');
+    const body = { delta: Number(typed), reason: text(typedReason, LONGEST_REASON, 'adjust.reason_long', 'adjust.reason_wrong') };
+    const before = unanswered(`adjust/${id}`);
+    if (before && JSON.stringify(before) !== JSON.stringify(body)) throw show(before);
     const { body: item } = await carryOut(`adjust/${id}`, `/inventory/${encodeURIComponent(id)}/adjustments`, body, waiting);
     onStockChanged();
     return ['adjust.done', { item: called(id), on_hand: item.on_hand, available: item.available }];
   });
+  const before = unanswered(`adjust/${id}`);
+  if (before && !isRunning(`adjust/${id}`)) point(node.querySelector('.error'), show(before));
   return node;
 }
 
