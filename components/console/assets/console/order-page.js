@@ -6,7 +6,7 @@ import { $, element, foreign } from './dom.js';
 import { Mistake, form, major, minor, plain, point, text, whole } from './forms.js';
 import { hush, money, name, number, onLanguage, say } from './language.js';
 import { counted, showTroubles } from './listing.js';
-import { shortId, time } from './orders.js';
+import { happened, shortId, time } from './orders.js';
 import { clear } from './problem.js';
 import { read, refused, request } from './session.js';
 import { button, field, outcomes, sendingForm, trackingLink } from './shipping.js';
@@ -456,7 +456,7 @@ async function press(place, what, body, buttons) {
   } catch (refusal) {
     if (!(refusal instanceof Refusal)) throw refusal;
     hush(note);
-    refused(error, refusal);
+    refused(error, refusal, { rest: { amount: refusal.problem.refundable ?? 0, of: order } });
     if (unanswered(named) !== null) say(note, 'one.unknown');
     else load();
   } finally {
@@ -535,7 +535,7 @@ function makeCancelling() {
 
 function makeAgain() {
   return simple('one.again_ask', 'one.refund_again', async (waiting) => {
-    await request('POST', `/orders/${encodeURIComponent(id)}/refunds`, { patience: PROVIDER_PATIENCE_MS }, waiting);
+    await request('POST', `/orders/${encodeURIComponent(id)}/refunds/retry`, { patience: PROVIDER_PATIENCE_MS }, waiting);
     await done('one.again_done');
   });
 }
@@ -561,6 +561,6 @@ function drawRecords() {
 }
 
 function drawEvents() {
-  $('order-history').replaceChildren(...events.map(({ at, event }) => element('li', {}, time(at), said(`event.${event}`))));
+  $('order-history').replaceChildren(...events.map((event) => element('li', {}, time(event.at), happened(event, order))));
 }
 

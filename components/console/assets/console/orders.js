@@ -296,16 +296,19 @@ async function tell(details, id) {
     const entry = entries.find((entry) => entry.id === id);
     if (entry?.order) takeLate(entry, body.events);
     list.replaceChildren(
-      ...body.events.map(({ at, event }) => {
-        const word = element('span');
-        say(word, `event.${event}`);
-        return element('li', {}, time(at), word);
-      }),
+      ...body.events.map((event) => element('li', {}, time(event.at), happened(event, entry?.order))),
     );
   } catch (problem) {
     if (problem instanceof Refusal) explain(error, problem);
     else complain(error, 'server.away');
   }
+}
+
+/** What happened to an order, with the amount where it is about money that went back. */
+export function happened({ event, amount }, order) {
+  const word = element('span');
+  say(word, `event.${event}`);
+  return amount === undefined || !order ? word : element('span', {}, word, ' ', element('span', { class: 'amount' }, money(amount, order)));
 }
 
 function update(card, entry) {

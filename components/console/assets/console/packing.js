@@ -103,7 +103,7 @@ function update(row, order) {
   showTroubles(row.querySelector('.troubles'), order);
   const back = counted(order.returns ?? []);
   const list = row.querySelector('.to-pack');
-  const rest = order.items.map((line) => ({ ...line, quantity: line.quantity - (back.get(line.item_id) ?? 0) }));
+  const rest = order.items.map((line) => ({ ...line, sold: line.quantity, quantity: line.quantity - (back.get(line.item_id) ?? 0) }));
   const signature = JSON.stringify(rest);
   if (list.dataset.shown !== signature) {
     list.dataset.shown = signature;
@@ -117,8 +117,9 @@ function update(row, order) {
 }
 
 /** How many of an item go into the parcel; those that came back before are not among them. */
-function line({ item_id, name: called = item_id, quantity }) {
+function line({ item_id, name: called = item_id, quantity, sold }) {
   const words = element('span');
-  say(words, 'order.line', { item: called, quantity });
+  if (quantity > 0) say(words, 'order.line', { item: called, quantity });
+  else say(words, 'packing.came_back', { item: called, quantity: sold });
   return element('li', quantity > 0 ? {} : { class: 'gone' }, words, ...(called !== item_id ? [' ', foreign(item_id, { class: 'foreign muted' })] : []));
 }
