@@ -1,15 +1,22 @@
 //! The handler of the component `after-sale`: what the operator does with an order that was paid or charged. Its goods go
-//! out and come back, and what did not pay it goes back.
+//! out and come back, and so does its money; and what did not pay it goes back.
 
 use std::rc::Rc;
 
 use domain::after_sale::{Destination, Return};
 use domain::fulfilment::{Carrier, Fulfilment, TrackingNumber, TrackingUrl};
+use domain::order::Lines;
 #[cfg(feature = "openapi")]
 use domain::order::MAX_LINES;
+use domain::order_state::LateRefund;
+#[cfg(feature = "openapi")]
+use domain::order_state::MAX_LATE_REFUNDS;
+#[cfg(feature = "openapi")]
+use domain::refund::MAX_REFUNDS;
+use domain::refund::Refund;
 use domain::{
-    Environment, Error, ItemId, OrderId, OrderReturns, Provider, Quantity, RefundState, RefundView, Shop, Status,
-    Stock, Store,
+    ChargeId, Currency, Environment, Error, ItemId, Money, OrderId, OrderReturns, OrderView, Provider, Quantity,
+    RefundState, Refunded, SessionId, Shop, Status, Stock, Store,
 };
 use http::StatusCode;
 #[cfg(feature = "openapi")]
@@ -19,7 +26,7 @@ use serde::Serialize;
 use crate::body;
 #[cfg(feature = "openapi")]
 use crate::openapi::schema;
-use crate::orders::{REPLAYED, order_id, reply, tag};
+use crate::orders::{REPLAYED, STRIPE, order_id, reply, tag};
 use crate::problem::{FieldError, Problem};
 use crate::reply::Reply;
 use crate::request::RequestContext;
@@ -47,13 +54,11 @@ pub async fn handle<S: Store, E: Environment, P: Provider>(
             Ok(reply(&view))
         }
         (Route::Refunds(id), Verb::Get) => {
-            let id = order_id(id)?;
-            Ok(Reply::json(StatusCode::OK, &RefundsJson::new(id, &shop.refunds(id).await?)))
+            Ok(Reply::json(StatusCode::OK, &RefundsJson::from(&shop.refunds(order_id(id)?).await?)))
         }
-        (Route::Refunds(id), Verb::Post) => {
-            let id = order_id(id)?;
-            let refunds = shop.retry_refunds(id).await?;
-            Ok(Reply::json(StatusCode::OK, &RefundsJson::new(id, &refunds)))
+        (Route::Refunds(id), Verb::Post) => give_back(context, shop, id).await,
+        (Route::RetryRefunds(id), Verb::Post) => {
+            Ok(Reply::json(StatusCode::OK, &RefundsJson::from(&shop.retry_refunds(order_id(id)?).await?)))
         }
         _ => Err(Problem::not_found()),
     }
@@ -73,6 +78,23 @@ async fn take_back<S: Store, E: Environment, P: Provider>(
     })?;
     let reply = Reply::json(StatusCode::CREATED, &ReturnJson::for_operator(&returned.made));
     Ok(if returned.replayed { reply.with(REPLAYED, "true") } else { reply })
+}
+
+async fn give_back<S: Store, E: Environment, P: Provider>(
+    context: &RequestContext<'_>,
+    shop: &Shop<S, E, P>,
+    id: &str,
+) -> Result<Reply, Problem> {
+    let request = body::refund(context.json_or_nothing()?.unwrap_or(b"{}"))?;
+    let key = context.required_idempotency_key("refunds")?;
+    let refunded = shop.refund_if(&context.condition(tag)?, order_id(id)?, request, key).await;
+    let Refunded { made, view, replayed, unfinished } = refunded.map_err(|error| match error {
+        Error::TooMuchStock => no_room(),
+        error => error.into(),
+    })?;
+    let cause = unfinished.map(|error| format!("a refund of order {} is not finished: {error}", view.order.order_id));
+    let reply = Reply::json(StatusCode::CREATED, &RefundJson::for_operator(&made, &view)).log(cause);
+    Ok(if replayed { reply.with(REPLAYED, "true") } else { reply })
 }
 
 /// 422 for goods that their item has no room for.
@@ -188,46 +210,124 @@ impl<'a> From<&'a Fulfilment> for FulfilmentJson<'a> {
 struct RefundsJson<'a> {
     #[cfg_attr(feature = "openapi", schemars(with = "schema::OrderId"))]
     order_id: OrderId,
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::OrderStatus"))]
+    status: Status,
+    /// What of the payment was given back, or is on its way: all refunds of it that have not failed.
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Money"))]
+    refunded: u64,
+    #[cfg_attr(feature = "openapi", schemars(extend("maxItems" = MAX_REFUNDS + MAX_LATE_REFUNDS)))]
     refunds: Vec<RefundJson<'a>>,
 }
 
-/// A refund of a charge that did not pay the order: it came too late, or was not what the order costs.
+/// Money that goes back to the buyer: of what was paid for the order, or of a charge that did not pay it since it came too
+/// late or was not what the order costs.
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "Refund"))]
-struct RefundJson<'a> {
-    /// The shop's name of the refund. The payment provider has it in its metadata.
-    #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = 255)))]
-    refund_id: &'a str,
+pub(crate) struct RefundJson<'a> {
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::RefundId"))]
+    refund_id: String,
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::RefundOf"))]
+    of: &'static str,
     /// How far it has come. One that has succeeded may fail later, days after it was made.
     #[cfg_attr(feature = "openapi", schemars(with = "schema::RefundStatus"))]
     status: RefundState,
     #[cfg_attr(feature = "openapi", schemars(with = "schema::Money"))]
-    amount: u64,
+    amount: Money,
     #[cfg_attr(feature = "openapi", schemars(with = "schema::Currency"))]
-    currency: &'a str,
+    currency: &'a Currency,
+    /// The goods whose price goes back, if it was asked for by these.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schemars(extend("minItems" = 1, "maxItems" = MAX_LINES)))]
+    items: Vec<ReturnedLineJson<'a>>,
+    /// The return of the goods that came back with it, if any did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::ReturnId"))]
+    return_id: Option<String>,
+    /// In the operator's words. Only the operator is told it. Absent if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Reason"))]
+    reason: Option<&'a str>,
     /// When it was put on record.
     #[cfg_attr(feature = "openapi", schemars(with = "schema::Time"))]
     created_at: String,
-    /// The session in which the buyer was charged.
-    #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = 255)))]
-    session_id: &'a str,
-    /// What is given back.
-    #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = 255)))]
-    charge_id: &'a str,
+    /// When it has failed. Absent if it has not, and of a late charge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Time"))]
+    failed_at: Option<String>,
+    /// Who makes it. Absent of a payment that was recorded without a provider: no money moves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::ProviderName"))]
+    provider: Option<&'static str>,
+    /// The session in which the buyer was charged. Only the operator is told it, and what was charged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "String"))]
+    session_id: Option<&'a SessionId>,
+    /// What is given back, by the provider's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "String"))]
+    charge_id: Option<&'a ChargeId>,
 }
 
-impl<'a> RefundsJson<'a> {
-    fn new(order_id: OrderId, refunds: &'a [RefundView]) -> Self {
-        let refunds = refunds.iter().map(|refund| RefundJson {
-            refund_id: refund.refund_id.as_str(),
-            status: refund.state,
-            amount: refund.amount.get(),
-            currency: refund.currency.as_str(),
-            created_at: refund.at.to_string(),
-            session_id: refund.session.as_str(),
-            charge_id: refund.charge.as_str(),
-        });
-        Self { order_id, refunds: refunds.collect() }
+impl<'a> RefundJson<'a> {
+    /// As all are told it who know the id of the order.
+    pub(crate) fn for_all(one: &'a Refund, view: &'a OrderView) -> Self {
+        let lines = one.lines.iter().flat_map(Lines::iter);
+        let return_id = one.return_id().filter(|id| view.after_sale.returns().iter().any(|one| one.id == *id));
+        let is_charged = view.payment.as_ref().is_some_and(|payment| payment.reference.is_some());
+        Self {
+            refund_id: one.id.to_string(),
+            of: "payment",
+            status: one.state.unwrap_or(RefundState::Pending),
+            amount: one.amount,
+            currency: &view.order.currency,
+            items: lines.map(|(item_id, quantity)| ReturnedLineJson { item_id, quantity }).collect(),
+            return_id: return_id.map(|id| id.to_string()),
+            reason: None,
+            created_at: one.at.to_string(),
+            failed_at: one.failed_at.filter(|_| one.state == Some(RefundState::Failed)).map(|at| at.to_string()),
+            provider: is_charged.then_some(STRIPE),
+            session_id: None,
+            charge_id: None,
+        }
+    }
+
+    /// As the operator is told it.
+    pub(crate) fn for_operator(one: &'a Refund, view: &'a OrderView) -> Self {
+        let reason = (!one.reason.is_empty()).then_some(one.reason.as_str());
+        let reference = view.payment.as_ref().and_then(|payment| payment.reference.as_ref());
+        let session_id = reference.map(|reference| &reference.session);
+        let charge_id = reference.map(|reference| &reference.charge);
+        Self { reason, session_id, charge_id, ..Self::for_all(one, view) }
+    }
+
+    fn of_late_charge(late: &'a LateRefund, view: &'a OrderView) -> Self {
+        Self {
+            refund_id: late.refund_id().to_string(),
+            of: "late_charge",
+            status: late.refund.unwrap_or(RefundState::Pending),
+            amount: late.amount,
+            currency: late.currency.as_ref().unwrap_or(&view.order.currency),
+            items: Vec::new(),
+            return_id: None,
+            reason: None,
+            created_at: late.at.to_string(),
+            failed_at: None,
+            provider: Some(STRIPE),
+            session_id: Some(&late.session),
+            charge_id: Some(&late.charge),
+        }
+    }
+}
+
+impl<'a> From<&'a OrderView> for RefundsJson<'a> {
+    fn from(view: &'a OrderView) -> Self {
+        let late = view.late_refunds.iter().map(|late| (late.at, RefundJson::of_late_charge(late, view)));
+        let of_payment = view.after_sale.refunds().iter().map(|one| (one.at, RefundJson::for_operator(one, view)));
+        let mut all: Vec<_> = late.chain(of_payment).collect();
+        all.sort_by_key(|(at, _)| *at);
+        let refunds = all.into_iter().map(|(_, refund)| refund).collect();
+        let (order_id, refunded) = (view.order.order_id, view.after_sale.refunded());
+        Self { order_id, status: view.status, refunded, refunds }
     }
 }
 
@@ -398,24 +498,14 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
         )?],
     ))
     .writes();
-    let order_id: OrderId = from_value("6f1e9ab4-52c3-4c7e-9d0b-3a8f1e2d4c5b".into())?;
-    let refund = |refund_id, status, created_at| RefundJson {
-        refund_id,
-        status,
-        amount: 2000,
-        currency: "CNY",
-        created_at,
-        session_id: "cs_test_a1b2c3",
-        charge_id: "pi_3PqX1y",
-    };
-    let failed = || {
-        let created_at = "2026-11-25T22:03:05.493Z".to_owned();
-        refund("late-0d1f2a3b4c5d6e7f8091a2b3c4d5e6f7", RefundState::Failed, created_at)
-    };
-    let again = || {
-        let created_at = "2026-11-26T08:11:40.002Z".to_owned();
-        refund("late-7f6e5d4c3b2a19080716253443526170", RefundState::Pending, created_at)
-    };
+    let refunded = examples::refunded()?;
+    let charged_late = examples::charged_late()?;
+    let none = examples::paid()?;
+    let made =
+        |index: usize| refunded.after_sale.refunds().get(index).map(|one| RefundJson::for_operator(one, &refunded));
+    let wrong_refund = |body: &[u8]| body::refund(body).err().unwrap_or_else(Problem::body_incomplete);
+    let more = Error::RefundExceedsSale { item_id: from_value("item1".into())?, sold: 2, left: 1, requested: 2 };
+    let list = |name, summary, view| Example::new(name, summary, RefundsJson::from(view));
     let refunds = Operation::new(
         Route::Refunds(""),
         Verb::Get,
@@ -423,13 +513,14 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
         "payments",
         [
             "List the refunds of an order",
-            "What a buyer was charged without paying the order goes back by itself: a charge that came too late, or was not \
-             what the order costs. This says how far.",
+            "What was given back of its payment, and of charges that did not pay it: those go back by themselves. This says \
+             how far each has come.",
         ],
     )
     .answers(Answer::new(200, "The refunds, oldest first.").json::<RefundsJson<'static>>([
-        Example::new("RefundsNone", "None", RefundsJson { order_id, refunds: Vec::new() })?,
-        Example::new("RefundsFailed", "One that has failed", RefundsJson { order_id, refunds: vec![failed()] })?,
+        list("RefundsNone", "None", &none)?,
+        list("Refunds", "One for goods, and one that has failed", &refunded)?,
+        list("RefundsLate", "Of a charge that came too late", &charged_late)?,
     ]))
     .operator()
     .shared([(404, "OrderNotFound")])
@@ -440,23 +531,101 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
         "refundOrder",
         "payments",
         [
-            "Give back what did not pay an order",
-            "Carries on with refunds that are not finished, and makes those again that have failed, each under a new id. The \
-             failed ones stay on record. It can be sent again, and a body is not looked at.",
+            "Give money of a paid order back",
+            "An `amount`, what `items` have cost, or all that is left where neither is given: no more than was paid, over all \
+             refunds that have not failed. With `restock` the goods come back into stock. The refund is on record before the \
+             payment provider is asked for it; where that has yet to say how it ended it is `pending`, and a repeat, the \
+             provider's events and a sweep carry on with it. One that has failed does not count: what it was for can be given \
+             back again under another key. A payment that was recorded without a provider is refunded without one, and no \
+             money moves.",
         ],
     )
-    .answers(Answer::new(200, "The refunds, oldest first.").json::<RefundsJson<'static>>([Example::new(
-        "RefundsAgain",
-        "Made again",
-        RefundsJson { order_id, refunds: vec![failed(), again()] },
-    )?]))
+    .operator()
+    .parameters(["RequiredIdempotencyKey"])
+    .body::<body::RefundRequest>(
+        false,
+        [
+            Example::new(
+                "RefundItems",
+                "One comes back",
+                json!({ "items": [{ "item_id": "item1", "quantity": 1 }], "restock": true, "reason": "too small" }),
+            )?,
+            Example::new("RefundAmount", "Something off", json!({ "amount": 500, "reason": "came late" }))?,
+            Example::new("RefundRest", "All that is left", json!({}))?,
+        ],
+    )
+    .answers(
+        Answer::new(201, "The refund is on record; `status` says how far it has come.")
+            .headers(["IdempotentReplayed"])
+            .json::<RefundJson<'static>>([
+                Example::new("RefundMade", "For one that came back", made(0))?,
+                Example::new("RefundFailed", "The payment provider has refused it", made(1))?,
+            ]),
+    )
+    .shared([(404, "OrderNotFound")])
+    .answers(Answer::problem(
+        "The order is not paid or nothing of it is left, or more is to be given back than that. Nothing was changed.",
+        &[
+            Code::OrderNotRefundable,
+            Code::RefundExceedsPayment,
+            Code::RefundExceedsSale,
+            Code::ReturnExceedsSale,
+        ],
+        [
+            Example::problem("OrderNotRefundable", "Not paid", Error::OrderNotRefundable(Status::Pending))?,
+            Example::problem(
+                "RefundExceedsPayment",
+                "Some of it was given back before",
+                Error::RefundExceedsPayment { left: 500, requested: 2000 },
+            )?,
+            Example::problem("RefundExceedsSale", "Money was given back for one of two", more)?,
+        ],
+    ))
+    .answers(Answer::problem(
+        "What is to be given back or the idempotency key is wrong.",
+        &[Code::InvalidRequest, Code::IdempotencyKeyReused],
+        [
+            Example::problem("RefundInvalid", "Nothing", wrong_refund(br#"{"amount":0}"#))?,
+            Example::problem("IdempotencyKeyMissing", "No key", required_idempotency_key())?,
+        ]
+        .into_iter()
+        .chain(idempotency_key_problems(MIN_ADJUSTMENT_KEY_LEN)?),
+    ))
+    .answers(Answer::problem(
+        "There is no room for another refund or return, in the record of the order, or in the store.",
+        &[Code::OrderFull, Code::StoreFull],
+        [
+            Example::problem("OrderFull", "64 refunds or returns", Error::OrderFull)?,
+            Example::problem("StoreFull", "The store has no room", Error::Store(StoreError::Full(String::new())))?,
+        ],
+    ))
+    .shared([(500, "UnreadableRecord"), (502, "PaymentProviderError"), (503, "ProviderUnavailable")]);
+    let retry = Operation::new(
+        Route::RetryRefunds(""),
+        Verb::Post,
+        "retryRefunds",
+        "payments",
+        [
+            "Carry on with the refunds of an order",
+            "Carries on with refunds that are not finished. Of charges that did not pay the order it makes those again that \
+             have failed, each under a new id; the failed ones stay on record. It can be sent again, and a body is not looked \
+             at.",
+        ],
+    )
+    .answers(
+        Answer::new(200, "The refunds, oldest first.").json::<RefundsJson<'static>>([list(
+            "RefundsLate",
+            "Of a charge that came too late",
+            &charged_late,
+        )?]),
+    )
     .operator()
     .shared([(404, "OrderNotFound")])
     .answers(Answer::problem(
         "The order has no refund.",
         &[Code::OrderNotRefundable],
-        [Example::problem("OrderNotRefundable", "Nothing was charged in vain", Error::NothingToRefund)?],
+        [Example::problem("OrderNotRefundable", "Not paid", Error::OrderNotRefundable(Status::Pending))?],
     ))
     .asks_provider();
-    Ok(vec![take_back, show, fulfil, refunds, refund])
+    Ok(vec![take_back, show, fulfil, refunds, refund, retry])
 }

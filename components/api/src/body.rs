@@ -7,6 +7,7 @@ use domain::after_sale::{Destination, ReturnedGoods};
 use domain::fulfilment::{Carrier, Shipment, TrackingNumber, TrackingUrl};
 use domain::item::{Change, Offer};
 use domain::order::{ExpectedPrices, Lines, LinesError, MAX_LINES, NewOrder};
+use domain::refund::{NewRefund, RefundOf};
 use domain::text::{Reason, is_plain};
 use domain::{CustomerId, Delta, ImageUrl, InvalidDelta, ItemId, ItemName, Money, PaymentMethod, Quantity, Stock};
 use plain_json::{Json, Object};
@@ -187,6 +188,40 @@ pub(crate) fn returned_goods(json: &[u8]) -> Result<ReturnedGoods, Problem> {
     })
 }
 
+/// Reads the body of `POST /orders/{order_id}/refunds`: an `amount`, or `items`, or neither for all that is left.
+pub(crate) fn refund(json: &[u8]) -> Result<NewRefund, Problem> {
+    read(json, |object| {
+        object.deny_unknown_fields(&["amount", "items", "restock", "reason"]);
+        // Null is no way to say "all that is left": a client whose amount got lost does not mean that.
+        let amount = object.given("amount", |value| match whole::<Money>(value) {
+            Ok(amount) if amount > Money::ZERO => Ok(amount),
+            _ => Err(format!("must be a whole number from 1 to {}", Money::MAX)),
+        });
+        let lines = if object.object.contains_key("items") {
+            object.items(&RETURN_LINE_FIELDS).and_then(|lines| object.added_up(lines)).map(Some)
+        } else {
+            Some(None)
+        };
+        let restock = object.optional("restock", flag);
+        let reason = object.optional("reason", text::<Reason>);
+        let (restock, reason) = (restock?.unwrap_or_default(), reason?.unwrap_or_default());
+        let of = match (amount?, lines?) {
+            (Some(_), Some(_)) => {
+                object.error("items", "must not be given with an amount");
+                return None;
+            }
+            (Some(_), None) if restock => {
+                object.error("restock", "must not be true with an amount, which does not say what comes back");
+                return None;
+            }
+            (Some(amount), None) => RefundOf::Amount(amount),
+            (None, Some(lines)) => RefundOf::Items { lines, restock },
+            (None, None) => RefundOf::Rest { restock },
+        };
+        Some(NewRefund { of, reason })
+    })
+}
+
 /// Reads the body of `PUT /orders/{order_id}/fulfilment`.
 pub(crate) fn fulfilment(json: &[u8]) -> Result<Fulfilment, Problem> {
     read(json, |object| {
@@ -194,10 +229,7 @@ pub(crate) fn fulfilment(json: &[u8]) -> Result<Fulfilment, Problem> {
         let carrier = object.optional("carrier", text::<Carrier>);
         let tracking_number = object.optional("tracking_number", text::<TrackingNumber>);
         let tracking_url = object.optional("tracking_url", text::<TrackingUrl>);
-        let delivered = object.optional("delivered", |value| match value {
-            Json::Flag(delivered) => Ok(*delivered),
-            _ => Err("must be true or false".to_owned()),
-        });
+        let delivered = object.optional("delivered", flag);
         let shipment = Shipment { carrier: carrier?, tracking_number: tracking_number?, tracking_url: tracking_url? };
         Some(Fulfilment { shipment, delivered: delivered?.unwrap_or_default() })
     })
@@ -261,6 +293,11 @@ impl<'a> Fields<'a> {
         if self.has(name) { self.required(name, take).map(Some) } else { Some(None) }
     }
 
+    /// An optional field, which must not be null; the outer `None` if an error was reported.
+    fn given<T>(&mut self, name: &str, take: impl FnOnce(&'a Json) -> Result<T, String>) -> Option<Option<T>> {
+        if self.object.contains_key(name) { self.required(name, take).map(Some) } else { Some(None) }
+    }
+
     /// A field in which null says something, since without a way to say it what is there could not be taken away;
     /// `None` if an error was reported.
     fn change<T>(&mut self, name: &str, take: impl FnOnce(&'a Json) -> Result<T, String>) -> Option<Change<T>> {
@@ -319,6 +356,13 @@ impl<'a> Fields<'a> {
             });
         }
         lines
+    }
+}
+
+fn flag(value: &Json) -> Result<bool, String> {
+    match value {
+        Json::Flag(flag) => Ok(*flag),
+        _ => Err("must be true or false".to_owned()),
     }
 }
 
@@ -389,6 +433,30 @@ pub(crate) struct ReturnRequest {
     /// Into stock by default.
     #[schemars(with = "Option<schema::Destination>", skip_serializing_if = "Option::is_none")]
     to: Option<Destination>,
+    /// Why, in the operator's words: only the operator is told it. Empty by default.
+    #[schemars(with = "Option<schema::Reason>", skip_serializing_if = "Option::is_none")]
+    reason: Option<Reason>,
+}
+
+/// Money that goes back: an `amount`, what `items` have cost, or all that is left where neither is given.
+#[cfg(feature = "openapi")]
+#[derive(JsonSchema)]
+#[schemars(extend("not" = { "required": ["amount", "items"] }))]
+#[expect(dead_code, reason = "the schema of what `refund` reads")]
+pub(crate) struct RefundRequest {
+    #[schemars(with = "schema::RefundedMoney", skip_serializing_if = "Option::is_none")]
+    amount: Option<Money>,
+    /// The price of each line when it was sold. Lines of the same item are added up.
+    #[schemars(
+        with = "Vec<ReturnRequestLine>",
+        skip_serializing_if = "Option::is_none",
+        extend("minItems" = 1, "maxItems" = MAX_LINES)
+    )]
+    items: Option<Vec<ReturnRequestLine>>,
+    /// Whether the goods come back into stock with it: the `items`, or all that have not come back yet. Not with an
+    /// `amount`. `false` by default.
+    #[schemars(with = "Option<bool>", skip_serializing_if = "Option::is_none")]
+    restock: Option<bool>,
     /// Why, in the operator's words: only the operator is told it. Empty by default.
     #[schemars(with = "Option<schema::Reason>", skip_serializing_if = "Option::is_none")]
     reason: Option<Reason>,

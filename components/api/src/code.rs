@@ -89,14 +89,20 @@ codes! {
     OrderNotPayable = CONFLICT, "order_not_payable", "Order not payable";
     /// Only a placing or pending order can be cancelled.
     OrderNotCancellable = CONFLICT, "order_not_cancellable", "Order not cancellable";
-    /// The order has no refund: no buyer was charged without paying it.
+    /// Only money that was paid is given back, and not where all of it has been; `order_status` says what the order is.
     OrderNotRefundable = CONFLICT, "order_not_refundable", "Order not refundable";
+    /// More is to be given back than was paid, less what was given back before and has not failed. `refundable` says how
+    /// much that is. Nothing was changed.
+    RefundExceedsPayment = CONFLICT, "refund_exceeds_payment", "Refund exceeds payment";
+    /// Money is to be given back for more of an item than was sold in the order, less what it was given back for before.
+    /// `refundable` says for how many of the `sold` it still can be. Nothing was changed.
+    RefundExceedsSale = CONFLICT, "refund_exceeds_sale", "Refund exceeds sale";
     /// Only goods of a paid order come back.
     OrderNotReturnable = CONFLICT, "order_not_returnable", "Order not returnable";
     /// More of an item is to come back than was sold in the order, less what has come back before. `returnable` says how
     /// many of the `sold` can still come back. Nothing was changed.
     ReturnExceedsSale = CONFLICT, "return_exceeds_sale", "Return exceeds sale";
-    /// Only goods of a paid order go out, and not where all of them have come back.
+    /// Only goods of a paid order go out, and not where all of them have come back or all that was paid was given back.
     OrderNotFulfillable = CONFLICT, "order_not_fulfillable", "Order not fulfillable";
     /// The buyer has the goods of the order: how they went out stays as it is.
     OrderDelivered = CONFLICT, "order_delivered", "Order delivered";
@@ -141,7 +147,7 @@ codes! {
     /// The item has as many unpaid orders as its record can hold. Nothing was ordered or changed. A repeat is refused too,
     /// until some of these orders are paid, cancelled or expired.
     ItemFull = INSUFFICIENT_STORAGE, "item_full", "Item full";
-    /// The order has as many returns as its record can hold. Nothing was changed, and a repeat is refused too.
+    /// The order has as many returns, or refunds, as its record can hold. Nothing was changed, and a repeat is refused too.
     OrderFull = INSUFFICIENT_STORAGE, "order_full", "Order full";
     /// The store has no room for another order or item. Nothing was ordered or changed. Paying, cancelling and reading go on.
     StoreFull = INSUFFICIENT_STORAGE, "store_full", "Store full";

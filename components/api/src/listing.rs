@@ -25,11 +25,12 @@ use crate::request::{RequestContext, encoded};
 /// How many orders are on a page unless the client says so.
 pub(crate) const USUAL_PAGE: usize = 50;
 
-pub(crate) const STATUSES: [Status; 7] = [
+pub(crate) const STATUSES: [Status; 8] = [
     Status::Placing,
     Status::Pending,
     Status::Paid,
     Status::Fulfilled,
+    Status::Refunded,
     Status::Cancelled,
     Status::Expired,
     Status::Rejected,
@@ -56,10 +57,10 @@ const PARAMETERS: [&str; 11] = [
 /// The byte order mark, by which Excel knows that a file is UTF-8 and not in the code page of its machine, and the names
 /// of the columns.
 const CSV_HEAD: &str =
-    "\u{feff}order_id,status,placed_at,expires_at,customer_id,items,total,currency,method,paid_at\r\n";
+    "\u{feff}order_id,status,placed_at,expires_at,customer_id,items,total,currency,method,paid_at,refunded\r\n";
 
 /// Behind the id of an order that cannot be read, or behind nothing where it is not known.
-const UNREADABLE_ROW: &str = ",unreadable,,,,,,,,\r\n";
+const UNREADABLE_ROW: &str = ",unreadable,,,,,,,,,\r\n";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -312,15 +313,18 @@ fn push_json(text: &mut Vec<u8>, content: &impl Serialize) {
 }
 
 /// An order as a row of CSV.
-fn row(OrderView { order, status, payment, .. }: &OrderView) -> String {
+fn row(OrderView { order, status, payment, after_sale, .. }: &OrderView) -> String {
     // Neither a number nor a formula nor a date, whatever the ids are, and without a character that separates cells.
     let items: Vec<_> = order.lines().iter().map(|line| format!("{} x {}", line.quantity, line.item_id)).collect();
     let customer = order.customer_id.as_ref().map(|id| csv::text(id.as_str())).unwrap_or_default();
     let method = payment.as_ref().map(|payment| csv::text(&payment.method.to_string())).unwrap_or_default();
     let paid_at = payment.as_ref().map(|payment| payment.paid_at.to_string()).unwrap_or_default();
+    // Empty where there was no refund, as the JSON of the order has none.
+    let refunded = if after_sale.refunds().is_empty() { String::new() } else { csv::number(after_sale.refunded()) };
     let (id, placed_at, expires_at) = (order.order_id, order.placed_at, order.expires_at);
     let (items, total, currency) = (items.join(" + "), csv::number(order.total().get()), &order.currency);
-    format!("{id},{status},{placed_at},{expires_at},{customer},\"{items}\",{total},{currency},{method},{paid_at}\r\n")
+    let times = format!("{placed_at},{expires_at}");
+    format!("{id},{status},{times},{customer},\"{items}\",{total},{currency},{method},{paid_at},{refunded}\r\n")
 }
 
 /// The operation that this module serves, for the OpenAPI document.
@@ -418,7 +422,7 @@ mod tests {
         let id = "4be0643f-1d98-473b-97cd-ca98a65347dd";
         let page = OrderPage { unreadable: vec![id.parse().unwrap()], unreadable_entries: 1, ..OrderPage::default() };
         let text = |format| String::from_utf8(body(&page, format, true)).unwrap();
-        assert_eq!(text(Format::Csv), format!("{id},unreadable,,,,,,,,\r\n,unreadable,,,,,,,,\r\n"));
+        assert_eq!(text(Format::Csv), format!("{id},unreadable,,,,,,,,,\r\n,unreadable,,,,,,,,,\r\n"));
         assert_eq!(text(Format::Lines), format!("{{\"unreadable_orders\":[\"{id}\"],\"unreadable_entries\":1}}\n"));
         let json = format!("{{\"orders\":[],\"next\":null,\"unreadable_orders\":[\"{id}\"],\"unreadable_entries\":1}}");
         assert_eq!(text(Format::Json), json);

@@ -149,6 +149,7 @@ fn order_id(request: &Request, location: Option<&str>) -> Option<String> {
         | Route::Cancel(id)
         | Route::Abandon(id)
         | Route::Refunds(id)
+        | Route::RetryRefunds(id)
         | Route::Returns(id)
         | Route::Fulfilment(id)
         | Route::OrderHistory(id) => orders::order_id(id).ok().map(|id| id.to_string()),

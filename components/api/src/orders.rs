@@ -10,6 +10,8 @@ use domain::order::MAX_LINES;
 #[cfg(feature = "openapi")]
 use domain::order_state::MAX_LATE_REFUNDS;
 use domain::order_state::{LateRefund, Payment};
+#[cfg(feature = "openapi")]
+use domain::refund::MAX_REFUNDS;
 use domain::{
     ChargeId, Currency, CustomerId, Environment, Error, Money, OrderId, OrderView, PaymentMethod, PaymentProgress,
     Provider, RefundState, SessionId, Shop, Status, Store,
@@ -21,7 +23,7 @@ use serde::Serialize;
 #[cfg(feature = "openapi")]
 use serde_json::json;
 
-use crate::after_sale::{FulfilmentJson, ReturnJson};
+use crate::after_sale::{FulfilmentJson, RefundJson, ReturnJson};
 use crate::body;
 use crate::currency::minor_digits;
 use crate::header;
@@ -86,19 +88,24 @@ pub(crate) fn tag(view: &OrderView) -> String {
 }
 
 /// An order as it is now. It has a `payment` when it is paid, and while its buyer may be paying at the payment provider.
-/// It has a `fulfilment` when its goods went out.
+/// It has a `fulfilment` when its goods went out, and `refunds` when money was to be given back.
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "Order", extend(
-    "if" = { "properties": { "status": { "enum": ["paid", "fulfilled"] } } },
+    "if" = { "properties": { "status": { "enum": ["paid", "fulfilled", "refunded"] } } },
     "then" = {
         "required": ["payment"],
         "properties": { "payment": { "properties": { "status": { "const": "paid" } } } },
-        "if": { "properties": { "status": { "const": "fulfilled" } } },
-        "then": { "required": ["fulfilment"] },
-        "else": { "properties": { "fulfilment": false } }
+        "dependentRequired": { "refunded": ["refunds"], "refunds": ["refunded"] },
+        "if": { "properties": { "status": { "const": "refunded" } } },
+        "then": { "required": ["refunds"] },
+        "else": {
+            "if": { "properties": { "status": { "const": "fulfilled" } } },
+            "then": { "required": ["fulfilment"] },
+            "else": { "properties": { "fulfilment": false } }
+        }
     },
     "else" = {
-        "properties": { "fulfilment": false, "returns": false },
+        "properties": { "fulfilment": false, "refunded": false, "refunds": false, "returns": false },
         "if": { "properties": { "status": { "const": "pending" } } },
         "then": {
             "properties": { "payment": { "properties": { "status": { "not": { "const": "paid" } } } } }
@@ -132,6 +139,14 @@ pub(crate) struct OrderJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(with = "PaymentJson<'static>"))]
     payment: Option<PaymentJson<'a>>,
+    /// What of its payment was given back, or is on its way: all refunds that have not failed. Absent if there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Money"))]
+    refunded: Option<u64>,
+    /// Refunds of its payment, oldest first. Absent if there was none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schemars(extend("minItems" = 1, "maxItems" = MAX_REFUNDS)))]
+    refunds: Vec<RefundJson<'a>>,
     /// How its goods went out.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(with = "FulfilmentJson<'static>"))]
@@ -320,6 +335,8 @@ impl<'a> From<&'a OrderView> for OrderJson<'a> {
             placed_at: order.placed_at.to_string(),
             expires_at: order.expires_at.to_string(),
             payment,
+            refunded: (!view.after_sale.refunds().is_empty()).then(|| view.after_sale.refunded()),
+            refunds: view.after_sale.refunds().iter().map(|one| RefundJson::for_all(one, view)).collect(),
             fulfilment: view.after_sale.fulfilment().map(FulfilmentJson::from),
             returns: view.after_sale.returns().iter().map(ReturnJson::for_all).collect(),
             late_charges: Vec::new(),
@@ -329,11 +346,12 @@ impl<'a> From<&'a OrderView> for OrderJson<'a> {
 
 impl<'a> OrderJson<'a> {
     /// An order as the operator sees it: with what its payment and its late charges are called at the provider, and why
-    /// goods came back.
+    /// goods and money came back.
     pub(crate) fn for_operator(view: &'a OrderView) -> Self {
         let json = Self::from(view);
         Self {
             payment: json.payment.map(|payment| payment.named(view)),
+            refunds: view.after_sale.refunds().iter().map(|one| RefundJson::for_operator(one, view)).collect(),
             returns: view.after_sale.returns().iter().map(ReturnJson::for_operator).collect(),
             late_charges: view.late_refunds.iter().map(LateChargeJson::from).collect(),
             ..json
@@ -412,6 +430,30 @@ pub(crate) mod examples {
             }
         }))?;
         Ok(OrderView { status: Status::Fulfilled, after_sale: state.after_sale().clone(), ..paid()? })
+    }
+
+    /// The same order, paid at the payment provider, with refunds.
+    pub(crate) fn refunded() -> Examples<OrderView> {
+        let state: OrderState = from_value(json!({
+            "state": "paid", "amount": 2000, "method": "card", "paid_at": 1_795_644_185_642_u64,
+            "session": "cs_test_a1b2c3", "charge": "pi_1a2b3c",
+            "refunds": [
+                {
+                    "id": "refund-6f1ed002ab5595859014ebf0951522d9", "amount": 1000, "lines": [["item1", 1]],
+                    "restock": true, "reason": "too small", "at": 1_795_730_585_642_u64,
+                    "state": "succeeded", "succeeded_at": 1_795_730_586_113_u64
+                },
+                {
+                    "id": "refund-0d1f2a3b4c5d6e7f8091a2b3c4d5e6f7", "amount": 500, "at": 1_795_731_001_218_u64,
+                    "state": "failed", "failed_at": 1_795_731_001_790_u64
+                }
+            ],
+            "returns": [{
+                "id": "6f1ed002ab5595859014ebf0951522d9", "lines": [["item1", 1]], "to": "stock",
+                "reason": "too small", "at": 1_795_730_585_642_u64, "done": true
+            }]
+        }))?;
+        Ok(OrderView { after_sale: state.after_sale().clone(), ..charged()? })
     }
 
     /// The same order, paid at the payment provider.

@@ -204,6 +204,8 @@ impl Problem {
             Code::OrderNotPayable
                 | Code::OrderNotCancellable
                 | Code::OrderNotRefundable
+                | Code::RefundExceedsPayment
+                | Code::RefundExceedsSale
                 | Code::OrderNotReturnable
                 | Code::ReturnExceedsSale
                 | Code::OrderNotFulfillable
@@ -295,6 +297,17 @@ impl From<Error> for Problem {
             Error::OrderNotCancellable(status) => {
                 Self::new(Code::OrderNotCancellable, detail).with("order_status", Member::Text(status.to_string()))
             }
+            Error::OrderNotRefundable(status) => {
+                Self::new(Code::OrderNotRefundable, detail).with("order_status", Member::Text(status.to_string()))
+            }
+            Error::RefundExceedsPayment { left, requested } => Self::new(Code::RefundExceedsPayment, detail)
+                .with("refundable", Member::Number(left))
+                .with("requested", Member::Number(requested)),
+            Error::RefundExceedsSale { item_id, sold, left, requested } => Self::new(Code::RefundExceedsSale, detail)
+                .about(&item_id)
+                .with("refundable", Member::Number(left))
+                .with("requested", Member::Number(requested))
+                .with("sold", Member::Number(sold)),
             Error::OrderNotReturnable(status) => {
                 Self::new(Code::OrderNotReturnable, detail).with("order_status", Member::Text(status.to_string()))
             }
@@ -338,7 +351,6 @@ impl From<Error> for Problem {
                 let detail = "The payment provider does not know the payment of this order. The order is as it was.";
                 Self::new(Code::PaymentProviderError, detail).log(error)
             }
-            Error::NothingToRefund => Self::new(Code::OrderNotRefundable, detail),
             Error::WrongCharge(_) | Error::TooManyLateCharges(_) | Error::RefundFailed(_) => {
                 let detail = "The payment provider has charged what it should not have. The owner has to see to it.";
                 Self::new(Code::PaymentProviderError, detail).log(error)

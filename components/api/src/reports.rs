@@ -8,8 +8,8 @@ use domain::item::REMEMBERED_ADJUSTMENTS;
 use domain::order::Line;
 use domain::order_state::Payment;
 use domain::{
-    AdjustmentRecord, Environment, ItemHistory, ItemId, ItemList, ItemName, OrderEvent, OrderHistory, OrderId,
-    Provider, ReturnId, Shop, Status, StockReport, Store,
+    AdjustmentRecord, Environment, ItemHistory, ItemId, ItemList, ItemName, Money, OrderEvent, OrderHistory, OrderId,
+    Provider, RefundId, ReturnId, Shop, Status, StockReport, Store,
 };
 use http::StatusCode;
 #[cfg(feature = "openapi")]
@@ -85,6 +85,10 @@ struct OrderEventJson {
     at: String,
     #[cfg_attr(feature = "openapi", schemars(with = "schema::OrderEventName"))]
     event: &'static str,
+    /// How much was given back or was to be, where it is a refund of the payment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::RefundedMoney"))]
+    amount: Option<Money>,
     /// The event in English, for people.
     #[cfg_attr(feature = "openapi", schemars(length(min = 1)))]
     text: String,
@@ -97,7 +101,13 @@ impl From<&OrderHistory> for OrderHistoryJson {
             let lines = all.filter(|one| one.id == id).flat_map(|one| one.lines.iter());
             lines.map(|(item_id, quantity)| format!("{quantity} of {item_id}")).collect::<Vec<_>>().join(", ")
         };
-        let words = |event| match event {
+        let amount = |id: &RefundId| history.view.after_sale.find_refund(id).map(|one| one.amount);
+        let refunded = |id: &RefundId| {
+            let amount = amount(id).unwrap_or(Money::ZERO);
+            let paid = history.view.payment.as_ref().map_or(Money::ZERO, |payment| payment.amount);
+            format!("{amount} of {paid}")
+        };
+        let words = |event: &OrderEvent| match event {
             OrderEvent::Placed => {
                 let lines = history.view.order.lines().iter();
                 let lines: Vec<_> = lines.map(sold).collect();
@@ -130,12 +140,21 @@ impl From<&OrderHistory> for OrderHistoryJson {
                 }
             }
             OrderEvent::Delivered => "Delivered.".to_owned(),
-            OrderEvent::Returned(id) => format!("Came back into stock: {}.", returned(id)),
-            OrderEvent::WrittenOff(id) => format!("Came back and was written off: {}.", returned(id)),
+            OrderEvent::Refunding(id) => format!("Is being given back: {}.", refunded(id)),
+            OrderEvent::Refunded(id) => format!("Given back: {}.", refunded(id)),
+            OrderEvent::RefundFailed(id) => format!("Could not be given back: {}.", refunded(id)),
+            OrderEvent::Returned(id) => format!("Came back into stock: {}.", returned(*id)),
+            OrderEvent::WrittenOff(id) => format!("Came back and was written off: {}.", returned(*id)),
         };
-        let events = history.events.iter();
-        let events =
-            events.map(|(at, event)| OrderEventJson { at: at.to_string(), event: event.name(), text: words(*event) });
+        let events = history.events.iter().map(|(at, event)| OrderEventJson {
+            at: at.to_string(),
+            event: event.name(),
+            amount: match event {
+                OrderEvent::Refunding(id) | OrderEvent::Refunded(id) | OrderEvent::RefundFailed(id) => amount(id),
+                _ => None,
+            },
+            text: words(event),
+        });
         Self { order_id: history.view.order.order_id, status: history.view.status, events: events.collect() }
     }
 }

@@ -90,6 +90,7 @@ routes! {
     Payments = "/payments", "payments", [Get];
     StripeEvents = "/payments/stripe/events", "payments", [Post];
     Refunds(order_id) = "/orders/{order_id}/refunds", "after-sale", [Get, Post];
+    RetryRefunds(order_id) = "/orders/{order_id}/refunds/retry", "after-sale", [Post];
     Returns(order_id) = "/orders/{order_id}/returns", "after-sale", [Get, Post];
     Fulfilment(order_id) = "/orders/{order_id}/fulfilment", "after-sale", [Put];
     OrderHistory(order_id) = "/orders/{order_id}/history", "reports", [Get];
@@ -141,6 +142,7 @@ impl Route<'_> {
             | Self::Cancel(_)
             | Self::Abandon(_)
             | Self::Refunds(_)
+            | Self::RetryRefunds(_)
             | Self::Returns(_)
             | Self::Fulfilment(_)
             | Self::OrderHistory(_)
@@ -161,6 +163,7 @@ impl Route<'_> {
             Self::Item(_) => verb == Verb::Put,
             Self::Abandon(_)
             | Self::Refunds(_)
+            | Self::RetryRefunds(_)
             | Self::Returns(_)
             | Self::Fulfilment(_)
             | Self::Adjustments(_)

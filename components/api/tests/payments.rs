@@ -232,7 +232,7 @@ fn a_charge_of_another_amount_that_cannot_be_given_back_is_told_to_the_owner() {
         (&json!("failed"), &json!(2001), &json!("CNY"))
     );
     assert_eq!((&refund["session_id"], &refund["charge_id"]), (&json!("cs_test_0"), &json!("pi_0")));
-    let again = world.post(&path, "");
+    let again = world.post(&format!("{path}/retry"), "");
     assert_eq!((again.status, again.body["refunds"].as_array().map(Vec::len)), (200, Some(2)));
     assert_ne!(again.body["refunds"][1]["refund_id"], refund["refund_id"]);
     assert_eq!(again.body["refunds"][0], *refund, "it stays on record");
@@ -249,13 +249,16 @@ fn what_went_wrong_is_for_the_operator_alone() {
         assert!(cause(&answer).contains("does not know the session"), "{answer:?}");
     }
     let (abandon, refunds) = (format!("/orders/{order}/abandon"), format!("/orders/{order}/refunds"));
-    for (method, path) in [(Method::POST, &abandon), (Method::POST, &refunds), (Method::GET, &refunds)] {
+    let retry = format!("{refunds}/retry");
+    for (method, path) in
+        [(Method::POST, &abandon), (Method::POST, &refunds), (Method::GET, &refunds), (Method::POST, &retry)]
+    {
         let mut request = request(method, path, b"");
         request.headers_mut().remove("authorization");
         assert_eq!(world.send(request).outcome(), (401, "unauthorized"), "{path}");
     }
     assert_eq!(world.get(&refunds).body["refunds"], json!([]));
-    assert_eq!(world.post(&refunds, "").outcome(), (409, "order_not_refundable"));
+    assert_eq!(world.post(&retry, "").outcome(), (409, "order_not_refundable"));
     for mood in [Mood::Silent, Mood::Locked] {
         world.stripe().set_mood(mood);
         assert_ne!(world.post(&abandon, "").status, 200, "{mood:?}");
@@ -266,7 +269,7 @@ fn what_went_wrong_is_for_the_operator_alone() {
         assert_eq!((abandoned.status, &abandoned.body["status"]), (200, &json!("cancelled")));
     }
     assert_eq!(world.get("/inventory/item1").body["available"], 100);
-    for path in ["/orders/4be0643f-1d98-473b-97cd-ca98a65347dd/abandon", "/orders/none/refunds"] {
+    for path in ["/orders/4be0643f-1d98-473b-97cd-ca98a65347dd/abandon", "/orders/none/refunds/retry"] {
         assert_eq!(world.post(path, "").outcome(), (404, "order_not_found"), "{path}");
     }
 }

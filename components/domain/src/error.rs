@@ -8,6 +8,7 @@ use crate::model::cursor::InvalidCursor;
 use crate::model::ids::{ItemId, OrderId, SessionId};
 use crate::model::item::{OutOfBounds, Shortage};
 use crate::model::order::Order;
+use crate::model::refund::RefundError;
 use crate::model::session::WrongCharge;
 use crate::model::status::Status;
 use crate::provider::{InvalidNotice, ProviderError};
@@ -75,10 +76,11 @@ pub enum Error {
         /// The units that were to come back.
         requested: u64,
     },
-    /// The record of the order has as many returns as it takes.
-    #[error("goods of the order have come back as often as its record can say")]
+    /// The record of the order has as many returns, or refunds, as it takes.
+    #[error("goods or money of the order have come back as often as its record can say")]
     OrderFull,
-    /// The goods of a paid order go out, and of no other; and not where all of them have come back.
+    /// The goods of a paid order go out, and of no other; and not where all of them have come back, or all that was paid
+    /// has been given back.
     #[error("the order is {0}, or has nothing to be sent; only goods of a paid order are")]
     OrderNotFulfillable(Status),
     /// The buyer has the goods of the order: how they went out stays as it is.
@@ -117,9 +119,31 @@ pub enum Error {
     /// What a buyer was charged without paying the order could not be given back. The operator can try again.
     #[error("a charge of order {0} could not be given back")]
     RefundFailed(OrderId),
-    /// The order has no refund: no buyer was charged without paying it.
-    #[error("the order has no refund: no buyer was charged without paying it")]
-    NothingToRefund,
+    /// Money of a paid order goes back, and of no other; and not where all of it has.
+    #[error("the order is {0}, or has nothing to be given back; only what was paid is")]
+    OrderNotRefundable(Status),
+    /// More money is to go back than was paid, less what has gone back before.
+    #[error("{left} of what was paid can still be given back, {requested} were to be")]
+    RefundExceedsPayment {
+        /// How much can still be given back.
+        left: u64,
+        /// How much was to be.
+        requested: u64,
+    },
+    /// Money is to go back for more of an item than was sold in the order, less what it went back for before.
+    #[error(
+        "of {item_id} {sold} were sold in the order, and money can be given back for {left} of them; it was to be for {requested}"
+    )]
+    RefundExceedsSale {
+        /// The item.
+        item_id: ItemId,
+        /// The units of it that the order has.
+        sold: u64,
+        /// The units for which money can still be given back.
+        left: u64,
+        /// The units for which it was to be.
+        requested: u64,
+    },
     /// The payment provider has charged the buyer of an order in more sessions than are kept on record.
     #[error("the payment provider has charged the buyer of one order too often, at last in session {0}")]
     TooManyLateCharges(SessionId),
@@ -193,6 +217,19 @@ impl From<ProviderError> for Error {
 }
 
 impl Error {
+    /// Money of an order with this status cannot go back.
+    pub(crate) fn of_refund(error: RefundError, status: Status) -> Self {
+        match error {
+            RefundError::Nothing => Self::OrderNotRefundable(status),
+            RefundError::MoreThanPaid { left, requested } => Self::RefundExceedsPayment { left, requested },
+            RefundError::MoreThanSold { item_id, sold, left, requested } => {
+                Self::RefundExceedsSale { item_id, sold, left, requested }
+            }
+            RefundError::TooMany => Self::OrderFull,
+            RefundError::Return(error) => error.into(),
+        }
+    }
+
     /// There is less of an item than was requested.
     pub(crate) fn insufficient_stock(item_id: &ItemId, shortage: Shortage, requested: u64) -> Self {
         Self::InsufficientStock { item_id: item_id.clone(), available: shortage.available, requested }

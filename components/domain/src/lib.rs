@@ -17,9 +17,8 @@
 //! 8. **Charged once.** However often an order is paid or its payment is repeated, at most one charge of it stays.
 //! 9. **Charged means sold.** An order whose buyer was charged becomes paid, and its stock was held all the while.
 //!    Where an order came to nothing its buyer was not charged, or the money goes back, once.
-//! 10. **Refunds add up.** No more goes back than was charged, and what goes back is on record before. As yet there are
-//!     refunds of charges that came too late, and no others. Goods come back at most as often as they were sold, and
-//!     what came back is put back once.
+//! 10. **Refunds add up.** No more goes back than was charged, each refund is made once, and what goes back is on record
+//!     before. Goods come back at most as often as they were sold, and what came back is put back once.
 //!
 //! | Promise | The function that keeps it | The test that attacks it |
 //! |---|---|---|
@@ -33,6 +32,7 @@
 //! | 8 | [`Shop::pay`]: one session on record at a time; [`order_state::OrderState::apply`] | `tests/model-check`: `ChargedOnce` |
 //! | 9 | [`Shop::cancel`], [`Shop::sweep`]: closed at the provider, then in the record; [`session::Finding::of`] | `tests/model-check`: `ChargedMeansSold` |
 //! | 10 | [`Shop::notice`]: the refund is claimed, then asked for | `tests/model-check`: `RefundsAddUp` |
+//! | 10 | [`Shop::refund`]: the refund is claimed, then asked for | `tests/model-check`: `RefundsAddUp` |
 //! | 10 | [`Shop::return_goods`]: the return is claimed, then put back | `tests/model-check`: `ReturnsAddUp` |
 //!
 //! The rules are in [`model`], pure: no store, no clock, no chance. The requests are methods of [`Shop`], one file each
@@ -62,7 +62,7 @@ pub use flows::notice::Noticed;
 pub use flows::pay::{PayResult, PaymentProgress};
 pub use flows::place::Placed;
 pub use flows::put_item::PutOutcome;
-pub use flows::refund::RefundView;
+pub use flows::refund::Refunded;
 pub use flows::returns::{OrderReturns, Returned};
 pub use flows::stock_report::{ItemList, ItemView, StockReport};
 pub use flows::sweep::Swept;
@@ -77,6 +77,6 @@ pub use model::listing::{Direction, EmptyPeriod, OrderQuery, Period};
 pub use model::session::{Charge, OpenSession, RefundState, SessionState, WrongCharge};
 pub use model::status::{OrderView, Status, status};
 pub use model::time::{Day, InvalidDay, Timestamp};
-pub use model::{after_sale, fulfilment, item, order, order_state, plan, session, text, url};
+pub use model::{after_sale, fulfilment, item, order, order_state, plan, refund, session, text, url};
 pub use provider::{Checkout, InvalidNotice, NoProvider, Notice, Provider, ProviderError, Repayment};
 pub use store::{CasHandle, Creation, Damaged, Entry, Found, Key, Store, StoreError, Swap};

@@ -6,8 +6,8 @@ use domain::Limits;
 use domain::after_sale::Destination;
 
 use crate::request::Request::{
-    Abandon, Adjust, Cancel, List, Notice, Pay, Place, PlaceAt, Price, Put, RefundNotice, Retry, Returns, Send, Show,
-    Sweep, TakeBack,
+    Abandon, Adjust, Cancel, List, Notice, Pay, Place, PlaceAt, Price, Put, Refund, RefundNotice, Retry, Returns, Send,
+    Show, Sweep, TakeBack,
 };
 use crate::request::{LIMITS, Level, Name, Request, Rules};
 use crate::world::{Case, Faults};
@@ -36,6 +36,7 @@ fn named(name: &'static str, stock: &[(Name, u64)], requests: Vec<Request>, faul
         cold: false,
         behind: Vec::new(),
         before: Vec::new(),
+        before_pays: false,
         before_limits: false,
         faults,
     };
@@ -556,6 +557,65 @@ fn returns() -> Vec<Named> {
     cases
 }
 
+/// What can happen while the operator gives back some of what was paid for an order that costs three.
+fn refunds() -> Vec<Named> {
+    let sold = || Place(vec![("a", 3)], None);
+    let mut cases = vec![
+        named(
+            "two_refunds_of_more_than_was_paid",
+            &[("a", 3)],
+            vec![sold(), Pay(0), Pay(0), Refund(0, 2, "r"), Refund(0, 2, "s")],
+            Faults { forgets: 1, ..faults(1, 1, 0) },
+        ),
+        named(
+            "a_refund_that_is_sent_twice_and_a_sweep",
+            &[("a", 3)],
+            vec![sold(), Pay(0), Pay(0), Refund(0, 2, "r"), Refund(0, 2, "r"), Sweep],
+            Faults { forgets: 1, ..faults(1, 0, 0) },
+        ),
+        named(
+            "a_refund_whose_answers_are_lost_and_a_sweep",
+            &[("a", 3)],
+            vec![sold(), Pay(0), Pay(0), Refund(0, 2, "r"), Sweep],
+            Faults { forgets: 1, ..faults(1, 2, 0) },
+        ),
+        named(
+            "a_refund_that_fails_later_and_another_of_the_same_money",
+            &[("a", 3)],
+            vec![sold(), Pay(0), Pay(0), Refund(0, 2, "r"), RefundNotice(0, 0), Refund(0, 3, "s")],
+            Faults { refund_failures: 1, ..faults(1, 0, 0) },
+        ),
+        named(
+            "a_refund_while_goods_go_out_and_come_back",
+            &[("a", 3)],
+            vec![
+                sold(),
+                Pay(0),
+                Pay(0),
+                Refund(0, 3, "r"),
+                Send(0, "x", false),
+                TakeBack(0, vec![("a", 3)], "b", Destination::Stock),
+            ],
+            faults(1, 0, 0),
+        ),
+    ];
+    for case in &mut cases {
+        // The buyer has paid, and the order is paid.
+        case.case.before = vec![(0, ALL), (1, ALL), (2, ALL)];
+        case.case.before_pays = true;
+        case.case.rules.provider = true;
+    }
+    let mut without_provider = named(
+        "two_refunds_without_a_provider",
+        &[("a", 3)],
+        vec![sold(), Pay(0), Refund(0, 2, "r"), Refund(0, 2, "s"), Refund(0, 2, "r")],
+        faults(1, 1, 0),
+    );
+    without_provider.case.before = vec![(0, ALL), (1, ALL)];
+    cases.push(without_provider);
+    cases
+}
+
 /// All of them.
 pub fn all() -> Vec<Named> {
     let k = Some("k");
@@ -618,6 +678,7 @@ pub fn all() -> Vec<Named> {
     cases.extend(sweeps());
     cases.extend(payments());
     cases.extend(returns());
+    cases.extend(refunds());
     cases.extend([
         named(
             "two_buyers_of_the_last_unit",

@@ -86,7 +86,12 @@ pub fn check(case: &Case, world: &World) -> Checked {
         let Some(answer) = answer else { continue };
         let is_lasting = matches!(
             request,
-            Request::Place(..) | Request::Pay(_) | Request::Cancel(_) | Request::TakeBack(..) | Request::Send(..)
+            Request::Place(..)
+                | Request::Pay(_)
+                | Request::Cancel(_)
+                | Request::TakeBack(..)
+                | Request::Send(..)
+                | Request::Refund(..)
         );
         if world.has_failed_over() && !is_lasting {
             continue;
@@ -243,6 +248,7 @@ fn told(world: &World, number: usize, request: &Request, answer: &Answer) -> Che
             | Request::Abandon(of)
             | Request::Show(of)
             | Request::TakeBack(of, ..)
+            | Request::Refund(of, ..)
             | Request::Send(of, ..),
             _,
         ) => uuid(first_order(*of)),
@@ -256,9 +262,10 @@ fn told_of(world: &World, number: usize, order: Uuid, answer: &Answer) -> Checke
     let fate = |fate: &str| world.payment(order, |payment| payment.is(fate)).unwrap_or(false);
     let (rule, as_told) = match answer {
         Answer::Paid
-        | Answer::Placed(_, Status::Paid | Status::Fulfilled)
-        | Answer::Shown(Status::Paid | Status::Fulfilled) => (Rule::OneFate, fate("paid")),
+        | Answer::Placed(_, Status::Paid | Status::Fulfilled | Status::Refunded)
+        | Answer::Shown(Status::Paid | Status::Fulfilled | Status::Refunded) => (Rule::OneFate, fate("paid")),
         Answer::TakenBack(_) | Answer::Sent(..) => (Rule::ToldIsTrue, goods::told(world, order, answer)),
+        Answer::Refunded(id) => (Rule::ToldIsTrue, money::is_refund_told(world, order, id)),
         Answer::Cancelled | Answer::Placed(_, Status::Cancelled) | Answer::Shown(Status::Cancelled) => {
             (Rule::OneFate, fate("cancelled"))
         }
@@ -273,7 +280,9 @@ fn told_of(world: &World, number: usize, order: Uuid, answer: &Answer) -> Checke
             (Rule::OneFate, fate("expired"))
         }
         Answer::Refused(Error::OrderNotPayable(Status::Cancelled)) => (Rule::OneFate, fate("cancelled")),
-        Answer::Refused(Error::OrderNotCancellable(Status::Paid | Status::Fulfilled)) => (Rule::OneFate, fate("paid")),
+        Answer::Refused(Error::OrderNotCancellable(Status::Paid | Status::Fulfilled | Status::Refunded)) => {
+            (Rule::OneFate, fate("paid"))
+        }
         Answer::Placed(..) => {
             let mut all_held = true;
             world.each_order(|placed| {
@@ -403,6 +412,7 @@ pub fn close(case: &Case, world: &mut World) -> Checked {
                 Answer::Refused(Error::OrderNotFound) => world.is_removed(&uuid(first_order(*of))),
                 _ => false,
             },
+            (Request::Refund(..), Some(answer @ Answer::Refunded(_))) => world.run(request.clone()) == answer,
             (Request::TakeBack(..), Some(answer @ Answer::TakenBack(_))) => world.run(request.clone()) == answer,
             (Request::Adjust(_, _, Some(_)), Some(Answer::Adjusted)) => world.run(request.clone()) == Answer::Adjusted,
             _ => continue,

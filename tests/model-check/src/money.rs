@@ -1,19 +1,19 @@
 //! What must hold of money: read off the provider's sessions, the records and the answers alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 use domain::{Error, Status};
 use uuid::Uuid;
 
 use crate::invariants::{Checked, Rule, broken, check as check_all, holds, supplies};
-use crate::provider::{Happens, Is, Session};
+use crate::provider::{Happens, Is, Refund, Session};
 use crate::record::{Late, Order, Payment};
 use crate::request::{Answer, Request};
 use crate::world::{Case, World};
 
 /// What the provider has of one order.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Money {
     /// The sessions, by their names.
     sessions: BTreeMap<String, Session>,
@@ -22,7 +22,7 @@ struct Money {
 impl Money {
     /// Those in which the buyer was charged and has the money not back.
     fn charged(&self) -> impl Iterator<Item = &str> {
-        self.sessions.iter().filter(|(_, session)| session.net() > 0).map(|(id, _)| id.as_str())
+        self.sessions.iter().filter(|(_, session)| session.pays()).map(|(id, _)| id.as_str())
     }
 }
 
@@ -56,6 +56,7 @@ pub fn check(case: &Case, world: &World) -> Checked {
         for (id, session) in &money.sessions {
             refunds_add_up(world, order, id, session)?;
         }
+        no_more_than_was_paid(world, order)?;
         let on_record = world.payment(order, |payment| {
             let pays = payment.is("paid") || payment.is_at_provider();
             payment.session.clone().filter(|_| pays)
@@ -101,12 +102,18 @@ fn refunds_add_up(world: &World, order: &Uuid, id: &str, session: &Session) -> C
     if session.refunds.is_empty() {
         return Ok(());
     }
-    let made = session.refunds.iter().filter(|refund| !refund.has_failed).count();
-    if made > 1 || session.charged == 0 {
-        return broken(Rule::RefundsAddUp, format!("{id} has {made} refunds of {}", session.charged));
+    let made: u64 = session.made().map(|refund| refund.amount).sum();
+    let names: BTreeSet<_> = session.made().map(|refund| &refund.name).collect();
+    if made > session.charged || names.len() < session.made().count() {
+        return broken(
+            Rule::RefundsAddUp,
+            format!("{} went back of the {} of {id}: {session:?}", made, session.charged),
+        );
     }
     let is_on_record = world.payment(order, |payment| {
-        payment.late.iter().filter(|late| late.session == *id).count() >= session.refunds.len()
+        let (of_payment, late): (Vec<_>, Vec<_>) = session.refunds.iter().partition(|refund| refund.is_of_payment());
+        let is_known = |refund: &&Refund| payment.refunds.iter().any(|one| one.id == refund.name);
+        of_payment.iter().all(is_known) && payment.late.iter().filter(|late| late.session == *id).count() >= late.len()
     });
     // A provider that charges a buyer in the moment in which a sweep removes the order has the refund made, and its
     // record removed.
@@ -114,6 +121,18 @@ fn refunds_add_up(world: &World, order: &Uuid, id: &str, session: &Session) -> C
         return Ok(());
     }
     broken(Rule::RefundsAddUp, format!("the refund of {id} is on no record"))
+}
+
+/// By the record of an order no more goes back than was paid.
+fn no_more_than_was_paid(world: &World, order: &Uuid) -> Checked {
+    let sum = world.payment(order, |payment| {
+        let sum: u64 = payment.refunds.iter().filter(|one| !one.is("failed")).map(|one| one.amount).sum();
+        (sum, payment.amount.unwrap_or_default())
+    });
+    match sum {
+        Some((sum, paid)) if sum > paid => broken(Rule::RefundsAddUp, format!("{sum} of {paid} go back of {order}")),
+        _ => Ok(()),
+    }
 }
 
 /// A paid order was charged what it costs, in its session. One that is at the provider has its goods.
@@ -132,7 +151,7 @@ fn paid_is_charged(world: &World, order: &Order, money: Option<&Money>) -> Check
     }
     let session = session.and_then(|id| money?.sessions.get(&id));
     match session {
-        Some(session) if session.net() == total && amount == Some(total) => Ok(()),
+        Some(session) if session.pays() && session.charged == total && amount == Some(total) => Ok(()),
         session => broken(Rule::ChargedMeansSold, format!("{order_id} is paid {amount:?}, and charged is {session:?}")),
     }
 }
@@ -180,7 +199,10 @@ fn is_lost(world: &World, order: impl Display) -> bool {
 /// What a sweep follows to its end is every refund that is on record, and it has nothing left to do.
 fn refunds_are_finished(world: &World) -> Checked {
     for order in by_order(world).into_keys().filter(|order| !world.is_removed(order)) {
-        let is_unfinished = |payment: &Payment| payment.late.iter().any(|late| late.refund.is_none());
+        let is_unfinished = |payment: &Payment| {
+            payment.late.iter().any(|late| late.refund.is_none())
+                || payment.refunds.iter().any(|one| one.state.is_none())
+        };
         if world.payment(order, is_unfinished) == Some(true) {
             return broken(Rule::NothingStuck, format!("no sweep finds the refund of {order}"));
         }
@@ -258,6 +280,7 @@ pub fn settle(case: &Case, world: &mut World) -> Checked {
         }
     }
     operate(case, world)?;
+    records_say_what_went_back(world)?;
     money_is_where_the_goods_are(world)
 }
 
@@ -283,6 +306,27 @@ fn customers_get_what_is_overdue(case: &Case, world: &mut World) -> Checked {
         }
     }
     check_all(case, world)
+}
+
+/// Once nothing runs any more, and the provider has said what has happened, a record says of each refund what the provider
+/// says.
+fn records_say_what_went_back(world: &World) -> Checked {
+    for (order, money) in by_order(world) {
+        let made = |id: &str| money.sessions.values().flat_map(Session::made).any(|refund| refund.name == id);
+        let wrong = world.payment(order, |payment| {
+            let differs = payment.refunds.iter().find(|one| one.is("succeeded") != made(&one.id));
+            differs.map(|one| format!("{one:?}"))
+        });
+        if let Some(what) = wrong.flatten() {
+            return broken(Rule::RefundsAddUp, format!("the provider says otherwise of {what} of {order}: {money:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a client was told of a refund that is on record.
+pub fn is_refund_told(world: &World, order: Uuid, id: &str) -> bool {
+    world.payment(order, |payment| payment.refunds.iter().any(|one| one.id == id)).unwrap_or(false)
 }
 
 /// Every order is decided. A buyer who was charged has the goods, and one who has not got the goods has the money.

@@ -32,8 +32,16 @@ pub enum Is {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refund {
     pub name: String,
+    pub amount: u64,
     /// It was not made after all.
     pub has_failed: bool,
+}
+
+impl Refund {
+    /// Whether the operator has given it back of what was paid.
+    pub fn is_of_payment(&self) -> bool {
+        self.name.starts_with("refund-")
+    }
 }
 
 /// A session, as the provider has it.
@@ -94,14 +102,14 @@ impl Session {
         Some(Self { is, charged, ..self.clone() })
     }
 
-    /// What the buyer has paid and not got back.
-    pub fn net(&self) -> u64 {
-        if self.is_refunded() { 0 } else { self.charged }
+    /// Whether the buyer was charged, and that does not go back as what did not pay the order.
+    pub fn pays(&self) -> bool {
+        self.charged > 0 && !self.made().any(|refund| !refund.is_of_payment())
     }
 
-    /// Whether the buyer has the money back.
-    pub fn is_refunded(&self) -> bool {
-        self.refunds.iter().any(|refund| !refund.has_failed)
+    /// The refunds that have not failed.
+    pub fn made(&self) -> impl Iterator<Item = &Refund> {
+        self.refunds.iter().filter(|refund| !refund.has_failed)
     }
 
     /// How far the refund of this name has come.
@@ -283,13 +291,13 @@ impl Provider for Caller {
     }
 
     async fn refund(&self, repayment: Repayment<'_>) -> Result<RefundState, ProviderError> {
-        let Repayment { charge, refund, .. } = repayment;
+        let Repayment { charge, refund, amount, .. } = repayment;
         let is_heard = self.ask(Next::Write).await?;
         let (key, id) = (refund_key(refund), charge.as_str().trim_start_matches("charge."));
         self.note(|| format!("refund {charge} as {refund}"));
         let mut session = self.session(id).expect("it was charged");
         if self.shared.read(&key).is_none() {
-            session.refunds.push(Refund { name: refund.to_string(), has_failed: false });
+            session.refunds.push(Refund { name: refund.to_string(), amount: amount.get(), has_failed: false });
             self.write_session(id, &session);
             self.shared.write(key, id.as_bytes().to_vec());
         }

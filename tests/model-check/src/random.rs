@@ -109,8 +109,18 @@ fn case(random: &mut Rng) -> Case {
     let together = (0..count).filter(|_| random.bool()).collect();
     let together = if random.bool() { together } else { Vec::new() };
     let cold = random.u8(..4) == 0;
-    let case =
-        Case { rules, stock, requests, together, cold, behind, before: Vec::new(), before_limits: false, faults };
+    let case = Case {
+        rules,
+        stock,
+        requests,
+        together,
+        cold,
+        behind,
+        before: Vec::new(),
+        before_pays: false,
+        before_limits: false,
+        faults,
+    };
     if random.u8(..3) == 0 { at_provider(random, case, items) } else { case }
 }
 

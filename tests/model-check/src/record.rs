@@ -39,11 +39,29 @@ pub struct Payment {
     /// Charges that came too late.
     #[serde(default)]
     pub late: Vec<Late>,
+    /// Refunds of the payment.
+    #[serde(default)]
+    pub refunds: Vec<Refund>,
     /// Goods that came back.
     #[serde(default)]
     pub returns: Vec<Return>,
     /// How its goods went out.
     pub fulfilment: Option<Fulfilment>,
+}
+
+/// A refund of a payment.
+#[derive(Debug, Deserialize)]
+pub struct Refund {
+    pub id: String,
+    pub amount: u64,
+    /// How far it has come, as far as is known.
+    pub state: Option<String>,
+}
+
+impl Refund {
+    pub fn is(&self, state: &str) -> bool {
+        self.state.as_deref() == Some(state)
+    }
 }
 
 /// Goods of an order that come back.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use domain::after_sale::{Destination, ReturnedGoods};
 use domain::fulfilment::Shipment;
 use domain::order::{ExpectedPrices, Lines, NewOrder};
+use domain::refund::{NewRefund, RefundOf};
 use domain::text::Reason;
 use domain::{
     Condition, Error, ItemId, KeyDigest, Limits, Money, OrderId, OrderQuery, PayResult, PaymentMethod, PaymentProgress,
@@ -57,6 +58,8 @@ pub enum Request {
     Notice(usize, usize),
     /// The provider says that something has happened to the refund of the charge in that session.
     RefundNotice(usize, usize),
+    /// The operator gives so much back of what was paid for the first order of the request with this number, under a key.
+    Refund(usize, u64, Name),
     /// The operator gives up the first order of the request with this number, whose session is lost.
     Abandon(usize),
     /// The operator has refunds made again that have failed, of the first order of the request with this number.
@@ -90,6 +93,8 @@ pub enum Answer {
     Noticed,
     Abandoned,
     Retried,
+    /// This refund is on record.
+    Refunded(String),
     Refused(Error),
 }
 
@@ -225,6 +230,12 @@ async fn ask<S: Store>(request: &Request, shop: &Shop<S, Caller, Caller>) -> Res
         Request::Abandon(of) => {
             shop.abandon(&Condition::default(), first_order(*of)).await?;
             Answer::Abandoned
+        }
+        Request::Refund(of, amount, key) => {
+            let of_what = RefundOf::Amount((*amount).try_into().expect("it is in range"));
+            let request = NewRefund { of: of_what, reason: Reason::default() };
+            let refunded = shop.refund(first_order(*of), request, KeyDigest::new("refunds", key)).await?;
+            Answer::Refunded(refunded.made.id.to_string())
         }
         Request::Retry(of) => {
             let _ = shop.retry_refunds(first_order(*of)).await?;

@@ -31,6 +31,8 @@ pub struct Case {
     pub behind: Vec<usize>,
     /// What comes before the search: up to this number of calls of this request, then of that one.
     pub before: Vec<(usize, usize)>,
+    /// Whether a buyer who is sent to a session before the search pays there at once.
+    pub before_pays: bool,
     /// Whether requests that come before have the shipped limits: those of a version that knew no others.
     pub before_limits: bool,
     pub faults: Faults,
@@ -188,6 +190,10 @@ impl World {
                 }
                 world.take(Step::Call(*request, Turn::Made));
             }
+            let pays = Step::Session(0, Happens::Pays);
+            if case.before_pays && world.outside_steps().contains(&pays) {
+                world.take(pays);
+            }
         }
         world
     }
@@ -246,6 +252,7 @@ impl World {
         | Request::Cancel(of)
         | Request::Abandon(of)
         | Request::Retry(of)
+        | Request::Refund(of, ..)
         | Request::Show(of)
         | Request::TakeBack(of, ..)
         | Request::Returns(of)

@@ -454,7 +454,7 @@ const MUTANTS: &[Mutant] = &[
         name: "wrong_charge_that_is_not_claimed",
         patches: &[Patch(
             "wrong-charges-are-claimed-as-the-session-ends",
-            Replace("return Ok(Self { state, late: self.late.clone() });"),
+            Replace("return Ok(Self { state, ..self.clone() });"),
         )],
     },
     Mutant {
@@ -503,6 +503,38 @@ const MUTANTS: &[Mutant] = &[
                 "State::Unpaid { .. } => None,
             State::AtProvider { .. } => Some(Settlement::Released { key_reusable: false })",
             ),
+        )],
+    },
+    Mutant {
+        name: "more_is_refunded_than_was_paid",
+        patches: &[Patch("no-more-is-refunded-than-was-paid", Replace(""))],
+    },
+    Mutant {
+        name: "refund_of_a_payment_made_before_it_is_on_record",
+        patches: &[Patch(
+            "refunds-of-payments-are-claimed-first",
+            Before(
+                "if let (Some(listed), AfterSaleEvent::ClaimRefund { request, .. }) = (&listed, &event) {
+                let claim = state.record.after_sale().claim(request, order.lines(), payment.amount);
+                if let (Ok(claim), Some(reference)) = (claim, &payment.reference) {
+                    let (amount, currency) = (claim.amount, &order.currency);
+                    let (charge, refund) = (&reference.charge, &listed.refund);
+                    let repayment = crate::Repayment { order: order_id, charge, amount, currency, refund };
+                    let _ = self.provider()?.refund(repayment).await?;
+                }
+            }",
+            ),
+        )],
+    },
+    Mutant {
+        name: "refund_of_a_payment_that_is_not_listed",
+        patches: &[Patch("refunds-of-payments-are-listed-first", Replace(""))],
+    },
+    Mutant {
+        name: "refund_taken_off_the_list_and_not_given_up",
+        patches: &[Patch(
+            "what-a-sweep-takes-off-the-list-is-given-up",
+            Replace("if listed.order == order.order_id { return Ok(Followed::Vain); }"),
         )],
     },
     Mutant {
@@ -925,6 +957,25 @@ fn a_refund_that_is_made_twice_or_on_no_record_is_caught() {
     caught("refund_under_a_fresh_name", "session_that_was_closed", "RefundsAddUp");
     caught("refund_made_again_without_a_look", "session_that_was_closed", "RefundsAddUp");
     caught("refund_made_before_it_is_on_record", "session_that_was_closed", "RefundsAddUp");
+}
+
+#[test]
+fn more_that_is_given_back_than_was_paid_is_caught() {
+    caught("more_is_refunded_than_was_paid", "two_refunds_of_more_than_was_paid", "RefundsAddUp");
+    caught("refund_of_a_payment_made_before_it_is_on_record", "two_refunds_of_more_than_was_paid", "RefundsAddUp");
+}
+
+#[test]
+fn a_refund_of_a_payment_that_is_made_twice_is_caught() {
+    caught("refund_under_a_fresh_name", "a_refund_that_is_sent_twice", "RefundsAddUp");
+    caught("refund_made_again_without_a_look", "whose_answers_are_lost", "RefundsAddUp");
+}
+
+#[test]
+fn a_refund_of_a_payment_that_no_sweep_finds_is_caught() {
+    caught("refund_of_a_payment_that_is_not_listed", "whose_answers_are_lost", "NothingStuck");
+    caught("refund_taken_off_the_list_and_not_given_up", "sent_twice_and_a_sweep", "NothingStuck");
+    caught("finished_refund_not_looked_at_again", "another_of_the_same_money", "RefundsAddUp");
 }
 
 #[test]

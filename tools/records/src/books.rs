@@ -28,17 +28,22 @@ pub struct Balance {
     pub sold: u64,
     /// The units of these that came back.
     pub returned: u64,
+    /// What was given back of the money that was paid for these, in minor units.
+    pub refunded: u64,
     /// Idempotency keys that are mapped to an order.
     pub keys: u64,
 }
 
 impl fmt::Display for Balance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { items, on_hand, reserved, unpaid, paid, void, sold, returned, keys } = self;
+        let Self { items, on_hand, reserved, unpaid, paid, void, sold, returned, refunded, keys } = self;
         write!(f, "{items} items, {on_hand} on hand, {reserved} of them reserved; ")?;
         write!(f, "{unpaid} orders unpaid, {paid} paid with {sold} sold")?;
         if *returned > 0 {
             write!(f, " and {returned} returned")?;
+        }
+        if *refunded > 0 {
+            write!(f, ", {refunded} of the money given back")?;
         }
         write!(f, ", {void} void; {keys} keys")
     }
@@ -79,6 +84,16 @@ pub enum Imbalance {
     /// More of an item is on record as coming back than an order has.
     #[error("of order:{0} more of {1} is to come back than was sold")]
     MoreThanSold(Uuid, String),
+    /// More money is on record as given back than was paid for an order.
+    #[error("of order:{order} {refunded} is given back, and {paid} was paid")]
+    MoreThanPaid {
+        /// Which order.
+        order: Uuid,
+        /// How much is given back.
+        refunded: u64,
+        /// How much was paid.
+        paid: u64,
+    },
     /// One record needs another.
     #[error("{0} is there, and {1} is not")]
     Missing(String, String),
@@ -242,6 +257,12 @@ pub enum State {
     },
     /// It is paid.
     Paid {
+        /// How much, in minor units.
+        #[serde(default)]
+        amount: u64,
+        /// What of that was given back.
+        #[serde(default)]
+        refunds: Vec<Refund>,
         /// What came back of it.
         #[serde(default)]
         returns: Vec<Return>,
@@ -255,6 +276,25 @@ pub enum State {
         #[serde(default)]
         reason: String,
     },
+}
+
+/// A refund of what was paid for an order.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Refund {
+    /// Its name.
+    pub id: String,
+    /// How much, in minor units.
+    pub amount: u64,
+    /// How far it has come, as far as is known.
+    #[serde(default)]
+    pub state: Option<String>,
+}
+
+impl Refund {
+    /// Whether it counts: it has not failed.
+    pub fn counts(&self) -> bool {
+        self.state.as_deref() != Some("failed")
+    }
 }
 
 /// Goods of an order that come back.
@@ -574,7 +614,12 @@ impl Books {
                         _ => {}
                     }
                 }
-                Some(State::Paid { returns, .. }) => {
+                Some(State::Paid { amount, refunds, returns, .. }) => {
+                    let refunded = refunds.iter().filter(|one| one.counts()).map(|one| one.amount).sum();
+                    if refunded > *amount {
+                        return Err(Imbalance::MoreThanPaid { order: *order, refunded, paid: *amount });
+                    }
+                    balance.refunded += refunded;
                     for line in lines {
                         let of_line =
                             returns.iter().flat_map(|one| &one.lines).filter(|(item, _)| *item == line.item_id);

@@ -20,6 +20,8 @@ pub struct Account {
     pub payment: Payment,
     /// Charges that came too late.
     pub late: Vec<Late>,
+    /// Refunds of what was paid.
+    pub refunds: Vec<Refund>,
 }
 
 /// What an order has come to.
@@ -52,6 +54,19 @@ pub struct Late {
     pub refund: Option<String>,
 }
 
+/// A refund of a payment, as it is on the order's record, or in the operator's list.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Refund {
+    /// The shop's name of it. The provider has it in its metadata.
+    #[serde(alias = "refund_id")]
+    pub id: String,
+    /// In minor units.
+    pub amount: u64,
+    /// How far it has come, as far as the shop knows.
+    #[serde(default, alias = "status")]
+    pub state: Option<String>,
+}
+
 impl Account {
     /// The provider's names of the charges that are on record.
     pub fn charges(&self) -> impl Iterator<Item = &str> {
@@ -73,7 +88,7 @@ impl Account {
 
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { total, currency, payment, late } = self;
+        let Self { total, currency, payment, late, refunds } = self;
         match payment {
             Payment::Undecided { session: Some(session) } => write!(f, "it waits for {total} {currency} in {session}"),
             Payment::Undecided { session: None } => {
@@ -90,20 +105,23 @@ impl fmt::Display for Account {
         if matches!(payment, Payment::Paid { amount, .. } if amount != total) {
             write!(f, ", and costs {total}")?;
         }
-        late.iter().try_for_each(|late| write!(f, ", the refund of {} {}", late.charge, late.said()))
+        late.iter()
+            .try_for_each(|late| write!(f, ", the refund of {} {}", late.charge, said(late.refund.as_deref())))?;
+        let of_payment = |one: &Refund| write!(f, ", {} of {} {}", one.id, one.amount, said(one.state.as_deref()));
+        refunds.iter().try_for_each(of_payment)
+    }
+}
+
+/// What the shop says of a refund.
+fn said(state: Option<&str>) -> &'static str {
+    match state {
+        Some("succeeded") => "has succeeded",
+        Some("failed") => "has failed",
+        _ => "is under way",
     }
 }
 
 impl Late {
-    /// What the shop says of its refund.
-    fn said(&self) -> &'static str {
-        match self.refund.as_deref() {
-            Some("succeeded") => "has succeeded",
-            Some("failed") => "has failed",
-            _ => "is under way",
-        }
-    }
-
     fn has_succeeded(&self) -> bool {
         self.refund.as_deref() == Some("succeeded")
     }
@@ -124,6 +142,19 @@ pub struct Charge {
     pub refunded: u64,
     /// How much of it is on its way back.
     pub refunding: u64,
+    /// The refunds that make up both.
+    pub refunds: Vec<Made>,
+}
+
+/// A refund of a charge, by the provider's own books, that has not failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// The shop's name of it, where the shop has asked for it.
+    pub name: Option<String>,
+    /// In minor units.
+    pub amount: u64,
+    /// Whether it has succeeded. If not, it is on its way.
+    pub has_succeeded: bool,
 }
 
 impl Charge {
@@ -391,9 +422,7 @@ impl<'a> Compared<'a> {
         match charges.iter().find(|charge| charge.id == id) {
             Some(charge) => {
                 self.worth(account, charge);
-                if charge.refunded > 0 || charge.refunding > 0 {
-                    self.charged(Kind::PaidAndGivenBack, charge);
-                }
+                self.given_back(account, charge);
             }
             None => match self.by_id.get(id).and_then(|charge| Some((*charge, charge.order?))) {
                 Some((charge, other)) => {
@@ -401,6 +430,26 @@ impl<'a> Compared<'a> {
                 }
                 None => self.add(Kind::PaidNotCharged, Some(id), format!("it has no charge {id}; {}", listed(charges))),
             },
+        }
+    }
+
+    /// Compares the refunds of a payment, one by one: those on record with the provider's, and the other way round.
+    fn given_back(&mut self, account: &Account, charge: &Charge) {
+        let mut made: Vec<_> = charge.refunds.iter().collect();
+        for one in &account.refunds {
+            let is_this = |made: &&Made| made.name.as_deref() == Some(&one.id) && made.amount == one.amount;
+            let place = made.iter().position(is_this);
+            let there = place.map(|place| made.remove(place).has_succeeded);
+            let kind = match (one.state.as_deref(), there) {
+                (Some("succeeded"), Some(true)) | (Some("failed"), None) => continue,
+                (Some("succeeded"), None) => Kind::RefundMissing,
+                (Some("failed"), Some(_)) | (_, Some(true)) => Kind::RefundNotRecorded,
+                (_, Some(false) | None) => Kind::RefundUnfinished,
+            };
+            self.charged(kind, charge);
+        }
+        if !made.is_empty() {
+            self.charged(Kind::PaidAndGivenBack, charge);
         }
     }
 
@@ -439,7 +488,7 @@ impl<'a> Compared<'a> {
             let said = charge.map_or_else(|| format!("it has no charge {} of it", late.charge), ToString::to_string);
             self.add(kind, Some(&late.charge), said);
         }
-        let is_on_record = |charge: &Charge| account.late.iter().any(|late| late.charge == charge.id);
+        let is_on_record = |charge: &Charge| account.charges().any(|id| id == charge.id);
         for charge in charges.iter().filter(|charge| charge.refunding > 0 && !is_on_record(charge)) {
             self.charged(Kind::RefundUnfinished, charge);
         }
@@ -475,6 +524,8 @@ struct State {
     fate: Fate,
     #[serde(default)]
     late: Vec<Late>,
+    #[serde(default)]
+    refunds: Vec<Refund>,
 }
 
 impl Accounts {
@@ -502,7 +553,7 @@ impl Accounts {
         let Self { orders: records, mut states, mut unreadable } = self;
         let mut orders = BTreeMap::new();
         for (order, Order { total, currency }) in records {
-            let Some(State { fate, late }) = states.remove(&order) else {
+            let Some(State { fate, late, refunds }) = states.remove(&order) else {
                 unreadable.insert(order);
                 continue;
             };
@@ -512,7 +563,7 @@ impl Accounts {
                 Fate::Paid { amount, charge } => Payment::Paid { amount, charge },
                 Fate::Void {} => Payment::Void,
             };
-            orders.insert(order, Account { total, currency, payment, late });
+            orders.insert(order, Account { total, currency, payment, late, refunds });
         }
         unreadable.extend(states.into_keys());
         Reading { orders, unreadable }
@@ -529,6 +580,8 @@ pub struct Listed {
     payment: Option<ListedPayment>,
     #[serde(default)]
     late_charges: Vec<Late>,
+    #[serde(default)]
+    refunds: Vec<Refund>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -537,6 +590,8 @@ enum Status {
     Placing,
     Pending,
     Paid,
+    Fulfilled,
+    Refunded,
     Cancelled,
     Expired,
     Rejected,
@@ -551,18 +606,21 @@ struct ListedPayment {
 
 impl From<Listed> for (Uuid, Account) {
     fn from(listed: Listed) -> Self {
-        let Listed { order_id, status, total, currency, payment, late_charges: late } = listed;
+        let Listed { order_id, status, total, currency, payment, late_charges: late, refunds } = listed;
         let payment = match (status, payment) {
             (Status::Placing | Status::Pending, payment) => {
                 Payment::Undecided { session: payment.and_then(|payment| payment.session_id) }
             }
-            (Status::Paid, Some(ListedPayment { amount, charge_id: charge, .. })) => {
-                Payment::Paid { amount: amount.unwrap_or(total), charge }
+            (
+                Status::Paid | Status::Fulfilled | Status::Refunded,
+                Some(ListedPayment { amount, charge_id: charge, .. }),
+            ) => Payment::Paid { amount: amount.unwrap_or(total), charge },
+            (Status::Paid | Status::Fulfilled | Status::Refunded, None) => {
+                Payment::Paid { amount: total, charge: None }
             }
-            (Status::Paid, None) => Payment::Paid { amount: total, charge: None },
             (Status::Cancelled | Status::Expired | Status::Rejected, _) => Payment::Void,
         };
-        (order_id, Account { total, currency, payment, late })
+        (order_id, Account { total, currency, payment, late, refunds })
     }
 }
 
@@ -575,7 +633,7 @@ mod tests {
     const ORDER: Uuid = Uuid::from_u128(7);
 
     fn account(payment: Payment) -> Account {
-        Account { total: 2000, currency: "CNY".to_owned(), payment, late: Vec::new() }
+        Account { total: 2000, currency: "CNY".to_owned(), payment, late: Vec::new(), refunds: Vec::new() }
     }
 
     fn paid() -> Account {
@@ -584,7 +642,15 @@ mod tests {
 
     fn charge(id: &str) -> Charge {
         let (amount, currency) = (2000, "CNY".to_owned());
-        Charge { id: id.to_owned(), order: Some(ORDER), amount, currency, refunded: 0, refunding: 0 }
+        Charge {
+            id: id.to_owned(),
+            order: Some(ORDER),
+            amount,
+            currency,
+            refunded: 0,
+            refunding: 0,
+            refunds: Vec::new(),
+        }
     }
 
     fn compared(account: &Account, charges: &[Charge]) -> Vec<Difference> {
@@ -635,7 +701,8 @@ mod tests {
         assert_eq!(kinds(&void, &[charge("pi_1")]), [Kind::VoidAndCharged]);
         assert_eq!(kinds(&void, &[Charge { refunded: 1999, ..charge("pi_1") }]), [Kind::VoidAndCharged]);
         assert_eq!(kinds(&void, &[Charge { refunding: 2000, ..charge("pi_1") }]), [Kind::RefundUnfinished]);
-        assert_eq!(kinds(&paid(), &[Charge { refunded: 1, ..charge("pi_1") }]), [Kind::PaidAndGivenBack]);
+        let refunds = vec![Made { name: None, amount: 1, has_succeeded: true }];
+        assert_eq!(kinds(&paid(), &[Charge { refunded: 1, refunds, ..charge("pi_1") }]), [Kind::PaidAndGivenBack]);
         let other = Charge { order: Some(Uuid::from_u128(8)), ..charge("pi_1") };
         assert_eq!(kinds(&paid(), &[other]), [Kind::OtherOrder, Kind::NoSuchOrder]);
     }
@@ -681,6 +748,40 @@ mod tests {
     }
 
     #[test]
+    fn each_refund_of_a_payment_is_compared() {
+        let recorded =
+            |state: Option<&str>| Refund { id: "refund-1".to_owned(), amount: 500, state: state.map(str::to_owned) };
+        let given_back = |refunds: Vec<Refund>| Account { refunds, ..paid() };
+        let made = |name: &str, amount, has_succeeded| Made { name: Some(name.to_owned()), amount, has_succeeded };
+        let with = |refunds: Vec<Made>| {
+            let sum = |has: bool| refunds.iter().filter(|one| one.has_succeeded == has).map(|one| one.amount).sum();
+            Charge { refunded: sum(true), refunding: sum(false), refunds: refunds.clone(), ..charge("pi_1") }
+        };
+        let (done, under_way) = (made("refund-1", 500, true), made("refund-1", 500, false));
+        for (state, provider, expected) in [
+            (Some("succeeded"), vec![done.clone()], vec![]),
+            (Some("failed"), vec![], vec![]),
+            (Some("succeeded"), vec![], vec![Kind::RefundMissing]),
+            (Some("succeeded"), vec![under_way.clone()], vec![Kind::RefundUnfinished]),
+            (Some("failed"), vec![done.clone()], vec![Kind::RefundNotRecorded]),
+            (Some("failed"), vec![under_way.clone()], vec![Kind::RefundNotRecorded]),
+            (None, vec![done.clone()], vec![Kind::RefundNotRecorded]),
+            (Some("pending"), vec![under_way.clone()], vec![Kind::RefundUnfinished]),
+            (None, vec![], vec![Kind::RefundUnfinished]),
+            (Some("succeeded"), vec![done.clone(), done.clone()], vec![Kind::PaidAndGivenBack]),
+            (Some("succeeded"), vec![made("refund-1", 501, true)], vec![Kind::RefundMissing, Kind::PaidAndGivenBack]),
+            (Some("succeeded"), vec![done.clone(), made("refund-2", 1, false)], vec![Kind::PaidAndGivenBack]),
+        ] {
+            let found = kinds(&given_back(vec![recorded(state)]), &[with(provider.clone())]);
+            assert_eq!(found, expected, "{state:?} {provider:?}");
+        }
+        let said = &compared(&given_back(vec![recorded(Some("succeeded"))]), &[charge("pi_1")])[0];
+        assert_eq!(said.shop, "it is paid with 2000 CNY by pi_1, refund-1 of 500 has succeeded");
+        let all = Refund { amount: 2000, ..recorded(Some("succeeded")) };
+        assert_eq!(kinds(&given_back(vec![all]), &[with(vec![made("refund-1", 2000, true)])]), [], "all of it");
+    }
+
+    #[test]
     fn what_was_under_way_is_no_difference() {
         let (before, after) = (account(Payment::Undecided { session: None }), paid());
         let charges = [charge("pi_1")];
@@ -699,7 +800,8 @@ mod tests {
         };
         enter(format!("order:{ORDER}"), json!({ "order_id": ORDER, "lines": [], "total": 2000, "currency": "CNY" }));
         let state = json!({
-            "state": "paid", "amount": 2000, "session": "cs", "charge": "pi_1", "late": late("charge")
+            "state": "paid", "amount": 2000, "session": "cs", "charge": "pi_1", "late": late("charge"),
+            "refunds": [{ "id": "refund-1", "amount": 5, "at": 1, "state": "succeeded", "succeeded_at": 1 }]
         });
         enter(format!("payment:{ORDER}"), state);
         enter("inventory:order".to_owned(), json!("of no account"));
@@ -708,11 +810,13 @@ mod tests {
         assert!(accounts.enter(&format!("payment:{damaged}"), b"{").is_err());
         let read = accounts.finish();
         let refund = vec![Late { charge: "pi_2".to_owned(), refund: Some("pending".to_owned()) }];
-        let expected = (ORDER, Account { late: refund, ..paid() });
+        let refunds = vec![Refund { id: "refund-1".to_owned(), amount: 5, state: Some("succeeded".to_owned()) }];
+        let expected = (ORDER, Account { late: refund, refunds, ..paid() });
         assert_eq!((read.orders, read.unreadable), (BTreeMap::from([expected.clone()]), [half, damaged].into()));
 
         let listed: Listed = serde_json::from_value(json!({
-            "order_id": ORDER, "status": "paid", "total": 2000, "currency": "CNY", "late_charges": late("charge_id"),
+            "order_id": ORDER, "status": "fulfilled", "total": 2000, "currency": "CNY", "late_charges": late("charge_id"),
+            "refunded": 5, "refunds": [{ "refund_id": "refund-1", "of": "payment", "amount": 5, "status": "succeeded" }],
             "payment": { "status": "paid", "amount": 2000, "session_id": "cs", "charge_id": "pi_1" }
         }))
         .unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::reconcile::Charge;
+use crate::reconcile::{Charge, Made};
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -17,6 +17,9 @@ const MAX_PAGES: usize = 100_000;
 
 /// The piece of metadata that has the order.
 const ORDER_ID: &str = "order_id";
+
+/// The piece of metadata that has the shop's name of a refund.
+const REFUND_ID: &str = "refund_id";
 
 /// The piece of metadata that has the program which has made the object, and what it is there.
 const MADE_BY: (&str, &str) = ("made_by", "order-system-for-spin");
@@ -65,6 +68,8 @@ struct StripeRefund {
     amount: u64,
     charge: Option<String>,
     status: Option<String>,
+    #[serde(default)]
+    metadata: HashMap<String, String>,
 }
 
 impl Entry for StripeRefund {
@@ -108,7 +113,8 @@ impl Reader {
         }
         let currency = currency.to_ascii_uppercase();
         let amount = in_minor(&id, &currency, amount)?;
-        self.charges.insert(id, Charge { id: intent, order, amount, currency, refunded: 0, refunding: 0 });
+        self.charges
+            .insert(id, Charge { id: intent, order, amount, currency, refunded: 0, refunding: 0, refunds: Vec::new() });
         Ok(())
     }
 
@@ -117,12 +123,14 @@ impl Reader {
         let Some(id) = refund.charge else { return Ok(()) };
         let Some(charge) = self.charges.get_mut(&id) else { return Ok(()) };
         let amount = in_minor(&id, &charge.currency, refund.amount)?;
-        let back = match refund.status.as_deref() {
-            Some("succeeded") => &mut charge.refunded,
+        let has_succeeded = match refund.status.as_deref() {
+            Some("succeeded") => true,
             Some("failed" | "canceled") => return Ok(()),
-            _ => &mut charge.refunding,
+            _ => false,
         };
+        let back = if has_succeeded { &mut charge.refunded } else { &mut charge.refunding };
         *back = back.saturating_add(amount);
+        charge.refunds.push(Made { name: refund.metadata.get(REFUND_ID).cloned(), amount, has_succeeded });
         Ok(())
     }
 

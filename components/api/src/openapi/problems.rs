@@ -5,7 +5,7 @@ use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
 use super::operation::{Answer, Example};
-use super::schema::{ItemId, Money, OrderLine, Quantity, Stock};
+use super::schema::{ItemId, Money, OrderLine, Quantity, RefundedMoney, Stock};
 use crate::code::Code;
 use crate::problem::{MAX_ERRORS, Problem};
 
@@ -103,14 +103,31 @@ fn members(code: Code, generator: &mut SchemaGenerator) -> (Map<String, Value>, 
             (vec![("order_status", status)], vec!["order_status"])
         }
         Code::OrderNotCancellable => {
-            (vec![("order_status", status(&["paid", "fulfilled", "expired", "rejected"]))], vec!["order_status"])
+            let status = status(&["paid", "fulfilled", "refunded", "expired", "rejected"]);
+            (vec![("order_status", status)], vec!["order_status"])
+        }
+        Code::OrderNotRefundable => {
+            let status = status(&["pending", "paid", "fulfilled", "refunded", "cancelled", "expired", "rejected"]);
+            (vec![("order_status", status)], vec!["order_status"])
+        }
+        Code::RefundExceedsPayment => {
+            let money = generator.subschema_for::<Money>().to_value();
+            let requested = generator.subschema_for::<RefundedMoney>().to_value();
+            (vec![("requested", requested), ("refundable", money)], vec!["requested", "refundable"])
+        }
+        Code::RefundExceedsSale => {
+            let units = json!({ "type": "integer", "format": "int32", "minimum": 0, "maximum": domain::Quantity::MAX });
+            let quantity = generator.subschema_for::<Quantity>().to_value();
+            let members =
+                vec![("item_id", item_id), ("requested", quantity), ("refundable", units.clone()), ("sold", units)];
+            (members, vec!["item_id", "requested", "refundable", "sold"])
         }
         Code::OrderNotReturnable => {
             let status = status(&["pending", "cancelled", "expired", "rejected"]);
             (vec![("order_status", status)], vec!["order_status"])
         }
         Code::OrderNotFulfillable => {
-            let status = status(&["pending", "paid", "cancelled", "expired", "rejected"]);
+            let status = status(&["pending", "paid", "refunded", "cancelled", "expired", "rejected"]);
             (vec![("order_status", status)], vec!["order_status"])
         }
         Code::ReturnExceedsSale => {

@@ -135,6 +135,16 @@ schemas! {
         "maximum": DomainMoney::MAX,
         "examples": [2000]
     };
+    /// An amount that is given back, in minor units of the shop's currency.
+    RefundedMoney = {
+        "type": "integer",
+        "format": "int64",
+        "minimum": 1,
+        "maximum": DomainMoney::MAX,
+        "examples": [1000]
+    };
+    /// The shop's name of a refund. The payment provider has it in its metadata.
+    RefundId = { "type": "string", "minLength": 1, "maxLength": 255, "examples": ["refund-6f1ed002ab5595859014ebf0951522d9"] };
     /// What one unit is expected to cost: if it costs something else, the order is refused as `price_changed`.
     ExpectedPrice = {
         "type": "integer",
@@ -212,8 +222,9 @@ schemas! {
         "examples": ["2026-11-25T22:03:05.493Z"]
     };
     /// `placing`: not every line is held yet, for a moment. `pending`: its goods are held, it waits for payment.
-    /// `paid`: sold, and its goods are to go out. `fulfilled`: paid, and its goods went out. `cancelled`, `expired` (not paid in time), `rejected` (too little stock for one of its lines, or another price):
-    /// nothing is held any more.
+    /// `paid`: sold, and its goods are to go out. `fulfilled`: paid, and its goods went out. `refunded`: paid, and all of that
+    /// was given back or is on its way, whether its goods went out or not. `cancelled`, `expired` (not paid in time),
+    /// `rejected` (too little stock for one of its lines, or another price): nothing is held any more.
     OrderStatus = { "type": "string", "enum": STATUSES, "examples": ["paid"] };
     /// The process answers.
     Health = {
@@ -244,7 +255,7 @@ inline_schemas! {
             OrderEvent::Placed.name(), OrderEvent::Paid.name(), OrderEvent::Cancelled.name(), OrderEvent::Expired.name(),
             OrderEvent::Rejected.name(), OrderEvent::RefundingLate.name(), OrderEvent::RefundedLate.name(),
             OrderEvent::LateRefundFailed.name(), OrderEvent::Fulfilled.name(), OrderEvent::Delivered.name(),
-            "returned", "written_off"
+            "refunding", "refunded", "refund_failed", "returned", "written_off"
         ]
     };
     /// How far the payment of an order has come.
@@ -252,6 +263,12 @@ inline_schemas! {
         "type": "string",
         "description": "How far the payment of an order has come.",
         "enum": ["paid", "at_provider", "open", "processing"]
+    };
+    /// What a refund gives back.
+    RefundOf = {
+        "type": "string",
+        "description": "`payment`: of what was paid for the order. `late_charge`: a charge that did not pay it.",
+        "enum": ["payment", "late_charge"]
     };
     /// How far a refund has come.
     RefundStatus = {

@@ -8,6 +8,10 @@
 //! with it as that request would have. It takes out of the list only what that request cannot put on record any more:
 //! its swap is from a state that is not there any more. It takes nothing out of a list that has changed since it was
 //! read before the state: that may be listed once more.
+//!
+//! The refund of a charge that did not pay an order says by its session what it is, so that a sweep can put it on record.
+//! What an operator has asked for, a sweep does not know: it changes the state instead, so that the request, if it is
+//! there still, has to read it again, and lists its refund again before the next swap.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,9 +22,11 @@ use crate::engine::retry::Retry;
 use crate::engine::shop::Shop;
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::model::after_sale::AfterSaleEvent;
 use crate::model::ids::{ChargeId, OrderId, RefundId, SessionId};
 use crate::model::order::Order;
-use crate::model::order_state::{Event, LateRefund, OrderState};
+use crate::model::order_state::{Event, OrderState};
+use crate::model::refund::ProviderRefund;
 use crate::model::session::{LateCharge, RefundState};
 use crate::provider::{Provider, ProviderError, Repayment};
 use crate::store::{Creation, Entry, Key, Store, StoreError, Swap};
@@ -44,8 +50,8 @@ impl Listed {
     }
 
     /// A refund that is on an order's record.
-    pub(crate) fn of(order: OrderId, late: &LateRefund) -> Self {
-        Self { order, session: late.session.clone(), refund: late.refund_id() }
+    pub(crate) fn of(order: OrderId, refund: &ProviderRefund<'_>) -> Self {
+        Self { order, session: refund.session.clone(), refund: refund.id.clone() }
     }
 }
 
@@ -167,26 +173,44 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     ///
     /// A refund that another request has put on record may be made already: then it is looked for first, since the
     /// provider may have forgotten its name.
-    async fn ask_for_refund(&self, order: &Order, late: &LateRefund, is_new: bool) -> Result<RefundState, Error> {
+    async fn ask_for_refund(
+        &self,
+        order: &Order,
+        refund: &ProviderRefund<'_>,
+        is_new: bool,
+    ) -> Result<RefundState, Error> {
         let provider = self.provider()?;
+        let ProviderRefund { charge, amount, .. } = *refund;
         // Rule: refunds-have-one-name.
-        let name = late.refund_id();
+        let name = refund.id.clone();
         // Rule: refunds-are-looked-for.
-        let made = if is_new { None } else { provider.find_refund(&late.charge, &name).await? };
+        let made = if is_new { None } else { provider.find_refund(charge, &name).await? };
         if let Some(refund) = made {
             return Ok(refund);
         }
-        let currency = late.currency.as_ref().unwrap_or(&order.currency);
-        let (order, charge, amount) = (order.order_id, &late.charge, late.amount);
+        let currency = refund.currency.unwrap_or(&order.currency);
+        let order = order.order_id;
         match provider.refund(Repayment { order, charge, amount, currency, refund: &name }).await {
             // Another request may have made it in this moment. If not, a person has to see to it: a repeat would be
             // refused too.
             Err(ProviderError::Refused(_)) => {
-                let made = provider.find_refund(&late.charge, &name).await?;
+                let made = provider.find_refund(charge, &name).await?;
                 Ok(made.unwrap_or(RefundState::Failed))
             }
             refund => Ok(refund?),
         }
+    }
+
+    /// Writes down how far a refund has come.
+    async fn refund_has_come(
+        &self,
+        order: &Order,
+        state: &Read<OrderState>,
+        id: RefundId,
+        refund: RefundState,
+    ) -> Result<Transition, Error> {
+        let event = Event::Refund { id, refund, at: self.environment.now() };
+        self.transition(state, event, order.expires_at).await
     }
 
     /// Asks for a refund that is on record, and writes down how far it has come. What the provider has said is written
@@ -195,17 +219,14 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
         let mut attempts = self.attempts();
         loop {
             let Some((order, state)) = self.read_order(listed.order).await? else { return Ok(Followed::Vain) };
-            let Some(late) = state.record.refund(&listed.refund) else { return Ok(Followed::Vain) };
-            if let (true, Some(refund)) = (late.is_finished(), late.refund) {
+            let Some(on_record) = state.record.provider_refund(&listed.refund) else { return Ok(Followed::Vain) };
+            if let (true, Some(refund)) = (on_record.is_finished(), on_record.state) {
                 return Ok(Followed::Finished(refund));
             }
-            let refund = self.ask_for_refund(&order, late, is_new).await?;
+            let refund = self.ask_for_refund(&order, &on_record, is_new).await?;
             is_new = false;
-            let written = late.refund == Some(refund)
-                || match self
-                    .transition(&state, Event::Refund { id: listed.refund.clone(), refund }, order.expires_at)
-                    .await?
-                {
+            let written = on_record.state == Some(refund)
+                || match self.refund_has_come(&order, &state, listed.refund.clone(), refund).await? {
                     Transition::Done(_) => true,
                     Transition::Retry(retry) => {
                         attempts.again(retry).await?;
@@ -236,7 +257,7 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
         let mut attempts = self.attempts();
         loop {
             let Some((order, state)) = self.read_order(listed.order).await? else { return Ok(Followed::Vain) };
-            if state.record.refund(&listed.refund).is_some() {
+            if state.record.provider_refund(&listed.refund).is_some() {
                 return self.carry_on_refund(listed, false).await;
             }
             let before = state.record.failed_refunds().find(|late| late.session == listed.session);
@@ -256,8 +277,15 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
                     }
                     Answered::Changed(_) | Answered::Open(_) | Answered::Processing => return Ok(Followed::Vain),
                 }
+            } else if state.record.has_session(&listed.session) {
+                // Rule: what-a-sweep-takes-off-the-list-is-given-up.
+                match self.transition(&state, Event::AfterSale(AfterSaleEvent::GiveUp), order.expires_at).await? {
+                    Transition::Retry(retry) => attempts.again(retry).await?,
+                    Transition::Done(_) | Transition::Illegal => return Ok(Followed::Vain),
+                }
+                continue;
             } else {
-                if state.record.has_session(&listed.session) || state.record.late_refund(&listed.session).is_some() {
+                if state.record.late_refund(&listed.session).is_some() {
                     return Ok(Followed::Vain);
                 }
                 let Some(late) = self.late_charge(&order, &listed.session).await? else { return Ok(Followed::Vain) };
@@ -271,6 +299,21 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
         }
     }
 
+    /// Looks whether a refund that has failed was made all the same, by a request that was slow, and writes that down.
+    pub(crate) async fn look_at_failed(
+        &self,
+        order: &Order,
+        state: &Read<OrderState>,
+        failed: &ProviderRefund<'_>,
+    ) -> Result<Option<(Listed, Transition)>, Error> {
+        let made = self.provider()?.find_refund(failed.charge, &failed.id).await?;
+        let Some(made @ (RefundState::Pending | RefundState::Succeeded)) = made else { return Ok(None) };
+        let listed = Listed::of(order.order_id, failed);
+        self.list_refund(&listed).await?;
+        let written = self.refund_has_come(order, state, failed.id.clone(), made).await?;
+        Ok(Some((listed, written)))
+    }
+
     /// Tries a refund again that has failed, under another name. Answers with how far it has come; none where it was not
     /// the last one of its charge any more.
     pub(crate) async fn retry_refund(&self, order: OrderId, failed: &RefundId) -> Result<Option<RefundState>, Error> {
@@ -280,13 +323,8 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
             let Some(late) = state.record.failed_refunds().find(|late| late.refund_id() == *failed) else {
                 return Ok(None);
             };
-            // What was refused may have been made by a request that was slow.
-            let made = self.provider()?.find_refund(&late.charge, failed).await?;
-            if let Some(made @ (RefundState::Pending | RefundState::Succeeded)) = made {
-                let listed = Listed::of(order.order_id, late);
-                self.list_refund(&listed).await?;
-                let event = Event::Refund { id: failed.clone(), refund: made };
-                match self.transition(&state, event, order.expires_at).await? {
+            if let Some((listed, written)) = self.look_at_failed(&order, &state, &late.into()).await? {
+                match written {
                     Transition::Done(_) => return self.carry_on(&listed, false).await,
                     Transition::Retry(retry) => attempts.again(retry).await?,
                     Transition::Illegal => return Ok(None),
@@ -310,39 +348,41 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     }
 
     /// Asks again about the refunds of a charge, the finished ones among them: one that succeeded can fail later.
-    /// Answers whether one has failed and was not made again.
+    /// Answers whether one has failed now, or has failed before and has to be made again.
     pub(crate) async fn look_at_refunds(&self, order: OrderId, charge: &ChargeId) -> Result<Option<bool>, Error> {
         let Some((_, state)) = self.read_order(order).await? else { return Ok(None) };
-        let of_charge = state.record.late_refunds().iter().filter(|late| late.charge == *charge);
-        let all: Vec<_> = of_charge.map(|late| Listed::of(order, late)).collect();
+        let of_charge = state.record.provider_refunds().filter(|refund| refund.charge == charge);
+        let all: Vec<_> = of_charge.map(|refund| Listed::of(order, &refund)).collect();
         if all.is_empty() {
             return Ok(None);
         }
+        let mut has_failed = false;
         for listed in &all {
-            self.look_at_refund(listed).await?;
+            has_failed |= self.look_at_refund(listed).await? == Some(RefundState::Failed);
         }
         let state = self.read_state(order).await?;
-        Ok(Some(state.record.failed_refunds().any(|late| late.charge == *charge)))
+        Ok(Some(has_failed || state.record.failed_refunds().any(|late| late.charge == *charge)))
     }
 
-    async fn look_at_refund(&self, listed: &Listed) -> Result<(), Error> {
+    /// Answers with how far the refund has come, where that is news.
+    async fn look_at_refund(&self, listed: &Listed) -> Result<Option<RefundState>, Error> {
         let mut attempts = self.attempts();
         loop {
-            let Some((order, state)) = self.read_order(listed.order).await? else { return Ok(()) };
-            let Some(late) = state.record.refund(&listed.refund) else { return Ok(()) };
-            if !late.is_finished() {
-                return self.carry_on(listed, false).await.map(drop);
+            let Some((order, state)) = self.read_order(listed.order).await? else { return Ok(None) };
+            let Some(on_record) = state.record.provider_refund(&listed.refund) else { return Ok(None) };
+            if !on_record.is_finished() {
+                return self.carry_on(listed, false).await;
             }
             // Rule: finished-refunds-are-looked-at-again.
-            let found = self.provider()?.find_refund(&late.charge, &listed.refund).await?;
-            let Some(refund @ (RefundState::Succeeded | RefundState::Failed)) = found else { return Ok(()) };
-            if late.refund == Some(refund) {
-                return Ok(());
+            let found = self.provider()?.find_refund(on_record.charge, &listed.refund).await?;
+            let Some(refund @ (RefundState::Succeeded | RefundState::Failed)) = found else { return Ok(None) };
+            if on_record.state == Some(refund) {
+                return Ok(None);
             }
-            let event = Event::Refund { id: listed.refund.clone(), refund };
-            match self.transition(&state, event, order.expires_at).await? {
+            match self.refund_has_come(&order, &state, listed.refund.clone(), refund).await? {
                 Transition::Retry(retry) => attempts.again(retry).await?,
-                Transition::Done(_) | Transition::Illegal => return Ok(()),
+                Transition::Done(_) => return Ok(Some(refund)),
+                Transition::Illegal => return Ok(None),
             }
         }
     }

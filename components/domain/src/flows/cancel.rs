@@ -77,7 +77,8 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
                 }
                 Status::Expired if abandoned.is_some() => return Ok(OrderView::new(order, &state.record, true)),
                 Status::Pending | Status::Placing => {}
-                decided @ (Status::Paid | Status::Fulfilled | Status::Expired | Status::Rejected) => {
+                decided
+                @ (Status::Paid | Status::Fulfilled | Status::Refunded | Status::Expired | Status::Rejected) => {
                     return Err(Error::OrderNotCancellable(decided));
                 }
             }

@@ -47,7 +47,7 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
                 return Err(Error::OrderDelivered);
             }
             let sold = order.quantities();
-            if state.record.payment().is_none() || !state.record.after_sale().has_goods_to_send(&sold) {
+            if !state.record.has_goods_to_send(&sold) {
                 return Err(Error::OrderNotFulfillable(status(&state.record, true)));
             }
             let (shipment, at) = (shipment.clone(), self.environment.now());

@@ -6,9 +6,10 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::flows::adjust::AdjustmentRecord;
 use crate::model::after_sale::{Destination, Return};
-use crate::model::ids::{ItemId, OrderId, ReturnId};
+use crate::model::ids::{ItemId, OrderId, RefundId, ReturnId};
 use crate::model::item::Adjustment;
 use crate::model::order_state::{CloseReason, LateRefund, State};
+use crate::model::refund::Refund;
 use crate::model::session::RefundState;
 use crate::model::status::{OrderView, Status};
 use crate::model::time::Timestamp;
@@ -16,7 +17,7 @@ use crate::provider::Provider;
 use crate::store::{Key, Store};
 
 /// What can happen to an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OrderEvent {
     /// It was asked for.
     Placed,
@@ -35,6 +36,12 @@ pub enum OrderEvent {
     RefundedLate,
     /// Such a charge could not be given back.
     LateRefundFailed,
+    /// Some of what was paid is being given back. The order's view says how much.
+    Refunding(RefundId),
+    /// Some of what was paid was given back. The order's view says how much.
+    Refunded(RefundId),
+    /// A refund of the payment has failed. The order's view says of how much.
+    RefundFailed(RefundId),
     /// Its goods went out.
     Fulfilled,
     /// The buyer has its goods.
@@ -47,7 +54,7 @@ pub enum OrderEvent {
 
 impl OrderEvent {
     /// Its name. It never changes.
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             Self::Placed => "placed",
             Self::Paid => "paid",
@@ -57,6 +64,9 @@ impl OrderEvent {
             Self::RefundingLate => "refunding_late",
             Self::RefundedLate => "refunded_late",
             Self::LateRefundFailed => "late_refund_failed",
+            Self::Refunding(_) => "refunding",
+            Self::Refunded(_) => "refunded",
+            Self::RefundFailed(_) => "refund_failed",
             Self::Fulfilled => "fulfilled",
             Self::Delivered => "delivered",
             Self::Returned(_) => "returned",
@@ -110,6 +120,16 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
             (late.at, event)
         };
         let late = state.late_refunds().iter().map(late);
+        // One that has succeeded and failed later is told as both: it was told that it has succeeded.
+        let refunded = |one: &Refund| {
+            let begun = match one.succeeded_at {
+                Some(at) => (at, OrderEvent::Refunded(one.id.clone())),
+                None => (one.at, OrderEvent::Refunding(one.id.clone())),
+            };
+            let failed = one.failed_at.map(|at| (at, OrderEvent::RefundFailed(one.id.clone())));
+            [Some(begun), failed].into_iter().flatten()
+        };
+        let refunded = state.after_sale().refunds().iter().flat_map(refunded);
         let returned = |one: &Return| match one.to {
             Destination::Stock => (one.at, OrderEvent::Returned(one.id)),
             Destination::WrittenOff => (one.at, OrderEvent::WrittenOff(one.id)),
@@ -120,7 +140,7 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
         let delivered = fulfilment.and_then(|out| Some((out.delivered_at?, OrderEvent::Delivered)));
         // A late charge may be older than what decided the order.
         let mut later: Vec<_> =
-            decided.into_iter().chain(late).chain(fulfilled).chain(delivered).chain(returned).collect();
+            decided.into_iter().chain(late).chain(fulfilled).chain(delivered).chain(refunded).chain(returned).collect();
         later.sort_by_key(|(at, _)| *at);
         let events = [(view.order.placed_at, OrderEvent::Placed)].into_iter().chain(later).collect();
         Ok(OrderHistory { view, events })

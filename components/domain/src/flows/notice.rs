@@ -18,7 +18,7 @@ use crate::store::Store;
 pub enum Noticed {
     /// It was about an order of this shop, whose record says now what the provider says.
     Understood,
-    /// It was about a charge of this order that came too late, whose refund has failed. A person has to see to it.
+    /// It was about a charge of this order, and a refund of it has failed. A person has to see to it.
     RefundFailed(OrderId),
     /// It was about something else. Nothing was done.
     NotOurs,
@@ -73,7 +73,7 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
                 return Ok(Noticed::Understood);
             }
             if let Some(late) = state.record.late_refund(&session) {
-                let refund = self.carry_on(&Listed::of(order.order_id, late), false).await?;
+                let refund = self.carry_on(&Listed::of(order.order_id, &late.into()), false).await?;
                 return Ok(refunded(order.order_id, refund));
             }
             let Some(late) = self.late_charge(&order, &session).await? else { return Ok(Noticed::NotOurs) };

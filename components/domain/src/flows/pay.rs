@@ -257,7 +257,7 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
                     return Err(PayOutcome::AtProvider(Box::new((order, state))));
                 }
             }
-            Status::Paid | Status::Fulfilled => {
+            Status::Paid | Status::Fulfilled | Status::Refunded => {
                 if !request.unclear {
                     expect(&request.condition, &order, &state.record, true).map_err(PayOutcome::Refused)?;
                 }

@@ -101,7 +101,7 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     }
 
     /// Whether the items can take these goods, as far as that can be said before the return is on record.
-    async fn check_room(&self, order: OrderId, goods: &ReturnedGoods) -> Result<(), Error> {
+    pub(crate) async fn check_room(&self, order: OrderId, goods: &ReturnedGoods) -> Result<(), Error> {
         let ids: Vec<_> = goods.lines.iter().map(|(item_id, _)| item_id.clone()).collect();
         for ((item_id, quantity), item) in goods.lines.iter().zip(self.find_items(&ids).await?) {
             let mut item = item?.ok_or_else(|| Error::ItemNotFound(item_id.clone()))?.record;

@@ -189,6 +189,13 @@ provider_id! {
 }
 
 impl RefundId {
+    /// The name of the refund of this order's payment that was asked for under this key. It follows from the request, so
+    /// that a repeat of the request is the same refund.
+    pub fn new(order: OrderId, key: KeyDigest) -> Self {
+        let digest = u128::from_be_bytes(digest(["refund", order.to_string().as_str(), key.to_string().as_str()]));
+        Self(format!("refund-{digest:032x}"))
+    }
+
     /// The name of the refund of a charge that came too late. It follows from the session, so that all requests that
     /// make it ask for the same one.
     pub(crate) fn of_late_charge(session: &SessionId) -> Self {
@@ -212,6 +219,11 @@ impl ReturnId {
     /// The return of goods of this order that was asked for under this key.
     pub fn new(order: OrderId, key: KeyDigest) -> Self {
         Self(KeyDigest(digest(["return", order.to_string().as_str(), key.to_string().as_str()])))
+    }
+
+    /// The return of the goods that come back with this refund.
+    pub(crate) fn of_refund(refund: &RefundId) -> Self {
+        Self(KeyDigest(digest(["return with", refund.as_str()])))
     }
 
     pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {

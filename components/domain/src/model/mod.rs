@@ -15,6 +15,7 @@ pub mod listing;
 pub mod order;
 pub mod order_state;
 pub mod plan;
+pub mod refund;
 pub mod session;
 pub mod status;
 pub mod text;

@@ -6,15 +6,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::after_sale::{AfterSale, AfterSaleEvent, Return};
+use crate::model::after_sale::{AfterSale, AfterSaleEvent, Return, Stored};
 use crate::model::amounts::{Currency, Money};
 use crate::model::fulfilment::Fulfilment;
 use crate::model::ids::{ChargeId, PaymentMethod, RefundId, SessionId};
 use crate::model::item::Settlement;
+use crate::model::order::Lines;
+use crate::model::refund::{ProviderRefund, Refund};
 use crate::model::session::{ClosedSession, LateCharge, PaidSession, RefundState};
 use crate::model::time::Timestamp;
 
-/// The most refunds that an order's record keeps. A provider that keeps its word needs none.
+/// The most refunds of charges that did not pay it that an order's record keeps. A provider that keeps its word needs
+/// none.
 pub const MAX_LATE_REFUNDS: usize = 16;
 
 /// The most attempts that end because the provider refuses to open a session. After these its refusal stands.
@@ -115,11 +118,6 @@ impl LateRefund {
     pub fn refund_id(&self) -> RefundId {
         self.id.clone().unwrap_or_else(|| RefundId::of_late_charge(&self.session))
     }
-
-    /// Whether the provider has said how it ended.
-    pub fn is_finished(&self) -> bool {
-        matches!(self.refund, Some(RefundState::Succeeded | RefundState::Failed))
-    }
 }
 
 /// Why an order was closed.
@@ -214,6 +212,8 @@ pub enum Event {
         id: RefundId,
         /// How far it has come.
         refund: RefundState,
+        /// Now.
+        at: Timestamp,
     },
     /// Something happens to a paid order.
     AfterSale(AfterSaleEvent),
@@ -255,9 +255,10 @@ impl OrderState {
         let state = match (&self.state, event) {
             (_, Event::ClaimRefund { late, at }) => return self.claim(&late, at),
             (_, Event::RetryRefund { failed, at }) => return self.retried(&failed, at),
-            (_, Event::Refund { id, refund }) => return self.refunded(&id, refund),
-            (State::Paid(_), Event::AfterSale(event)) => {
-                return Ok(Self { after_sale: Some(Box::new(self.after_sale().apply(event)?)), ..self.clone() });
+            (_, Event::Refund { id, refund, at }) => return self.refunded(&id, refund, at),
+            (State::Paid(payment), Event::AfterSale(event)) => {
+                let after_sale = self.after_sale().apply(event, payment)?;
+                return Ok(Self { after_sale: Some(Box::new(after_sale)), ..self.clone() });
             }
             (State::AtProvider { attempt, session }, Event::ChargeWrongly { wrong, at, cancelled })
                 if wrong.session() == session =>
@@ -344,7 +345,10 @@ impl OrderState {
     }
 
     /// Writes down how far a refund has come.
-    fn refunded(&self, id: &RefundId, refund: RefundState) -> Result<Self, Illegal> {
+    fn refunded(&self, id: &RefundId, refund: RefundState, at: Timestamp) -> Result<Self, Illegal> {
+        if let Some(after_sale) = self.after_sale().come(id, refund, at) {
+            return Ok(Self { after_sale: Some(Box::new(after_sale)), ..self.clone() });
+        }
         let mut late = self.late.clone();
         late.iter_mut().find(|late| late.refund_id() == *id).ok_or(Illegal)?.refund = Some(refund);
         Ok(Self { late, ..self.clone() })
@@ -424,17 +428,27 @@ impl OrderState {
         self.late.iter().rfind(|late| late.session == *session)
     }
 
-    /// The refund of this name.
-    pub(crate) fn refund(&self, id: &RefundId) -> Option<&LateRefund> {
-        self.late.iter().find(|late| late.refund_id() == *id)
+    /// The refunds that the provider makes, oldest first of each kind: of charges that did not pay the order, and of its
+    /// payment.
+    pub(crate) fn provider_refunds(&self) -> impl Iterator<Item = ProviderRefund<'_>> {
+        let reference = self.payment().and_then(|payment| payment.reference.as_ref());
+        let of_payment = reference.into_iter().flat_map(|reference| {
+            self.after_sale().refunds().iter().map(move |one| ProviderRefund::of_payment(one, reference))
+        });
+        self.late.iter().map(ProviderRefund::from).chain(of_payment)
     }
 
-    /// The refunds of which the provider has not said how they ended.
-    pub(crate) fn unfinished_refunds(&self) -> impl Iterator<Item = &LateRefund> {
-        self.late.iter().filter(|late| !late.is_finished())
+    /// The refund of this name that the provider makes.
+    pub(crate) fn provider_refund(&self, id: &RefundId) -> Option<ProviderRefund<'_>> {
+        self.provider_refunds().find(|one| one.id == *id)
     }
 
-    /// The refunds that have failed, and that were not tried again.
+    /// Whether the goods of the order, of which these were `sold`, are to go out or are out.
+    pub(crate) fn has_goods_to_send(&self, sold: &Lines) -> bool {
+        self.payment().is_some_and(|payment| self.after_sale().has_goods_to_send(sold, payment.amount))
+    }
+
+    /// The refunds of charges that did not pay the order that have failed, and that were not tried again.
     pub fn failed_refunds(&self) -> impl Iterator<Item = &LateRefund> {
         let is_last = |late: &&LateRefund| self.late_refund(&late.session).is_some_and(|last| last.id == late.id);
         self.late.iter().filter(is_last).filter(|late| late.refund == Some(RefundState::Failed))
@@ -511,9 +525,13 @@ struct Record {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     late: Vec<LateRefund>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    refunds: Vec<Refund>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     returns: Vec<Return>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fulfilment: Option<Fulfilment>,
+    #[serde(skip_serializing_if = "is_first")]
+    given_up: u32,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -535,8 +553,9 @@ fn is_first(attempt: &u32) -> bool {
 
 impl From<OrderState> for Record {
     fn from(OrderState { state, late, after_sale }: OrderState) -> Self {
-        let (returns, fulfilment) = after_sale.map_or_else(Default::default, |after_sale| after_sale.into_record());
-        let record = Self { late, returns, fulfilment, ..Self::default() };
+        let Stored { refunds, returns, fulfilment, given_up } =
+            after_sale.map_or_else(Default::default, |after_sale| after_sale.into_record());
+        let record = Self { late, refunds, returns, fulfilment, given_up, ..Self::default() };
         match state {
             State::Unpaid { confirmed, attempt } => Self { state: Tag::Unpaid, confirmed, attempt, ..record },
             State::AtProvider { attempt, session } => {
@@ -587,7 +606,7 @@ impl TryFrom<Record> for OrderState {
             }
             _ => return Err("no order has a state with just these fields"),
         };
-        let Record { late, returns, fulfilment, .. } = record;
+        let Record { late, refunds, returns, fulfilment, given_up, .. } = record;
         // Each has a name of its own: the first of a session that which follows from it.
         let wrong = |(number, one): (usize, &LateRefund)| {
             let before = late.get(..number).unwrap_or_default();
@@ -597,12 +616,13 @@ impl TryFrom<Record> for OrderState {
         if late.len() > MAX_LATE_REFUNDS || late.iter().enumerate().any(wrong) {
             return Err("no order has these late charges");
         }
-        let after_sale = AfterSale::from_record(returns, fulfilment).ok_or("no order has these returns")?;
+        let stored = Stored { refunds, returns, fulfilment, given_up };
+        let after_sale = AfterSale::from_record(stored).ok_or("no order has these refunds and returns")?;
         if after_sale == *AfterSale::NONE {
             return Ok(Self { state, late, after_sale: None });
         }
         if !matches!(state, State::Paid(_)) {
-            return Err("only of a paid order do goods go out or come back");
+            return Err("only of a paid order do goods and money go out or come back");
         }
         Ok(Self { state, late, after_sale: Some(Box::new(after_sale)) })
     }

@@ -21,6 +21,8 @@ pub enum Status {
     Paid,
     /// Paid, and its goods went out.
     Fulfilled,
+    /// Paid, and all of that was given back or is on its way, whether its goods went out or not.
+    Refunded,
     /// Cancelled before it was paid.
     Cancelled,
     /// Not paid in time.
@@ -36,6 +38,7 @@ impl fmt::Display for Status {
             Self::Pending => "pending",
             Self::Paid => "paid",
             Self::Fulfilled => "fulfilled",
+            Self::Refunded => "refunded",
             Self::Cancelled => "cancelled",
             Self::Expired => "expired",
             Self::Rejected => "rejected",
@@ -48,6 +51,7 @@ impl fmt::Display for Status {
 /// its state says so.
 pub fn status(state: &OrderState, all_held: bool) -> Status {
     match state.get() {
+        State::Paid(payment) if state.after_sale().is_refunded(payment.amount) => Status::Refunded,
         State::Paid(_) if state.after_sale().fulfilment().is_some() => Status::Fulfilled,
         State::Paid(_) => Status::Paid,
         State::Closed { reason: CloseReason::Cancelled, .. } => Status::Cancelled,

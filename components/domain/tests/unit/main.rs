@@ -29,6 +29,7 @@ mod prices;
 mod probe;
 mod provider;
 mod provider_payments;
+mod refunds;
 mod returns;
 mod support;
 mod sweep;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use domain::order_state::{LateRefund, PaymentReference};
 use domain::{
     Charge, Error, InvalidNotice, Noticed, OrderEvent, OrderId, OrderView, PayResult, PaymentMethod, PaymentProgress,
-    Placed, RefundState, RefundView, Shop, Status, Swept,
+    Placed, RefundState, Shop, Status, Swept,
 };
 use memory_store::{FakeEnvironment, MemoryStore};
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -782,10 +782,10 @@ fn a_refund_that_has_failed_is_made_again_by_the_operator_and_stays_in_the_histo
     let placed = charged_too_late(&shop);
     let retry = || run(shop.shop().retry_refunds(placed.view.order.order_id));
     let none = run(shop.shop().retry_refunds(shop.placed().view.order.order_id));
-    assert_eq!(none, Err(Error::NothingToRefund));
+    assert_eq!(none, Err(Error::OrderNotRefundable(Status::Pending)));
     shop.provider.refunds_come_to.set(RefundState::Failed);
     shop.notice(&placed, 0).unwrap();
-    let states = |refunds: Vec<RefundView>| refunds.iter().map(|refund| refund.state).collect::<Vec<_>>();
+    let states = |view: OrderView| view.late_refunds.iter().map(|late| late.refund.unwrap()).collect::<Vec<_>>();
     assert_eq!(states(retry().unwrap()), [RefundState::Failed; 2]);
     shop.provider.refunds_come_to.set(RefundState::Pending);
     let pending = states(retry().unwrap());
@@ -810,8 +810,8 @@ fn a_refund_that_was_refused_and_made_all_the_same_is_not_made_again() {
     shop.provider.refunds_come_to.set(RefundState::Failed);
     shop.notice(&placed, 0).unwrap();
     shop.provider.settle_refunds(RefundState::Succeeded);
-    let refunds = run(shop.shop().retry_refunds(placed.view.order.order_id)).unwrap();
-    assert_eq!(refunds.iter().map(|refund| refund.state).collect::<Vec<_>>(), [RefundState::Succeeded]);
+    let view = run(shop.shop().retry_refunds(placed.view.order.order_id)).unwrap();
+    assert_eq!(view.late_refunds.iter().map(|late| late.refund).collect::<Vec<_>>(), [Some(RefundState::Succeeded)]);
     assert_eq!((shop.provider.refunds().len(), shop.listed()), (1, 0));
 }
 

@@ -363,7 +363,7 @@ fn the_history_of_an_order_has_what_went_out_and_came_back() {
     world.wait(1);
     let lost = take_back(&world, &placed, goods(&[("item1", 1)], Destination::WrittenOff), "l").unwrap();
     let history = run(world.shop().order_history(order_id(&placed))).unwrap();
-    let events: Vec<_> = history.events.iter().map(|(_, event)| *event).collect();
+    let events: Vec<_> = history.events.iter().map(|(_, event)| event.clone()).collect();
     let expected = [
         OrderEvent::Placed,
         OrderEvent::Paid,
