@@ -20,5 +20,6 @@ import './money.mjs';
 import './many.mjs';
 import './names.mjs';
 import './operator.mjs';
+import './desk.mjs';
 import './docs.mjs';
 import './origins.mjs';

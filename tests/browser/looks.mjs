@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 
-import { DESKTOP, PHONE, accessible, ask, available, fill, fits, picture, place, says, scenario, secondsLeft, shows, signIn, until } from './support.mjs';
+import { DESKTOP, PHONE, accessible, ask, available, fill, fits, goTo, picture, place, says, scenario, secondsLeft, shows, signIn, until } from './support.mjs';
 
 for (const colorScheme of ['light', 'dark']) {
   for (const [size, viewport] of Object.entries({ desktop: DESKTOP, phone: PHONE })) {
@@ -21,11 +21,14 @@ for (const colorScheme of ['light', 'dark']) {
         await accessible(page, 'an open order');
         await picture(page, `shop-${name}`);
         await signIn(page);
-        await page.locator('#books-rows tr').first().waitFor();
-        await page.locator('#all-list > li').first().waitFor();
-        await fits(page);
-        await accessible(page, 'the operator’s part');
-        await picture(page, `operator-${name}`);
+        for (const [at, shown] of Object.entries({ packing: '#packing-list > li', all: '#all-list > li', goods: '#goods-rows tr', books: '#books-rows tr' })) {
+          await goTo(page, at);
+          await page.locator(shown).first().waitFor();
+          await fits(page);
+          // Each in both schemes, in one language and size; desk.mjs looks at them in others.
+          if (name.endsWith(['packing', 'books'].includes(at) ? 'desktop-en' : 'phone-zh')) await accessible(page, `the operator’s part: ${at}`);
+          await picture(page, `operator-${at}-${name}`);
+        }
       });
     }
   }

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 
-import { PHONE, accessible, ask, figure, fits, newItem, says, scenario, signIn, until } from './support.mjs';
+import { PHONE, accessible, ask, figure, fits, goTo, newItem, operate, says, scenario, unfold, until } from './support.mjs';
 
 const ITEMS = 4_000;
 const id = (number) => `part-${String(number).padStart(4, '0')}`;
@@ -90,14 +90,22 @@ scenario('an item of thousands is found and ordered by keyboard only', {}, async
 scenario('the operator works with thousands of items', {}, async (open) => {
   const page = await open({ viewport: PHONE, locale: 'zh-CN', before: (page) => withMany(page) });
   await says(page.locator('#stock-note'), `已显示 50 项，共 ${figure(ITEMS)} 项。`);
-  await signIn(page);
+  await operate(page, 'books');
   await says(page.locator('#books-note'), `已显示 50 项，共 ${figure(ITEMS)} 项。`);
   // What does not balance is seen.
   assert.equal(await page.locator('#books-rows tr').first().locator('th').innerText(), id(3_210));
   await page.locator('#books-more').click();
   await until('more of the books', async () => (await page.locator('#books-rows tr').count()) === 100);
-  await page.locator('#stock-find input').fill(id(2_222));
-  await page.locator('#adjust-item').selectOption(id(2_222));
+  await page.locator('#books-find').fill('PART-22');
+  await says(page.locator('#books-note'), '已显示 50 项，共 100 项。');
+  await goTo(page, 'goods');
+  await says(page.locator('#goods-note'), `第 1 至 50 种，共 ${figure(ITEMS)} 种商品。`);
+  assert.ok(await page.locator('#goods-back').isDisabled());
+  await page.locator('#goods-on').click();
+  await says(page.locator('#goods-note'), `第 51 至 100 种，共 ${figure(ITEMS)} 种商品。`);
+  await says(page.locator('#goods-rows tr').first().locator('th'), id(50));
+  await unfold(page, id(2_222));
+  await says(page.locator('#goods-note'), '共 1 种商品。');
   await fits(page);
   await accessible(page, 'the operator of many');
 });

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 
-import { plain, says, scenario, signIn, textOf, until } from './support.mjs';
+import { enterItem, operate, plain, says, scenario, textOf, until } from './support.mjs';
 
 /** An amount of 123,456 minor units in each, and 12,3456 as typed: as ISO 4217 has it. */
 const CURRENCIES = [
@@ -37,12 +37,9 @@ for (const [currency, currency_digits, shown] of CURRENCIES) {
     assert.equal(amount(await textOf(page.locator('.price').first())), shown);
     await page.locator('.add').first().click();
     await until('the sum', async () => amount(await textOf(page.locator('#sum'))) === shown || amount(await textOf(page.locator('#sum'))));
-    await signIn(page);
+    await operate(page, 'goods');
+    await enterItem(page, { id: 'new', price: shown.replaceAll(',', ''), 'on-hand': '1' });
     await says(page.locator('#new-price-label'), currency);
-    await page.locator('#new-id').fill('new');
-    await page.locator('#new-price').fill(shown.replaceAll(',', ''));
-    await page.locator('#new-on-hand').fill('1');
-    await page.locator('#new-form button').click();
     await until('it is sent', async () => puts.length === 1);
     assert.equal(puts[0].unit_price, 123_456);
     await says(page.locator('#new-form .note'), shown);
@@ -53,6 +50,6 @@ scenario('an order in what is no currency any more is shown', {}, async (open) =
   const id = 'a51dee89-7e11-4f02-a419-92ca47ab279f';
   const order = { order_id: id, status: 'paid', items: [{ item_id: 'item1', quantity: 1, unit_price: 2000 }], total: 2000, currency: 'XYQ', customer_id: null, placed_at: '2026-01-01T00:00:00.000Z', expires_at: '2026-01-01T00:15:00.000Z', payment: { status: 'paid', amount: 2000, method: 'card', paid_at: '2026-01-01T00:01:00.000Z', charged: false } };
   const page = await open({ before: (page) => page.route('**/orders?*', (route) => route.fulfill({ json: { orders: [order], next: null } })) });
-  await signIn(page);
+  await operate(page, 'all');
   await says(page.locator('#all-list .order-total'), 'XYQ');
 });

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 
-import { BASE, PHONE, accessible, ask, fits, fresh, newItem, plain, says, scenario, signIn, stockOf, until } from './support.mjs';
+import { BASE, PHONE, accessible, ask, enterItem, fits, fresh, goTo, newItem, plain, says, scenario, signIn, stockOf, unfold, until } from './support.mjs';
 
 const PICTURES = 'https://pictures.example';
 const PICTURE = `${BASE}/console/icon.svg`;
@@ -12,18 +12,20 @@ const call = (item, name, image) => ask('PUT', `/inventory/${item}`, { unit_pric
 
 const row = (page, item) => page.locator('#stock-list > li', { hasText: item });
 
-/** The picture of an item, which is scrolled to: one that is far from the window is not loaded yet. */
-async function pictureOf(page, item) {
-  await row(page, item).evaluate((node) => node.scrollIntoView({ block: 'center' }));
-  return row(page, item).locator('.picture');
+/** Whether the picture of an item is seen, where its row is: a browser does not load one before it comes into sight. */
+async function isShown(page, item) {
+  await row(page, item).scrollIntoViewIfNeeded();
+  return row(page, item)
+    .locator('.picture')
+    .evaluate((image) => image.checkVisibility() && image.complete && image.naturalWidth > 0);
 }
 
-/** Whether the picture of an item is seen. */
-const isShown = async (page, item) =>
-  (await pictureOf(page, item)).evaluate((image) => image.checkVisibility() && image.complete && image.naturalWidth > 0);
-
-/** Whether an item has no picture that is seen, nor a place for one. */
-const isAbsent = async (page, item) => !(await (await pictureOf(page, item)).isVisible());
+/** Whether a picture at this address was asked for, in sight, and is not there. */
+async function isGone(page, item, address) {
+  await row(page, item).scrollIntoViewIfNeeded();
+  const picture = row(page, item).locator('.picture');
+  return (await picture.getAttribute('src')) === address && !(await picture.isVisible());
+}
 
 scenario('an item is shown by its name and found by it, and by its id beside it', {}, async (open) => {
   const item = await newItem(10);
@@ -67,11 +69,15 @@ scenario('an item is shown by its name and found by it, and by its id beside it'
 });
 
 scenario('a name of another direction or of any length stays in its place', {}, async (open) => {
+  const names = new Map();
+  for (const name of ['إبريق شاي أزرق', '\u{1f980}'.repeat(100), 'W'.repeat(100), '蓝色茶壶'.repeat(25)]) {
+    const item = await newItem(10);
+    await call(item, name);
+    names.set(item, name);
+  }
   for (const viewport of [undefined, PHONE]) {
     const page = await open({ ...(viewport ? { viewport } : {}) });
-    for (const name of ['إبريق شاي أزرق', '\u{1f980}'.repeat(100), 'W'.repeat(100), '蓝色茶壶'.repeat(25)]) {
-      const item = await newItem(10);
-      await call(item, name);
+    for (const [item, name] of names) {
       await says(row(page, item).locator('h3'), name);
       await fits(page);
       assert.equal(await row(page, item).locator('.item-name').evaluate((node) => node.tagName), 'BDI');
@@ -100,7 +106,7 @@ scenario('a picture is shown with words for it, from elsewhere too, and goes wit
     await until('the other is shown', async () => asked !== null && (await isShown(page, item)));
     assert.equal(asked.referer, undefined);
     await call(item, 'Teapot', null);
-    await until('it is gone', () => isAbsent(page, item));
+    await until('it is gone', async () => !(await picture.isVisible()));
   } finally {
     await call(item, 'Teapot', null);
   }
@@ -111,12 +117,11 @@ scenario('a picture that cannot be loaded leaves no trace, and the item can be b
   await call(item, 'Teapot', `${BASE}/console/none.png`);
   try {
     const page = await open({ friends: [PICTURES] });
-    const picture = row(page, item).locator('.picture');
     await says(row(page, item).locator('h3'), 'Teapot');
-    await until('it is not shown', () => isAbsent(page, item));
+    await until('it is not shown', () => isGone(page, item, `${BASE}/console/none.png`));
     await page.route(`${PICTURES}/**`, (route) => route.abort());
     await call(item, 'Teapot', `${PICTURES}/away.png`);
-    await until('nor is the other', async () => (await picture.getAttribute('src')) === `${PICTURES}/away.png` && (await isAbsent(page, item)));
+    await until('nor is the other', () => isGone(page, item, `${PICTURES}/away.png`));
     await row(page, item).locator('.add').click();
     await page.locator('#place').click();
     await says(page.locator('#orders-list .order-lines'), '1 × Teapot');
@@ -129,15 +134,10 @@ scenario('a picture that cannot be loaded leaves no trace, and the item can be b
 });
 
 scenario('the operator adds an item with a name and a picture, and sees the name in books and orders', { expected: ['status of 409'] }, async (open) => {
-  const page = await open({ path: '/#operator' });
+  const page = await open({ path: '/#operator/stock' });
   await signIn(page);
   const item = fresh();
-  const enter = async (name, image) => {
-    for (const [field, text] of [['id', item], ['name', name], ['price', '10'], ['on-hand', '5'], ['image', image]]) {
-      await page.locator(`#new-${field}`).fill(text);
-    }
-    await page.locator('#new-form button').click();
-  };
+  const enter = (name, image) => enterItem(page, { id: item, name, price: '10', 'on-hand': '5', image });
   for (const [name, image, words] of [
     ['x'.repeat(101), '', 'at most 100 characters; this has 101.'],
     ['a\u202eb', '', 'none that turn the direction of text'],
@@ -154,15 +154,15 @@ scenario('the operator adds an item with a name and a picture, and sees the name
     await says(page.locator('#new-form .note'), '茶壶 is in the shop: 5 on hand');
     const { name, image } = await stockOf(item);
     assert.deepEqual([name, image], ['茶壶', `${BASE}/console/icon.svg?%E5%90%8D=1`]);
-    await says(page.locator('#books-rows tr', { hasText: item }).locator('th'), `茶壶 ${item}`);
-    await says(page.locator('#adjust-item'), `茶壶 (${item})`);
     const order = await ask('POST', '/orders', { item_id: item, quantity: 2 });
-    await page.locator('#all-refresh').click();
+    const forms = await unfold(page, item);
+    await forms.locator('.delta').fill('-9');
+    await forms.locator('.adjust button').click();
+    await says(forms.locator('.adjust .error'), '茶壶');
+    await goTo(page, 'books');
+    await says(page.locator('#books-rows tr', { hasText: item }).locator('th'), `茶壶 ${item}`);
+    await goTo(page, 'all');
     await says(page.locator('#all-list > li', { hasText: order.order_id }).locator('.order-lines'), `2 × 茶壶 ${item}`);
-    await page.locator('#adjust-item').selectOption(item);
-    await page.locator('#adjust-delta').fill('-9');
-    await page.locator('#adjust-form button').click();
-    await says(page.locator('#adjust-form .error'), '茶壶');
   } finally {
     await call(item, null, null);
   }

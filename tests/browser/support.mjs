@@ -82,7 +82,7 @@ export function scenario(sentence, { expected = [], skip = false } = {}, run) {
       });
       if (before) await before(page);
       await page.goto(path);
-      if (path.startsWith('/#') || path === '/') await page.locator('#stock-list li').first().waitFor();
+      if (path.startsWith('/#') || path === '/') await page.locator('#stock-list li').first().waitFor({ state: 'attached' });
       return page;
     }
 
@@ -177,10 +177,39 @@ export async function place(page, lines, customer) {
 
 export const card = (page, id) => page.locator(`#orders-list > .order[data-order="${id}"]`);
 
+/** Gives the token where the address is one of the operator's, or else at the first of the operator's pages. */
 export async function signIn(page, token = TOKEN) {
-  await page.locator('#to-operator').click();
+  if (!page.url().includes('#operator')) await page.locator('#to-operator').click();
   await page.locator('#token').fill(token);
   await page.locator('#token').press('Enter');
+}
+
+/** Signs in, and goes to a page of the operator's: `packing`, `all`, `attention`, `goods` or `books`. */
+export async function operate(page, at) {
+  await signIn(page);
+  await goTo(page, at);
+}
+
+export async function goTo(page, at) {
+  await page.locator(`#desk-nav [data-page=${at}]`).click();
+  await page.locator(`#${at}`).waitFor();
+}
+
+/** Adds an item at the operator's page of the stock. */
+export async function enterItem(page, fields) {
+  if (!(await page.locator('#new-form').isVisible())) await page.locator('#new-part summary').click();
+  for (const [field, text] of Object.entries(fields)) await page.locator(`#new-${field}`).fill(text);
+  await page.locator('#new-form button').click();
+}
+
+/** The row of an item in the operator's stock. */
+export const goodsRow = (page, item) => page.locator('#goods-rows > tr', { has: page.getByText(item, { exact: true }) });
+
+/** Finds an item in the operator's stock, and opens its forms. */
+export async function unfold(page, item) {
+  await page.locator('#goods-find').fill(item);
+  await goodsRow(page, item).locator('button').click();
+  return page.locator('#goods-rows > .unfolded');
 }
 
 /** The seconds that a countdown shows. */

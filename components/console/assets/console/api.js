@@ -112,6 +112,9 @@ export async function insist(method, path, options, waiting = () => {}) {
   }
 }
 
+/** The part of an address behind the question mark. The shop reads a plus as a plus, as RFC 3986 has it. */
+export const query = (parameters) => String(new URLSearchParams(parameters)).replaceAll('+', '%20');
+
 /** A new idempotency key, for one press of a button. */
 export function freshKey() {
   // randomUUID exists only on https and localhost; a shop on a home network may have neither.

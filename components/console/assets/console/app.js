@@ -38,7 +38,7 @@ async function poll() {
 }
 
 function showView() {
-  const atOperator = location.hash === '#operator';
+  const atOperator = operator.isOperators(location.hash);
   // Other anchors, like that of the skip link, are not views.
   if (!atOperator && location.hash && location.hash !== '#shop') return;
   $('operator-view').hidden = !atOperator;
@@ -47,6 +47,8 @@ function showView() {
   const [here, there] = atOperator ? ['to-operator', 'to-shop'] : ['to-shop', 'to-operator'];
   $(here).setAttribute('aria-current', 'page');
   $(there).removeAttribute('aria-current');
+  if (atOperator) operator.route();
+  else operator.leave();
 }
 
 const other = () => (current() === 'en' ? 'zh' : 'en');

@@ -6,6 +6,7 @@ import { $, arrange, element, foreign, write } from './dom.js';
 import { hush, moment, money, name, onLanguage, say, t } from './language.js';
 import { leaveFor } from './payments.js';
 import { clear, complain, explain } from './problem.js';
+import { trackingLink } from './shipping.js';
 import { keep, recall } from './storage.js';
 
 const MOST_KEPT = 50;
@@ -234,7 +235,7 @@ function remember() {
 
 function announce(order) {
   // Without a payment provider the payment is on record, and nobody was charged.
-  const outcome = order.payment?.charged === false ? 'recorded' : order.status;
+  const outcome = order.status === 'paid' && order.payment?.charged === false ? 'recorded' : order.status;
   say($('outcome'), `outcome.${outcome}`, { id: shortId(order.order_id), total: { amount: order.total, of: order } });
 }
 
@@ -295,16 +296,19 @@ async function tell(details, id) {
     const entry = entries.find((entry) => entry.id === id);
     if (entry?.order) takeLate(entry, body.events);
     list.replaceChildren(
-      ...body.events.map(({ at, event }) => {
-        const word = element('span');
-        say(word, `event.${event}`);
-        return element('li', {}, time(at), word);
-      }),
+      ...body.events.map((event) => element('li', {}, time(event.at), happened(event, entry?.order))),
     );
   } catch (problem) {
     if (problem instanceof Refusal) explain(error, problem);
     else complain(error, 'server.away');
   }
+}
+
+/** What happened to an order, with the amount where it is about money that went back. */
+export function happened({ event, amount }, order) {
+  const word = element('span');
+  say(word, `event.${event}`);
+  return amount === undefined || !order ? word : element('span', {}, word, ' ', element('span', { class: 'amount' }, money(amount, order)));
 }
 
 function update(card, entry) {
@@ -367,8 +371,12 @@ function facts(list, order) {
   wanted.push(['order.placed', () => time(order.placed_at)]);
   if (order.payment?.paid_at) wanted.push(['order.paid_at', () => time(order.payment.paid_at)]);
   if (order.payment?.charged === false) wanted.push(['order.charged', () => unmoved()]);
+  const { fulfilment, refunded } = order;
+  if (fulfilment) wanted.push(['order.sent', () => element('span', {}, time(fulfilment.fulfilled_at), ' ', foreign(fulfilment.carrier ?? ''), ' ', trackingLink(fulfilment))]);
+  if (fulfilment?.delivered_at) wanted.push(['order.delivered', () => time(fulfilment.delivered_at)]);
+  if (refunded > 0) wanted.push(['order.given_back', () => money(refunded, order)]);
   wanted.push(['order.id', () => foreign(order.order_id)]);
-  const signature = `${moment(order.placed_at)} ${wanted.length}`;
+  const signature = `${moment(order.placed_at)} ${wanted.length} ${JSON.stringify(fulfilment ?? null)} ${refunded}`;
   if (list.dataset.shown === signature) return;
   list.dataset.shown = signature;
   list.replaceChildren(

@@ -45,7 +45,7 @@ export function entitle(node, { item_id, name }) {
 }
 
 /** However its letters are written. */
-const folded = (text) => text.normalize('NFKC').toLowerCase();
+export const folded = (text) => text.normalize('NFKC').toLowerCase();
 
 /** Calls `listener` whenever the stock has changed. */
 export const onStock = (listener) => listeners.push(listener);
