@@ -454,7 +454,7 @@ const MUTANTS: &[Mutant] = &[
         name: "wrong_charge_that_is_not_claimed",
         patches: &[Patch(
             "wrong-charges-are-claimed-as-the-session-ends",
-            Replace("return Ok(Self { state, late: self.late.clone() });"),
+            Replace("return Ok(Self { state, ..self.clone() });"),
         )],
     },
     Mutant {
