@@ -1,5 +1,5 @@
-//! JSON values as requests to the shop and answers of a payment provider have them. Both are read through this one type:
-//! a reader for each kind of object, as serde derives them, would be a large part of every component.
+//! JSON values as requests to the shop, answers of a payment provider and the states of orders have them. All are read
+//! through this one type: a reader for each kind of object, as serde derives them, would be a large part of every component.
 //!
 //! A byte order mark is passed over (RFC 8259, 8.1). An integer may be written with a fraction or an exponent, as JSON
 //! Schema has it: `2.0` and `20e-1` are 2. A duplicate key in an object is refused, since JSON libraries differ in
@@ -46,6 +46,14 @@ impl Json {
     /// If it is not JSON, or has a key twice in an object.
     pub fn parse(text: &[u8]) -> serde_json::Result<Self> {
         serde_json::from_slice(&with_plain_integers(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)))
+    }
+
+    /// Reads a text that this program has written: a number with a fraction or an exponent is none that a field takes.
+    ///
+    /// # Errors
+    /// If it is not JSON, or has a key twice in an object.
+    pub fn read(text: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(text)
     }
 
     /// The members of an object.

@@ -31,7 +31,7 @@ const STATES: &[(&str, usize)] = &[
     ("a_refund_of_a_charge_in_a_session_that_is_on_no_record", 2_256_538),
     ("a_refund_that_fails_later_and_is_made_again", 103_875),
     ("a_return_of_an_order_that_is_being_paid_or_expires", 13_836),
-    ("a_return_of_two_lines_that_stops_in_the_middle", 10_110),
+    ("a_return_of_two_lines_that_stops_in_the_middle", 10_543),
     ("a_return_sent_twice_and_an_adjustment_that_settles", 662_206),
     ("a_return_sent_twice_on_key_value", 2_666),
     ("a_return_sent_twice_whose_goods_are_sold_again", 98_874),

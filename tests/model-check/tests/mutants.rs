@@ -607,6 +607,13 @@ fn build() -> PathBuf {
     let shared = manifest["workspace"].as_table_mut().expect("it is a workspace");
     shared.insert("members".to_owned(), Value::Array(members));
     shared.remove("default-members");
+    // What is not copied is where it was.
+    for (_, dependency) in shared["dependencies"].as_table_mut().expect("there are dependencies") {
+        if let Some(path) = dependency.get_mut("path") {
+            let there = root.join(path.as_str().expect("a path"));
+            *path = there.display().to_string().into();
+        }
+    }
     // It is building that takes the time: each search is short, and what all mutants share is built once.
     let profile = "[dev]\ndebug = false\n[dev.package.\"*\"]\nopt-level = 1";
     manifest.insert("profile".to_owned(), profile.parse::<Table>().expect("TOML").into());

@@ -1,6 +1,7 @@
 //! Records and their bytes. Items are CBOR (see [`crate::model::item_codec`]); all others are JSON, so that a person
 //! can read them. A record that the rules cannot have written is refused as damaged and left as it is.
 
+use plain_json::Json;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -42,10 +43,13 @@ pub(crate) fn decode_order(entry: Entry, id: OrderId) -> Result<Order, Error> {
     }
 }
 
-/// The state of an order out of its bytes. A function of its own, so that it is compiled with the rules alone: a component
-/// would have another [`decode`] of it, for its flows.
+/// The state of an order out of its bytes.
 pub(crate) fn decode_state(entry: Entry) -> Result<Read<OrderState>, Error> {
-    decode(entry)
+    let json = Json::read(&entry.value).map_err(|error| error.to_string());
+    match json.and_then(|json| OrderState::from_json(&json).map_err(ToOwned::to_owned)) {
+        Ok(record) => Ok(Read { entry, record }),
+        Err(reason) => Err(Error::Unreadable { key: entry.physical_key, reason }),
+    }
 }
 
 /// An item out of its bytes.

@@ -4,7 +4,7 @@
 //! on record here before an item is changed: the record says how many of each line may still come back. So is money
 //! before the provider is asked: see [`crate::model::refund`].
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::model::amounts::{Money, Quantity};
 use crate::model::fulfilment::{Fulfilment, Shipment};
@@ -40,8 +40,7 @@ pub(super) struct Stored {
 }
 
 /// Goods that come back from the buyer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Return {
     /// Its name.
     pub id: ReturnId,
@@ -50,17 +49,17 @@ pub struct Return {
     /// Where it goes.
     pub to: Destination,
     /// Why, in the operator's words.
-    #[serde(default, skip_serializing_if = "Reason::is_empty")]
+    #[serde(skip_serializing_if = "Reason::is_empty")]
     pub reason: Reason,
     /// When it was put on record.
     pub at: Timestamp,
     /// Whether all items have it. Only then do they forget it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub done: bool,
 }
 
 /// Where goods go that come back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Destination {
     /// Into stock: they can be sold again.

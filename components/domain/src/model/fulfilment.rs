@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::model::ids::{InvalidId, text_id};
 use crate::model::text;
@@ -16,16 +16,15 @@ pub const MAX_SHIPMENT_TEXT: usize = 64;
 pub const MAX_TRACKING_URL: usize = 1024;
 
 /// The goods of an order went out to the buyer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fulfilment {
     /// How they are sent.
-    #[serde(default, skip_serializing_if = "Shipment::is_empty")]
+    #[serde(skip_serializing_if = "Shipment::is_empty")]
     pub shipment: Shipment,
     /// When they went out.
     pub fulfilled_at: Timestamp,
     /// When the buyer had them, if that is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub delivered_at: Option<Timestamp>,
 }
 
@@ -42,17 +41,16 @@ impl Fulfilment {
 }
 
 /// How goods are sent. What is left out is not known, or there is none: a buyer may fetch them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Shipment {
     /// Who brings them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub carrier: Option<Carrier>,
     /// What the carrier calls them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tracking_number: Option<TrackingNumber>,
     /// Where the buyer sees how far they have come.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tracking_url: Option<TrackingUrl>,
 }
 
@@ -63,8 +61,8 @@ impl Shipment {
 }
 
 /// Who brings goods: 1 to [`MAX_SHIPMENT_TEXT`] characters of [plain text](text::is_plain).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
 pub struct Carrier(String);
 text_id!(Carrier);
 
@@ -75,8 +73,8 @@ impl Carrier {
 }
 
 /// What a carrier calls what it brings: as [`Carrier`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
 pub struct TrackingNumber(String);
 text_id!(TrackingNumber);
 
@@ -98,8 +96,8 @@ fn check_text(text: &str) -> Result<(), InvalidId> {
 
 /// The address of a page: `https://`, a host with or without a port, and what follows, at most [`MAX_TRACKING_URL`]
 /// characters. Pages make a link of it, so it is nothing that a browser would run, and its host is what it seems to be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
 pub struct TrackingUrl(String);
 text_id!(TrackingUrl);
 

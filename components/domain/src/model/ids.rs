@@ -215,6 +215,14 @@ impl RefundId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ReturnId(KeyDigest);
 
+impl TryFrom<String> for ReturnId {
+    type Error = <KeyDigest as TryFrom<String>>::Error;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.try_into().map(Self)
+    }
+}
+
 impl ReturnId {
     /// The return of goods of this order that was asked for under this key.
     pub fn new(order: OrderId, key: KeyDigest) -> Self {

@@ -4,6 +4,7 @@
 pub mod after_sale;
 pub mod amounts;
 pub mod cursor;
+mod fields;
 pub mod fulfilment;
 pub mod holds;
 pub mod ids;

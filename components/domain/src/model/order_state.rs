@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::model::after_sale::{AfterSale, AfterSaleEvent, Return, Stored};
 use crate::model::amounts::{Currency, Money};
@@ -25,8 +25,8 @@ pub const MAX_REFUSED_ATTEMPTS: u32 = 16;
 
 /// The state of an order. It begins as [`Self::NEW`], is read from its record, or is made by [`Self::apply`]: nothing
 /// else can write down, for example, a payment that was not made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Record", into = "Record")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(into = "Record")]
 pub struct OrderState {
     state: State,
     /// Refunds of charges that did not pay the order, oldest first. Of one session each but the last has failed.
@@ -90,8 +90,7 @@ pub struct PaymentReference {
 
 /// The refund of a charge that did not pay the order: it was made in a session that is not, or not any more, the one on
 /// record, or took something else than the order costs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LateRefund {
     /// In which session.
     pub session: SessionId,
@@ -100,16 +99,16 @@ pub struct LateRefund {
     /// What was charged.
     pub amount: Money,
     /// In which currency, where that is not the order's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub currency: Option<Currency>,
     /// The name of the refund at the provider, where an earlier one of the same charge has failed. The first has a name
     /// that follows from the session.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<RefundId>,
     /// When the refund was put on record. It is asked for only after that.
     pub at: Timestamp,
     /// How far it has come, as far as is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub refund: Option<RefundState>,
 }
 
@@ -121,7 +120,7 @@ impl LateRefund {
 }
 
 /// Why an order was closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CloseReason {
     /// A client cancelled it.
@@ -498,45 +497,43 @@ impl Payment {
     }
 }
 
-/// The state as it is stored. Flat, since serde reads an enum with a tag by way of a copy of whatever is there, which
-/// is a lot of code for a component.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Record {
-    state: Tag,
+/// The state as it is stored.
+#[derive(Default, Serialize)]
+pub(super) struct Record {
+    pub(super) state: Tag,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    confirmed: bool,
+    pub(super) confirmed: bool,
     #[serde(skip_serializing_if = "is_first")]
-    attempt: u32,
+    pub(super) attempt: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    amount: Option<Money>,
+    pub(super) amount: Option<Money>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    method: Option<PaymentMethod>,
+    pub(super) method: Option<PaymentMethod>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    paid_at: Option<Timestamp>,
+    pub(super) paid_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<CloseReason>,
+    pub(super) reason: Option<CloseReason>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    at: Option<Timestamp>,
+    pub(super) at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    session: Option<SessionId>,
+    pub(super) session: Option<SessionId>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    charge: Option<ChargeId>,
+    pub(super) charge: Option<ChargeId>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    late: Vec<LateRefund>,
+    pub(super) late: Vec<LateRefund>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    refunds: Vec<Refund>,
+    pub(super) refunds: Vec<Refund>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    returns: Vec<Return>,
+    pub(super) returns: Vec<Return>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    fulfilment: Option<Fulfilment>,
+    pub(super) fulfilment: Option<Fulfilment>,
     #[serde(skip_serializing_if = "is_first")]
-    given_up: u32,
+    pub(super) given_up: u32,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Tag {
+pub(super) enum Tag {
     #[default]
     #[serde(skip)]
     Missing,

@@ -3,7 +3,7 @@
 //! A refund is put on record before the provider is asked for it. The record says how much is left to be given back: a
 //! refund counts from the moment at which it is on record, until it has failed.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::model::after_sale::{Destination, ReturnError, ReturnedGoods};
 use crate::model::amounts::{Currency, Money};
@@ -18,35 +18,34 @@ use crate::model::time::Timestamp;
 pub const MAX_REFUNDS: usize = 64;
 
 /// A refund of a payment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Refund {
     /// Its name, at the provider too.
     pub id: RefundId,
     /// How much goes back. Never nothing.
     pub amount: Money,
     /// What was asked for, where that was some of the goods.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub lines: Option<Lines>,
     /// Whether all that was left was asked for.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub rest: bool,
     /// Whether the goods were to come back into stock with it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub restock: bool,
     /// Why, in the operator's words.
-    #[serde(default, skip_serializing_if = "Reason::is_empty")]
+    #[serde(skip_serializing_if = "Reason::is_empty")]
     pub reason: Reason,
     /// When it was put on record. The provider is asked for it only after that.
     pub at: Timestamp,
     /// How far it has come, as far as is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<RefundState>,
     /// When it was put on record that it has succeeded. It may have failed since.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub succeeded_at: Option<Timestamp>,
     /// When it was put on record that it has failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub failed_at: Option<Timestamp>,
 }
 

@@ -225,7 +225,9 @@ fn give_back(order: &str, amount: u64, key: &str) -> Request {
 fn refunds(till: &Till, order: &str) -> Vec<(u64, String)> {
     let listed = till.send(&Request::get(format!("/orders/{order}/refunds")).operator()).value()["refunds"].clone();
     let listed = listed.as_array().cloned().unwrap_or_default();
-    let of = |one: &Value| (one["amount"].as_u64().unwrap_or_default(), one["status"].as_str().unwrap_or_default().to_owned());
+    let of = |one: &Value| {
+        (one["amount"].as_u64().unwrap_or_default(), one["status"].as_str().unwrap_or_default().to_owned())
+    };
     listed.iter().map(of).collect()
 }
 
@@ -281,7 +283,11 @@ fn whatever_the_provider_does_no_more_goes_back_than_was_paid_and_each_refund_is
             assert!(refunds(&till, &order).iter().all(|one| *one == (700, "succeeded".to_owned())), "{rules:?}");
             let rest = Request::post(format!("/orders/{order}/refunds")).operator().key("rest").json(json!({}));
             till.must(&rest, 201, "");
-            assert_eq!((given_back(&till), till.status(&order).as_str()), (vec![700, 700, 600], "refunded"), "{rules:?}");
+            assert_eq!(
+                (given_back(&till), till.status(&order).as_str()),
+                (vec![700, 700, 600], "refunded"),
+                "{rules:?}"
+            );
             till.agrees();
         }
     });

@@ -1,0 +1,227 @@
+//! The record of an order's state, field by field, out of one type of JSON value: a reader for each of its parts, as
+//! serde derives them, would be several kB in every component.
+//!
+//! It is read as strictly as such a reader does: a field that is not known is refused, and one that is there twice.
+
+use plain_json::{Json, Object};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+
+use crate::model::after_sale::{Destination, Return};
+use crate::model::fulfilment::{Fulfilment, Shipment};
+use crate::model::order::Lines;
+use crate::model::order_state::{CloseReason, LateRefund, OrderState, Record, Tag};
+use crate::model::refund::Refund;
+use crate::model::session::RefundState;
+
+/// Why a value is not the state of an order.
+const NO_STATE: &str = "no order has a state with just these fields";
+
+impl OrderState {
+    /// The state out of its record.
+    ///
+    /// # Errors
+    /// If no order has it.
+    pub(crate) fn from_json(json: &Json) -> Result<Self, &'static str> {
+        record(json).ok_or(NO_STATE)?.try_into()
+    }
+}
+
+/// Makes a type readable by any reader of serde: examples and tests have these values in JSON of their own.
+macro_rules! readable {
+    ($name:ident, $read:expr) => {
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $read(&Json::deserialize(deserializer)?).map_err(D::Error::custom)
+            }
+        }
+    };
+}
+
+readable!(OrderState, OrderState::from_json);
+readable!(LateRefund, |json| late_refund(json).ok_or(NO_STATE));
+readable!(Refund, |json| refund(json).ok_or(NO_STATE));
+readable!(Return, |json| returned(json).ok_or(NO_STATE));
+readable!(Fulfilment, |json| fulfilment(json).ok_or(NO_STATE));
+
+/// The fields of an object.
+struct Fields<'a> {
+    object: &'a Object,
+    /// How many of them were read.
+    read: usize,
+}
+
+/// How a value is read; none where it is something else.
+type Reader<T> = fn(&Json) -> Option<T>;
+
+impl<'a> Fields<'a> {
+    fn of(json: &'a Json) -> Option<Self> {
+        Some(Self { object: json.as_object()?, read: 0 })
+    }
+
+    fn get(&mut self, name: &str) -> Option<&'a Json> {
+        let json = self.object.get(name)?;
+        self.read = self.read.saturating_add(1);
+        Some(json)
+    }
+
+    /// A field that is always there.
+    fn required<T>(&mut self, name: &str, read: Reader<T>) -> Option<T> {
+        read(self.get(name)?)
+    }
+
+    /// A field that is missing, or null, where there is nothing to say.
+    fn optional<T>(&mut self, name: &str, read: Reader<T>) -> Option<Option<T>> {
+        match self.get(name) {
+            None | Some(Json::Null) => Some(None),
+            Some(json) => read(json).map(Some),
+        }
+    }
+
+    /// A field that is missing where it has its usual value.
+    fn usual<T: Default>(&mut self, name: &str, read: Reader<T>) -> Option<T> {
+        self.get(name).map_or_else(|| Some(T::default()), read)
+    }
+
+    /// What was read of the object, if it has no other fields.
+    fn end<T>(self, read: T) -> Option<T> {
+        (self.read == self.object.len()).then_some(read)
+    }
+}
+
+fn text<T: TryFrom<String>>(json: &Json) -> Option<T> {
+    json.as_text()?.to_owned().try_into().ok()
+}
+
+fn number<T: TryFrom<u64>>(json: &Json) -> Option<T> {
+    json.as_number()?.try_into().ok()
+}
+
+/// What one of these names stands for.
+fn named<T: Copy>(json: &Json, names: &[(&str, T)]) -> Option<T> {
+    let text = json.as_text()?;
+    names.iter().find(|(name, _)| *name == text).map(|(_, named)| *named)
+}
+
+fn list<T>(json: &Json, read: Reader<T>) -> Option<Vec<T>> {
+    if let Json::List(list) = json { list.iter().map(read).collect() } else { None }
+}
+
+fn record(json: &Json) -> Option<Record> {
+    let mut fields = Fields::of(json)?;
+    let record = Record {
+        state: fields.required("state", tag)?,
+        confirmed: fields.usual("confirmed", Json::as_flag)?,
+        attempt: fields.usual("attempt", number)?,
+        amount: fields.optional("amount", number)?,
+        method: fields.optional("method", text)?,
+        paid_at: fields.optional("paid_at", number)?,
+        reason: fields.optional("reason", close_reason)?,
+        at: fields.optional("at", number)?,
+        session: fields.optional("session", text)?,
+        charge: fields.optional("charge", text)?,
+        late: fields.usual("late", |json| list(json, late_refund))?,
+        refunds: fields.usual("refunds", |json| list(json, refund))?,
+        returns: fields.usual("returns", |json| list(json, returned))?,
+        fulfilment: fields.optional("fulfilment", fulfilment)?,
+        given_up: fields.usual("given_up", number)?,
+    };
+    fields.end(record)
+}
+
+fn tag(json: &Json) -> Option<Tag> {
+    let names = [("unpaid", Tag::Unpaid), ("at_provider", Tag::AtProvider), ("paid", Tag::Paid), ("void", Tag::Void)];
+    named(json, &names)
+}
+
+fn close_reason(json: &Json) -> Option<CloseReason> {
+    let names =
+        [("cancelled", CloseReason::Cancelled), ("expired", CloseReason::Expired), ("rejected", CloseReason::Rejected)];
+    named(json, &names)
+}
+
+fn late_refund(json: &Json) -> Option<LateRefund> {
+    let mut fields = Fields::of(json)?;
+    let late = LateRefund {
+        session: fields.required("session", text)?,
+        charge: fields.required("charge", text)?,
+        amount: fields.required("amount", number)?,
+        currency: fields.optional("currency", text)?,
+        id: fields.optional("id", text)?,
+        at: fields.required("at", number)?,
+        refund: fields.optional("refund", refund_state)?,
+    };
+    fields.end(late)
+}
+
+fn refund(json: &Json) -> Option<Refund> {
+    let mut fields = Fields::of(json)?;
+    let refund = Refund {
+        id: fields.required("id", text)?,
+        amount: fields.required("amount", number)?,
+        lines: fields.optional("lines", lines)?,
+        rest: fields.usual("rest", Json::as_flag)?,
+        restock: fields.usual("restock", Json::as_flag)?,
+        reason: fields.usual("reason", text)?,
+        at: fields.required("at", number)?,
+        state: fields.optional("state", refund_state)?,
+        succeeded_at: fields.optional("succeeded_at", number)?,
+        failed_at: fields.optional("failed_at", number)?,
+    };
+    fields.end(refund)
+}
+
+fn refund_state(json: &Json) -> Option<RefundState> {
+    let names =
+        [("pending", RefundState::Pending), ("succeeded", RefundState::Succeeded), ("failed", RefundState::Failed)];
+    named(json, &names)
+}
+
+fn returned(json: &Json) -> Option<Return> {
+    let mut fields = Fields::of(json)?;
+    let returned = Return {
+        id: fields.required("id", text)?,
+        lines: fields.required("lines", lines)?,
+        to: fields.required("to", destination)?,
+        reason: fields.usual("reason", text)?,
+        at: fields.required("at", number)?,
+        done: fields.usual("done", Json::as_flag)?,
+    };
+    fields.end(returned)
+}
+
+/// Each with its item and how many of it.
+fn lines(json: &Json) -> Option<Lines> {
+    let line: Reader<_> = |json| match json {
+        Json::List(line) => {
+            let [item_id, quantity] = line.as_slice() else { return None };
+            Some((text(item_id)?, number(quantity)?))
+        }
+        _ => None,
+    };
+    list(json, line)?.try_into().ok()
+}
+
+fn destination(json: &Json) -> Option<Destination> {
+    named(json, &[("stock", Destination::Stock), ("written_off", Destination::WrittenOff)])
+}
+
+fn fulfilment(json: &Json) -> Option<Fulfilment> {
+    let mut fields = Fields::of(json)?;
+    let fulfilment = Fulfilment {
+        shipment: fields.usual("shipment", shipment)?,
+        fulfilled_at: fields.required("fulfilled_at", number)?,
+        delivered_at: fields.optional("delivered_at", number)?,
+    };
+    fields.end(fulfilment)
+}
+
+fn shipment(json: &Json) -> Option<Shipment> {
+    let mut fields = Fields::of(json)?;
+    let shipment = Shipment {
+        carrier: fields.optional("carrier", text)?,
+        tracking_number: fields.optional("tracking_number", text)?,
+        tracking_url: fields.optional("tracking_url", text)?,
+    };
+    fields.end(shipment)
+}
