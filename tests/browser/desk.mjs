@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 
-import { PHONE, accessible, ask, fits, fresh, goTo, goodsRow, newItem, operate, picture, plain, says, scenario, shows, signIn, stockOf, textOf, unfold, until } from './support.mjs';
+import { BASE, PHONE, TOKEN, accessible, ask, fits, fresh, goTo, goodsRow, newItem, operate, picture, plain, says, scenario, shows, signIn, stockOf, textOf, unfold, until } from './support.mjs';
 
 const operator = { operator: true };
 
@@ -13,6 +13,17 @@ async function paid(lines, customer_id = fresh()) {
   const { order_id } = await ask('POST', '/orders', { items, customer_id });
   return ask('POST', `/orders/${order_id}/pay`);
 }
+
+/** What the operator asks for in another window. */
+async function post(path, body) {
+  const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json', 'idempotency-key': `${fresh()}${fresh()}` };
+  const answer = await fetch(BASE + path, { method: 'POST', headers, body: JSON.stringify(body) });
+  assert.equal(answer.status, 201, await answer.text());
+}
+
+const refund = (id, body) => post(`/orders/${id}/refunds`, body);
+
+const takeBack = (id, item_id, body = {}) => post(`/orders/${id}/returns`, { items: [{ item_id, quantity: 1 }], ...body });
 
 /** The order as the operator is told of it. */
 const stateOf = async (id) => (await ask('GET', `/orders?order_id=${id}`, undefined, operator)).orders[0];
@@ -100,14 +111,8 @@ scenario('what is to be packed is listed, the oldest first, and sent from there 
 scenario('goods that came back before they were sent are not packed', {}, async (open) => {
   const [first, second] = [await newItem(20), await newItem(20)];
   const [some, none] = [await paid({ [first]: 2, [second]: 1 }), await paid({ [first]: 1 })];
-  const back = (id, items) =>
-    fetch(new URL(`/orders/${id}/returns`, process.env.BASE_URL), {
-      method: 'POST',
-      headers: { authorization: `Bearer ${process.env.OPERATOR_TOKEN}`, 'content-type': 'application/json', 'idempotency-key': fresh() },
-      body: JSON.stringify({ items }),
-    });
-  assert.equal((await back(some.order_id, [{ item_id: second, quantity: 1 }])).status, 201);
-  assert.equal((await back(none.order_id, [{ item_id: first, quantity: 1 }])).status, 201);
+  await takeBack(some.order_id, second);
+  await takeBack(none.order_id, first);
   const page = await open({ path: '/#operator' });
   await signIn(page);
   await findPacked(page, none.order_id);
@@ -239,12 +244,7 @@ scenario('goods are taken back by line, and never more of them than were sold', 
   assert.equal(await count(page, other).count(), 0, 'of which nothing is left is not asked for');
   const { returns } = await stateOf(order.order_id);
   assert.equal(returns.length, 1);
-  const answer = await fetch(new URL(`/orders/${order.order_id}/returns`, process.env.BASE_URL), {
-    method: 'POST',
-    headers: { authorization: `Bearer ${process.env.OPERATOR_TOKEN}`, 'content-type': 'application/json', 'idempotency-key': fresh() },
-    body: JSON.stringify({ items: [{ item_id: item, quantity: 1 }], to: 'written_off' }),
-  });
-  assert.equal(answer.status, 201);
+  await takeBack(order.order_id, item, { to: 'written_off' });
   await count(page, item).fill('1');
   await page.locator('#order-panel input[value=written_off]').check();
   await go.click();
@@ -295,6 +295,129 @@ scenario('a return whose answer was lost is made once, also after the page was l
   assert.equal(new Set(keys.map(String)).size, 2);
 });
 
+/** Records what is asked of the refunds of an order, and lets the answers get lost after the shop has done it. */
+async function watchRefunds(page, order) {
+  const watched = { asked: [], lose: false };
+  await page.route(`**/orders/${order.order_id}/refunds`, async (route) => {
+    watched.asked.push([route.request().headers()['idempotency-key'], route.request().postData()]);
+    if (!watched.lose) return route.continue();
+    await route.fetch();
+    return route.abort();
+  });
+  return watched;
+}
+
+scenario('money is given back by line, by amount and all the rest, and never more than was paid', { expected: ['status of 409'] }, async (open) => {
+  const item = await newItem(20, 1050);
+  const order = await paid({ [item]: 4 });
+  let watched;
+  const page = await openOrder(open, order.order_id, { before: async (page) => (watched = await watchRefunds(page, order)) });
+  const [act, go, error] = [page.locator('[data-action=refund]'), page.locator('#order-panel [type=submit]'), page.locator('#order-panel .error')];
+  const confirmed = page.getByRole('button', { name: 'Give the money back', exact: true });
+  // By line, by keyboard only.
+  await act.focus();
+  await page.keyboard.press('Enter');
+  await tabTo(page, '.count');
+  await page.keyboard.press('Control+A');
+  await page.keyboard.type('1');
+  await tabTo(page, '.restock');
+  await page.keyboard.press('Space');
+  await tabTo(page, '.reason');
+  await page.keyboard.type('破损');
+  await page.keyboard.press('Enter');
+  await says(page.locator('#order-panel'), 'CN¥10.50 will go back to the buyer.');
+  assert.equal(watched.asked.length, 0, 'nothing is done before the second press');
+  await page.keyboard.press('Escape');
+  assert.equal(await count(page, item).inputValue(), '1', 'what was typed is still there');
+  await go.press('Enter');
+  await page.keyboard.press('Enter');
+  await says(page.locator('#order-outcome'), 'CN¥10.50 was given back.');
+  assert.deepEqual(JSON.parse(watched.asked[0][1]), { items: [{ item_id: item, quantity: 1 }], restock: true, reason: '破损' });
+  await until('the line says so', async () => (await cells(page, item))[3] === '1' || cells(page, item));
+  await says(page.locator('#order-sums'), 'CN¥31.50');
+  await says(page.locator('#order-records'), '破损');
+  // An amount.
+  await act.click();
+  await page.locator('input[value=amount]').check();
+  for (const [wrong, words] of [['', 'The amount is one like 31.50'], ['0', 'The amount is one like'], ['1.234', 'The amount is one like'], ['-1', 'The amount is one like'], ['31.51', 'No more than CN¥31.50 can be given back.']]) {
+    await page.locator('.amount-field').fill(wrong);
+    await go.click();
+    await says(error, words);
+  }
+  await page.locator('.amount-field').fill('１.5');
+  await go.click();
+  await says(page.locator('#order-panel'), 'CN¥1.50 will go back');
+  await accessible(page, 'a refund that is to be confirmed');
+  await confirmed.click();
+  await says(page.locator('#order-outcome'), 'CN¥1.50 was given back.');
+  assert.deepEqual(JSON.parse(watched.asked[1][1]), { amount: 150 });
+  // What is left is less than the price of what is left.
+  await act.click();
+  await count(page, item).fill('3');
+  await go.click();
+  await says(error, 'No more than CN¥30.00 can be given back.');
+  await page.keyboard.press('Escape');
+  // Another operator was faster: what the shop refuses is not asked for again under this key.
+  await act.click();
+  await page.locator('input[value=amount]').check();
+  await page.locator('.amount-field').fill('30');
+  await go.click();
+  await says(page.locator('#order-panel'), 'CN¥30.00 will go back');
+  await refund(order.order_id, { amount: 100 });
+  await confirmed.click();
+  await says(error, 'No more than CN¥29.00 can be given back.');
+  await page.keyboard.press('Escape');
+  await page.locator('input[value=rest]').check();
+  await go.click();
+  await says(page.locator('#order-panel'), 'CN¥29.00 will go back');
+  await confirmed.click();
+  await says(page.locator('#order-outcome'), 'CN¥29.00 was given back.');
+  assert.deepEqual(JSON.parse(watched.asked.at(-1)[1]), {});
+  assert.equal(new Set(watched.asked.map(([key]) => key)).size, 4);
+  const { status, refunded, refunds, returns } = await stateOf(order.order_id);
+  assert.deepEqual([status, refunded, refunds.map(({ amount }) => amount)], ['refunded', 4200, [1050, 150, 100, 2900]]);
+  assert.deepEqual([returns.length, (await stockOf(item)).on_hand], [1, 17], 'one came back');
+  await says(page.locator('#order-history'), 'Money was given back CN¥29.00');
+  await says(page.locator('#order .status'), 'Refunded');
+  await until('nothing more can be given back', async () => !(await act.isVisible()));
+});
+
+scenario('a refund whose answer was lost is made once, whatever is pressed, and after the page was loaded anew', { expected: ['net::ERR_FAILED'] }, async (open) => {
+  const item = await newItem(20, 1000);
+  const order = await paid({ [item]: 4 });
+  let watched;
+  const page = await openOrder(open, order.order_id, { before: async (page) => (watched = await watchRefunds(page, order)) });
+  const give = async () => {
+    await page.locator('[data-action=refund]').click();
+    await count(page, item).fill('1');
+    await page.locator('#order-panel [type=submit]').click();
+    await page.locator('#order-panel .go').click();
+  };
+  watched.lose = true;
+  await give();
+  await says(page.locator('#order-panel .note'), 'No answer yet.');
+  await page.locator('#order-panel .go').click({ force: true });
+  // To another page and back.
+  await goTo(page, 'packing');
+  await page.goBack();
+  await says(page.locator('#order-panel .note'), 'No answer yet.');
+  await page.reload();
+  await signIn(page);
+  await says(page.locator('#order-panel'), 'it is not known whether it was made');
+  await says(page.locator('#order-panel'), `1 × ${item}`);
+  const before = watched.asked.length;
+  await page.getByRole('button', { name: 'Ask again' }).click();
+  await until('it is asked for again', () => watched.asked.length > before + 1);
+  watched.lose = false;
+  await says(page.locator('#order-outcome'), 'CN¥10.00 was given back.');
+  assert.equal((await stateOf(order.order_id)).refunds.length, 1);
+  assert.equal(new Set(watched.asked.map(String)).size, 1, 'the same request under the same key');
+  // The same again is another refund: its outcome is known.
+  await give();
+  await until('two refunds', async () => (await stateOf(order.order_id)).refunds.length === 2);
+  await says(page.locator('#order-sums'), 'CN¥20.00');
+});
+
 /**
  * Plays the refunds of an order, as the shop keeps them: one for each key, never more than was paid. `outcome` says what the
  * payment provider answers to the next ones. Answers what was asked for, and lets answers get lost.
@@ -332,109 +455,6 @@ async function playRefunds(page, order) {
   });
   return played;
 }
-
-scenario('money is given back by line, by amount and all the rest, and never more than was paid', { expected: ['status of 409'] }, async (open) => {
-  const item = await newItem(20, 1050);
-  const order = await paid({ [item]: 4 });
-  let played;
-  const page = await openOrder(open, order.order_id, { before: async (page) => (played = await playRefunds(page, order)) });
-  const [act, go, error] = [page.locator('[data-action=refund]'), page.locator('#order-panel [type=submit]'), page.locator('#order-panel .error')];
-  const confirmed = page.getByRole('button', { name: 'Give the money back', exact: true });
-  // By line, by keyboard only.
-  await act.focus();
-  await page.keyboard.press('Enter');
-  await tabTo(page, '.count');
-  await page.keyboard.press('Control+A');
-  await page.keyboard.type('1');
-  await tabTo(page, '.restock');
-  await page.keyboard.press('Space');
-  await tabTo(page, '.reason');
-  await page.keyboard.type('破损');
-  await page.keyboard.press('Enter');
-  await says(page.locator('#order-panel'), 'CN¥10.50 will go back to the buyer.');
-  assert.equal(played.asked.length, 0, 'nothing is done before the second press');
-  await page.keyboard.press('Escape');
-  assert.equal(await count(page, item).inputValue(), '1', 'what was typed is still there');
-  await go.press('Enter');
-  await page.keyboard.press('Enter');
-  await says(page.locator('#order-outcome'), 'CN¥10.50 was given back.');
-  assert.deepEqual(JSON.parse(played.asked[0][1]), { items: [{ item_id: item, quantity: 1 }], restock: true, reason: '破损' });
-  await until('the line says so', async () => (await cells(page, item))[3] === '1' || cells(page, item));
-  await says(page.locator('#order-sums'), 'CN¥31.50');
-  await says(page.locator('#order-records'), '破损');
-  // An amount.
-  await act.click();
-  await page.locator('input[value=amount]').check();
-  for (const [wrong, words] of [['', 'The amount is one like 31.50'], ['0', 'The amount is one like'], ['1.234', 'The amount is one like'], ['-1', 'The amount is one like'], ['31.51', 'No more than CN¥31.50 can be given back.']]) {
-    await page.locator('.amount-field').fill(wrong);
-    await go.click();
-    await says(error, words);
-  }
-  await page.locator('.amount-field').fill('１.5');
-  await go.click();
-  await says(page.locator('#order-panel'), 'CN¥1.50 will go back');
-  await accessible(page, 'a refund that is to be confirmed');
-  await confirmed.click();
-  await says(page.locator('#order-outcome'), 'CN¥1.50 was given back.');
-  assert.deepEqual(JSON.parse(played.asked[1][1]), { amount: 150 });
-  // What is left is less than the price of what is left.
-  await act.click();
-  await count(page, item).fill('3');
-  await go.click();
-  await says(error, 'No more than CN¥30.00 can be given back.');
-  await page.keyboard.press('Escape');
-  // Another operator was faster: what the shop refuses is not asked for again under this key.
-  played.refuse = true;
-  await act.click();
-  await page.locator('input[value=rest]').check();
-  await go.click();
-  await says(page.locator('#order-panel'), 'CN¥30.00 will go back');
-  await confirmed.click();
-  await says(error, 'No more than CN¥30.00 can be given back.');
-  played.refuse = false;
-  await confirmed.click();
-  await says(page.locator('#order-outcome'), 'CN¥30.00 was given back.');
-  assert.deepEqual(JSON.parse(played.asked.at(-1)[1]), {});
-  assert.equal(new Set(played.asked.map(([key]) => key)).size, 4);
-  await says(page.locator('#order .status'), 'Refunded');
-  await until('nothing more can be given back', async () => !(await act.isVisible()));
-});
-
-scenario('a refund whose answer was lost is made once, whatever is pressed, and after the page was loaded anew', { expected: ['net::ERR_FAILED'] }, async (open) => {
-  const item = await newItem(20, 1000);
-  const order = await paid({ [item]: 4 });
-  let played;
-  const page = await openOrder(open, order.order_id, { before: async (page) => (played = await playRefunds(page, order)) });
-  const give = async () => {
-    await page.locator('[data-action=refund]').click();
-    await count(page, item).fill('1');
-    await page.locator('#order-panel [type=submit]').click();
-    await page.locator('#order-panel .go').click();
-  };
-  played.lose = true;
-  await give();
-  await says(page.locator('#order-panel .note'), 'No answer yet.');
-  await page.locator('#order-panel .go').click({ force: true });
-  // To another page and back.
-  await goTo(page, 'packing');
-  await page.goBack();
-  await says(page.locator('#order-panel .note'), 'No answer yet.');
-  await page.reload();
-  await signIn(page);
-  await says(page.locator('#order-panel'), 'it is not known whether it was made');
-  await says(page.locator('#order-panel'), `1 × ${item}`);
-  const before = played.asked.length;
-  await page.getByRole('button', { name: 'Ask again' }).click();
-  await until('it is asked for again', () => played.asked.length > before + 1);
-  played.lose = false;
-  await says(page.locator('#order-outcome'), 'CN¥10.00 was given back.');
-  assert.equal(played.refunds.length, 1);
-  assert.equal(new Set(played.asked.map(String)).size, 1, 'the same request under the same key');
-  // The same again is another refund: its outcome is known.
-  await give();
-  await until('two refunds', () => played.refunds.length === 2);
-  await says(page.locator('#order-sums'), 'CN¥20.00');
-});
 
 scenario('what the payment provider has refused is told in the order and among what is to be seen to', { expected: ['status of 502'] }, async (open) => {
   const order = await paid({ item1: 2 });
@@ -567,19 +587,19 @@ scenario('the money of some days is added up', {}, async (open) => {
   const today = new Date().toISOString().slice(0, 10);
   await page.locator('#money-from').fill(today);
   const order = await paid({ item1: 3 });
+  await refund(order.order_id, { amount: 500 });
   const list = await ask('GET', `/orders?limit=100&placed_from=${today}&status=paid`, undefined, operator);
   await page.locator('#money-form button').click();
   await says(page.locator('#money-note'), 'orders were added up.');
   const sums = Object.fromEntries((await page.locator('#money-sums div').allInnerTexts()).map((text) => plain(text).split('\n')));
-  assert.ok(list.orders.some(({ order_id }) => order_id === order.order_id));
-  let [orders, sum] = [0, 0];
+  let [orders, sum, back] = [0, 0, 0];
   for (let at = `/orders?limit=100&placed_from=${today}`; at; ) {
     const page = await ask('GET', at, undefined, operator);
-    for (const { payment } of page.orders) if (payment?.status === 'paid') [orders, sum] = [orders + 1, sum + payment.amount];
+    for (const { payment, refunded = 0 } of page.orders) if (payment?.status === 'paid') [orders, sum, back] = [orders + 1, sum + payment.amount, back + refunded];
     at = page.next && `/orders?limit=100&placed_from=${today}&cursor=${page.next}`;
   }
   const amount = (value) => `CN¥${new Intl.NumberFormat('en-US', { minimumFractionDigits: 2 }).format(value / 100)}`;
-  assert.deepEqual([sums['Paid orders'], sums.Paid, sums['Given back'], sums.Kept], [String(orders), amount(sum), amount(0), amount(sum)]);
+  assert.deepEqual([sums['Paid orders'], sums.Paid, sums['Given back'], sums.Kept], [String(orders), amount(sum), amount(back), amount(sum - back)]);
   // What the page of one order says and the list of orders says is the same order: the list shows what it has become.
   await goTo(page, 'all');
   const row = page.locator(`#all-list > li[data-order="${order.order_id}"]`);
