@@ -1,4 +1,6 @@
-//! Goods of a paid order go out to the buyer, and come back.
+//! Goods of a paid order go out to the buyer, and come back, and so does the money.
+
+use std::collections::BTreeSet;
 
 use harness::observed::Status;
 use serde_json::{Value, json};
@@ -6,7 +8,7 @@ use serde_json::{Value, json};
 use crate::client::{Request, Shop, at_once, fresh, leaves_alone};
 use crate::envelope::Answer;
 use crate::server::with_shop;
-use crate::shapes::{Account, Accounts, Order, Return};
+use crate::shapes::{Account, Accounts, Order, Refund, Return};
 
 fn take_back(shop: &Shop, order: &Order, body: Value, key: &str) -> Request {
     shop.post(format!("/orders/{}/returns", order.order_id)).operator().json(body).key(key)
@@ -31,6 +33,15 @@ fn returns_of(shop: &Shop, order: &Order) -> Value {
     let answer = shop.get(format!("/orders/{}/returns", order.order_id)).operator().send();
     answer.expect(200);
     answer.value()["returns"].clone()
+}
+
+fn give_back(shop: &Shop, order: &Order, body: Value, key: &str) -> Request {
+    shop.post(format!("/orders/{}/refunds", order.order_id)).operator().json(body).key(key)
+}
+
+fn refunded(answer: &Answer, status: u16) -> Refund {
+    answer.expect(status);
+    serde_json::from_slice(&answer.body).unwrap_or_else(|error| panic!("{answer}\n{error}"))
 }
 
 fn account(shop: &Shop, item: &str) -> Account {
@@ -347,5 +358,144 @@ fn the_list_tells_what_is_to_be_packed_from_what_went_out() {
             let found = [&to_be_packed, &sent].map(|order| text.contains(&order.order_id));
             assert_eq!(found, is_there, "{status}");
         }
+    });
+}
+
+#[test]
+fn money_goes_back_with_the_goods_or_without_and_the_order_says_how_much() {
+    with_shop(|shop| {
+        let item = shop.new_item(10, 500);
+        let order = shop.place_paid(&item, 4);
+        let body = json!({"items": [{"item_id": item, "quantity": 1}], "restock": true, "reason": "broken"});
+        let answer = give_back(&shop, &order, body.clone(), "a").send();
+        let one = refunded(&answer, 201);
+        assert_eq!((one.amount, one.status.as_str(), one.of.as_str()), (500, "succeeded", "payment"));
+        assert_eq!((one.reason.as_deref(), one.items[0].quantity), (Some("broken"), 1));
+        assert_eq!(shop.available(&item), 7);
+        let again = give_back(&shop, &order, body, "\"a\"").send();
+        assert_eq!((again.header("idempotent-replayed"), again.value()), (Some("true"), answer.value()));
+        give_back(&shop, &order, json!({"amount": 500}), "a").send().problem(422, "idempotency_key_reused");
+        let shown = shop.order_now(&order.order_id);
+        assert_eq!((shown.status, shown.refunded, &shown.refunds[0].reason), (Status::Paid, Some(500), &None));
+        assert_eq!(shown.refunds[0].return_id.as_deref(), Some(shown.returns[0].return_id.as_str()));
+
+        let problem =
+            give_back(&shop, &order, json!({"amount": 1501}), "b").send().problem(409, "refund_exceeds_payment");
+        assert_eq!((&problem["refundable"], &problem["requested"]), (&json!(1500), &json!(1501)));
+        let more = json!({"items": [{"item_id": item, "quantity": 4}]});
+        let problem = give_back(&shop, &order, more, "b").send().problem(409, "refund_exceeds_sale");
+        assert_eq!((&problem["refundable"], &problem["sold"]), (&json!(3), &json!(4)));
+        let rest = refunded(&give_back(&shop, &order, json!({}), "b").send(), 201);
+        assert_eq!((rest.amount, shop.available(&item)), (1500, 7));
+        assert_eq!(shop.order_now(&order.order_id).status, Status::Refunded);
+        give_back(&shop, &order, json!({"amount": 1}), "c").send().problem(409, "refund_exceeds_payment");
+        let problem = give_back(&shop, &order, json!({}), "c").send().problem(409, "order_not_refundable");
+        assert_eq!(problem["order_status"], "refunded");
+        fulfil(&shop, &order.order_id, json!({})).send().problem(409, "order_not_fulfillable");
+        shop.cancel(&order.order_id).send().problem(409, "order_not_cancellable");
+        assert_eq!(shop.pay(&order.order_id).send().order(200).status, Status::Refunded, "it was paid");
+
+        let listed = shop.get(format!("/orders/{}/refunds", order.order_id)).operator().send();
+        let listed = listed.value();
+        assert_eq!((&listed["refunded"], listed["refunds"].as_array().map(Vec::len)), (&json!(2000), Some(2)));
+        let history = shop.get(format!("/orders/{}/history", order.order_id)).send();
+        let events = history.value()["events"].clone();
+        let of = |event: &str| events.as_array().into_iter().flatten().filter(|one| one["event"] == event).count();
+        assert_eq!((of("refunded"), of("returned")), (2, 1), "{history}");
+        assert!(!String::from_utf8_lossy(&history.body).contains("broken"), "{history}");
+        let rows = shop.get(format!("/orders?format=csv&order_id={}", order.order_id)).operator().send();
+        let rows = String::from_utf8_lossy(&rows.body).into_owned();
+        assert!(rows.contains(",refunded\r\n") && rows.trim_end().ends_with(",2000"), "{rows}");
+        let account = account(&shop, &item);
+        assert_eq!((account.sold, account.returned, account.on_hand), (4, 1, 7));
+    });
+}
+
+#[test]
+fn a_refund_that_is_badly_written_is_refused_with_its_place() {
+    with_shop(|shop| {
+        let item = shop.new_item(9, 100);
+        let order = shop.place_paid(&item, 2);
+        let line = |quantity: Value| json!({"items": [{"item_id": item, "quantity": quantity}]});
+        leaves_alone(&shop, &[&item], || {
+            for (body, pointer) in [
+                (json!({"amount": 0}), "/amount"),
+                (json!({"amount": null}), "/amount"),
+                (json!({"amount": "1"}), "/amount"),
+                (json!({"items": []}), "/items"),
+                (json!({"items": null}), "/items"),
+                (json!([]), ""),
+                (line(json!(0)), "/items/0/quantity"),
+                (line(json!(1_000_001)), "/items/0/quantity"),
+                (json!({"items": vec![json!({"item_id": item, "quantity": 1}); 51]}), "/items"),
+                (json!({"amount": 1, "items": [{"item_id": item, "quantity": 1}]}), "/items"),
+                (json!({"amount": 1, "restock": true}), "/restock"),
+                (json!({"restock": "yes"}), "/restock"),
+                (json!({"reason": "a\nb"}), "/reason"),
+                (json!({"to": "stock"}), "/to"),
+            ] {
+                give_back(&shop, &order, body, "k").send().invalid(pointer);
+            }
+            let path = format!("/orders/{}/refunds", order.order_id);
+            let without_key = shop.post(&path).operator().json(json!({})).send();
+            let problem = without_key.problem(422, "invalid_request");
+            assert_eq!(problem["errors"][0]["header"], "idempotency-key", "{problem}");
+            shop.post(&path).key("k").json(json!({})).send().problem(401, "unauthorized");
+            let pending = shop.place(&item, 1);
+            let problem = give_back(&shop, &pending, json!({}), "k").send().problem(409, "order_not_refundable");
+            assert_eq!(problem["order_status"], "pending");
+            shop.cancel(&pending.order_id).send().order(200);
+            let none = shop.post("/orders/a51dee89-7e11-4f02-a419-92ca47ab279f/refunds").operator().key("k");
+            none.json(json!({})).send().problem(404, "order_not_found");
+        });
+        assert_eq!(shop.order_now(&order.order_id).refunded, None);
+    });
+}
+
+/// What each of fifty clients does with one of three orders of five.
+fn after_sale(shop: &Shop, order: &Order, number: usize) -> Answer {
+    let item = &order.items[0].item_id;
+    let one = json!([{"item_id": item, "quantity": 1}]);
+    let key = number.to_string();
+    match number % 5 {
+        0 => give_back(shop, order, json!({"items": one, "restock": true}), &key).send(),
+        1 => give_back(shop, order, json!({"amount": 130}), &key).send(),
+        2 => take_back(shop, order, json!({"items": one, "to": ["stock", "written_off"][number % 2]}), &key).send(),
+        3 => fulfil(shop, &order.order_id, json!({"carrier": key})).send(),
+        _ => give_back(shop, order, json!({"items": one}), "the-same").send(),
+    }
+}
+
+#[test]
+fn fifty_who_give_back_take_back_and_send_at_once_leave_money_and_goods_that_add_up() {
+    with_shop(|shop| {
+        let item = shop.new_item(20, 100);
+        let orders = [(); 3].map(|()| shop.place_paid(&item, 5));
+        let (asked, of) = (shop.clone(), orders.clone());
+        let answers = at_once(50, move |number| after_sale(&asked, &of[number % 3], number));
+        for answer in &answers {
+            let code = answer.value()["code"].as_str().unwrap_or_default().to_owned();
+            let refused =
+                ["refund_exceeds_payment", "refund_exceeds_sale", "return_exceeds_sale", "order_not_fulfillable"];
+            assert!([200, 201].contains(&answer.status) || refused.contains(&code.as_str()), "{answer}");
+        }
+        let mut back = 0;
+        for order in &orders {
+            // Its shape says that the refunds are no more than was paid, and the returns no more than was sold.
+            let shown = shop.order_now(&order.order_id);
+            let told = |answer: &&Answer| answer.status == 201 && answer.value()["refund_id"].is_string();
+            let ids = |answer: &Answer| answer.value()["refund_id"].as_str().unwrap_or_default().to_owned();
+            let of_order: BTreeSet<_> = shown.refunds.iter().map(|one| one.refund_id.clone()).collect();
+            assert_eq!(of_order.len(), shown.refunds.len(), "{shown:?}");
+            let acknowledged: BTreeSet<_> =
+                answers.iter().filter(told).map(ids).filter(|id| of_order.contains(id)).collect();
+            assert_eq!(acknowledged, of_order, "what is on record was told, and the other way round");
+            assert!(shown.refunded.unwrap_or_default() > 500 - 130, "all that fits was given back: {shown:?}");
+            assert!(shown.returns.iter().all(|one| one.done), "{shown:?}");
+            back += shown.returns.iter().flat_map(|one| &one.items).map(|line| line.quantity).sum::<u64>();
+        }
+        let account = account(&shop, &item);
+        assert_eq!((account.sold, account.returned), (15, back));
+        assert_eq!(account.on_hand, 20 - 15 + back - account.written_off);
     });
 }

@@ -214,7 +214,7 @@ pub fn contradictions(sightings: &[Sighting]) -> Vec<String> {
                             violations.push(format!("{id} was acknowledged, and then {:?}", order.status));
                         }
                         Status::Pending => continue,
-                        Status::Paid | Status::Fulfilled => {
+                        Status::Paid | Status::Fulfilled | Status::Refunded => {
                             let paid = *paid.get_or_insert(order);
                             if paid.payment != order.payment {
                                 violations.push(format!("{id} was paid twice: {paid:?} and {order:?}"));

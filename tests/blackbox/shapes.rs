@@ -71,9 +71,29 @@ pub struct Order {
     pub placed_at: Time,
     pub expires_at: Time,
     pub payment: Option<Box<Payment>>,
+    pub refunded: Option<u64>,
+    #[serde(default)]
+    pub refunds: Vec<Refund>,
     pub fulfilment: Option<Fulfilment>,
     #[serde(default)]
     pub returns: Vec<Return>,
+}
+
+/// Money of an order that goes back.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refund {
+    pub refund_id: String,
+    pub of: String,
+    pub status: String,
+    pub amount: u64,
+    pub currency: String,
+    #[serde(default)]
+    pub items: Vec<ReturnedLine>,
+    pub return_id: Option<String>,
+    pub reason: Option<String>,
+    pub created_at: Time,
+    pub failed_at: Option<Time>,
 }
 
 /// How the goods of an order went out.
@@ -131,8 +151,15 @@ impl Order {
         if self.expires_at <= self.placed_at {
             return Err("it expired before it was placed".to_owned());
         }
-        if self.fulfilment.is_some() != (self.status == Status::Fulfilled) {
+        if self.status != Status::Refunded && self.fulfilment.is_some() != (self.status == Status::Fulfilled) {
             return Err(format!("{:?}, and it went out: {:?}", self.status, self.fulfilment));
+        }
+        let refunded = self.refunds.iter().filter(|one| one.status != "failed").map(|one| one.amount).sum::<u64>();
+        if self.refunded.unwrap_or_default() != refunded || self.refunded.is_some() == self.refunds.is_empty() {
+            return Err(format!("{:?} is refunded, by {:?}", self.refunded, self.refunds));
+        }
+        if refunded > self.total || (refunded > 0 && refunded == self.total) != (self.status == Status::Refunded) {
+            return Err(format!("{:?}, and {refunded} of {} is refunded", self.status, self.total));
         }
         for line in &self.items {
             let of_line = self.returns.iter().flat_map(|one| &one.items).filter(|one| one.item_id == line.item_id);
@@ -141,7 +168,7 @@ impl Order {
             }
         }
         match (&self.payment, self.status) {
-            (Some(payment), Status::Paid | Status::Fulfilled) => {
+            (Some(payment), Status::Paid | Status::Fulfilled | Status::Refunded) => {
                 if payment.amount != self.total {
                     return Err("it was paid with another amount".to_owned());
                 }
@@ -157,8 +184,9 @@ impl Order {
                 Ok(())
             }
             (Some(_), status) => Err(format!("a payment on a {status:?} order")),
-            (None, Status::Paid | Status::Fulfilled) => Err("paid, and no payment".to_owned()),
+            (None, Status::Paid | Status::Fulfilled | Status::Refunded) => Err("paid, and no payment".to_owned()),
             (None, _) if !self.returns.is_empty() => Err("not paid, and goods came back".to_owned()),
+            (None, _) if !self.refunds.is_empty() => Err("not paid, and money went back".to_owned()),
             (None, _) => Ok(()),
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use harness::Request;
-use records::{Books as Records, Coming, Item, Line, State};
+use records::{Books as Records, Coming, Item, Line, Refund, Return, State};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -68,7 +68,9 @@ impl Books {
     /// What came back of an order is no more than was asked for, nor than it had.
     fn returned_once(&self, records: &Records) {
         for (order, state) in records.states() {
-            let asked = self.asked(&format!("/orders/{order}/returns"), |_| true);
+            let asked = ["returns", "refunds"].map(|what| self.asked(&format!("/orders/{order}/{what}"), |_| true));
+            assert!(state.refunds().len() <= asked[1], "more was given back of {order} than asked: {records:#?}");
+            let asked = asked.iter().sum();
             assert!(state.returns().len() <= asked, "more came back of {order} than was asked for: {records:#?}");
             for line in records.orders().get(order).into_iter().flatten() {
                 let of_line =
@@ -129,6 +131,13 @@ impl Books {
                 let is_done = returns.iter().any(|one| answer.body["return_id"] == one.id.as_str() && one.done);
                 assert!(is_done, "{}", context());
             }
+            ("POST", ["orders", order, "refunds"], 201) => {
+                let state = &records.states()[&uuid(order)];
+                let is_there = |one: &Refund| answer.body["refund_id"] == one.id.as_str() && one.counts();
+                let is_back = |one: &Return| answer.body["return_id"] == one.id.as_str() && one.done;
+                let as_told = state.refunds().iter().any(is_there) && state.returns().iter().any(is_back);
+                assert!(as_told, "{}", context());
+            }
             ("PUT", ["orders", order, "fulfilment"], 200) => {
                 let State::Paid { fulfilment: Some(out), .. } = &records.states()[&uuid(order)] else {
                     panic!("it went out, and it is not so: {}", context())
@@ -158,7 +167,7 @@ impl Books {
             if request.key_of().is_some() && request.path == "/orders" && answer.status == 201 {
                 assert_eq!(shop.must(request, 201).order(), answer.order(), "{request:?}");
             }
-            if request.path.ends_with("/returns") && answer.status == 201 {
+            if (request.path.ends_with("/returns") || request.path.ends_with("/refunds")) && answer.status == 201 {
                 assert_eq!(shop.must(request, 201).body, answer.body, "{request:?}");
             }
         }
@@ -218,7 +227,7 @@ fn came_back_once(records: &Records, id: &str, item: &Item) {
 fn decision(payment: &Value) -> Value {
     let mut decision = payment.clone();
     let members = decision.as_object_mut().expect("it is an object");
-    members.retain(|name, _| !["returns", "fulfilment"].contains(&name.as_str()));
+    members.retain(|name, _| !["returns", "refunds", "fulfilment"].contains(&name.as_str()));
     decision
 }
 

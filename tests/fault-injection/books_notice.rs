@@ -47,6 +47,14 @@ impl Subject {
         self.books.check(&self.store);
     }
 
+    /// What one of the two has cost goes back, and the one with it.
+    fn give_back(&mut self) {
+        let request = requests::give_back(self.placed.order(), &["item1"], "r");
+        let answer = self.shop.must(&request, 201);
+        self.books.told(&request, &answer);
+        self.books.check(&self.store);
+    }
+
     /// Checks the books after a record was falsified.
     fn falsify(&mut self, key: &str, change: impl FnOnce(&mut Value)) {
         self.store.falsify(key, change);
@@ -177,6 +185,28 @@ fn an_acknowledged_return_that_is_not_done() {
     subject.pay();
     subject.take_back();
     subject.falsify("payment:", |payment| _ = payment["returns"][0].as_object_mut().expect("it is one").remove("done"));
+}
+
+#[test]
+#[should_panic(expected = "than asked")]
+fn a_refund_that_was_made_twice() {
+    let mut subject = Subject::new();
+    subject.pay();
+    subject.give_back();
+    subject.falsify("payment:", |payment| {
+        let mut again = payment["refunds"][0].clone();
+        again["id"] = json!("refund-again");
+        payment["refunds"].as_array_mut().expect("there is one").push(again);
+    });
+}
+
+#[test]
+#[should_panic(expected = "was told")]
+fn an_acknowledged_refund_that_is_not_there() {
+    let mut subject = Subject::new();
+    subject.pay();
+    subject.give_back();
+    subject.falsify("payment:", |payment| payment["refunds"] = json!([]));
 }
 
 #[test]

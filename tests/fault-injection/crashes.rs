@@ -563,6 +563,35 @@ fn taking_more_back_than_was_sold() {
 }
 
 #[test]
+fn giving_back_what_two_lines_have_cost_and_taking_them_back() {
+    cut_off_everywhere(&Case {
+        fixture: sold_two_lines,
+        expired: false,
+        request: |orders| requests::give_back(&orders[0], &["item1", "item2"], "r"),
+        answer: 201,
+        again: &[201],
+        calls: 20,
+        statements: 12,
+    });
+}
+
+#[test]
+fn giving_more_back_than_was_paid() {
+    cut_off_everywhere(&Case {
+        fixture: |fixture| {
+            sold_two_lines(fixture);
+            fixture.given_back(&["item2"], "r");
+        },
+        expired: false,
+        request: |orders| requests::give_back(&orders[0], &["item1", "item2"], "s"),
+        answer: 409,
+        again: &[409],
+        calls: 3,
+        statements: 2,
+    });
+}
+
+#[test]
 fn showing_returns_of_which_one_was_cut_off() {
     cut_off_everywhere(&Case {
         fixture: |fixture| {

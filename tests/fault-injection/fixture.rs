@@ -100,6 +100,12 @@ impl Fixture {
         self.done(&request);
     }
 
+    /// Of the order that was placed last the price of one of each of these items went back, with the items.
+    pub fn given_back(&mut self, items: &[&str], name: &str) {
+        let request = requests::give_back(self.orders.last().expect("there is an order"), items, name);
+        self.done(&request);
+    }
+
     /// A return of two lines of the order that was placed last stopped for ever when the first item had it.
     pub fn half_returned(&mut self, name: &str) {
         let order = self.orders.last().expect("there is an order");

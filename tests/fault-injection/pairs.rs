@@ -320,6 +320,21 @@ fn two_that_take_the_same_back() {
 }
 
 #[test]
+fn two_that_give_back_what_was_paid_once() {
+    at_once(&Pair {
+        fixture: |fixture| {
+            fixture.opened();
+            fixture.placed(&Request::place(&TWO_LINES));
+            fixture.paid();
+        },
+        days: [0, 0],
+        requests: |orders| ["r", "s"].map(|name| requests::give_back(&orders[0], &["item2"], name)),
+        succeed: 1..=1,
+        calls: 16,
+    });
+}
+
+#[test]
 fn two_that_take_back_what_was_sold_once() {
     at_once(&Pair {
         fixture: |fixture| {

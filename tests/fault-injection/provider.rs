@@ -8,6 +8,7 @@ use harness::Request;
 use harness::server::Settings;
 use host::{Call, CallOutcome, Operation, StoreHook};
 use money::Till;
+use serde_json::json;
 
 use crate::TARGET;
 use crate::stops::{Context, FATES, Stop};
@@ -224,12 +225,63 @@ fn an_operators_retry_gives_back_once_more_what_has_failed() {
             till.must(&till.event("checkout.session.completed", &subject.session), 200, "");
         },
         at_provider: true,
-        request: |_, subject| Request::post(format!("/orders/{}/refunds", subject.order)).operator(),
+        request: |_, subject| Request::post(format!("/orders/{}/refunds/retry", subject.order)).operator(),
         again: 200,
         status: "cancelled",
         charges: 1,
         refunds: 1,
         asks: 2,
+    });
+}
+
+fn paid(till: &Till, subject: &Subject) {
+    charged(till, subject);
+    till.must(&Request::pay(&subject.order), 200, "");
+}
+
+/// Gives back some of what was paid for the order, and takes back what that was for.
+fn give_back(subject: &Subject, quantity: u64, item: &str) -> Request {
+    let lines = json!([{ "item_id": item, "quantity": quantity }]);
+    let request = Request::post(format!("/orders/{}/refunds", subject.order)).operator().key("give-it-back");
+    request.json(json!({ "items": lines, "restock": true }))
+}
+
+fn item_of(till: &Till, subject: &Subject) -> String {
+    let order = till.send(&Request::show_order(&subject.order)).value();
+    order["items"][0]["item_id"].as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn an_operators_refund_gives_back_once_what_was_paid() {
+    cut_off_everywhere(&Case {
+        prepare: paid,
+        at_provider: true,
+        request: |till, subject| give_back(subject, 1, &item_of(till, subject)),
+        again: 201,
+        status: "paid",
+        charges: 1,
+        refunds: 1,
+        asks: 1,
+    });
+}
+
+#[test]
+fn an_operators_refund_of_all_of_it_after_another_gives_back_no_more_than_was_paid() {
+    cut_off_everywhere(&Case {
+        prepare: |till, subject| {
+            paid(till, subject);
+            let first = Request::post(format!("/orders/{}/refunds", subject.order)).operator().key("first");
+            till.must(&first.json(json!({ "amount": 300 })), 201, "");
+        },
+        at_provider: true,
+        request: |_, subject| {
+            Request::post(format!("/orders/{}/refunds", subject.order)).operator().key("all-of-it").json(json!({}))
+        },
+        again: 201,
+        status: "refunded",
+        charges: 1,
+        refunds: 1,
+        asks: 1,
     });
 }
 

@@ -26,6 +26,13 @@ pub fn take_back(order: &str, items: &[&str], name: &str) -> Request {
     Request::post(format!("/orders/{order}/returns")).operator().json(json!({ "items": lines })).key(key(name))
 }
 
+/// Gives back what one of each of these items has cost, and takes it back, under a key.
+pub fn give_back(order: &str, items: &[&str], name: &str) -> Request {
+    let lines: Vec<_> = items.iter().map(|item| json!({ "item_id": item, "quantity": 1 })).collect();
+    let body = json!({ "items": lines, "restock": true });
+    Request::post(format!("/orders/{order}/refunds")).operator().json(body).key(key(name))
+}
+
 pub fn fulfil(order: &str, carrier: &str, delivered: bool) -> Request {
     let body = json!({ "carrier": carrier, "delivered": delivered });
     Request::put(format!("/orders/{order}/fulfilment")).operator().json(body)

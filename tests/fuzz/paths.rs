@@ -12,7 +12,7 @@ use memory_shop::{World, component, request};
 const METHODS: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS, Method::PATCH];
 
-const WORDS: [&str; 24] = [
+const WORDS: [&str; 25] = [
     "orders",
     "inventory",
     "pay",
@@ -21,6 +21,7 @@ const WORDS: [&str; 24] = [
     "history",
     "abandon",
     "refunds",
+    "retry",
     "returns",
     "fulfilment",
     "books",
@@ -74,6 +75,7 @@ fn named(path: &str) -> Option<(Route<'_>, &'static str)> {
         ["orders", id, "cancel"] => (Route::Cancel(id), "payments"),
         ["orders", id, "abandon"] => (Route::Abandon(id), "payments"),
         ["orders", id, "refunds"] => (Route::Refunds(id), "after-sale"),
+        ["orders", id, "refunds", "retry"] => (Route::RetryRefunds(id), "after-sale"),
         ["payments"] => (Route::Payments, "payments"),
         ["payments", "stripe", "events"] => (Route::StripeEvents, "payments"),
         ["inventory"] => (Route::Items, "inventory"),

@@ -63,6 +63,9 @@ static STOCKED: LazyLock<Stocked> = LazyLock::new(|| {
     let sent = world.send(fulfilment(&orders["returned"], "x"));
     let back = world.send(returned(&orders["returned"], &[("item2", 1)], "first"));
     assert_eq!((sent.status, back.status), (200, 201), "{sent:?} {back:?}");
+    let body = json!({ "items": [{ "item_id": "item2", "quantity": 1 }], "restock": true });
+    let given_back = world.send(refund(&orders["returned"], body, "first"));
+    assert_eq!(given_back.status, 201, "{given_back:?}");
     Stocked { records: world.records(), seconds: (world.now() - start) / 1000, orders }
 });
 
@@ -101,6 +104,10 @@ fn returned(order: &str, lines: &[(&str, u64)], key: &str) -> Request<Vec<u8>> {
     with_key(request(Method::POST, &format!("/orders/{order}/returns"), body.as_bytes()), key)
 }
 
+fn refund(order: &str, body: serde_json::Value, key: &str) -> Request<Vec<u8>> {
+    with_key(request(Method::POST, &format!("/orders/{order}/refunds"), body.to_string().as_bytes()), key)
+}
+
 fn keyed_adjustment(item: &str, delta: i64, key: &str) -> Request<Vec<u8>> {
     let body = json!({ "delta": delta }).to_string();
     with_key(request(Method::POST, &format!("/inventory/{item}/adjustments"), body.as_bytes()), key)
@@ -122,6 +129,11 @@ fn every_request() -> Vec<Ask> {
         ask(get(&format!("/orders/{order}/returns")));
         ask(returned(order, &[("item2", 1)], "first"));
         ask(returned(order, &[("item2", 2), ("item3", 1)], "second"));
+        ask(get(&format!("/orders/{order}/refunds")));
+        ask(request(Method::POST, &format!("/orders/{order}/refunds/retry"), b""));
+        ask(refund(order, json!({ "items": [{ "item_id": "item2", "quantity": 1 }], "restock": true }), "first"));
+        ask(refund(order, json!({ "amount": 100 }), "second"));
+        ask(refund(order, json!({}), "third"));
         ask(fulfilment(order, "x"));
         ask(fulfilment(order, "y"));
     }

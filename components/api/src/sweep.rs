@@ -54,8 +54,8 @@ struct SweptJson {
     /// asks again.
     #[cfg_attr(feature = "openapi", schemars(with = "schema::Count"))]
     unanswered: usize,
-    /// Refunds that have failed in this sweep. The histories of the orders say which: `POST /orders/{order_id}/refunds` makes
-    /// one again.
+    /// Refunds that have failed in this sweep. The histories of the orders say which.
+    /// `POST /orders/{order_id}/refunds/retry` makes those again of charges that did not pay an order.
     #[cfg_attr(feature = "openapi", schemars(with = "schema::Count"))]
     failed_refunds: usize,
     /// Orders whose returns could not be finished. The next sweep tries again; the log says that there are some.

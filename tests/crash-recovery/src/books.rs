@@ -271,12 +271,12 @@ impl Books {
         }
     }
 
-    /// Whether an acknowledged order can have this status. No goods are sent here.
+    /// Whether an acknowledged order can have this status. No goods are sent here, and no money is given back.
     fn can_stay(&self, status: Status) -> bool {
         match status {
             Status::Pending | Status::Paid | Status::Cancelled => true,
             Status::Expired => self.with_provider,
-            Status::Placing | Status::Rejected | Status::Fulfilled => false,
+            Status::Placing | Status::Rejected | Status::Fulfilled | Status::Refunded => false,
         }
     }
 }

@@ -35,6 +35,8 @@ pub enum Status {
     Paid,
     /// Sold, and its goods went out.
     Fulfilled,
+    /// Sold, and all of the money goes back.
+    Refunded,
     /// Given back, for ever.
     Cancelled,
     /// Not paid in time, for ever.

@@ -7,7 +7,7 @@ mod till;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use records::reconcile::{Accounts, Charge, Difference, Reading, differences};
+use records::reconcile::{Accounts, Charge, Difference, Made, Reading, differences};
 use stripe_stand_in::{Charged, RefundStatus, Refunded};
 
 pub use till::{Till, signed};
@@ -27,24 +27,25 @@ pub fn audit(
     for (key, value) in shop {
         accounts.enter(&key, &value).unwrap_or_else(|error| panic!("{key}: {error}"));
     }
-    let mut back: BTreeMap<&str, [u64; 2]> = BTreeMap::new();
-    for refund in refunded {
-        let [made, under_way] = back.entry(&refund.charge).or_default();
-        match refund.status {
-            RefundStatus::Succeeded => *made += refund.amount.unsigned_abs(),
-            RefundStatus::Pending => *under_way += refund.amount.unsigned_abs(),
-            RefundStatus::Failed => {}
-        }
+    let mut back: BTreeMap<&str, Vec<Made>> = BTreeMap::new();
+    for refund in refunded.iter().filter(|refund| refund.status != RefundStatus::Failed) {
+        back.entry(&refund.charge).or_default().push(Made {
+            name: refund.metadata.get("refund_id").cloned(),
+            amount: refund.amount.unsigned_abs(),
+            has_succeeded: refund.status == RefundStatus::Succeeded,
+        });
     }
     let charge = |charged: &Charged| {
-        let [refunded, refunding] = back.get(charged.id.as_str()).copied().unwrap_or_default();
+        let refunds = back.get(charged.id.as_str()).cloned().unwrap_or_default();
+        let sum = |done: bool| refunds.iter().filter(|one| one.has_succeeded == done).map(|one| one.amount).sum();
         Some(Charge {
             id: charged.intent.clone(),
             order: Some(charged.order.as_deref()?.parse().ok()?),
             amount: charged.amount.unsigned_abs(),
             currency: charged.currency.to_uppercase(),
-            refunded,
-            refunding,
+            refunded: sum(true),
+            refunding: sum(false),
+            refunds,
         })
     };
     let charges: Vec<_> = charged.iter().filter_map(charge).collect();

@@ -40,6 +40,7 @@ pub fn walk(shop: &Shop) -> Result<()> {
     if shop.has_operator() {
         look_orders_up(shop, &paid)?;
         send_and_take_back(shop, &goods, &paid)?;
+        give_back(shop, &paid)?;
         look_into_the_books(shop, &goods)?;
         clear_away(shop, &goods)?;
     } else {
@@ -413,6 +414,30 @@ fn send_and_take_back(shop: &Shop, goods: &Goods, paid: &Answer) -> Result<()> {
         .expect(200)?
         .is("/returns/0", back.body.clone())?;
     has_available(shop, goods, "It cannot be sold again", &goods.tea, 11)
+}
+
+/// Gives the money of that order back.
+fn give_back(shop: &Shop, paid: &Answer) -> Result<()> {
+    shop.chapter("Money goes back");
+    let path = path_of(paid)?;
+    let key = fresh_key();
+    let refund = |title, key: &str, body: Value| {
+        shop.post(title, format!("{path}/refunds")).by_operator().key(key).json(body)
+    };
+    let total = paid.number_at("/total")?;
+    let some = refund("Something off", &key, json!({ "amount": 1, "reason": "opened" })).expect(201)?;
+    some.is("/amount", 1)?.is("/reason", "opened")?.is("/of", "payment")?;
+    let again = refund("Sent again: it goes back once", &key, json!({ "amount": 1, "reason": "opened" })).expect(201)?;
+    again.has_header("idempotent-replayed", "true")?.is("/refund_id", some.text_at("/refund_id")?)?;
+    let more = json!({ "amount": total });
+    let more = refund("More than was paid does not", &fresh_key(), more).refused(409, "refund_exceeds_payment")?;
+    more.is("/refundable", total - 1)?;
+    refund("All that is left", &fresh_key(), json!({})).expect(201)?.is("/amount", total - 1)?;
+    let order = shop.get("The order says so", path.clone()).expect(200)?;
+    order.is("/status", "refunded")?.is("/refunded", total)?;
+    let all = shop.get("What was given back", format!("{path}/refunds")).by_operator().expect(200)?;
+    all.is("/refunded", total)?.is("/refunds/0/amount", 1)?;
+    Ok(())
 }
 
 fn look_into_the_books(shop: &Shop, goods: &Goods) -> Result<()> {

@@ -312,6 +312,14 @@ pub struct Return {
 }
 
 impl State {
+    /// What was given back of what was paid for it.
+    pub fn refunds(&self) -> &[Refund] {
+        match self {
+            Self::Paid { refunds, .. } => refunds,
+            Self::Unpaid { .. } | Self::AtProvider { .. } | Self::Void { .. } => &[],
+        }
+    }
+
     /// What came back of it.
     pub fn returns(&self) -> &[Return] {
         match self {

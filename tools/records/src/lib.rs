@@ -24,7 +24,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-pub use books::{Balance, Books, Coming, Faults, Imbalance, Line, Return, State};
+pub use books::{Balance, Books, Coming, Faults, Imbalance, Line, Refund, Return, State};
 pub use bytes::Bytes;
 pub use item::{Adjustment, Hold, Item, Returned};
 

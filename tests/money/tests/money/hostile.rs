@@ -6,6 +6,8 @@ use std::sync::Mutex;
 use harness::{Request, at_once};
 use money::Till;
 use records::reconcile::Kind;
+use serde_json::{Value, json};
+use stripe_stand_in::RefundStatus;
 
 /// How many faults are tried at once, each with a shop of its own: most of the time they wait.
 const AT_ONCE: usize = 8;
@@ -186,14 +188,14 @@ fn a_refund_that_fails_after_it_has_succeeded_is_noticed_and_made_again() {
         listed.iter().map(|refund| refund["status"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
     };
     till.eventually("the shop knows that it has failed", || states() == ["failed"]);
-    till.must(&Request::post(format!("/orders/{order}/refunds")).operator(), 200, "");
+    till.must(&Request::post(format!("/orders/{order}/refunds/retry")).operator(), 200, "");
     assert_eq!(states(), ["failed", "succeeded"]);
     assert_eq!(till.provider.charges()[0].refunded, till.provider.charges()[0].amount);
-    till.must(&Request::post(format!("/orders/{order}/refunds")).operator(), 200, "");
+    till.must(&Request::post(format!("/orders/{order}/refunds/retry")).operator(), 200, "");
     assert_eq!((states().len(), till.provider.refunds().len()), (2, 2), "what has succeeded is not made again");
     assert_eq!(till.audit(), []);
     let other = till.order();
-    till.must(&Request::post(format!("/orders/{other}/refunds")).operator(), 409, "order_not_refundable");
+    till.must(&Request::post(format!("/orders/{other}/refunds/retry")).operator(), 409, "order_not_refundable");
 }
 
 #[test]
@@ -205,4 +207,115 @@ fn a_refund_that_fails_is_named() {
     assert_eq!(till.status(&order), "cancelled");
     let kinds = || till.audit().iter().map(|difference| difference.kind).collect::<Vec<_>>();
     till.eventually("it is named", || kinds() == [Kind::VoidAndCharged, Kind::RefundUnfinished]);
+}
+
+/// A paid order of two units, which costs 2000.
+fn paid(till: &Till) -> String {
+    let (order, session) = till.at_provider();
+    till.provider.pay(&session).unwrap();
+    till.must(&Request::pay(&order), 200, "");
+    order
+}
+
+/// Gives back so much of what was paid.
+fn give_back(order: &str, amount: u64, key: &str) -> Request {
+    Request::post(format!("/orders/{order}/refunds")).operator().key(key).json(json!({ "amount": amount }))
+}
+
+/// Each refund of an order, as the shop tells it: how much, and how far it has come.
+fn refunds(till: &Till, order: &str) -> Vec<(u64, String)> {
+    let listed = till.send(&Request::get(format!("/orders/{order}/refunds")).operator()).value()["refunds"].clone();
+    let listed = listed.as_array().cloned().unwrap_or_default();
+    let of = |one: &Value| (one["amount"].as_u64().unwrap_or_default(), one["status"].as_str().unwrap_or_default().to_owned());
+    listed.iter().map(of).collect()
+}
+
+/// What of its charges the provider has given back.
+fn given_back(till: &Till) -> Vec<i64> {
+    till.provider.refunds().iter().filter(|one| one.status != RefundStatus::Failed).map(|one| one.amount).collect()
+}
+
+/// Faults of calls that have to do with refunds.
+const FAULTS_OF_REFUNDS: [&[&str]; 16] = [
+    &[],
+    &["drop-before@refund*1"],
+    &["drop-after@refund*1"],
+    &["drop-after@refund*5"],
+    &["error-before@refund*2"],
+    &["error-after@refund*1"],
+    &["error-after@refund*5"],
+    &["unavailable@refund*3"],
+    &["rate-limit@refund*1"],
+    &["lock-timeout@refund*1"],
+    &["cut-off@refund*1"],
+    &["nonsense@refund*1"],
+    &["other-object@refund*1"],
+    &["refund-pending"],
+    &["thrice"],
+    &["drop-after"],
+];
+
+#[test]
+fn whatever_the_provider_does_no_more_goes_back_than_was_paid_and_each_refund_is_made_once() {
+    let left = Mutex::new(FAULTS_OF_REFUNDS.iter());
+    at_once(AT_ONCE, |_| {
+        while let Some(rules) = { left.lock().expect("no test panics here").next() } {
+            let till = Till::open(crate::TARGET);
+            let order = paid(&till);
+            till.set_faults(rules);
+            for (amount, key) in [(700, "a"), (700, "b"), (700, "c"), (700, "a")] {
+                let answer = till.send(&give_back(&order, amount, key));
+                let expected = if key == "c" { [409, 409] } else { [201, 201] };
+                assert!(expected.contains(&answer.status), "{rules:?} {key}: {answer:?}");
+            }
+            till.set_faults(&[]);
+            till.provider.release_webhooks();
+            for refund in till.provider.refunds().iter().filter(|one| one.status == RefundStatus::Pending) {
+                till.provider.settle_refund(&refund.id, true).unwrap();
+            }
+            for key in ["a", "b"] {
+                till.must(&give_back(&order, 700, key), 201, "");
+            }
+            till.sweep();
+            till.eventually(&format!("after {rules:?} they agree"), || till.audit().is_empty());
+            assert_eq!(given_back(&till), [700, 700], "{rules:?}");
+            assert!(refunds(&till, &order).iter().all(|one| *one == (700, "succeeded".to_owned())), "{rules:?}");
+            let rest = Request::post(format!("/orders/{order}/refunds")).operator().key("rest").json(json!({}));
+            till.must(&rest, 201, "");
+            assert_eq!((given_back(&till), till.status(&order).as_str()), (vec![700, 700, 600], "refunded"), "{rules:?}");
+            till.agrees();
+        }
+    });
+}
+
+#[test]
+fn a_refund_of_a_payment_that_fails_days_later_frees_its_amount() {
+    let till = Till::open(crate::TARGET);
+    let order = paid(&till);
+    till.must(&give_back(&order, 2000, "a"), 201, "");
+    assert_eq!(till.status(&order), "refunded");
+    till.agrees();
+    till.provider.settle_refund(&till.provider.refunds()[0].id, false).unwrap();
+    till.becomes(&order, "paid");
+    assert_eq!(refunds(&till, &order), [(2000, "failed".to_owned())]);
+    till.agrees();
+    let history = till.send(&Request::get(format!("/orders/{order}/history"))).value().to_string();
+    assert!(history.contains(r#""refunded""#) && history.contains(r#""refund_failed""#), "{history}");
+    assert_eq!(till.must(&give_back(&order, 2000, "a"), 201, "").value()["status"], "failed", "the key stands for it");
+    assert_eq!(till.must(&give_back(&order, 1500, "b"), 201, "").value()["status"], "succeeded");
+    till.must(&give_back(&order, 501, "c"), 409, "refund_exceeds_payment");
+    till.agrees();
+    assert_eq!(given_back(&till), [1500]);
+}
+
+#[test]
+fn a_refund_of_a_payment_that_fails_at_once_is_failed() {
+    let till = Till::open(crate::TARGET);
+    let order = paid(&till);
+    till.set_faults(&["refund-fails"]);
+    assert_eq!(till.must(&give_back(&order, 500, "a"), 201, "").value()["status"], "failed");
+    till.set_faults(&[]);
+    assert_eq!(till.must(&give_back(&order, 2000, "b"), 201, "").value()["status"], "succeeded");
+    till.agrees();
+    assert_eq!(given_back(&till), [2000]);
 }
