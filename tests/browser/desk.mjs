@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 
-import { PHONE, accessible, ask, fits, fresh, goTo, goodsRow, newItem, operate, picture, plain, says, scenario, shows, signIn, stockOf, textOf, unfold, until } from './support.mjs';
+import { BASE, NO_PROVIDER, PAID_SHOP, PHONE, PROVIDER, TOKEN, accessible, ask, fits, fresh, goTo, goodsRow, newItem, operate, picture, plain, provider, says, scenario, signIn, stockOf, textOf, unfold, until } from './support.mjs';
 
 const operator = { operator: true };
 
@@ -13,6 +13,17 @@ async function paid(lines, customer_id = fresh()) {
   const { order_id } = await ask('POST', '/orders', { items, customer_id });
   return ask('POST', `/orders/${order_id}/pay`);
 }
+
+/** What the operator asks for in another window. */
+async function post(path, body) {
+  const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json', 'idempotency-key': `${fresh()}${fresh()}` };
+  const answer = await fetch(BASE + path, { method: 'POST', headers, body: JSON.stringify(body) });
+  assert.equal(answer.status, 201, await answer.text());
+}
+
+const refund = (id, body) => post(`/orders/${id}/refunds`, body);
+
+const takeBack = (id, item_id, body = {}) => post(`/orders/${id}/returns`, { items: [{ item_id, quantity: 1 }], ...body });
 
 /** The order as the operator is told of it. */
 const stateOf = async (id) => (await ask('GET', `/orders?order_id=${id}`, undefined, operator)).orders[0];
@@ -100,14 +111,8 @@ scenario('what is to be packed is listed, the oldest first, and sent from there 
 scenario('goods that came back before they were sent are not packed', {}, async (open) => {
   const [first, second] = [await newItem(20), await newItem(20)];
   const [some, none] = [await paid({ [first]: 2, [second]: 1 }), await paid({ [first]: 1 })];
-  const back = (id, items) =>
-    fetch(new URL(`/orders/${id}/returns`, process.env.BASE_URL), {
-      method: 'POST',
-      headers: { authorization: `Bearer ${process.env.OPERATOR_TOKEN}`, 'content-type': 'application/json', 'idempotency-key': fresh() },
-      body: JSON.stringify({ items }),
-    });
-  assert.equal((await back(some.order_id, [{ item_id: second, quantity: 1 }])).status, 201);
-  assert.equal((await back(none.order_id, [{ item_id: first, quantity: 1 }])).status, 201);
+  await takeBack(some.order_id, second);
+  await takeBack(none.order_id, first);
   const page = await open({ path: '/#operator' });
   await signIn(page);
   await findPacked(page, none.order_id);
@@ -239,12 +244,7 @@ scenario('goods are taken back by line, and never more of them than were sold', 
   assert.equal(await count(page, other).count(), 0, 'of which nothing is left is not asked for');
   const { returns } = await stateOf(order.order_id);
   assert.equal(returns.length, 1);
-  const answer = await fetch(new URL(`/orders/${order.order_id}/returns`, process.env.BASE_URL), {
-    method: 'POST',
-    headers: { authorization: `Bearer ${process.env.OPERATOR_TOKEN}`, 'content-type': 'application/json', 'idempotency-key': fresh() },
-    body: JSON.stringify({ items: [{ item_id: item, quantity: 1 }], to: 'written_off' }),
-  });
-  assert.equal(answer.status, 201);
+  await takeBack(order.order_id, item, { to: 'written_off' });
   await count(page, item).fill('1');
   await page.locator('#order-panel input[value=written_off]').check();
   await go.click();
@@ -295,49 +295,23 @@ scenario('a return whose answer was lost is made once, also after the page was l
   assert.equal(new Set(keys.map(String)).size, 2);
 });
 
-/**
- * Plays the refunds of an order, as the shop keeps them: one for each key, never more than was paid. `outcome` says what the
- * payment provider answers to the next ones. Answers what was asked for, and lets answers get lost.
- */
-async function playRefunds(page, order) {
-  const played = { asked: [], refunds: [], outcome: 'succeeded', lose: false };
-  const byKey = new Map();
-  const sum = () => played.refunds.reduce((sum, { status, amount }) => sum + (status === 'failed' ? 0 : amount), 0);
-  const price = new Map(order.items.map(({ item_id, unit_price }) => [item_id, unit_price]));
+/** Records what is asked of the refunds of an order, and lets the answers get lost after the shop has done it. */
+async function watchRefunds(page, order) {
+  const watched = { asked: [], lose: false };
   await page.route(`**/orders/${order.order_id}/refunds`, async (route) => {
-    if (route.request().method() === 'GET') return route.fulfill({ json: { order_id: order.order_id, refunds: played.refunds } });
-    const body = route.request().postDataJSON() ?? {};
-    const key = route.request().headers()['idempotency-key'];
-    played.asked.push([key, JSON.stringify(body)]);
-    if (!byKey.has(key)) {
-      const { items, reason } = body;
-      const amount = body.amount ?? (items ? items.reduce((sum, { item_id, quantity }) => sum + price.get(item_id) * quantity, 0) : order.total - sum());
-      if (played.refuse || sum() + amount > order.total) {
-        const problem = { code: 'refund_exceeds_payment', title: 'Conflict', status: 409, detail: 'Played.', refundable: order.total - sum() };
-        return route.fulfill({ status: 409, contentType: 'application/problem+json', body: JSON.stringify(problem) });
-      }
-      const refund = { refund_id: key, status: played.outcome, amount, currency: order.currency, created_at: new Date().toISOString(), items, reason };
-      byKey.set(key, refund);
-      played.refunds.push(refund);
-    }
-    if (played.lose) return route.abort();
-    return route.fulfill({ status: 201, json: byKey.get(key) });
+    watched.asked.push([route.request().headers()['idempotency-key'], route.request().postData()]);
+    if (!watched.lose) return route.continue();
+    await route.fetch();
+    return route.abort();
   });
-  await page.route('**/orders?order_id=*', async (route) => {
-    const answer = await route.fetch();
-    const { orders, ...rest } = await answer.json();
-    const refunded = sum();
-    const status = refunded === order.total ? 'refunded' : orders[0].status;
-    return route.fulfill({ response: answer, json: { ...rest, orders: orders.map((order) => ({ ...order, status, ...(played.refunds.length ? { refunded, refunds: played.refunds } : {}) })) } });
-  });
-  return played;
+  return watched;
 }
 
 scenario('money is given back by line, by amount and all the rest, and never more than was paid', { expected: ['status of 409'] }, async (open) => {
   const item = await newItem(20, 1050);
   const order = await paid({ [item]: 4 });
-  let played;
-  const page = await openOrder(open, order.order_id, { before: async (page) => (played = await playRefunds(page, order)) });
+  let watched;
+  const page = await openOrder(open, order.order_id, { before: async (page) => (watched = await watchRefunds(page, order)) });
   const [act, go, error] = [page.locator('[data-action=refund]'), page.locator('#order-panel [type=submit]'), page.locator('#order-panel .error')];
   const confirmed = page.getByRole('button', { name: 'Give the money back', exact: true });
   // By line, by keyboard only.
@@ -352,13 +326,13 @@ scenario('money is given back by line, by amount and all the rest, and never mor
   await page.keyboard.type('破损');
   await page.keyboard.press('Enter');
   await says(page.locator('#order-panel'), 'CN¥10.50 will go back to the buyer.');
-  assert.equal(played.asked.length, 0, 'nothing is done before the second press');
+  assert.equal(watched.asked.length, 0, 'nothing is done before the second press');
   await page.keyboard.press('Escape');
   assert.equal(await count(page, item).inputValue(), '1', 'what was typed is still there');
   await go.press('Enter');
   await page.keyboard.press('Enter');
   await says(page.locator('#order-outcome'), 'CN¥10.50 was given back.');
-  assert.deepEqual(JSON.parse(played.asked[0][1]), { items: [{ item_id: item, quantity: 1 }], restock: true, reason: '破损' });
+  assert.deepEqual(JSON.parse(watched.asked[0][1]), { items: [{ item_id: item, quantity: 1 }], restock: true, reason: '破损' });
   await until('the line says so', async () => (await cells(page, item))[3] === '1' || cells(page, item));
   await says(page.locator('#order-sums'), 'CN¥31.50');
   await says(page.locator('#order-records'), '破损');
@@ -376,7 +350,7 @@ scenario('money is given back by line, by amount and all the rest, and never mor
   await accessible(page, 'a refund that is to be confirmed');
   await confirmed.click();
   await says(page.locator('#order-outcome'), 'CN¥1.50 was given back.');
-  assert.deepEqual(JSON.parse(played.asked[1][1]), { amount: 150 });
+  assert.deepEqual(JSON.parse(watched.asked[1][1]), { amount: 150 });
   // What is left is less than the price of what is left.
   await act.click();
   await count(page, item).fill('3');
@@ -384,18 +358,26 @@ scenario('money is given back by line, by amount and all the rest, and never mor
   await says(error, 'No more than CN¥30.00 can be given back.');
   await page.keyboard.press('Escape');
   // Another operator was faster: what the shop refuses is not asked for again under this key.
-  played.refuse = true;
   await act.click();
-  await page.locator('input[value=rest]').check();
+  await page.locator('input[value=amount]').check();
+  await page.locator('.amount-field').fill('30');
   await go.click();
   await says(page.locator('#order-panel'), 'CN¥30.00 will go back');
+  await refund(order.order_id, { amount: 100 });
   await confirmed.click();
-  await says(error, 'No more than CN¥30.00 can be given back.');
-  played.refuse = false;
+  await says(error, 'No more than CN¥29.00 can be given back.');
+  await page.keyboard.press('Escape');
+  await page.locator('input[value=rest]').check();
+  await go.click();
+  await says(page.locator('#order-panel'), 'CN¥29.00 will go back');
   await confirmed.click();
-  await says(page.locator('#order-outcome'), 'CN¥30.00 was given back.');
-  assert.deepEqual(JSON.parse(played.asked.at(-1)[1]), {});
-  assert.equal(new Set(played.asked.map(([key]) => key)).size, 4);
+  await says(page.locator('#order-outcome'), 'CN¥29.00 was given back.');
+  assert.deepEqual(JSON.parse(watched.asked.at(-1)[1]), {});
+  assert.equal(new Set(watched.asked.map(([key]) => key)).size, 4);
+  const { status, refunded, refunds, returns } = await stateOf(order.order_id);
+  assert.deepEqual([status, refunded, refunds.map(({ amount }) => amount)], ['refunded', 4200, [1050, 150, 100, 2900]]);
+  assert.deepEqual([returns.length, (await stockOf(item)).on_hand], [1, 17], 'one came back');
+  await says(page.locator('#order-history'), 'Money was given back CN¥29.00');
   await says(page.locator('#order .status'), 'Refunded');
   await until('nothing more can be given back', async () => !(await act.isVisible()));
 });
@@ -403,15 +385,15 @@ scenario('money is given back by line, by amount and all the rest, and never mor
 scenario('a refund whose answer was lost is made once, whatever is pressed, and after the page was loaded anew', { expected: ['net::ERR_FAILED'] }, async (open) => {
   const item = await newItem(20, 1000);
   const order = await paid({ [item]: 4 });
-  let played;
-  const page = await openOrder(open, order.order_id, { before: async (page) => (played = await playRefunds(page, order)) });
+  let watched;
+  const page = await openOrder(open, order.order_id, { before: async (page) => (watched = await watchRefunds(page, order)) });
   const give = async () => {
     await page.locator('[data-action=refund]').click();
     await count(page, item).fill('1');
     await page.locator('#order-panel [type=submit]').click();
     await page.locator('#order-panel .go').click();
   };
-  played.lose = true;
+  watched.lose = true;
   await give();
   await says(page.locator('#order-panel .note'), 'No answer yet.');
   await page.locator('#order-panel .go').click({ force: true });
@@ -423,35 +405,40 @@ scenario('a refund whose answer was lost is made once, whatever is pressed, and 
   await signIn(page);
   await says(page.locator('#order-panel'), 'it is not known whether it was made');
   await says(page.locator('#order-panel'), `1 × ${item}`);
-  const before = played.asked.length;
+  const before = watched.asked.length;
   await page.getByRole('button', { name: 'Ask again' }).click();
-  await until('it is asked for again', () => played.asked.length > before + 1);
-  played.lose = false;
+  await until('it is asked for again', () => watched.asked.length > before + 1);
+  watched.lose = false;
   await says(page.locator('#order-outcome'), 'CN¥10.00 was given back.');
-  assert.equal(played.refunds.length, 1);
-  assert.equal(new Set(played.asked.map(String)).size, 1, 'the same request under the same key');
+  assert.equal((await stateOf(order.order_id)).refunds.length, 1);
+  assert.equal(new Set(watched.asked.map(String)).size, 1, 'the same request under the same key');
   // The same again is another refund: its outcome is known.
   await give();
-  await until('two refunds', () => played.refunds.length === 2);
+  await until('two refunds', async () => (await stateOf(order.order_id)).refunds.length === 2);
   await says(page.locator('#order-sums'), 'CN¥20.00');
 });
 
-scenario('what the payment provider has refused is told in the order and among what is to be seen to', { expected: ['status of 502'] }, async (open) => {
-  const order = await paid({ item1: 2 });
+scenario('what the payment provider has refused is told in the order and among what is to be seen to', { skip: NO_PROVIDER }, async (open) => {
+  const shop = { base: PAID_SHOP };
   for (const [locale, words] of [
     ['en-US', { failed: 'CN¥20.00 could not be given back: the payment provider has refused it.', badge: 'The payment provider has refused a refund', pending: 'CN¥20.00 is being given back.', done: 'CN¥20.00 was given back.' }],
     ['zh-CN', { failed: '退款 ¥20.00 失败：支付服务商已拒绝。', badge: '支付服务商拒绝了一笔退款', pending: '退款 ¥20.00 处理中。', done: '已退款 ¥20.00。', dispute: '买家对扣款提出争议' }],
   ]) {
-    let played;
-    const page = await openOrder(open, order.order_id, { locale, viewport: PHONE, before: async (page) => (played = await playRefunds(page, order)) });
-    played.outcome = 'failed';
-    const give = async () => {
+    const order = await ask('POST', '/orders', { item_id: 'item1', quantity: 2 }, shop);
+    const pay = () => ask('POST', `/orders/${order.order_id}/pay`, undefined, shop);
+    await pay();
+    const [session] = (await provider('GET', 'sessions')).filter((session) => session.order === order.order_id);
+    await provider('POST', `sessions/${session.id}/pay`);
+    assert.equal((await pay()).status, 'paid');
+    const page = await openOrder(open, order.order_id, { ...shop, friends: [PROVIDER], locale, viewport: PHONE });
+    const give = async (fault) => {
+      await provider('POST', 'settings', { faults: [`${fault}@refund*1`] });
       await page.locator('[data-action=refund]').click();
       await page.locator('input[value=rest]').check();
       await page.locator('#order-panel [type=submit]').click();
       await page.locator('#order-panel .go').click();
     };
-    await give();
+    await give('refund-fails');
     await says(page.locator('#order-outcome'), words.failed);
     await says(page.locator('#order .troubles'), words.badge);
     await says(page.locator('#order-records .bad'), words.failed);
@@ -459,27 +446,28 @@ scenario('what the payment provider has refused is told in the order and among w
     if (locale === 'zh-CN') {
       await accessible(page, 'a refund that has failed');
       await picture(page, 'refund-failed-phone-zh');
+      // Among all orders of these days, with a dispute that the provider has told of.
+      await page.route('**/orders?limit=100*', async (route) => {
+        const answer = await route.fetch();
+        const { orders, ...rest } = await answer.json();
+        const changed = orders.map((one) => (one.order_id === order.order_id ? { ...one, disputes: [{ id: 'dp_1', amount: 2000, status: 'open', at: one.placed_at }] } : one));
+        return route.fulfill({ response: answer, json: { ...rest, orders: changed } });
+      });
+      await goTo(page, 'attention');
+      const row = page.locator(`#attention-list > li[data-order="${order.order_id}"]`);
+      await says(row, words.badge);
+      await says(row, words.dispute);
+      await accessible(page, 'what is to be seen to');
+      await row.locator('a').click();
     }
     // The failed one has freed its amount. The next one takes a while, and ends without a press.
-    played.outcome = 'pending';
-    await give();
+    await give('refund-pending');
     await says(page.locator('#order-outcome'), words.pending);
     await until('the badge is gone', async () => (await page.locator('#order .troubles li').count()) === 0);
-    played.refunds[1].status = 'succeeded';
+    const refunds = async () => (await provider('GET', 'refunds')).filter((one) => one.order === order.order_id);
+    await provider('POST', `refunds/${(await refunds()).find(({ status }) => status === 'pending').id}/settle`);
     await says(page.locator('#order-records'), words.done);
-    if (locale === 'en-US') continue;
-    // Among all orders of these days.
-    await page.route('**/orders?limit=100*', async (route) => {
-      const answer = await route.fetch();
-      const { orders, ...rest } = await answer.json();
-      const changed = orders.map((one) => (one.order_id === order.order_id ? { ...one, disputes: [{ id: 'dp_1', amount: 2000, status: 'open', at: one.placed_at }] } : one));
-      return route.fulfill({ response: answer, json: { ...rest, orders: changed } });
-    });
-    await goTo(page, 'attention');
-    await says(page.locator(`#attention-list > li[data-order="${order.order_id}"]`), words.dispute);
-    await says(page.locator('#attention-note'), /\d/);
-    await fits(page);
-    await accessible(page, 'what is to be seen to');
+    assert.deepEqual((await refunds()).map(({ status, amount }) => `${status} ${amount}`).sort(), ['failed 2000', 'succeeded 2000']);
   }
 });
 
@@ -567,19 +555,19 @@ scenario('the money of some days is added up', {}, async (open) => {
   const today = new Date().toISOString().slice(0, 10);
   await page.locator('#money-from').fill(today);
   const order = await paid({ item1: 3 });
+  await refund(order.order_id, { amount: 500 });
   const list = await ask('GET', `/orders?limit=100&placed_from=${today}&status=paid`, undefined, operator);
   await page.locator('#money-form button').click();
   await says(page.locator('#money-note'), 'orders were added up.');
   const sums = Object.fromEntries((await page.locator('#money-sums div').allInnerTexts()).map((text) => plain(text).split('\n')));
-  assert.ok(list.orders.some(({ order_id }) => order_id === order.order_id));
-  let [orders, sum] = [0, 0];
+  let [orders, sum, back] = [0, 0, 0];
   for (let at = `/orders?limit=100&placed_from=${today}`; at; ) {
     const page = await ask('GET', at, undefined, operator);
-    for (const { payment } of page.orders) if (payment?.status === 'paid') [orders, sum] = [orders + 1, sum + payment.amount];
+    for (const { payment, refunded = 0 } of page.orders) if (payment?.status === 'paid') [orders, sum, back] = [orders + 1, sum + payment.amount, back + refunded];
     at = page.next && `/orders?limit=100&placed_from=${today}&cursor=${page.next}`;
   }
   const amount = (value) => `CN¥${new Intl.NumberFormat('en-US', { minimumFractionDigits: 2 }).format(value / 100)}`;
-  assert.deepEqual([sums['Paid orders'], sums.Paid, sums['Given back'], sums.Kept], [String(orders), amount(sum), amount(0), amount(sum)]);
+  assert.deepEqual([sums['Paid orders'], sums.Paid, sums['Given back'], sums.Kept], [String(orders), amount(sum), amount(back), amount(sum - back)]);
   // What the page of one order says and the list of orders says is the same order: the list shows what it has become.
   await goTo(page, 'all');
   const row = page.locator(`#all-list > li[data-order="${order.order_id}"]`);

@@ -2,29 +2,12 @@
 
 import assert from 'node:assert/strict';
 
-import { BASE, PHONE, accessible, ask, available, card, fits, picture, place, plain, says, scenario, shows, signIn, stockOf, until } from './support.mjs';
+import { BASE, BRIEF_SHOP, NO_PROVIDER, PAID_SHOP, PHONE, PROVIDER, accessible, ask, available, card, fits, picture, place, plain, provider, says, scenario, shows, signIn, stockOf, until } from './support.mjs';
 
-/**
- * A shop whose payment provider is a stand-in, one whose payment window is a few seconds as well, and the stand-in itself
- * with its key.
- */
-const address = (name) => process.env[name]?.replace(/\/$/, '');
-const [PAID_SHOP, BRIEF_SHOP, PROVIDER] = ['BASE_URL_PROVIDER', 'BASE_URL_PROVIDER_SHORT', 'PROVIDER_URL'].map(address);
-const KEY = process.env.PROVIDER_KEY;
-
-const skip = PAID_SHOP && PROVIDER && KEY ? false : 'BASE_URL_PROVIDER, PROVIDER_URL or PROVIDER_KEY is not set';
+const skip = NO_PROVIDER;
 const skipBrief = skip || (BRIEF_SHOP ? false : 'BASE_URL_PROVIDER_SHORT is not set');
 
 const SHOP = { base: PAID_SHOP, friends: [PROVIDER] };
-
-/** The stand-in, as a test in another process commands it. */
-async function provider(method, path, body) {
-  const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' };
-  const answer = await fetch(`${PROVIDER}/stand-in/${path}`, { method, headers, body: body && JSON.stringify(body) });
-  const json = await answer.json();
-  assert.ok(answer.ok, `${path}: ${JSON.stringify(json)}`);
-  return json;
-}
 
 const sessionsOf = async (id) => (await provider('GET', 'sessions')).filter(({ order }) => order === id);
 const chargesOf = async (id) => (await provider('GET', 'charges')).filter(({ order }) => order === id);

@@ -23,6 +23,16 @@ export const SHORT = process.env.BASE_URL_SHORT?.replace(/\/$/, '');
 export const STOREFRONT = process.env.STOREFRONT?.replace(/\/$/, '');
 const PICTURES = process.env.SCREENSHOTS;
 
+/**
+ * A shop whose payment provider is a stand-in, one whose payment window is a few seconds as well, and the stand-in itself
+ * with its key.
+ */
+const address = (name) => process.env[name]?.replace(/\/$/, '');
+export const [PAID_SHOP, BRIEF_SHOP, PROVIDER] = ['BASE_URL_PROVIDER', 'BASE_URL_PROVIDER_SHORT', 'PROVIDER_URL'].map(address);
+const KEY = process.env.PROVIDER_KEY;
+/** Why what needs the provider is skipped, or false. */
+export const NO_PROVIDER = PAID_SHOP && PROVIDER && KEY ? false : 'BASE_URL_PROVIDER, PROVIDER_URL or PROVIDER_KEY is not set';
+
 /** How long a page may take for anything. */
 const PATIENCE_MS = 30_000;
 
@@ -104,6 +114,15 @@ export async function ask(method, path, body, { operator = false, base = BASE } 
   const answer = await fetch(base + path, { method, headers, body: body && JSON.stringify(body) });
   const json = await answer.json();
   assert.ok(answer.ok, `${method} ${path}: ${JSON.stringify(json)}`);
+  return json;
+}
+
+/** The stand-in, as a test in another process commands it. */
+export async function provider(method, path, body) {
+  const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' };
+  const answer = await fetch(`${PROVIDER}/stand-in/${path}`, { method, headers, body: body && JSON.stringify(body) });
+  const json = await answer.json();
+  assert.ok(answer.ok, `${path}: ${JSON.stringify(json)}`);
   return json;
 }
 

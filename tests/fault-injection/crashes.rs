@@ -619,7 +619,7 @@ fn sweeping_where_a_return_was_cut_off() {
         answer: 200,
         again: &[200],
         calls: 22,
-        statements: 15,
+        statements: 14,
     });
 }
 
