@@ -460,7 +460,10 @@ fn after_sale(shop: &Shop, order: &Order, number: usize) -> Answer {
     match number % 5 {
         0 => give_back(shop, order, json!({"items": one, "restock": true}), &key).send(),
         1 => give_back(shop, order, json!({"amount": 130}), &key).send(),
-        2 => take_back(shop, order, json!({"items": one, "to": ["stock", "written_off"][number % 2]}), &key).send(),
+        2 => {
+            let to = ["stock", "written_off"][number % 2];
+            take_back(shop, order, json!({"items": one, "to": to}), &key).send()
+        }
         3 => fulfil(shop, &order.order_id, json!({"carrier": key})).send(),
         _ => give_back(shop, order, json!({"items": one}), "the-same").send(),
     }

@@ -421,13 +421,13 @@ fn give_back(shop: &Shop, paid: &Answer) -> Result<()> {
     shop.chapter("Money goes back");
     let path = path_of(paid)?;
     let key = fresh_key();
-    let refund = |title, key: &str, body: Value| {
-        shop.post(title, format!("{path}/refunds")).by_operator().key(key).json(body)
-    };
+    let refund =
+        |title, key: &str, body: Value| shop.post(title, format!("{path}/refunds")).by_operator().key(key).json(body);
     let total = paid.number_at("/total")?;
     let some = refund("Something off", &key, json!({ "amount": 1, "reason": "opened" })).expect(201)?;
     some.is("/amount", 1)?.is("/reason", "opened")?.is("/of", "payment")?;
-    let again = refund("Sent again: it goes back once", &key, json!({ "amount": 1, "reason": "opened" })).expect(201)?;
+    let again =
+        refund("Sent again: it goes back once", &key, json!({ "amount": 1, "reason": "opened" })).expect(201)?;
     again.has_header("idempotent-replayed", "true")?.is("/refund_id", some.text_at("/refund_id")?)?;
     let more = json!({ "amount": total });
     let more = refund("More than was paid does not", &fresh_key(), more).refused(409, "refund_exceeds_payment")?;
