@@ -264,10 +264,10 @@ fn whatever_the_provider_does_no_more_goes_back_than_was_paid_and_each_refund_is
             let till = Till::open(crate::TARGET);
             let order = paid(&till);
             till.set_faults(rules);
-            for (amount, key) in [(700, "a"), (700, "b"), (700, "c"), (700, "a")] {
-                let answer = till.send(&give_back(&order, amount, key));
-                let expected = if key == "c" { [409, 409] } else { [201, 201] };
-                assert!(expected.contains(&answer.status), "{rules:?} {key}: {answer:?}");
+            for key in ["a", "b", "c", "a"] {
+                // Where one has failed, there is room for the third.
+                let answer = till.send(&give_back(&order, 700, key));
+                assert!([201, 409].contains(&answer.status), "{rules:?} {key}: {answer:?}");
             }
             till.set_faults(&[]);
             till.provider.release_webhooks();
@@ -279,15 +279,19 @@ fn whatever_the_provider_does_no_more_goes_back_than_was_paid_and_each_refund_is
             }
             till.sweep();
             till.eventually(&format!("after {rules:?} they agree"), || till.audit().is_empty());
-            assert_eq!(given_back(&till), [700, 700], "{rules:?}");
-            assert!(refunds(&till, &order).iter().all(|one| *one == (700, "succeeded".to_owned())), "{rules:?}");
+            // An error that Stripe remembers is its answer for good: such a refund has failed.
+            let told = refunds(&till, &order);
+            let made: Vec<_> = told.iter().filter(|(_, state)| state == "succeeded").collect();
+            assert_eq!(
+                (given_back(&till), made.len()),
+                (vec![700; made.len()], made.len().min(2)),
+                "{rules:?}: {told:?}"
+            );
+            assert!(told.iter().all(|(_, state)| state == "succeeded" || state == "failed"), "{rules:?}: {told:?}");
+            assert!(made.len() == 2 || rules[0].starts_with("error-"), "{rules:?}: {told:?}");
             let rest = Request::post(format!("/orders/{order}/refunds")).operator().key("rest").json(json!({}));
             till.must(&rest, 201, "");
-            assert_eq!(
-                (given_back(&till), till.status(&order).as_str()),
-                (vec![700, 700, 600], "refunded"),
-                "{rules:?}"
-            );
+            assert_eq!((given_back(&till).iter().sum(), till.status(&order).as_str()), (2000, "refunded"), "{rules:?}");
             till.agrees();
         }
     });
