@@ -665,3 +665,54 @@ scenario('an adjustment without an outcome is sent again as it was, and nothing 
   await adjust('5');
   await says(forms.locator('.adjust .note'), '12 on hand now');
 });
+
+scenario('an order is cancelled, and given up where the payment provider has lost its payment', { expected: ['status of 502'] }, async (open) => {
+  const place = () => ask('POST', '/orders', { item_id: 'item1', quantity: 1 });
+  const cancelled = await place();
+  const page = await openOrder(open, cancelled.order_id);
+  const [act, go] = [page.locator('[data-action=cancel]'), page.locator('#order-panel .go').first()];
+  await act.click();
+  await go.click();
+  await says(page.locator('#order-outcome'), 'is cancelled.');
+  await says(page.locator('#order .status'), 'Cancelled');
+  const lost = await place();
+  const asked = [];
+  await page.route(`**/orders/${lost.order_id}/*`, (route) => {
+    const what = new URL(route.request().url()).pathname.split('/').at(-1);
+    if (what === 'history') return route.continue();
+    asked.push(what);
+    if (what === 'abandon') return route.fulfill({ json: { ...lost, status: 'cancelled' } });
+    return route.fulfill({ status: 502, contentType: 'application/problem+json', body: JSON.stringify({ code: 'payment_provider_error', status: 502, title: 'x', detail: 'Played.' }) });
+  });
+  await page.evaluate((id) => (location.hash = `#operator/orders/${id}`), lost.order_id);
+  await says(page.locator('#order-facts'), lost.order_id);
+  await act.click();
+  await go.click();
+  await says(page.locator('#order-panel .error').first(), 'The payment provider refuses');
+  await page.getByRole('button', { name: 'Give the order up' }).click();
+  await says(page.locator('#order-outcome'), 'is cancelled.');
+  assert.deepEqual(asked, ['cancel', 'abandon']);
+});
+
+scenario('a charge that could not be given back is given back again', {}, async (open) => {
+  const { order_id, ...order } = await ask('POST', '/orders', { item_id: 'item1', quantity: 1 });
+  let refund = 'failed';
+  const page = await openOrder(open, order_id, {
+    before: async (page) => {
+      await page.route('**/orders?*', (route) => {
+        const late = { session_id: 'cs_1', charge_id: 'pi_1', amount: 1000, recorded_at: order.placed_at, refund };
+        return route.fulfill({ json: { orders: [{ order_id, ...order, status: 'expired', late_charges: [late] }], next: null } });
+      });
+      await page.route('**/refunds/retry', (route) => {
+        refund = 'succeeded';
+        return route.fulfill({ json: { order_id, refunds: [] } });
+      });
+    },
+  });
+  await says(page.locator('#order .troubles'), 'could not be given back');
+  await page.locator('[data-action=again]').click();
+  await page.locator('#order-panel .go').click();
+  await says(page.locator('#order-outcome'), 'was asked again');
+  await says(page.locator('#order-records'), 'CN¥10.00 was charged without paying the order, and was given back.');
+  assert.equal(await page.locator('[data-action=again]').isVisible(), false);
+});
