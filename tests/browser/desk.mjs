@@ -1,5 +1,5 @@
 // The shop's day as the operator works it: what is to be packed, one order with all its life, money and goods that go back,
-// what has to be seen to, the stock, and the books.
+// what needs attention, the stock, and the books.
 
 import assert from 'node:assert/strict';
 
@@ -313,7 +313,7 @@ scenario('money is given back by line, by amount and all the rest, and never mor
   let watched;
   const page = await openOrder(open, order.order_id, { before: async (page) => (watched = await watchRefunds(page, order)) });
   const [act, go, error] = [page.locator('[data-action=refund]'), page.locator('#order-panel [type=submit]'), page.locator('#order-panel .error')];
-  const confirmed = page.getByRole('button', { name: 'Give the money back', exact: true });
+  const confirmed = page.getByRole('button', { name: 'Record the refund', exact: true });
   // By line, by keyboard only.
   await act.focus();
   await page.keyboard.press('Enter');
@@ -325,13 +325,13 @@ scenario('money is given back by line, by amount and all the rest, and never mor
   await tabTo(page, '.reason');
   await page.keyboard.type('破损');
   await page.keyboard.press('Enter');
-  await says(page.locator('#order-panel'), 'CN¥10.50 will go back to the buyer.');
+  await says(page.locator('#order-panel'), 'A refund of CN¥10.50 is put on record. No money moves');
   assert.equal(watched.asked.length, 0, 'nothing is done before the second press');
   await page.keyboard.press('Escape');
   assert.equal(await count(page, item).inputValue(), '1', 'what was typed is still there');
   await go.press('Enter');
   await page.keyboard.press('Enter');
-  await says(page.locator('#order-outcome'), 'CN¥10.50 was given back.');
+  await says(page.locator('#order-outcome'), 'A refund of CN¥10.50 is on record. No money moved.');
   assert.deepEqual(JSON.parse(watched.asked[0][1]), { items: [{ item_id: item, quantity: 1 }], restock: true, reason: '破损' });
   await until('the line says so', async () => (await cells(page, item))[3] === '1' || cells(page, item));
   await says(page.locator('#order-sums'), 'CN¥31.50');
@@ -346,10 +346,10 @@ scenario('money is given back by line, by amount and all the rest, and never mor
   }
   await page.locator('.amount-field').fill('１.5');
   await go.click();
-  await says(page.locator('#order-panel'), 'CN¥1.50 will go back');
+  await says(page.locator('#order-panel'), 'A refund of CN¥1.50 is put on record. No money moves');
   await accessible(page, 'a refund that is to be confirmed');
   await confirmed.click();
-  await says(page.locator('#order-outcome'), 'CN¥1.50 was given back.');
+  await says(page.locator('#order-outcome'), 'A refund of CN¥1.50 is on record. No money moved.');
   assert.deepEqual(JSON.parse(watched.asked[1][1]), { amount: 150 });
   // What is left is less than the price of what is left.
   await act.click();
@@ -362,16 +362,16 @@ scenario('money is given back by line, by amount and all the rest, and never mor
   await page.locator('input[value=amount]').check();
   await page.locator('.amount-field').fill('30');
   await go.click();
-  await says(page.locator('#order-panel'), 'CN¥30.00 will go back');
+  await says(page.locator('#order-panel'), 'A refund of CN¥30.00 is put on record. No money moves');
   await refund(order.order_id, { amount: 100 });
   await confirmed.click();
   await says(error, 'No more than CN¥29.00 can be given back.');
   await page.keyboard.press('Escape');
   await page.locator('input[value=rest]').check();
   await go.click();
-  await says(page.locator('#order-panel'), 'CN¥29.00 will go back');
+  await says(page.locator('#order-panel'), 'A refund of CN¥29.00 is put on record. No money moves');
   await confirmed.click();
-  await says(page.locator('#order-outcome'), 'CN¥29.00 was given back.');
+  await says(page.locator('#order-outcome'), 'A refund of CN¥29.00 is on record. No money moved.');
   assert.deepEqual(JSON.parse(watched.asked.at(-1)[1]), {});
   assert.equal(new Set(watched.asked.map(([key]) => key)).size, 4);
   const { status, refunded, refunds, returns } = await stateOf(order.order_id);
@@ -409,7 +409,7 @@ scenario('a refund whose answer was lost is made once, whatever is pressed, and 
   await page.getByRole('button', { name: 'Ask again' }).click();
   await until('it is asked for again', () => watched.asked.length > before + 1);
   watched.lose = false;
-  await says(page.locator('#order-outcome'), 'CN¥10.00 was given back.');
+  await says(page.locator('#order-outcome'), 'A refund of CN¥10.00 is on record. No money moved.');
   assert.equal((await stateOf(order.order_id)).refunds.length, 1);
   assert.equal(new Set(watched.asked.map(String)).size, 1, 'the same request under the same key');
   // The same again is another refund: its outcome is known.
@@ -418,11 +418,11 @@ scenario('a refund whose answer was lost is made once, whatever is pressed, and 
   await says(page.locator('#order-sums'), 'CN¥20.00');
 });
 
-scenario('what the payment provider has refused is told in the order and among what is to be seen to', { skip: NO_PROVIDER }, async (open) => {
+scenario('what the payment provider has refused is told in the order and among what needs attention', { skip: NO_PROVIDER }, async (open) => {
   const shop = { base: PAID_SHOP };
   for (const [locale, words] of [
-    ['en-US', { failed: 'CN¥20.00 could not be given back: the payment provider has refused it.', badge: 'The payment provider has refused a refund', pending: 'CN¥20.00 is being given back.', done: 'CN¥20.00 was given back.' }],
-    ['zh-CN', { failed: '退款 ¥20.00 失败：支付服务商已拒绝。', badge: '支付服务商拒绝了一笔退款', pending: '退款 ¥20.00 处理中。', done: '已退款 ¥20.00。', dispute: '买家对扣款提出争议' }],
+    ['en-US', { confirm: 'CN¥20.00 will go back to the buyer.', failed: 'CN¥20.00 could not be given back: the payment provider has refused it.', badge: 'The payment provider has refused a refund', pending: 'CN¥20.00 is being given back.', done: 'CN¥20.00 was given back.' }],
+    ['zh-CN', { confirm: '将向买家退款 ¥20.00，此操作无法撤销。', failed: '退款 ¥20.00 失败：支付服务商已拒绝。', badge: '支付服务商拒绝了一笔退款', pending: '退款 ¥20.00 处理中。', done: '已退款 ¥20.00。', dispute: '买家对扣款提出争议' }],
   ]) {
     const order = await ask('POST', '/orders', { item_id: 'item1', quantity: 2 }, shop);
     const pay = () => ask('POST', `/orders/${order.order_id}/pay`, undefined, shop);
@@ -436,6 +436,7 @@ scenario('what the payment provider has refused is told in the order and among w
       await page.locator('[data-action=refund]').click();
       await page.locator('input[value=rest]').check();
       await page.locator('#order-panel [type=submit]').click();
+      await says(page.locator('#order-panel'), words.confirm);
       await page.locator('#order-panel .go').click();
     };
     await give('refund-fails');
@@ -457,7 +458,7 @@ scenario('what the payment provider has refused is told in the order and among w
       const row = page.locator(`#attention-list > li[data-order="${order.order_id}"]`);
       await says(row, words.badge);
       await says(row, words.dispute);
-      await accessible(page, 'what is to be seen to');
+      await accessible(page, 'what needs attention');
       await row.locator('a').click();
     }
     // The failed one has freed its amount. The next one takes a while, and ends without a press.
@@ -663,4 +664,55 @@ scenario('an adjustment without an outcome is sent again as it was, and nothing 
   assert.equal(new Set(sent.map(String)).size, 1);
   await adjust('5');
   await says(forms.locator('.adjust .note'), '12 on hand now');
+});
+
+scenario('an order is cancelled, and given up where the payment provider has lost its payment', { expected: ['status of 502'] }, async (open) => {
+  const place = () => ask('POST', '/orders', { item_id: 'item1', quantity: 1 });
+  const cancelled = await place();
+  const page = await openOrder(open, cancelled.order_id);
+  const [act, go] = [page.locator('[data-action=cancel]'), page.locator('#order-panel .go').first()];
+  await act.click();
+  await go.click();
+  await says(page.locator('#order-outcome'), 'is cancelled.');
+  await says(page.locator('#order .status'), 'Cancelled');
+  const lost = await place();
+  const asked = [];
+  await page.route(`**/orders/${lost.order_id}/*`, (route) => {
+    const what = new URL(route.request().url()).pathname.split('/').at(-1);
+    if (what === 'history') return route.continue();
+    asked.push(what);
+    if (what === 'abandon') return route.fulfill({ json: { ...lost, status: 'cancelled' } });
+    return route.fulfill({ status: 502, contentType: 'application/problem+json', body: JSON.stringify({ code: 'payment_provider_error', status: 502, title: 'x', detail: 'Played.' }) });
+  });
+  await page.evaluate((id) => (location.hash = `#operator/orders/${id}`), lost.order_id);
+  await says(page.locator('#order-facts'), lost.order_id);
+  await act.click();
+  await go.click();
+  await says(page.locator('#order-panel .error').first(), 'The payment provider refuses');
+  await page.getByRole('button', { name: 'Give the order up' }).click();
+  await says(page.locator('#order-outcome'), 'is cancelled.');
+  assert.deepEqual(asked, ['cancel', 'abandon']);
+});
+
+scenario('a charge that could not be given back is given back again', {}, async (open) => {
+  const { order_id, ...order } = await ask('POST', '/orders', { item_id: 'item1', quantity: 1 });
+  let refund = 'failed';
+  const page = await openOrder(open, order_id, {
+    before: async (page) => {
+      await page.route('**/orders?*', (route) => {
+        const late = { session_id: 'cs_1', charge_id: 'pi_1', amount: 1000, recorded_at: order.placed_at, refund };
+        return route.fulfill({ json: { orders: [{ order_id, ...order, status: 'expired', late_charges: [late] }], next: null } });
+      });
+      await page.route('**/refunds/retry', (route) => {
+        refund = 'succeeded';
+        return route.fulfill({ json: { order_id, refunds: [] } });
+      });
+    },
+  });
+  await says(page.locator('#order .troubles'), 'could not be given back');
+  await page.locator('[data-action=again]').click();
+  await page.locator('#order-panel .go').click();
+  await says(page.locator('#order-outcome'), 'was asked again');
+  await says(page.locator('#order-records'), 'CN¥10.00 was charged without paying the order, and was given back.');
+  assert.equal(await page.locator('[data-action=again]').isVisible(), false);
 });

@@ -104,6 +104,12 @@ async function carryOn(waits) {
 /** How much was paid and is not given back, nor about to be. */
 const refundable = () => (order.payment?.amount ?? 0) - (order.refunds ?? []).reduce((sum, { status, amount }) => sum + (status === 'failed' ? 0 : amount), 0);
 
+/** Whether a payment provider has the money, and gives it back; without one all is on record alone. */
+const isCharged = () => order.payment?.charged !== false;
+
+/** In which words to tell of a refund. */
+const refundWords = ({ status, provider }) => (status === 'succeeded' && !provider ? 'refund.recorded' : `refund.${status}`);
+
 const isPaid = () => order.payment?.status === 'paid';
 
 /** How many of each item were given back by line, and came back. */
@@ -349,7 +355,7 @@ function makeRefund() {
     clear(error);
     try {
       const [body, sum] = readRefund(node, lines, amount);
-      confirm(node, 'refund', 'one.confirm_refund', { amount: { amount: sum, of: order } }, body);
+      confirm(node, 'refund', isCharged() ? 'one.confirm_refund' : 'one.confirm_record', { amount: { amount: sum, of: order } }, body);
     } catch (problem) {
       if (!(problem instanceof Mistake)) throw problem;
       point(error, problem);
@@ -419,12 +425,12 @@ async function act(what, body, waiting) {
   const { body: made } = await carryOut(nameOf(what), `/orders/${encodeURIComponent(own)}/${PATHS[what]}`, body, waiting);
   if (own !== id) return;
   if (what === 'take') await done('one.returned_done');
-  else await done(`refund.${made.status}`, { amount: { amount: made.amount, of: order } });
+  else await done(refundWords(made), { amount: { amount: made.amount, of: order } });
 }
 
 /** In the place of the form: what will be done, and the button that does it. */
 function confirm(node, what, key, values, body) {
-  const go = button('one.confirm', { class: 'go' });
+  const go = button(isCharged() ? 'one.confirm' : 'one.record', { class: 'go' });
   const back = button('one.back', { class: 'quiet' });
   const ask = element('div', { class: 'act' }, said(key, values, 'p'), element('div', { class: 'actions' }, go, back), ...outcomes());
   back.addEventListener('click', () => {
@@ -544,7 +550,7 @@ function makeAgain() {
 
 function drawRecords() {
   const records = [
-    ...(order.refunds ?? []).map((refund) => ({ at: refund.created_at, key: `refund.${refund.status}`, values: { amount: { amount: refund.amount, of: order } }, items: refund.items, reason: refund.reason, bad: refund.status === 'failed' })),
+    ...(order.refunds ?? []).map((refund) => ({ at: refund.created_at, key: refundWords(refund), values: { amount: { amount: refund.amount, of: order } }, items: refund.items, reason: refund.reason, bad: refund.status === 'failed' })),
     ...(order.late_charges ?? []).map((late) => ({ at: late.recorded_at, key: `late_charge.${late.refund}`, values: { amount: { amount: late.amount, of: order } }, bad: late.refund === 'failed' })),
     ...(order.returns ?? []).map((back) => ({ at: back.at, key: back.done ? `goods_back.${back.to}` : 'trouble.return_undone', items: back.items, reason: back.reason, bad: !back.done })),
     ...(order.disputes ?? []).map((dispute) => ({ at: dispute.at, key: `dispute.${dispute.status}`, values: { amount: { amount: dispute.amount, of: order } }, bad: dispute.status !== 'won' })),
