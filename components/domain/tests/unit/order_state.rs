@@ -363,6 +363,18 @@ fn a_state_is_read_as_it_was_written_and_from_no_other_fields() {
         r#"{"state":"unpaid","late":[{"session":"a","charge":"b","amount":1,"id":"r","at":1}]}"#,
         r#"{"state":"unpaid","late":[{"session":"a","charge":"b","amount":1,"at":1},{"session":"a","charge":"b","amount":1,"id":"r","at":1},{"session":"a","charge":"b","amount":1,"id":"r","at":1}]}"#,
         r#"{"state":"unpaid","late":[{"session":"a","charge":"b","amount":1,"currency":"","at":1}]}"#,
+        r#"{"state":"unpaid","late":[{"session":"a","charge":"b","amount":1,"at":1,"more":1}]}"#,
+        r#"{"state":"unpaid","late":null}"#,
+        r#"{"state":"unpaid","late":{}}"#,
+        r#"{"state":"unpaid","state":"unpaid"}"#,
+        r#"{"state":"unpaid","confirmed":null}"#,
+        r#"{"state":"unpaid","confirmed":1}"#,
+        r#"{"state":"unpaid","attempt":1.0}"#,
+        r#"{"state":"unpaid","attempt":1e0}"#,
+        r#"{"state":"unpaid","attempt":4294967296}"#,
+        r#"{"state":"Unpaid"}"#,
+        r#"{"state":null}"#,
+        "\u{feff}{\"state\":\"unpaid\"}",
     ] {
         assert!(serde_json::from_str::<OrderState>(text).is_err(), "{text}");
     }
