@@ -153,11 +153,11 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     ) -> Result<Refunded, Error> {
         let listed = state.record.provider_refund(id).filter(|refund| !refund.is_finished());
         let listed = listed.map(|refund| Listed::of(order.order_id, &refund));
-        let mut unfinished = None;
+        let (mut state, mut unfinished) = (state, None);
         if let Some(listed) = listed {
             unfinished = self.carry_on(&listed, is_new).await.err();
+            state = self.read_state(order.order_id).await?;
         }
-        let mut state = self.read_state(order.order_id).await?;
         // Whatever the money does, the goods are back.
         match self.carry_on_returns(order.order_id, state.clone()).await {
             Ok(after) => state = after,

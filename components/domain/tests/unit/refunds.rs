@@ -110,9 +110,12 @@ impl Sold {
     }
 }
 
-fn items(lines: &[(&str, u64)], restock: bool) -> RefundOf {
-    let lines = lines.iter().map(|(item, quantity)| (id(item), (*quantity).try_into().unwrap()));
-    RefundOf::Items { lines: Lines::new(lines).unwrap(), restock }
+fn lines(lines: &[(&str, u64)]) -> Lines {
+    Lines::new(lines.iter().map(|(item, quantity)| (id(item), (*quantity).try_into().unwrap()))).unwrap()
+}
+
+fn items(of: &[(&str, u64)], restock: bool) -> RefundOf {
+    RefundOf::Items { lines: lines(of), restock }
 }
 
 const REST: RefundOf = RefundOf::Rest { restock: false };
@@ -366,9 +369,8 @@ fn goods_come_back_with_a_refund_once_and_stay_back_if_it_fails() {
 #[wasm_bindgen_test(unsupported = test)]
 fn a_refund_of_the_rest_takes_back_what_is_not_back_and_is_one_of_money_alone_where_all_is() {
     let sold = Sold::new(false);
-    let take_back = |lines: &[(&str, u64)], key: &str| {
-        let RefundOf::Items { lines, .. } = items(lines, false) else { unreachable!() };
-        let goods = ReturnedGoods { lines, to: Destination::WrittenOff, reason: Reason::default() };
+    let take_back = |of: &[(&str, u64)], key: &str| {
+        let goods = ReturnedGoods { lines: lines(of), to: Destination::WrittenOff, reason: Reason::default() };
         run(sold.world.shop().return_goods(sold.id(), goods, KeyDigest::new("returns", key))).unwrap();
     };
     take_back(&[("item1", 2), ("item2", 1)], "a");
@@ -379,8 +381,7 @@ fn a_refund_of_the_rest_takes_back_what_is_not_back_and_is_one_of_money_alone_wh
     assert_eq!((sold.world.stock("item1").0, sold.world.stock("item2").0), (98, 49));
     let sold = Sold::new(false);
     let all = [("item1", 2), ("item2", 3)];
-    let RefundOf::Items { lines, .. } = items(&all, false) else { unreachable!() };
-    let goods = ReturnedGoods { lines, to: Destination::Stock, reason: Reason::default() };
+    let goods = ReturnedGoods { lines: lines(&all), to: Destination::Stock, reason: Reason::default() };
     run(sold.world.shop().return_goods(sold.id(), goods, KeyDigest::new("returns", "a"))).unwrap();
     let made = sold.ask(RefundOf::Rest { restock: true }, "b").unwrap();
     assert_eq!((made.made.amount.get(), made.view.after_sale.returns().len()), (PAID, 1));
