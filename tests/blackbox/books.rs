@@ -62,7 +62,7 @@ pub struct Wish {
 
 #[derive(Clone, Debug)]
 pub enum Reply {
-    Placed(Order),
+    Placed(Box<Order>),
     Refused { available: u64, requested: u64 },
 }
 
@@ -121,7 +121,9 @@ pub fn sale_violations(sale: &Sale) -> Vec<String> {
             }
             match sale.read.get(id) {
                 None => violations.push(format!("order {id} was acknowledged and is not there")),
-                Some(read) if read != order => violations.push(format!("order {id} changed by itself: {read:?}")),
+                Some(read) if read != order.as_ref() => {
+                    violations.push(format!("order {id} changed by itself: {read:?}"))
+                }
                 Some(_) => {}
             }
             sold += wish.quantity;
@@ -176,7 +178,7 @@ pub struct Sighting {
 
 #[derive(Clone, Debug)]
 pub enum Seen {
-    Order(Order),
+    Order(Box<Order>),
     /// Refused to be paid: void.
     NotPayable,
     /// Refused to be cancelled: paid, or void for another reason.
@@ -290,7 +292,7 @@ mod tests {
     /// Five pieces: two to the first client, which asked twice, two to the second, and one left that the third, which
     /// wanted two, could not have.
     fn sale() -> Sale {
-        let served = |id| Wish { quantity: 2, replies: vec![Reply::Placed(order(id, "pending", 2)); 2] };
+        let served = |id| Wish { quantity: 2, replies: vec![Reply::Placed(Box::new(order(id, "pending", 2))); 2] };
         let refused = Wish { quantity: 2, replies: vec![Reply::Refused { available: 1, requested: 2 }] };
         Sale {
             item_id: "a".to_owned(),
@@ -311,7 +313,7 @@ mod tests {
             ("stock lost before the sale was over", |sale| sale.stock = 6),
             ("an order to two clients", |sale| sale.wishes[1] = sale.wishes[0].clone()),
             ("two orders for one wish", |sale| {
-                sale.wishes[0].replies.push(Reply::Placed(order("3", "pending", 2)));
+                sale.wishes[0].replies.push(Reply::Placed(Box::new(order("3", "pending", 2))));
                 sale.read.insert("3".to_owned(), order("3", "pending", 2));
                 sale.stock += 2;
             }),
@@ -333,7 +335,7 @@ mod tests {
             assert!(!sale_violations(&sale).is_empty(), "{name}");
         }
         let mut less = sale();
-        less.wishes[0].replies = vec![Reply::Placed(order("1", "pending", 1))];
+        less.wishes[0].replies = vec![Reply::Placed(Box::new(order("1", "pending", 1)))];
         less.read.insert("1".to_owned(), order("1", "pending", 1));
         assert!(!sale_violations(&less).is_empty(), "another quantity");
         let mut unanswered = sale();
@@ -384,7 +386,7 @@ mod tests {
     #[test]
     fn contradictory_fates_are_caught() {
         let see = |from: u64, seen: Seen| Sighting { order_id: "1".to_owned(), from, to: from + 1, seen };
-        let is = |status: &str| Seen::Order(order("1", status, 1));
+        let is = |status: &str| Seen::Order(Box::new(order("1", status, 1)));
         let sound = [
             see(0, is("pending")),
             see(2, is("paid")),
@@ -403,9 +405,9 @@ mod tests {
             (is("rejected"), "rejected after it was acknowledged"),
             (is("placing"), "placing after it was acknowledged"),
             (Seen::NotPayable, "paid and void"),
-            (Seen::Order(another_payment), "another payment"),
-            (Seen::Order(order("1", "paid", 2)), "another content"),
-            (Seen::Order(order("2", "paid", 1)), "another client's order"),
+            (Seen::Order(Box::new(another_payment)), "another payment"),
+            (Seen::Order(Box::new(order("1", "paid", 2))), "another content"),
+            (Seen::Order(Box::new(order("2", "paid", 1))), "another client's order"),
         ] {
             let mut history = sound.to_vec();
             history.push(see(10, broken));

@@ -39,7 +39,7 @@ impl Log {
         let answer = request.send();
         let to = tick();
         let seen = match answer.status {
-            200 | 201 => Seen::Order(answer.order(answer.status)),
+            200 | 201 => Seen::Order(Box::new(answer.order(answer.status))),
             _ if answer.asked.contains("/pay") => {
                 answer.problem(409, "order_not_payable");
                 Seen::NotPayable
@@ -217,7 +217,7 @@ fn read(log: &mut Log, field: &Field, placed: &[String]) -> (Vec<Item>, Vec<Orde
     for id in placed {
         log.see(id, field.shop.get(format!("/orders/{id}")));
         if let Some(Sighting { seen: Seen::Order(order), .. }) = log.sightings.last() {
-            orders.push(order.clone());
+            orders.push(order.as_ref().clone());
         }
     }
     (items, orders)

@@ -229,13 +229,13 @@ fn pay_at_the_end(shop: Shop, body: Value, n: u64) -> Vec<Sighting> {
     for _ in 0..4 {
         let answer = shop.pay(&order.order_id).send();
         see(match answer.status {
-            200 => Seen::Order(answer.order(200)),
+            200 => Seen::Order(Box::new(answer.order(200))),
             _ => {
                 answer.problem(409, "order_not_payable");
                 Seen::NotPayable
             }
         });
-        see(Seen::Order(shop.order_now(&order.order_id)));
+        see(Seen::Order(Box::new(shop.order_now(&order.order_id))));
     }
     sightings
 }

@@ -56,7 +56,7 @@ fn ask_three_times(request: Request, key: &str) -> (Vec<Told>, Vec<Answer>) {
 
 fn reply(answer: &Answer) -> Reply {
     if answer.status == 201 {
-        return Reply::Placed(answer.order(201));
+        return Reply::Placed(Box::new(answer.order(201)));
     }
     let problem = answer.problem(409, "insufficient_stock");
     let number = |name: &str| problem[name].as_u64().unwrap_or_else(|| panic!("{answer}\nno {name}"));

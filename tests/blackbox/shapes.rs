@@ -70,7 +70,7 @@ pub struct Order {
     pub customer_id: Option<String>,
     pub placed_at: Time,
     pub expires_at: Time,
-    pub payment: Option<Box<Payment>>,
+    pub payment: Option<Payment>,
     pub refunded: Option<u64>,
     #[serde(default)]
     pub refunds: Vec<Refund>,
