@@ -251,8 +251,8 @@ fn rows(csv: &[u8]) -> Vec<Vec<String>> {
     }
     assert!(cell.is_empty() && row.is_empty() && !quoted, "the last row has its end: {cell:?}");
     let names = rows.remove(0).join(",");
-    assert_eq!(names, "order_id,status,placed_at,expires_at,customer_id,items,total,currency,method,paid_at");
-    rows.iter().for_each(|row| assert_eq!(row.len(), 10, "{row:?}"));
+    assert_eq!(names, "order_id,status,placed_at,expires_at,customer_id,items,total,currency,method,paid_at,refunded");
+    rows.iter().for_each(|row| assert_eq!(row.len(), 11, "{row:?}"));
     rows
 }
 
@@ -284,6 +284,11 @@ fn orders_come_as_csv_and_as_lines_of_json() {
         // No formulas, and one cell each.
         assert_eq!(row[4], format!("'{customer}"), "{answer}");
         assert_eq!(row[5..9], ["2 x item1 + 1 x item2", "4000", "CNY", "'-2-3"], "{answer}");
+        assert_eq!(row[10], "", "{answer}");
+        let some = shop.post(format!("/orders/{}/refunds", order.order_id)).json(json!({"amount": 1500}));
+        some.operator().key("some").send().expect(201);
+        let refunded = shop.orders("?format=csv&status=paid").send();
+        assert_eq!(rows(&refunded.expect(200).body)[0][10], "1500", "{refunded}");
         // The next page is in the same form.
         shop.place("item1", 1);
         let next = shop.orders("?format=csv&limit=1").send().next().expect("there is more");

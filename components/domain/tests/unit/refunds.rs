@@ -1,20 +1,21 @@
 //! Money that goes back to buyers who have paid, with a provider and without one.
 
-use domain::after_sale::{Destination, ReturnedGoods};
-use domain::fulfilment::Shipment;
-use domain::order::Lines;
-use domain::order_state::OrderState;
+use domain::after_sale::{Destination, MAX_RETURNS, ReturnedGoods};
+use domain::fulfilment::{MAX_SHIPMENT_TEXT, MAX_TRACKING_URL, Shipment};
+use domain::order::{Lines, MAX_LINES};
+use domain::order_state::{MAX_LATE_REFUNDS, OrderState};
 use domain::refund::{MAX_REFUNDS, NewRefund, RefundOf};
 use domain::text::Reason;
 use domain::{
-    Condition, Error, KeyDigest, Noticed, OrderEvent, OrderId, OrderView, Placed, RefundState, Refunded, Shop, Status,
-    Swept,
+    Condition, Error, KeyDigest, Money, Noticed, OrderEvent, OrderId, OrderView, Placed, Quantity, RefundState,
+    Refunded, ReturnId, Shop, Status, Swept,
 };
 use memory_store::{FakeEnvironment, MemoryStore};
+use serde_json::json;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::provider::{FakeProvider, Fault};
-use crate::support::{AtSwap, World, id, run};
+use crate::support::{AtSwap, LIMITS, World, id, run};
 
 /// A shop where an order of two `item1` (2000) and three `item2` (6000) is paid, at the provider or without one.
 struct Sold {
@@ -476,4 +477,44 @@ fn a_record_of_refunds_that_no_order_has_is_not_read() {
     }
     let unpaid = r#"{"state":"unpaid","refunds":[{"id":"a","amount":1,"at":2}]}"#;
     assert!(serde_json::from_str::<OrderState>(unpaid).is_err());
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn the_largest_state_of_an_order_fits_into_a_record() {
+    let lines: Vec<_> = (0..MAX_LINES).map(|line| json!([format!("{line:0>64}"), Quantity::MAX])).collect();
+    let reason = "\u{1f980}".repeat(Reason::MAX_LEN);
+    let time = 9_999_999_999_999_u64;
+    let refund = |number: usize| {
+        json!({
+            "id": format!("{number:0>255}"), "amount": Money::MAX, "lines": lines, "restock": true, "reason": reason,
+            "at": time, "state": "failed", "succeeded_at": time, "failed_at": time
+        })
+    };
+    let id =
+        |number: usize| ReturnId::new(OrderId::from_random([9; 16]), KeyDigest::new("returns", &number.to_string()));
+    let returned =
+        |number| json!({ "id": id(number), "lines": lines, "to": "written_off", "reason": reason, "at": time });
+    let late = |number| {
+        json!({
+            "session": format!("{number:0>255}"), "charge": "c".repeat(255), "amount": Money::MAX, "currency": "ABC",
+            "at": time, "refund": "succeeded"
+        })
+    };
+    let url = format!("https://example.com/{}", "a".repeat(MAX_TRACKING_URL - 20));
+    let text = "\u{1f980}".repeat(MAX_SHIPMENT_TEXT);
+    let record = json!({
+        "state": "paid", "amount": Money::MAX, "method": "m".repeat(32), "paid_at": time, "session": "s".repeat(255),
+        "charge": "c".repeat(255),
+        "late": (0..MAX_LATE_REFUNDS).map(late).collect::<Vec<_>>(),
+        "refunds": (0..MAX_REFUNDS).map(refund).collect::<Vec<_>>(),
+        "returns": (0..MAX_RETURNS).map(returned).collect::<Vec<_>>(),
+        "fulfilment": {
+            "shipment": { "carrier": text, "tracking_number": text, "tracking_url": url }, "fulfilled_at": time,
+            "delivered_at": time
+        },
+        "given_up": u32::MAX
+    });
+    let state: OrderState = serde_json::from_value(record).unwrap();
+    let bytes = serde_json::to_vec(&state).unwrap().len();
+    assert!((500_000..LIMITS.record_bytes).contains(&bytes), "{bytes} bytes");
 }
