@@ -149,7 +149,7 @@ fn lacking<'a>(platform: &Platform, imports: &'a [String]) -> Vec<&'a str> {
 fn each_component_imports_what_its_platform_has() {
     for (target, platform) in platforms() {
         let components = components(&target);
-        assert_eq!(components.len(), 6);
+        assert_eq!(components.len(), 7);
         for (id, component) in components {
             let (imports, exports) = interfaces(&component);
             let lacking = lacking(&platform, &imports);
