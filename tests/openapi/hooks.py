@@ -11,6 +11,7 @@ ITEMS = ("item1", "item2", "item3")
 BEYOND_SCHEMAS = (
     "the lines of this item add up to more than",
     "an https:// URL of at most 255",
+    "must be an address that begins with https:// and a host",
     "the total would exceed",
     "the stock on hand would exceed",
     "must be a cursor that this shop has given out",

@@ -505,6 +505,7 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
         |index: usize| refunded.after_sale.refunds().get(index).map(|one| RefundJson::for_operator(one, &refunded));
     let wrong_refund = |body: &[u8]| body::refund(body).err().unwrap_or_else(Problem::body_incomplete);
     let more = Error::RefundExceedsSale { item_id: from_value("item1".into())?, sold: 2, left: 1, requested: 2 };
+    let back = Error::ReturnExceedsSale { item_id: from_value("item1".into())?, sold: 2, left: 1, requested: 2 };
     let list = |name, summary, view| Example::new(name, summary, RefundsJson::from(view));
     let refunds = Operation::new(
         Route::Refunds(""),
@@ -579,6 +580,7 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
                 Error::RefundExceedsPayment { left: 500, requested: 2000 },
             )?,
             Example::problem("RefundExceedsSale", "Money was given back for one of two", more)?,
+            Example::problem("RestockExceedsSale", "One of two is back already, without money", back)?,
         ],
     ))
     .answers(Answer::problem(

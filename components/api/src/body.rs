@@ -441,7 +441,13 @@ pub(crate) struct ReturnRequest {
 /// Money that goes back: an `amount`, what `items` have cost, or all that is left where neither is given.
 #[cfg(feature = "openapi")]
 #[derive(JsonSchema)]
-#[schemars(extend("not" = { "required": ["amount", "items"] }))]
+#[schemars(extend("not" = {
+    "required": ["amount"],
+    "anyOf": [
+        { "required": ["items"] },
+        { "required": ["restock"], "properties": { "restock": { "const": true } } }
+    ]
+}))]
 #[expect(dead_code, reason = "the schema of what `refund` reads")]
 pub(crate) struct RefundRequest {
     #[schemars(with = "schema::RefundedMoney", skip_serializing_if = "Option::is_none")]
