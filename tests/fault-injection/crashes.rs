@@ -300,11 +300,7 @@ fn paying_what_is_not_held_yet() {
 #[test]
 fn paying_again() {
     cut_off_everywhere(&Case {
-        fixture: |fixture| {
-            fixture.opened();
-            fixture.placed(&Request::place(&TWO_LINES));
-            fixture.paid();
-        },
+        fixture: Fixture::sold,
         expired: false,
         request: |orders| requests::pay(&orders[0]),
         answer: 200,

@@ -76,6 +76,13 @@ impl Fixture {
         self.done(&requests::pay(order));
     }
 
+    /// An opened shop has sold an order of two lines.
+    pub fn sold(&mut self) {
+        self.opened();
+        self.placed(&Request::place(&TWO_LINES));
+        self.paid();
+    }
+
     /// The order that was placed last was cancelled.
     pub fn cancelled(&mut self) {
         let order = self.orders.last().expect("there is an order");

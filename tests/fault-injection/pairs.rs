@@ -307,11 +307,7 @@ fn two_first_requests_of_a_new_shop() {
 #[test]
 fn two_that_take_the_same_back() {
     at_once(&Pair {
-        fixture: |fixture| {
-            fixture.opened();
-            fixture.placed(&Request::place(&TWO_LINES));
-            fixture.paid();
-        },
+        fixture: Fixture::sold,
         days: [0, 0],
         requests: |orders| [(); 2].map(|()| requests::take_back(&orders[0], &["item1", "item2"], "r")),
         succeed: 2..=2,
@@ -322,11 +318,7 @@ fn two_that_take_the_same_back() {
 #[test]
 fn two_that_give_back_what_was_paid_once() {
     at_once(&Pair {
-        fixture: |fixture| {
-            fixture.opened();
-            fixture.placed(&Request::place(&TWO_LINES));
-            fixture.paid();
-        },
+        fixture: Fixture::sold,
         days: [0, 0],
         requests: |orders| ["r", "s"].map(|name| requests::give_back(&orders[0], &["item2"], name)),
         succeed: 1..=1,
@@ -337,11 +329,7 @@ fn two_that_give_back_what_was_paid_once() {
 #[test]
 fn two_that_take_back_what_was_sold_once() {
     at_once(&Pair {
-        fixture: |fixture| {
-            fixture.opened();
-            fixture.placed(&Request::place(&TWO_LINES));
-            fixture.paid();
-        },
+        fixture: Fixture::sold,
         days: [0, 0],
         requests: |orders| ["r", "s"].map(|name| requests::take_back(&orders[0], &["item2"], name)),
         succeed: 1..=1,

@@ -15,7 +15,7 @@ const DAY_MS = 86_400_000;
 /** How long after its end an order whose payment is at the provider is taken to be stuck there. */
 const STUCK_MS = 3_600_000;
 
-/** The day so many days ago, in UTC, as the shop has days. */
+/** The date of the day that was `ago` days before today, in UTC, as the shop has days. */
 export const day = (ago = 0) => new Date((now() ?? Date.now()) - ago * DAY_MS).toISOString().slice(0, 10);
 
 /** The address of the page of one order. */

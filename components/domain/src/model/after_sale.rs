@@ -197,17 +197,17 @@ impl AfterSale {
     /// If it cannot be made.
     pub(crate) fn claim(&self, request: &NewRefund, sold: &[Line], paid: Money) -> Result<Claim, RefundError> {
         let amount = Refunds { all: &self.refunds, paid }.amount(&request.of, sold)?;
-        let of_all: Vec<_> = sold.iter().map(|line| (line.item_id.clone(), line.quantity)).collect();
-        let left = |(item_id, quantity): &(ItemId, Quantity)| {
+        let sold = Lines::of_order(sold);
+        let left = |(item_id, quantity): (&ItemId, Quantity)| {
             let left = quantity.get().saturating_sub(self.returned(item_id));
             Quantity::try_from(left).ok().map(|left| (item_id.clone(), left))
         };
         let lines = match &request.of {
             RefundOf::Items { lines, restock: true } => Some(lines.clone()),
-            RefundOf::Rest { restock: true } => Lines::new(of_all.iter().filter_map(left)).ok(),
+            RefundOf::Rest { restock: true } => Lines::new(sold.iter().filter_map(left)).ok(),
             RefundOf::Amount(_) | RefundOf::Items { .. } | RefundOf::Rest { .. } => None,
         };
-        if let (Some(lines), Ok(sold)) = (&lines, Lines::try_from(of_all)) {
+        if let Some(lines) = &lines {
             self.check_return(lines, &sold).map_err(RefundError::Return)?;
         }
         Ok(Claim { amount, goods: lines.map(|lines| restocked(lines, &request.reason)) })
@@ -330,6 +330,6 @@ fn are_names<T: PartialEq>(names: &[T], most: usize) -> bool {
 impl Order {
     /// How many of each item were ordered.
     pub fn quantities(&self) -> Lines {
-        Lines::of_order(self)
+        Lines::of_order(self.lines())
     }
 }

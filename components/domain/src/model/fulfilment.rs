@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::model::ids::{InvalidId, text_id};
 use crate::model::text;
 use crate::model::time::Timestamp;
+use crate::model::url::is_label;
 
 /// The longest name of a carrier and the longest tracking number, in characters.
 pub const MAX_SHIPMENT_TEXT: usize = 64;
@@ -118,8 +119,5 @@ impl TrackingUrl {
 fn has_host(authority: Option<&str>) -> bool {
     let authority = authority.unwrap_or_default();
     let (host, port) = authority.split_once(':').unwrap_or((authority, "443"));
-    let is_label = |label: &str| {
-        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-    };
     host.split('.').all(is_label) && port.parse::<u16>().is_ok_and(|port| port > 0)
 }

@@ -91,8 +91,8 @@ impl Lines {
     }
 
     /// Those of an order.
-    pub(crate) fn of_order(order: &Order) -> Self {
-        Self(order.lines.iter().map(|line| (line.item_id.clone(), line.quantity)).collect())
+    pub(super) fn of_order(lines: &[Line]) -> Self {
+        Self(lines.iter().map(|line| (line.item_id.clone(), line.quantity)).collect())
     }
 
     /// How many of an item there are, if there is a line of it.

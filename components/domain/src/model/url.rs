@@ -67,6 +67,6 @@ impl<'a> Url<'a> {
 }
 
 /// Whether a host's name may have this between its dots.
-fn is_label(label: &str) -> bool {
+pub(super) fn is_label(label: &str) -> bool {
     !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
