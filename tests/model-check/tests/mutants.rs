@@ -624,7 +624,9 @@ fn build() -> PathBuf {
     }
     let target = workspace.join("target");
     let built = Command::new("cargo")
-        .args(["build", "--workspace", "--quiet", "--offline", "--target-dir"])
+        // Only programs, whose names differ. The libraries of all mutants have one name: cargo would copy each over the
+        // last one, and two that finish together remove the same file.
+        .args(["build", "--workspace", "--bins", "--quiet", "--offline", "--target-dir"])
         .arg(&target)
         // Each is built once. What a second build could use again would take 4 GB.
         .env("CARGO_INCREMENTAL", "0")
