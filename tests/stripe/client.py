@@ -45,6 +45,7 @@ class Shop:
         self.sessions = self.client.v1.checkout.sessions
         self.refunds = self.client.v1.refunds
         self.intents = self.client.v1.payment_intents
+        self.disputes = self.client.v1.disputes
 
     def with_key(self, key):
         return stripe.StripeClient(key, base_addresses={"api": self.url}, max_network_retries=0)
@@ -53,10 +54,17 @@ class Shop:
         body = json.dumps(settings).encode() if settings else b""
         request = urllib.request.Request(f"{self.url}/stand-in/{path}", data=body, method="POST")
         request.add_header("authorization", f"Bearer {KEY}")
-        urllib.request.urlopen(request, timeout=PATIENCE).read()
+        return json.loads(urllib.request.urlopen(request, timeout=PATIENCE).read())
 
     def buyer(self, act, session):
         self.control(f"sessions/{session.id}/{act}")
+
+    def disputed(self, session, **settings):
+        return self.disputes.retrieve(self.control(f"sessions/{session.id}/dispute", **settings)["id"])
+
+    def bank(self, act, dispute):
+        self.control(f"disputes/{dispute.id}/{act}")
+        return self.disputes.retrieve(dispute.id)
 
     @staticmethod
     def params(order, **other):
@@ -159,6 +167,56 @@ def refunds_add_up(shop):
     shop.control("settings", faults=["refund-pending*1"])
     pending = shop.refunds.create({"payment_intent": intent})
     assert (pending.status, pending.amount) == ("pending", 1500)
+
+
+def a_dispute_takes_the_money_and_may_give_it_back(shop):
+    session = shop.paid("o-16")
+    intent = session.payment_intent
+    dispute = shop.disputed(session)
+    assert dispute.id.startswith("du_1") and dispute.charge == intent.latest_charge.id
+    assert (dispute.amount, dispute.currency, dispute.payment_intent) == (4000, "cny", intent.id)
+    assert (dispute.status, dispute.is_charge_refundable) == ("needs_response", False)
+    assert dispute.metadata.to_dict() == {}
+    assert [moved.amount for moved in dispute.balance_transactions] == [-4000]
+    assert dispute.evidence_details.due_by > time.time()
+    refund = lambda: shop.refunds.create({"payment_intent": intent.id, "amount": 100})
+    error = raises(stripe.InvalidRequestError, refund, http_status=400, code="charge_disputed")
+    assert "has been charged back" in str(error)
+    expanded = shop.disputes.retrieve(dispute.id, {"expand": ["payment_intent", "charge"]})
+    assert expanded.payment_intent.metadata["order_id"] == "o-16"
+    assert expanded.charge.disputed
+    answered = shop.bank("answer", dispute)
+    assert (answered.status, answered.evidence_details.submission_count) == ("under_review", 1)
+    lost = shop.bank("lose", dispute)
+    assert (lost.status, lost.is_charge_refundable) == ("lost", False)
+    raises(stripe.InvalidRequestError, refund, http_status=400, code="charge_disputed")
+    won = shop.bank("win", dispute)
+    assert (won.status, won.is_charge_refundable) == ("won", True)
+    assert [moved.amount for moved in won.balance_transactions] == [-4000, 4000]
+    assert refund().status == "succeeded"
+
+
+def an_inquiry_takes_nothing_before_it_is_escalated(shop):
+    session = shop.paid("o-17")
+    inquiry = shop.disputed(session, amount=1000, inquiry=True)
+    assert (inquiry.status, inquiry.amount, inquiry.is_charge_refundable) == ("warning_needs_response", 1000, True)
+    assert (inquiry.payment_method_details.card.case_type, inquiry.balance_transactions) == ("inquiry", [])
+    shop.refunds.create({"payment_intent": session.payment_intent.id, "amount": 100})
+    assert shop.bank("answer", inquiry).status == "warning_under_review"
+    escalated = shop.bank("escalate", inquiry)
+    assert (escalated.status, escalated.payment_method_details.card.case_type) == ("needs_response", "chargeback")
+    closed = shop.disputed(session, amount=1000, inquiry=True)
+    assert shop.bank("win", closed).status == "warning_closed"
+    prevented = shop.bank("prevent", shop.disputed(session, amount=1000))
+    assert (prevented.status, prevented.is_charge_refundable) == ("prevented", False)
+    listed = shop.disputes.list({"payment_intent": session.payment_intent.id, "limit": 1, "expand": ["data.charge"]})
+    assert listed.data[0].charge.id == session.payment_intent.latest_charge.id
+    expected = [prevented.id, closed.id, inquiry.id]
+    assert [dispute.id for dispute in listed.auto_paging_iter()] == expected
+    of_charge = shop.disputes.list({"charge": session.payment_intent.latest_charge.id, "created": {"gte": 1}})
+    assert [dispute.id for dispute in of_charge.data] == expected
+    unknown = lambda: shop.disputes.retrieve("du_1")
+    raises(stripe.InvalidRequestError, unknown, http_status=404, code="resource_missing", param="dispute")
 
 
 def lists_are_read_page_by_page(shop):
@@ -303,6 +361,18 @@ def webhooks_are_signed_as_the_client_checks_it(shop):
     shop.control(f"refunds/{refund.id}/fail")
     kinds = {json.loads(Hooks.arrived.get(timeout=PATIENCE)[0])["type"] for _ in range(3)}
     assert kinds == {"refund.updated", "charge.refund.updated", "refund.failed"}, kinds
+    # Of disputes: all that are, of a charge and of an inquiry.
+    kinds = set()
+    dispute = shop.disputed(later, amount=1000)
+    inquiry = shop.disputed(later, inquiry=True)
+    for act, of in [("escalate", inquiry), ("win", dispute)]:
+        shop.bank(act, of)
+    for _ in range(7):
+        body, signature = Hooks.arrived.get(timeout=PATIENCE)
+        event = stripe.Webhook.construct_event(body, signature, SECRET)
+        assert event.data.object.object == "dispute" and event.data.object.id in (dispute.id, inquiry.id)
+        kinds.add(event.type.removeprefix("charge.dispute."))
+    assert kinds == {"created", "funds_withdrawn", "updated", "funds_reinstated", "closed"}, kinds
     shop.control("settings", webhook_url="")
     # All of them, so that each is recorded.
     assert list(shop.client.v1.events.list({"limit": 100}).auto_paging_iter())
@@ -313,6 +383,8 @@ CHECKS = [
     a_paid_session_has_a_charge,
     a_declined_and_a_delayed_payment_are_told_apart,
     refunds_add_up,
+    a_dispute_takes_the_money_and_may_give_it_back,
+    an_inquiry_takes_nothing_before_it_is_escalated,
     lists_are_read_page_by_page,
     keys_are_remembered,
     a_key_in_use_is_a_conflict,

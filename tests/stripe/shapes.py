@@ -185,9 +185,10 @@ def spoilt(description, exchanges):
         if exchange["operation"] and exchange["status"] is not None:
             kinds.setdefault((exchange["operation"], exchange["status"]), exchange)
     expected = {("create", 200), ("look", 200), ("expire", 200), ("refund", 200), ("list-refunds", 200),
-                ("list-sessions", 200), ("look-refund", 200), ("look-intent", 200), ("list-intents", 200),
-                ("look-event", 200), ("list-events", 200), ("create", 400), ("list-sessions", 401), ("create", 409),
-                ("create", 429), ("create", 500), ("look", 404)}
+                ("list-sessions", 200), ("look-refund", 200), ("look-dispute", 200), ("list-disputes", 200),
+                ("look-intent", 200), ("list-intents", 200), ("look-event", 200), ("list-events", 200),
+                ("create", 400), ("refund", 400), ("list-sessions", 401), ("create", 409), ("create", 429),
+                ("create", 500), ("look", 404), ("look-dispute", 404)}
     yield from (f"nothing of {kind} was recorded" for kind in expected - kinds.keys())
     for kind, exchange in kinds.items():
         for spoil in (without_a_member, with_another_member, with_another_type):

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::objects::{ChargeStatus, Delivery, Event, IntentStatus, RefundStatus, SessionStatus};
-use crate::state::{BuyerError, Cause, State};
+use crate::objects::{ChargeStatus, Delivery, DisputeStatus, Event, IntentStatus, RefundStatus, SessionStatus};
+use crate::state::{BuyerError, Cause, DisputeAct, State};
 
 /// What a buyer was charged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +51,33 @@ pub struct Refunded {
     pub metadata: BTreeMap<String, String>,
 }
 
+/// A dispute.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disputed {
+    /// The dispute.
+    pub id: String,
+    /// Of which charge.
+    pub charge: String,
+    /// The charge's payment intent.
+    pub intent: String,
+    /// The session in which the charge was made.
+    pub session: String,
+    /// The session's `client_reference_id`.
+    pub order: Option<String>,
+    /// The payment intent's metadata. A dispute has none of its own.
+    pub metadata: BTreeMap<String, String>,
+    /// In minor units.
+    pub amount: i64,
+    /// In lower case.
+    pub currency: String,
+    /// Where it stands.
+    pub status: DisputeStatus,
+    /// Whether the money was withdrawn, and is not back.
+    pub withdrawn: bool,
+    /// When it began, in seconds since 1970.
+    pub at: i64,
+}
+
 /// A session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionInfo {
@@ -83,7 +110,7 @@ pub struct EventInfo {
     pub id: String,
     /// Its type.
     pub kind: String,
-    /// The session or refund that it is about.
+    /// The session, charge, refund or dispute that it is about.
     pub about: String,
     /// What has become of its webhook.
     pub delivery: WebhookDelivery,
@@ -145,6 +172,30 @@ pub(crate) fn refunds(state: &State) -> Vec<Refunded> {
     refunded.collect()
 }
 
+/// All disputes, the oldest first.
+pub(crate) fn disputes(state: &State) -> Vec<Disputed> {
+    let mut disputes: Vec<_> = state.disputes.values().collect();
+    disputes.sort_by_key(|dispute| dispute.number);
+    let disputed = disputes.into_iter().map(|dispute| {
+        let intent = state.intents.get(&dispute.intent);
+        let session = intent.and_then(|intent| state.sessions.get(&intent.session));
+        Disputed {
+            id: dispute.id.clone(),
+            charge: dispute.charge.clone(),
+            intent: dispute.intent.clone(),
+            session: session.map(|session| session.id.clone()).unwrap_or_default(),
+            order: session.and_then(|session| session.order.clone()),
+            metadata: intent.map(|intent| intent.metadata.clone()).unwrap_or_default(),
+            amount: dispute.amount,
+            currency: dispute.currency.clone(),
+            status: dispute.status,
+            withdrawn: dispute.withdrawn.is_some() && dispute.reinstated.is_none(),
+            at: dispute.created,
+        }
+    });
+    disputed.collect()
+}
+
 /// All sessions, the oldest first.
 pub(crate) fn sessions(state: &State) -> Vec<SessionInfo> {
     let mut sessions: Vec<_> = state.sessions.values().collect();
@@ -195,6 +246,7 @@ pub(crate) enum Act {
     Settle(bool),
     Close,
     SettleRefund(bool),
+    Dispute(DisputeAct),
 }
 
 impl Act {
@@ -213,6 +265,7 @@ impl Act {
                 closed.map_err(|_| BuyerError::State(format!("session {id}"), status.as_str()))
             }
             Self::SettleRefund(succeeds) => state.settle_refund(id, *succeeds, now),
+            Self::Dispute(act) => state.act_on_dispute(id, *act, now),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::error::ApiError;
 use crate::faults::{Fault, Operation};
 use crate::form::Params;
 use crate::objects::{Line, RefundStatus, Session, SessionStatus};
-use crate::state::{Cause, NewRefund, NewSession, State, new_id};
+use crate::state::{Cause, NewRefund, NewSession, State, another_id, new_id};
 
 /// The means of payment that the stand-in has.
 pub(crate) const METHODS: [&str; 3] = ["card", "alipay", "wechat_pay"];
@@ -69,6 +69,8 @@ pub(crate) fn route(method: &Method, path: &str) -> Option<(Operation, Option<St
         (_, ["checkout", "sessions", id]) if get => (O::Look, Some(id)),
         (_, ["refunds"]) if get => (O::ListRefunds, None),
         (_, ["refunds", id]) if get => (O::LookRefund, Some(id)),
+        (_, ["disputes"]) if get => (O::ListDisputes, None),
+        (_, ["disputes", id]) if get => (O::LookDispute, Some(id)),
         (_, ["payment_intents"]) if get => (O::ListIntents, None),
         (_, ["payment_intents", id]) if get => (O::LookIntent, Some(id)),
         (_, ["charges"]) if get => (O::ListCharges, None),
@@ -98,8 +100,10 @@ pub(crate) fn read(operation: Operation, id: Option<String>, mut params: Params,
         O::Create => Action::Create(Box::new(NewSession { session: new_session(&mut params, now)?, expand })),
         O::Expire => Action::Expire { id, expand },
         O::Refund => Action::Refund { new: new_refund(&mut params)?, expand },
-        O::Look | O::LookRefund | O::LookIntent | O::LookCharge | O::LookEvent => Action::Look { id, expand },
-        O::ListSessions | O::ListRefunds | O::ListIntents | O::ListCharges | O::ListEvents => {
+        O::Look | O::LookRefund | O::LookDispute | O::LookIntent | O::LookCharge | O::LookEvent => {
+            Action::Look { id, expand }
+        }
+        O::ListSessions | O::ListRefunds | O::ListDisputes | O::ListIntents | O::ListCharges | O::ListEvents => {
             Action::List { query: query(operation, &mut params)?, expand }
         }
     };
@@ -113,8 +117,10 @@ fn expandable(operation: Operation) -> &'static [&'static str] {
     match operation {
         O::Create | O::Look | O::Expire => &["line_items", "payment_intent", "payment_intent.latest_charge"],
         O::ListSessions => &["data.line_items", "data.payment_intent", "data.payment_intent.latest_charge"],
-        O::Refund | O::LookRefund => &["charge", "payment_intent", "payment_intent.latest_charge"],
-        O::ListRefunds => &["data.charge", "data.payment_intent", "data.payment_intent.latest_charge"],
+        O::Refund | O::LookRefund | O::LookDispute => &["charge", "payment_intent", "payment_intent.latest_charge"],
+        O::ListRefunds | O::ListDisputes => {
+            &["data.charge", "data.payment_intent", "data.payment_intent.latest_charge"]
+        }
         O::LookIntent => &["latest_charge"],
         O::ListIntents => &["data.latest_charge"],
         O::LookCharge => &["payment_intent"],
@@ -353,7 +359,7 @@ fn query(operation: Operation, params: &mut Params) -> Result<Query, ApiError> {
             query.payment_intent = params.text("payment_intent")?;
             query.status = params.word("status", &["complete", "expired", "open"])?;
         }
-        Operation::ListRefunds => {
+        Operation::ListRefunds | Operation::ListDisputes => {
             query.payment_intent = params.text("payment_intent")?;
             query.charge = params.text("charge")?;
         }
@@ -413,6 +419,7 @@ fn unknown(operation: Operation, id: &str) -> ApiError {
     let (object, param) = match operation {
         O::Look | O::Expire => ("checkout.session", "session"),
         O::LookRefund | O::ListRefunds => ("refund", "refund"),
+        O::LookDispute | O::ListDisputes => ("dispute", "dispute"),
         O::LookIntent | O::ListIntents => ("payment_intent", "intent"),
         O::LookCharge | O::ListCharges => ("charge", "charge"),
         O::LookEvent | O::ListEvents => ("event", "id"),
@@ -424,6 +431,7 @@ fn unknown(operation: Operation, id: &str) -> ApiError {
 fn look(state: &State, operation: Operation, id: &str) -> Result<Value, ApiError> {
     let found = match operation {
         Operation::LookRefund => state.refunds.get(id).map(|refund| refund.json()),
+        Operation::LookDispute => state.disputes.get(id).map(|dispute| state.dispute_json(dispute)),
         Operation::LookIntent => state.intents.get(id).map(|intent| intent.json()),
         Operation::LookCharge => state.charges.get(id).map(|charge| state.charge_json(charge)),
         Operation::LookEvent => state.events.get(id).map(|event| event.object.clone()),
@@ -435,16 +443,18 @@ fn look(state: &State, operation: Operation, id: &str) -> Result<Value, ApiError
 /// Another object of the same kind: one that is there, if there is one, or one that is not.
 fn another(state: &State, value: Value) -> Value {
     let id = value["id"].as_str().unwrap_or_default().to_owned();
-    let (found, prefix) = if value["object"] == "refund" {
-        (state.refunds.values().rev().find(|refund| refund.id != id).map(|refund| refund.json()), "re_3")
+    let found = if value["object"] == "refund" {
+        state.refunds.values().rev().find(|refund| refund.id != id).map(|refund| refund.json())
+    } else if value["object"] == "dispute" {
+        let others = state.disputes.values().rev();
+        others.into_iter().find(|dispute| dispute.id != id).map(|dispute| state.dispute_json(dispute))
     } else {
         let others = state.sessions.values().rev();
-        let other = others.into_iter().find(|session| session.id != id);
-        (other.map(|session| state.session_json(session)), "cs_test_")
+        others.into_iter().find(|session| session.id != id).map(|session| state.session_json(session))
     };
     found.unwrap_or_else(|| {
         let mut value = value;
-        value["id"] = new_id(prefix, 23).into();
+        value["id"] = another_id(&value).into();
         if value["object"] == "checkout.session" {
             value["client_reference_id"] = "00000000-0000-4000-8000-000000000000".into();
         }
@@ -464,6 +474,13 @@ fn list(state: &State, operation: Operation, query: &Query) -> Result<Value, Api
                 is(&query.payment_intent, Some(&refund.intent)) && is(&query.charge, Some(&refund.charge))
             });
             ("/v1/refunds", refunds.map(|one| entry(one.number, &one.id, one.created, || one.json())).collect())
+        }
+        Operation::ListDisputes => {
+            let disputes = state.disputes.values().filter(|dispute| {
+                is(&query.payment_intent, Some(&dispute.intent)) && is(&query.charge, Some(&dispute.charge))
+            });
+            let entries = disputes.map(|one| entry(one.number, &one.id, one.created, || state.dispute_json(one)));
+            ("/v1/disputes", entries.collect())
         }
         Operation::ListIntents => {
             let intents = state.intents.values();

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::audit::{self, Act};
 use crate::faults::Rule;
 use crate::server::{Request, Response, Unanswered, check_key, json_response};
 use crate::shared::Shared;
+use crate::state::DisputeAct;
 use crate::{calls, webhook_address};
 
 /// What `/stand-in/settings` takes. What is left out stays as it is.
@@ -25,6 +27,16 @@ struct Settings {
     /// Where webhooks go; empty for nowhere.
     webhook_url: Option<String>,
     webhook_secrets: Option<Vec<String>>,
+}
+
+/// What `/stand-in/sessions/ID/dispute` takes.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct NewDispute {
+    /// In minor units; none: what is not disputed yet.
+    amount: Option<u64>,
+    /// Whether the bank only inquires.
+    inquiry: bool,
 }
 
 pub(crate) fn respond(shared: &Arc<Shared>, request: &Request, path: &str) -> Result<Response, Unanswered> {
@@ -43,6 +55,7 @@ pub(crate) fn respond(shared: &Arc<Shared>, request: &Request, path: &str) -> Re
     match parts.as_slice() {
         ["charges"] if get => told(json!(shared.read(audit::charges))),
         ["refunds"] if get => told(json!(shared.read(audit::refunds))),
+        ["disputes"] if get => told(json!(shared.read(audit::disputes))),
         ["sessions"] if get => told(json!(shared.read(audit::sessions))),
         ["events"] if get => told(json!(shared.read(audit::events))),
         ["requests"] if get => told(json!(shared.requests())),
@@ -52,7 +65,19 @@ pub(crate) fn respond(shared: &Arc<Shared>, request: &Request, path: &str) -> Re
             Ok(()) => done(Ok(())),
             Err(reason) => refused(StatusCode::BAD_REQUEST, reason),
         },
-        [kind @ ("sessions" | "refunds"), id, act] if post => match act_of(kind, act) {
+        ["sessions", session, "dispute"] if post => {
+            let new = if request.body.is_empty() { Ok(NewDispute::default()) } else { read(&request.body) };
+            let NewDispute { amount, inquiry } = match new {
+                Ok(new) => new,
+                Err(reason) => return refused(StatusCode::BAD_REQUEST, reason),
+            };
+            match shared.change(|state, now| state.dispute(session, amount, inquiry, now)) {
+                Ok(Ok(id)) => told(json!({ "id": id })),
+                Ok(Err(error)) => refused(StatusCode::CONFLICT, error.to_string()),
+                Err(error) => done(Err(error)),
+            }
+        }
+        [kind @ ("sessions" | "refunds" | "disputes"), id, act] if post => match act_of(kind, act) {
             Some(act) => match shared.change(|state, now| act.perform(state, id, now)) {
                 Ok(Ok(())) => done(Ok(())),
                 Ok(Err(error)) => refused(StatusCode::CONFLICT, error.to_string()),
@@ -75,13 +100,21 @@ fn act_of(kind: &str, act: &str) -> Option<Act> {
         ("sessions", "close") => Some(Act::Close),
         ("refunds", "settle") => Some(Act::SettleRefund(true)),
         ("refunds", "fail") => Some(Act::SettleRefund(false)),
+        ("disputes", "answer") => Some(Act::Dispute(DisputeAct::Answer)),
+        ("disputes", "escalate") => Some(Act::Dispute(DisputeAct::Escalate)),
+        ("disputes", "win") => Some(Act::Dispute(DisputeAct::Win)),
+        ("disputes", "lose") => Some(Act::Dispute(DisputeAct::Lose)),
+        ("disputes", "prevent") => Some(Act::Dispute(DisputeAct::Prevent)),
         _ => None,
     }
 }
 
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(body).map_err(|error| error.to_string())
+}
+
 fn settings(shared: &Arc<Shared>, body: &[u8]) -> Result<(), String> {
-    let Settings { faults, clock_ahead, webhook_url, webhook_secrets } =
-        serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let Settings { faults, clock_ahead, webhook_url, webhook_secrets } = read(body)?;
     // All is read before any is changed.
     let faults = faults.map(|all| all.iter().map(|rule| rule.parse::<Rule>()).collect::<Result<Vec<_>, _>>());
     let faults = faults.transpose().map_err(|error| error.to_string())?;

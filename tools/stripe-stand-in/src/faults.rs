@@ -63,13 +63,13 @@ pub enum Fault {
     Unsigned,
     /// The webhook is signed, and its body is no JSON.
     NoJson,
-    /// The webhook is about a session that does not exist.
+    /// The webhook is about a session, refund or dispute that does not exist.
     UnknownSession,
-    /// The webhook is about a session of another account.
+    /// The webhook is about a session, refund or dispute of another account.
     OtherAccount,
-    /// The webhook is about a session that has nothing to do with an order.
+    /// The webhook is about a session, refund or dispute that has nothing to do with an order.
     NotOurs,
-    /// The webhook is about this session, and names another order.
+    /// The webhook is about this session, refund or dispute, and names another order; a dispute by its charge.
     OtherOrder,
 }
 
@@ -98,7 +98,7 @@ const FAULTS: [(&str, Fault, Kind, &str); 31] = [
     ("cut-off", Fault::CutOff, Kind::Call, "breaks off in the middle of the answer's body"),
     ("nonsense", Fault::Nonsense, Kind::Call, "answers 200 with a page of HTML"),
     ("unknown", Fault::Unknown, Kind::Call, "answers 404 about an object that exists"),
-    ("other-object", Fault::OtherObject, Kind::Call, "answers with another session or refund"),
+    ("other-object", Fault::OtherObject, Kind::Call, "answers with another session, refund or dispute"),
     (
         "closed-yet-payable",
         Fault::ClosedYetPayable,
@@ -118,10 +118,10 @@ const FAULTS: [(&str, Fault, Kind, &str); 31] = [
     ("wrong-secret", Fault::WrongSecret, Kind::Webhook, "is signed with another secret"),
     ("unsigned", Fault::Unsigned, Kind::Webhook, "has no signature"),
     ("no-json", Fault::NoJson, Kind::Webhook, "is signed, and no JSON"),
-    ("unknown-session", Fault::UnknownSession, Kind::Webhook, "is about a session that does not exist"),
-    ("other-account", Fault::OtherAccount, Kind::Webhook, "is about a session of another account"),
-    ("not-ours", Fault::NotOurs, Kind::Webhook, "is about a session that names no order"),
-    ("other-order", Fault::OtherOrder, Kind::Webhook, "is about this session, and names another order"),
+    ("unknown-session", Fault::UnknownSession, Kind::Webhook, "is about something that does not exist"),
+    ("other-account", Fault::OtherAccount, Kind::Webhook, "is about something of another account"),
+    ("not-ours", Fault::NotOurs, Kind::Webhook, "is about something that names no order"),
+    ("other-order", Fault::OtherOrder, Kind::Webhook, "is about what it is about, and names another order"),
 ];
 
 impl Fault {
@@ -141,10 +141,10 @@ impl Fault {
 
     /// The operations that this fault of a call can befall, or `None` if all.
     fn only(self) -> Option<&'static [Operation]> {
-        use Operation::{Create, Expire, Look, LookCharge, LookEvent, LookIntent, LookRefund, Refund};
+        use Operation::{Create, Expire, Look, LookCharge, LookDispute, LookEvent, LookIntent, LookRefund, Refund};
         match self {
-            Self::Unknown => Some(&[Look, Expire, LookRefund, LookIntent, LookCharge, LookEvent]),
-            Self::OtherObject => Some(&[Create, Look, Expire, Refund, LookRefund]),
+            Self::Unknown => Some(&[Look, Expire, LookRefund, LookDispute, LookIntent, LookCharge, LookEvent]),
+            Self::OtherObject => Some(&[Create, Look, Expire, Refund, LookRefund, LookDispute]),
             Self::ClosedYetPayable => Some(&[Expire, Look]),
             Self::RefundPending | Self::RefundFails => Some(&[Refund]),
             _ => None,
@@ -189,6 +189,10 @@ pub enum Operation {
     LookRefund,
     /// `GET /v1/refunds`
     ListRefunds,
+    /// `GET /v1/disputes/{id}`
+    LookDispute,
+    /// `GET /v1/disputes`
+    ListDisputes,
     /// `GET /v1/payment_intents/{id}`
     LookIntent,
     /// `GET /v1/payment_intents`
@@ -203,7 +207,7 @@ pub enum Operation {
     ListEvents,
 }
 
-const OPERATIONS: [(&str, Operation); 13] = [
+const OPERATIONS: [(&str, Operation); 15] = [
     ("create", Operation::Create),
     ("look", Operation::Look),
     ("list-sessions", Operation::ListSessions),
@@ -211,6 +215,8 @@ const OPERATIONS: [(&str, Operation); 13] = [
     ("refund", Operation::Refund),
     ("look-refund", Operation::LookRefund),
     ("list-refunds", Operation::ListRefunds),
+    ("look-dispute", Operation::LookDispute),
+    ("list-disputes", Operation::ListDisputes),
     ("look-intent", Operation::LookIntent),
     ("list-intents", Operation::ListIntents),
     ("look-charge", Operation::LookCharge),

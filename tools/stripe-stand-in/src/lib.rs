@@ -1,7 +1,7 @@
 //! Stands in for Stripe, on one machine and without money: for `cargo run -- --with-provider`, and for tests.
 //!
-//! It has what the shop uses of Stripe's API: Checkout Sessions with a hosted page, refunds, payment intents, charges,
-//! events, idempotency keys, signed webhooks, and errors in Stripe's shapes. It knows nothing of the shop.
+//! It has what the shop uses of Stripe's API: Checkout Sessions with a hosted page, refunds, disputes, payment
+//! intents, charges, events, idempotency keys, signed webhooks, and errors in Stripe's shapes. It knows nothing of the shop.
 //!
 //! It can be hostile: see [`Fault`]. It is no judge of itself: `tests/stripe/run` drives it with Stripe's own client,
 //! and holds its traffic against Stripe's published description.
@@ -39,12 +39,12 @@ use url::Url;
 
 use crate::audit::Act;
 use crate::shared::{Parts, Shared};
-use crate::state::{Cause, State};
+use crate::state::{Cause, DisputeAct, State};
 
-pub use crate::audit::{Charged, EventInfo, Refunded, SessionInfo, WebhookDelivery};
+pub use crate::audit::{Charged, Disputed, EventInfo, Refunded, SessionInfo, WebhookDelivery};
 pub use crate::error::Error;
 pub use crate::faults::{Fault, InvalidRule, Operation, Rule, help as fault_help};
-pub use crate::objects::{RefundStatus, SessionStatus};
+pub use crate::objects::{DisputeStatus, RefundStatus, SessionStatus};
 pub use crate::shared::Recorded;
 pub use crate::state::BuyerError;
 pub use crate::webhooks::{Retries, signature};
@@ -292,9 +292,56 @@ impl StandIn {
         self.act(refund, Act::SettleRefund(succeeds))
     }
 
-    /// What an act of a buyer causes is delivered when this ends where a fault says so.
+    /// The buyer disputes the charge of a session at the bank: this amount of it, in minor units, or what is not disputed
+    /// yet. The money is withdrawn, unless the bank only inquires. Disputes that were not won, and inquiries that did not
+    /// come to nothing, are no more than the charge; what was refunded is not counted. Answers with the dispute's id.
+    ///
+    /// # Errors
+    /// The session has no charge, or there is not so much of it to dispute.
+    pub fn dispute(&self, session: &str, amount: Option<u64>, inquiry: bool) -> Result<String, BuyerError> {
+        self.transact(|state, now| state.dispute(session, amount, inquiry, now))
+    }
+
+    /// The merchant answers a dispute or an inquiry, which the bank then reviews.
+    ///
+    /// # Errors
+    /// It does not wait for an answer.
+    pub fn answer_dispute(&self, dispute: &str) -> Result<(), BuyerError> {
+        self.act(dispute, Act::Dispute(DisputeAct::Answer))
+    }
+
+    /// An inquiry becomes a formal dispute, and the money is withdrawn.
+    ///
+    /// # Errors
+    /// It is no inquiry, or a closed one: a charge that is refunded whole closes its inquiries.
+    pub fn escalate_dispute(&self, dispute: &str) -> Result<(), BuyerError> {
+        self.act(dispute, Act::Dispute(DisputeAct::Escalate))
+    }
+
+    /// The bank decides: for the merchant, who gets the money back, or for the buyer. An inquiry that is won is closed. A
+    /// dispute that was lost can still be won.
+    ///
+    /// # Errors
+    /// It is closed in another way; or it is an inquiry, which cannot be lost before it is escalated.
+    pub fn close_dispute(&self, dispute: &str, won: bool) -> Result<(), BuyerError> {
+        self.act(dispute, Act::Dispute(if won { DisputeAct::Win } else { DisputeAct::Lose }))
+    }
+
+    /// The buyer is given the money before the dispute goes any further, as Visa's rapid dispute resolution does.
+    ///
+    /// # Errors
+    /// It was answered, or is closed.
+    pub fn prevent_dispute(&self, dispute: &str) -> Result<(), BuyerError> {
+        self.act(dispute, Act::Dispute(DisputeAct::Prevent))
+    }
+
     fn act(&self, id: &str, act: Act) -> Result<(), BuyerError> {
-        let changed = self.shared.transact(|state, now| act.perform(state, id, now));
+        self.transact(|state, now| act.perform(state, id, now))
+    }
+
+    /// What an act causes is delivered when this ends where a fault says so.
+    fn transact<T>(&self, act: impl FnOnce(&mut State, i64) -> Result<T, BuyerError>) -> Result<T, BuyerError> {
+        let changed = self.shared.transact(act);
         let (result, early) = changed.map_err(|error| BuyerError::File(error.to_string()))?;
         if !early.is_empty() {
             let shared = self.shared.clone();
@@ -326,11 +373,13 @@ impl StandIn {
             .unwrap_or_else(|| Err(io::Error::other("the stand-in has ended")))
     }
 
-    /// An event of this type about a session or a refund as it is now, in Stripe's shape. It is not kept and not sent.
+    /// An event of this type about a session, a refund or a dispute as it is now, in Stripe's shape. It is not kept and not sent.
     pub fn event(&self, kind: &str, about: &str) -> Option<Value> {
         let object = self.shared.read(|state| {
             let session = state.sessions.get(about).map(|session| state.session_json(session));
-            session.or_else(|| state.refunds.get(about).map(|refund| refund.json()))
+            let refund = || state.refunds.get(about).map(|refund| refund.json());
+            let dispute = || state.disputes.get(about).map(|dispute| state.dispute_json(dispute));
+            session.or_else(refund).or_else(dispute)
         })?;
         let id = state::new_id("evt_1", 23);
         Some(state::event_json(&id, kind, object, self.shared.now(), &Cause::default()))
@@ -344,6 +393,11 @@ impl StandIn {
     /// All refunds, the oldest first.
     pub fn refunds(&self) -> Vec<Refunded> {
         self.shared.read(audit::refunds)
+    }
+
+    /// All disputes, the oldest first.
+    pub fn disputes(&self) -> Vec<Disputed> {
+        self.shared.read(audit::disputes)
     }
 
     /// All sessions, the oldest first.

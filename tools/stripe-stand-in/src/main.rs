@@ -11,7 +11,7 @@ use stripe_stand_in::{Options, Rule, SECRET_KEY, StandIn, WEBHOOK_SECRET};
 
 /// Stands in for Stripe on your machine, so that a shop can be tried and tested without an account. No money moves.
 ///
-/// It has Checkout Sessions with a hosted page, refunds, idempotency keys and signed webhooks. A shop that is told this
+/// It has Checkout Sessions with a hosted page, refunds, disputes, idempotency keys and signed webhooks. A shop that is told this
 /// address in place of https://api.stripe.com behaves as it does with Stripe.
 #[derive(Parser)]
 #[command(version, after_long_help = after_help())]
@@ -67,10 +67,12 @@ fn listen_address(text: &str) -> Result<SocketAddr, String> {
 fn after_help() -> String {
     format!(
         "{}\n\n\
-         Tests in another process do what a buyer or a merchant does with requests that have the secret key:\n  \
-         GET  /stand-in/charges, refunds, sessions, events, requests\n  \
+         Tests in another process do what a buyer, a bank or a merchant does with requests that have the secret key:\n  \
+         GET  /stand-in/charges, refunds, disputes, sessions, events, requests\n  \
          POST /stand-in/sessions/ID/pay, decline, pay-later, settle, fail, close\n  \
+         POST /stand-in/sessions/ID/dispute, with or without JSON: amount (in minor units), inquiry (true or false)\n  \
          POST /stand-in/refunds/ID/settle, fail\n  \
+         POST /stand-in/disputes/ID/answer, escalate, win, lose, prevent\n  \
          POST /stand-in/forget-keys, release\n  \
          POST /stand-in/settings with JSON: faults (a list), clock_ahead (seconds), webhook_url, webhook_secrets",
         stripe_stand_in::fault_help()

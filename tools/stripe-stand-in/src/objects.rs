@@ -5,6 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+mod dispute;
+
+pub use dispute::DisputeStatus;
+pub(crate) use dispute::{Dispute, Movement};
+
 /// The version of the API whose shapes these are.
 pub(crate) const API_VERSION: &str = "2026-08-26.dahlia";
 
@@ -290,8 +295,8 @@ pub(crate) struct Charge {
 }
 
 impl Charge {
-    /// The object; `refunded` is what went back of it.
-    pub(crate) fn json(&self, refunded: i64) -> Value {
+    /// The object; `refunded` is what went back of it, and `disputed` whether a buyer has ever disputed it.
+    pub(crate) fn json(&self, refunded: i64, disputed: bool) -> Value {
         let paid = self.status == ChargeStatus::Succeeded;
         let failed = self.status == ChargeStatus::Failed;
         let details = match self.method.as_str() {
@@ -329,7 +334,7 @@ impl Charge {
             "currency": self.currency,
             "customer": null,
             "description": null,
-            "disputed": false,
+            "disputed": disputed,
             "failure_balance_transaction": null,
             "failure_code": failed.then_some("card_declined"),
             "failure_message": failed.then_some("Your card was declined."),

@@ -115,9 +115,11 @@ async fn act_on(shared: &Arc<Shared>, request: &Request, id: &str, act: &str) ->
     match (result, session) {
         (Ok(()), Some(session)) if ends => Ok(redirect(&session.success_page())),
         // What is not there, and what is in another state, is shown as it is.
-        (Ok(()) | Err(BuyerError::State(..) | BuyerError::File(_) | BuyerError::Unknown(_)), _) => {
-            Ok(redirect(&format!("/pay/{id}")))
-        }
+        (
+            Ok(())
+            | Err(BuyerError::State(..) | BuyerError::Amount { .. } | BuyerError::File(_) | BuyerError::Unknown(_)),
+            _,
+        ) => Ok(redirect(&format!("/pay/{id}"))),
     }
 }
 

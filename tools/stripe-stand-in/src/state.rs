@@ -1,5 +1,7 @@
 //! All that the stand-in has done, and how it changes: a transaction at a time, each on file before it is told.
 
+mod disputes;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -11,9 +13,11 @@ use serde_json::{Value, json};
 use crate::error::{ApiError, Error};
 use crate::faults::{Fault, Faults};
 use crate::objects::{
-    API_VERSION, Charge, ChargeStatus, Delivery, Event, Intent, IntentStatus, Refund, RefundStatus, Saved, Session,
-    SessionStatus, Signature,
+    API_VERSION, Charge, ChargeStatus, Delivery, Dispute, Event, Intent, IntentStatus, Refund, RefundStatus, Saved,
+    Session, SessionStatus, Signature,
 };
+
+pub(crate) use disputes::DisputeAct;
 
 /// How long an idempotency key is remembered, in seconds.
 pub(crate) const KEY_LIFETIME: i64 = 24 * 60 * 60;
@@ -26,6 +30,7 @@ enum Row {
     Intent(Intent),
     Charge(Charge),
     Refund(Refund),
+    Dispute(Dispute),
     Event(Event),
     Delivery(String, Delivery),
     Saved(Saved),
@@ -39,15 +44,23 @@ pub(crate) struct Cause {
     pub(crate) key: Option<String>,
 }
 
-/// Why a buyer cannot do something.
+/// Why a buyer, a bank or a merchant cannot do something.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BuyerError {
-    /// There is no such session or refund.
+    /// There is no such session, refund or dispute.
     #[error("there is no {0}")]
     Unknown(String),
     /// It is in another state.
     #[error("{0} is {1}")]
     State(String, &'static str),
+    /// It is not this amount that can be disputed.
+    #[error("of charge {charge}, between 1 and {rest} can be disputed")]
+    Amount {
+        /// The charge.
+        charge: String,
+        /// What is not disputed of it, in minor units.
+        rest: i64,
+    },
     /// What was done could not be written to the file of the state, so it must not be told.
     #[error("the state cannot be written: {0}")]
     File(String),
@@ -77,6 +90,7 @@ pub(crate) struct State {
     pub(crate) intents: BTreeMap<String, Intent>,
     pub(crate) charges: BTreeMap<String, Charge>,
     pub(crate) refunds: BTreeMap<String, Refund>,
+    pub(crate) disputes: BTreeMap<String, Dispute>,
     pub(crate) events: BTreeMap<String, Event>,
     keys: BTreeMap<String, Saved>,
     pub(crate) faults: Faults,
@@ -84,6 +98,8 @@ pub(crate) struct State {
     pub(crate) base: String,
     /// The refunds of each charge, so that none is looked for.
     refunds_of: BTreeMap<String, Vec<String>>,
+    /// The disputes of each charge, likewise.
+    disputes_of: BTreeMap<String, Vec<String>>,
     /// When something happens to a session by itself.
     due: BTreeSet<(i64, String)>,
     last: u64,
@@ -152,6 +168,14 @@ impl State {
                     of_charge.push(refund.id.clone());
                 }
                 self.refunds.insert(refund.id.clone(), refund);
+            }
+            Row::Dispute(dispute) => {
+                self.last = self.last.max(dispute.number);
+                let of_charge = self.disputes_of.entry(dispute.charge.clone()).or_default();
+                if !of_charge.contains(&dispute.id) {
+                    of_charge.push(dispute.id.clone());
+                }
+                self.disputes.insert(dispute.id.clone(), dispute);
             }
             Row::Event(event) => {
                 self.last = self.last.max(event.number);
@@ -424,6 +448,10 @@ impl State {
             let message = format!("Charge {} was not successful, so it cannot be refunded.", charge.id);
             return Err(ApiError::invalid(message).param("charge"));
         }
+        if !self.is_refundable(&charge.id) {
+            let message = format!("Charge {} has been charged back; cannot issue a refund.", charge.id);
+            return Err(ApiError::invalid(message).code("charge_disputed"));
+        }
         let rest = charge.amount - self.refunded(&charge.id);
         if rest == 0 {
             let message = format!("Charge {} has already been refunded.", charge.id);
@@ -458,6 +486,9 @@ impl State {
             self.refund_event("refund.failed", &refund, now, cause);
         } else if let Some(charge) = self.charges.get(&refund.charge).map(|charge| self.charge_json(charge)) {
             self.emit("charge.refunded", charge, now, cause);
+            if amount == rest {
+                self.close_inquiries(&refund.charge, now, cause);
+            }
         }
         Ok(refund)
     }
@@ -519,12 +550,32 @@ impl State {
                 Fault::Unsigned => event.signature = Signature::Missing,
                 Fault::NoJson => event.body = Some("{\"id\": \"evt_1, this is cut".to_owned()),
                 Fault::UnknownSession => {
-                    about["id"] = new_id("cs_test_", 58).into();
+                    about["id"] = another_id(about).into();
                     event.body = Some(other.to_string());
                 }
                 Fault::OtherAccount => {
-                    about["id"] = new_id("cs_test_", 58).into();
+                    about["id"] = another_id(about).into();
+                    if about["object"] == "dispute" {
+                        about["charge"] = new_id("ch_3", 23).into();
+                        about["payment_intent"] = new_id("pi_3", 23).into();
+                    }
                     other["account"] = new_id("acct_1", 15).into();
+                    event.body = Some(other.to_string());
+                }
+                // A dispute has no metadata of the shop: its charge says what it is about.
+                Fault::NotOurs if about["object"] == "dispute" => {
+                    about["charge"] = new_id("ch_3", 23).into();
+                    about["payment_intent"] = Value::Null;
+                    event.body = Some(other.to_string());
+                }
+                Fault::OtherOrder if about["object"] == "dispute" => {
+                    let own = about["charge"].as_str();
+                    let others = self.charges.values().rev().filter(|charge| Some(charge.id.as_str()) != own);
+                    let made = others.into_iter().find(|charge| charge.status == ChargeStatus::Succeeded);
+                    let made = made.map(|charge| (charge.id.clone(), charge.intent.clone()));
+                    let (charge, intent) = made.unwrap_or_else(|| (new_id("ch_3", 23), new_id("pi_3", 23)));
+                    about["charge"] = charge.into();
+                    about["payment_intent"] = intent.into();
                     event.body = Some(other.to_string());
                 }
                 Fault::NotOurs => {
@@ -577,7 +628,7 @@ impl State {
     }
 
     pub(crate) fn charge_json(&self, charge: &Charge) -> Value {
-        charge.json(self.refunded(&charge.id))
+        charge.json(self.refunded(&charge.id), self.is_disputed(&charge.id))
     }
 
     /// The object of an id, where an answer may show it.
@@ -618,6 +669,16 @@ fn due_of(session: &Session) -> impl Iterator<Item = (i64, String)> {
     let expires = (session.status == SessionStatus::Open && !session.says_closed).then_some(session.expires_at);
     let settles = session.settles.map(|(at, _)| at);
     expires.into_iter().chain(settles).map(|at| (at, session.id.clone()))
+}
+
+/// The id of an object of the same kind that is not there.
+pub(crate) fn another_id(object: &Value) -> String {
+    match object["object"].as_str() {
+        Some("charge") => new_id("ch_3", 23),
+        Some("dispute") => new_id("du_1", 23),
+        Some("refund") => new_id("re_3", 23),
+        _ => new_id("cs_test_", 58),
+    }
 }
 
 /// An event in Stripe's shape.

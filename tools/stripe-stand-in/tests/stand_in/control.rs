@@ -4,11 +4,7 @@ use harness::Request;
 use serde_json::{Value, json};
 use stripe_stand_in::{Charged, Error, Fault, Operation, Options, Rule, SECRET_KEY, StandIn};
 
-use crate::support::{Hooks, Provider, SESSIONS, get, post, session_form};
-
-fn act(path: &str) -> Request {
-    Request::post(format!("/stand-in/{path}")).header("authorization", format!("Bearer {SECRET_KEY}"))
-}
+use crate::support::{Hooks, Provider, SESSIONS, act, get, post, session_form};
 
 #[test]
 fn buyers_and_merchants_act_over_http() {

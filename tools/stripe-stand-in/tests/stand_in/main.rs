@@ -2,6 +2,7 @@
 
 mod calls;
 mod control;
+mod disputes;
 mod faults;
 mod idempotency;
 mod page;

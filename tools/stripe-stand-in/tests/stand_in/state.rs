@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::io::{BufRead, BufReader};
 
 use harness::Client;
-use stripe_stand_in::{Error, Options, RefundStatus, SessionStatus, StandIn, WebhookDelivery};
+use stripe_stand_in::{DisputeStatus, Error, Options, RefundStatus, SessionStatus, StandIn, WebhookDelivery};
 
 use crate::support::{Hooks, Provider, SESSIONS, eventually, get, post, session_form, soon};
 
@@ -41,6 +41,48 @@ fn all_that_was_done_is_there_after_a_crash() {
     let replay = after.send(&post(SESSIONS, &session_form("o-2")).key("k-1"));
     assert_eq!((replay.header("idempotent-replayed"), replay.value()), (Some("true"), open));
     assert_eq!(after.refund(&intent, 1501).status, 400, "refunds of before count");
+}
+
+#[test]
+fn disputes_are_there_after_a_crash() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state");
+    let before = with_state(&path);
+    let (session, intent) = before.paid("o-1");
+    let won = before.stand_in.dispute(&session, Some(500), false).unwrap();
+    let open = before.stand_in.dispute(&session, Some(700), false).unwrap();
+    before.stand_in.close_dispute(&won, true).unwrap();
+    let disputes = before.stand_in.disputes();
+    drop(before);
+
+    let after = with_state(&path);
+    assert_eq!(after.stand_in.disputes(), disputes);
+    assert_eq!(after.refund(&intent, 1).status, 400, "disputes of before count");
+    after.stand_in.dispute(&session, Some(1301), false).unwrap_err();
+    after.stand_in.close_dispute(&open, true).unwrap();
+    assert_eq!(after.refund(&intent, 1).status, 200);
+}
+
+/// What a stand-in wrote that knew of no disputes: a session that was opened and paid, and a refund of 5.00 yuan.
+const BEFORE_DISPUTES: &[u8] = include_bytes!("state-before-disputes.jsonl");
+
+#[test]
+fn a_state_without_disputes_is_read_and_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state");
+    fs::write(&path, BEFORE_DISPUTES).unwrap();
+    let provider = with_state(&path);
+    let charge = provider.stand_in.charges().pop().unwrap();
+    assert_eq!((charge.order.as_deref(), charge.amount, charge.refunded), (Some("o-1"), 2000, 500));
+    assert!(provider.stand_in.disputes().is_empty());
+    let shown = || provider.told(200, &get(&format!("/v1/charges/{}", charge.id)));
+    assert_eq!(shown()["disputed"], false);
+    let dispute = provider.stand_in.dispute(&charge.session, None, false).unwrap();
+    assert_eq!(shown()["disputed"], true);
+    drop(provider);
+    let disputes = with_state(&path).stand_in.disputes();
+    assert_eq!((disputes.len(), &disputes[0].id, disputes[0].status), (1, &dispute, DisputeStatus::NeedsResponse));
+    assert_eq!(fs::read(&path).unwrap()[..BEFORE_DISPUTES.len()], *BEFORE_DISPUTES, "what was written stays");
 }
 
 #[test]

@@ -80,6 +80,11 @@ pub fn get(path: &str) -> Request {
     Request::get(path).header("authorization", format!("Bearer {SECRET_KEY}"))
 }
 
+/// What a test in another process asks for, with the secret key.
+pub fn act(path: &str) -> Request {
+    Request::post(format!("/stand-in/{path}")).header("authorization", format!("Bearer {SECRET_KEY}"))
+}
+
 pub const SESSIONS: &str = "/v1/checkout/sessions";
 
 /// A stand-in, and a client of it.
