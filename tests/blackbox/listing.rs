@@ -251,8 +251,10 @@ fn rows(csv: &[u8]) -> Vec<Vec<String>> {
     }
     assert!(cell.is_empty() && row.is_empty() && !quoted, "the last row has its end: {cell:?}");
     let names = rows.remove(0).join(",");
-    assert_eq!(names, "order_id,status,placed_at,expires_at,customer_id,items,total,currency,method,paid_at,refunded");
-    rows.iter().for_each(|row| assert_eq!(row.len(), 11, "{row:?}"));
+    let expected =
+        "order_id,status,placed_at,expires_at,customer_id,items,total,currency,method,paid_at,refunded,disputed";
+    assert_eq!(names, expected);
+    rows.iter().for_each(|row| assert_eq!(row.len(), 12, "{row:?}"));
     rows
 }
 

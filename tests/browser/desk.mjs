@@ -422,7 +422,7 @@ scenario('what the payment provider has refused is told in the order and among w
   const shop = { base: PAID_SHOP };
   for (const [locale, words] of [
     ['en-US', { confirm: 'CN¥20.00 will go back to the buyer.', failed: 'CN¥20.00 could not be given back: the payment provider has refused it.', badge: 'The payment provider has refused a refund', pending: 'CN¥20.00 is being given back.', done: 'CN¥20.00 was given back.' }],
-    ['zh-CN', { confirm: '将向买家退款 ¥20.00，此操作无法撤销。', failed: '退款 ¥20.00 失败：支付服务商已拒绝。', badge: '支付服务商拒绝了一笔退款', pending: '退款 ¥20.00 处理中。', done: '已退款 ¥20.00。', dispute: '买家对扣款提出争议' }],
+    ['zh-CN', { confirm: '将向买家退款 ¥20.00，此操作无法撤销。', failed: '退款 ¥20.00 失败：支付服务商已拒绝。', badge: '支付服务商拒绝了一笔退款', pending: '退款 ¥20.00 处理中。', done: '已退款 ¥20.00。', dispute: '买家向银行提出争议' }],
   ]) {
     const order = await ask('POST', '/orders', { item_id: 'item1', quantity: 2 }, shop);
     const pay = () => ask('POST', `/orders/${order.order_id}/pay`, undefined, shop);

@@ -4,6 +4,7 @@
 
 use std::rc::Rc;
 
+use domain::dispute::disputed;
 use domain::{
     Cursor, CustomerId, Day, Direction, Environment, ItemId, MAX_LISTED, OrderId, OrderPage, OrderQuery, OrderView,
     Period, Provider, Shop, Status, Store, StoreStats,
@@ -56,11 +57,10 @@ const PARAMETERS: [&str; 11] = [
 
 /// The byte order mark, by which Excel knows that a file is UTF-8 and not in the code page of its machine, and the names
 /// of the columns.
-const CSV_HEAD: &str =
-    "\u{feff}order_id,status,placed_at,expires_at,customer_id,items,total,currency,method,paid_at,refunded\r\n";
+const CSV_HEAD: &str = "\u{feff}order_id,status,placed_at,expires_at,customer_id,items,total,currency,method,paid_at,refunded,disputed\r\n";
 
 /// Behind the id of an order that cannot be read, or behind nothing where it is not known.
-const UNREADABLE_ROW: &str = ",unreadable,,,,,,,,,\r\n";
+const UNREADABLE_ROW: &str = ",unreadable,,,,,,,,,,\r\n";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -313,7 +313,7 @@ fn push_json(text: &mut Vec<u8>, content: &impl Serialize) {
 }
 
 /// An order as a row of CSV.
-fn row(OrderView { order, status, payment, after_sale, .. }: &OrderView) -> String {
+fn row(OrderView { order, status, payment, after_sale, disputes, .. }: &OrderView) -> String {
     // Neither a number nor a formula nor a date, whatever the ids are, and without a character that separates cells.
     let items: Vec<_> = order.lines().iter().map(|line| format!("{} x {}", line.quantity, line.item_id)).collect();
     let customer = order.customer_id.as_ref().map(|id| csv::text(id.as_str())).unwrap_or_default();
@@ -321,10 +321,13 @@ fn row(OrderView { order, status, payment, after_sale, .. }: &OrderView) -> Stri
     let paid_at = payment.as_ref().map(|payment| payment.paid_at.to_string()).unwrap_or_default();
     // Empty where there was no refund, as the JSON of the order has none.
     let refunded = if after_sale.refunds().is_empty() { String::new() } else { csv::number(after_sale.refunded()) };
+    let disputed = if disputes.is_empty() { String::new() } else { csv::number(disputed(disputes)) };
     let (id, placed_at, expires_at) = (order.order_id, order.placed_at, order.expires_at);
     let (items, total, currency) = (items.join(" + "), csv::number(order.total().get()), &order.currency);
     let times = format!("{placed_at},{expires_at}");
-    format!("{id},{status},{times},{customer},\"{items}\",{total},{currency},{method},{paid_at},{refunded}\r\n")
+    format!(
+        "{id},{status},{times},{customer},\"{items}\",{total},{currency},{method},{paid_at},{refunded},{disputed}\r\n"
+    )
 }
 
 /// The operation that this module serves, for the OpenAPI document.
@@ -338,7 +341,7 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
     use crate::route::{Route, Verb};
 
     let mut page = OrderPage::default();
-    page.orders.extend([examples::charged_late()?, examples::paid()?]);
+    page.orders.extend([examples::charged_late()?, examples::disputed()?]);
     page.next = "536dcd17af9c50f30e68077823b6a66a-1-1".parse().ok();
     let text = |format| String::from_utf8_lossy(&body(&page, format, false)).into_owned();
     let json: serde_json::Value = serde_json::from_str(&text(Format::Json))?;
@@ -355,8 +358,9 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
                  `limit` and yet have a next one. As CSV or \
                  lines of JSON without a `limit`, all of them: the body comes in chunks while it is read, and a transfer \
                  that could not be completed is broken off. The names of sessions and charges at the payment provider, and \
-                 `late_charges`, are in JSON and lines of JSON, and in no answer to a customer. Unknown parameters are \
-                 refused.",
+                 `late_charges` and `disputes`, are in JSON and lines of JSON, and in no answer to a customer. In CSV \
+                 `disputed` is the sum of the disputes that are open or lost, in the currency of the order. Unknown \
+                 parameters are refused.",
             ],
         )
         .operator()
@@ -422,7 +426,7 @@ mod tests {
         let id = "4be0643f-1d98-473b-97cd-ca98a65347dd";
         let page = OrderPage { unreadable: vec![id.parse().unwrap()], unreadable_entries: 1, ..OrderPage::default() };
         let text = |format| String::from_utf8(body(&page, format, true)).unwrap();
-        assert_eq!(text(Format::Csv), format!("{id},unreadable,,,,,,,,,\r\n,unreadable,,,,,,,,,\r\n"));
+        assert_eq!(text(Format::Csv), format!("{id},unreadable,,,,,,,,,,\r\n,unreadable,,,,,,,,,,\r\n"));
         assert_eq!(text(Format::Lines), format!("{{\"unreadable_orders\":[\"{id}\"],\"unreadable_entries\":1}}\n"));
         let json = format!("{{\"orders\":[],\"next\":null,\"unreadable_orders\":[\"{id}\"],\"unreadable_entries\":1}}");
         assert_eq!(text(Format::Json), json);

@@ -4,6 +4,9 @@ use std::rc::Rc;
 
 #[cfg(feature = "openapi")]
 use domain::after_sale::MAX_RETURNS;
+#[cfg(feature = "openapi")]
+use domain::dispute::MAX_DISPUTES;
+use domain::dispute::{Dispute, DisputeStatus};
 use domain::order::Line;
 #[cfg(feature = "openapi")]
 use domain::order::MAX_LINES;
@@ -13,8 +16,8 @@ use domain::order_state::{LateRefund, Payment};
 #[cfg(feature = "openapi")]
 use domain::refund::MAX_REFUNDS;
 use domain::{
-    ChargeId, Currency, CustomerId, Environment, Error, Money, OrderId, OrderView, PaymentMethod, PaymentProgress,
-    Provider, RefundState, SessionId, Shop, Status, Store,
+    ChargeId, Currency, CustomerId, DisputeId, Environment, Error, Money, OrderId, OrderView, PaymentMethod,
+    PaymentProgress, Provider, RefundState, SessionId, Shop, Status, Store,
 };
 use http::StatusCode;
 #[cfg(feature = "openapi")]
@@ -160,6 +163,11 @@ pub(crate) struct OrderJson<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = MAX_LATE_REFUNDS)))]
     late_charges: Vec<LateChargeJson<'a>>,
+    /// Disputes about its charges, in the order in which the shop has heard of them. In the operator's list alone, and
+    /// absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = MAX_DISPUTES)))]
+    disputes: Vec<DisputeJson<'a>>,
 }
 
 /// A charge that did not pay its order, and how far its refund has come.
@@ -192,6 +200,50 @@ impl<'a> From<&'a LateRefund> for LateChargeJson<'a> {
             amount: late.amount,
             recorded_at: late.at.to_string(),
             refund: late.refund.unwrap_or(RefundState::Pending),
+        }
+    }
+}
+
+/// A buyer has asked the bank, and not the shop, for what was charged. The operator answers at the payment provider.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "Dispute", extend(
+    "if" = { "properties": { "status": { "const": "open" } } },
+    "then" = { "properties": { "closed_at": false } },
+    "else" = { "required": ["closed_at"] }
+)))]
+struct DisputeJson<'a> {
+    /// The provider's name of it.
+    #[cfg_attr(feature = "openapi", schemars(with = "String"))]
+    dispute_id: &'a DisputeId,
+    /// The provider's name of the charge.
+    #[cfg_attr(feature = "openapi", schemars(with = "String"))]
+    charge_id: &'a ChargeId,
+    /// How far it has come, as far as the shop knows.
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::DisputeStatus"))]
+    status: DisputeStatus,
+    /// How much the buyer asks for.
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Money"))]
+    amount: Money,
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Currency"))]
+    currency: &'a Currency,
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Time"))]
+    opened_at: String,
+    /// When the shop has heard that it is decided. Absent while it is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "schema::Time"))]
+    closed_at: Option<String>,
+}
+
+impl<'a> DisputeJson<'a> {
+    fn new(dispute: &'a Dispute, view: &'a OrderView) -> Self {
+        Self {
+            dispute_id: &dispute.id,
+            charge_id: &dispute.charge,
+            status: dispute.status,
+            amount: dispute.amount,
+            currency: dispute.currency.as_ref().unwrap_or(&view.order.currency),
+            opened_at: dispute.opened_at.to_string(),
+            closed_at: dispute.closed_at.map(|at| at.to_string()),
         }
     }
 }
@@ -340,13 +392,14 @@ impl<'a> From<&'a OrderView> for OrderJson<'a> {
             fulfilment: view.after_sale.fulfilment().map(FulfilmentJson::from),
             returns: view.after_sale.returns().iter().map(ReturnJson::for_all).collect(),
             late_charges: Vec::new(),
+            disputes: Vec::new(),
         }
     }
 }
 
 impl<'a> OrderJson<'a> {
-    /// An order as the operator sees it: with what its payment and its late charges are called at the provider, and why
-    /// goods and money came back.
+    /// An order as the operator sees it: with what its payment and its late charges are called at the provider, with
+    /// disputes, and why goods and money came back.
     pub(crate) fn for_operator(view: &'a OrderView) -> Self {
         let json = Self::from(view);
         Self {
@@ -354,6 +407,7 @@ impl<'a> OrderJson<'a> {
             refunds: view.after_sale.refunds().iter().map(|one| RefundJson::for_operator(one, view)).collect(),
             returns: view.after_sale.returns().iter().map(ReturnJson::for_operator).collect(),
             late_charges: view.late_refunds.iter().map(LateChargeJson::from).collect(),
+            disputes: view.disputes.iter().map(|dispute| DisputeJson::new(dispute, view)).collect(),
             ..json
         }
     }
@@ -385,6 +439,7 @@ pub(crate) mod examples {
             payment: None,
             session: None,
             late_refunds: Vec::new(),
+            disputes: Vec::new(),
             after_sale: AfterSale::default(),
         })
     }
@@ -499,6 +554,15 @@ pub(crate) mod examples {
             refund: Some(RefundState::Succeeded),
         };
         Ok(OrderView { late_refunds: vec![late], ..of_anna(Status::Cancelled)? })
+    }
+
+    /// A paid order, whose buyer has asked the bank for some of the money.
+    pub(crate) fn disputed() -> Examples<OrderView> {
+        let dispute = from_value(json!({
+            "id": "du_1a2b3c", "charge": "pi_1a2b3c", "amount": 1000, "status": "open",
+            "opened_at": 1_795_903_385_000_u64
+        }))?;
+        Ok(OrderView { disputes: vec![dispute], ..charged()? })
     }
 
     fn expired() -> Examples<OrderView> {

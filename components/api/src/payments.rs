@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use domain::dispute::DisputeStatus;
 use domain::{Environment, Noticed, OrderView, PayResult, PaymentMethod, PaymentProgress, Provider, Shop, Store};
 use http::StatusCode;
 #[cfg(feature = "openapi")]
@@ -69,6 +70,11 @@ async fn take_event<S: Store, E: Environment, P: Provider>(
     let signature = context.headers.only(header::STRIPE_SIGNATURE).and_then(|value| str::from_utf8(value).ok());
     let cause = match shop.notice(signature.unwrap_or_default(), body).await? {
         Noticed::RefundFailed(order) => Some(format!("a charge of order {order} could not be given back")),
+        Noticed::Disputed(order, DisputeStatus::Open) => {
+            Some(format!("a charge of order {order} is disputed: answer that at the payment provider"))
+        }
+        Noticed::Disputed(order, DisputeStatus::Lost) => Some(format!("a dispute about order {order} was lost")),
+        Noticed::Disputed(_, DisputeStatus::Won) => None,
         Noticed::Understood | Noticed::NotOurs => None,
     };
     Ok(Reply::json(StatusCode::OK, &ReceivedJson { received: true }).log(cause))
@@ -257,8 +263,8 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
         "payments",
         [
             "Take an event of Stripe",
-            "For Stripe alone: a webhook endpoint. The event says which session or charge to look at; nothing else in it is \
-             believed. It may come again and in any order. Pages of other origins get no permission to send one.",
+            "For Stripe alone: a webhook endpoint. The event says which session, charge or dispute to look at; nothing else \
+             in it is believed. It may come again and in any order. Pages of other origins get no permission to send one.",
         ],
     )
     .parameters(["StripeSignature"])

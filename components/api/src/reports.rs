@@ -8,8 +8,8 @@ use domain::item::REMEMBERED_ADJUSTMENTS;
 use domain::order::Line;
 use domain::order_state::Payment;
 use domain::{
-    AdjustmentRecord, Environment, ItemHistory, ItemId, ItemList, ItemName, Money, OrderEvent, OrderHistory, OrderId,
-    Provider, RefundId, ReturnId, Shop, Status, StockReport, Store,
+    AdjustmentRecord, DisputeId, Environment, ItemHistory, ItemId, ItemList, ItemName, Money, OrderEvent, OrderHistory,
+    OrderId, Provider, RefundId, ReturnId, Shop, Status, StockReport, Store,
 };
 use http::StatusCode;
 #[cfg(feature = "openapi")]
@@ -85,7 +85,8 @@ struct OrderEventJson {
     at: String,
     #[cfg_attr(feature = "openapi", schemars(with = "schema::OrderEventName"))]
     event: &'static str,
-    /// How much was given back or was to be, where it is a refund of the payment.
+    /// How much was given back or was to be, where it is a refund of the payment; how much the buyer asks for, where it is
+    /// a dispute in the currency of the order.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(with = "schema::RefundedMoney"))]
     amount: Option<Money>,
@@ -106,6 +107,12 @@ impl From<&OrderHistory> for OrderHistoryJson {
             let amount = amount(id).unwrap_or(Money::ZERO);
             let paid = history.view.payment.as_ref().map_or(Money::ZERO, |payment| payment.amount);
             format!("{amount} of {paid}")
+        };
+        let dispute = |id: &DisputeId| history.view.disputes.iter().find(|one| one.id == *id);
+        let disputed = |id: &DisputeId| {
+            let amount = dispute(id).map_or(Money::ZERO, |one| one.amount);
+            let other = dispute(id).and_then(|one| one.currency.as_ref());
+            other.map_or_else(|| amount.to_string(), |currency| format!("{amount} {currency}"))
         };
         let words = |event: &OrderEvent| match event {
             OrderEvent::Placed => {
@@ -145,12 +152,18 @@ impl From<&OrderHistory> for OrderHistoryJson {
             OrderEvent::RefundFailed(id) => format!("Could not be given back: {}.", refunded(id)),
             OrderEvent::Returned(id) => format!("Came back into stock: {}.", returned(*id)),
             OrderEvent::WrittenOff(id) => format!("Came back and was written off: {}.", returned(*id)),
+            OrderEvent::Disputed(id) => format!("The buyer asks the bank for the money: {}.", disputed(id)),
+            OrderEvent::DisputeWon(id) => format!("The bank leaves the money with the shop: {}.", disputed(id)),
+            OrderEvent::DisputeLost(id) => format!("The bank gives the buyer the money: {}.", disputed(id)),
         };
         let events = history.events.iter().map(|(at, event)| OrderEventJson {
             at: at.to_string(),
             event: event.name(),
             amount: match event {
                 OrderEvent::Refunding(id) | OrderEvent::Refunded(id) | OrderEvent::RefundFailed(id) => amount(id),
+                OrderEvent::Disputed(id) | OrderEvent::DisputeWon(id) | OrderEvent::DisputeLost(id) => {
+                    dispute(id).filter(|one| one.currency.is_none()).map(|one| one.amount)
+                }
                 _ => None,
             },
             text: words(event),
@@ -329,7 +342,11 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
 
     let (placed, paid) = (1_795_644_185_493_u64.into(), 1_795_644_185_642_u64.into());
     let order_events = vec![(placed, OrderEvent::Placed), (paid, OrderEvent::Paid)];
+    let disputed = examples::disputed()?;
+    let asked_for = disputed.disputes.iter().map(|one| (one.opened_at, OrderEvent::Disputed(one.id.clone())));
+    let disputed_events = order_events.iter().cloned().chain(asked_for).collect();
     let order_history = OrderHistory { view: examples::paid()?, events: order_events };
+    let disputed_history = OrderHistory { view: disputed, events: disputed_events };
     let teapot: ItemId = from_value("teapot".into())?;
     let loss = AdjustmentRecord {
         at: 1_795_644_185_119_u64.into(),
@@ -372,14 +389,14 @@ pub(crate) fn operations() -> serde_json::Result<Vec<crate::openapi::operation::
             "orders",
             [
                 "Tell what happened to an order",
-                "When it was placed, when it was paid or closed, and when goods of it went out or came back.",
+                "When it was placed, when it was paid or closed, when goods of it went out or came back, when money went \
+                 back, and when the buyer has asked the bank for it.",
             ],
         )
-        .answers(Answer::new(200, "What happened, oldest first.").json::<OrderHistoryJson>([Example::new(
-            "OrderHistoryPaid",
-            "Placed, then paid",
-            OrderHistoryJson::from(&order_history),
-        )?]))
+        .answers(Answer::new(200, "What happened, oldest first.").json::<OrderHistoryJson>([
+            Example::new("OrderHistoryPaid", "Placed, then paid", OrderHistoryJson::from(&order_history))?,
+            Example::new("OrderHistoryDisputed", "Paid, then disputed", OrderHistoryJson::from(&disputed_history))?,
+        ]))
         .shared([(404, "OrderNotFound")])
         .reads(),
         Operation::new(

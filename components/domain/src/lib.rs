@@ -69,7 +69,8 @@ pub use flows::sweep::Swept;
 pub use model::amounts::{Currency, Delta, InvalidCurrency, InvalidDelta, Money, OutOfRange, Quantity, Stock};
 pub use model::cursor::{Cursor, InvalidCursor};
 pub use model::ids::{
-    ChargeId, CustomerId, InvalidId, ItemId, KeyDigest, OrderId, PaymentMethod, RefundId, ReturnId, SessionId,
+    ChargeId, CustomerId, DisputeId, InvalidId, ItemId, KeyDigest, OrderId, PaymentMethod, RefundId, ReturnId,
+    SessionId,
 };
 pub use model::label::{ImageUrl, ItemName};
 pub use model::limits::Limits;
@@ -77,6 +78,6 @@ pub use model::listing::{Direction, EmptyPeriod, OrderQuery, Period};
 pub use model::session::{Charge, OpenSession, RefundState, SessionState, WrongCharge};
 pub use model::status::{OrderView, Status, status};
 pub use model::time::{Day, InvalidDay, Timestamp};
-pub use model::{after_sale, fulfilment, item, order, order_state, plan, refund, session, text, url};
+pub use model::{after_sale, dispute, fulfilment, item, order, order_state, plan, refund, session, text, url};
 pub use provider::{Checkout, InvalidNotice, NoProvider, Notice, Provider, ProviderError, Repayment};
 pub use store::{CasHandle, Creation, Damaged, Entry, Found, Key, Store, StoreError, Swap};

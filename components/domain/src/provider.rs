@@ -5,7 +5,8 @@
 //! it has said that it will not. So each call can be repeated, and an error says nothing about what was done.
 
 use crate::model::amounts::{Currency, Money};
-use crate::model::ids::{ChargeId, OrderId, RefundId, SessionId};
+use crate::model::dispute::FoundDispute;
+use crate::model::ids::{ChargeId, DisputeId, OrderId, RefundId, SessionId};
 use crate::model::order::Order;
 use crate::model::session::{OpenSession, RefundState, SessionState};
 use crate::model::time::Timestamp;
@@ -52,6 +53,8 @@ pub enum Notice {
         /// The charge.
         charge: ChargeId,
     },
+    /// Something has happened to this dispute, perhaps about a charge of this shop.
+    Dispute(DisputeId),
     /// It is about something else.
     NotOurs,
 }
@@ -103,6 +106,9 @@ pub trait Provider {
     /// Looks for a refund of a charge: what [`Self::refund`] has come to, after the provider has forgotten its name.
     async fn find_refund(&self, charge: &ChargeId, refund: &RefundId) -> Result<Option<RefundState>, ProviderError>;
 
+    /// Looks at a dispute; none where it is not about a charge of an order, or the provider does not know it.
+    async fn find_dispute(&self, dispute: &DisputeId) -> Result<Option<FoundDispute>, ProviderError>;
+
     /// Reads a message that claims to be the provider's: the value of the header that carries its signature, and its
     /// body as it came.
     fn read_notice(&self, signature: &str, body: &[u8], now: Timestamp) -> Result<Notice, InvalidNotice>;
@@ -130,6 +136,10 @@ impl Provider for NoProvider {
     }
 
     async fn find_refund(&self, _: &ChargeId, _: &RefundId) -> Result<Option<RefundState>, ProviderError> {
+        match *self {}
+    }
+
+    async fn find_dispute(&self, _: &DisputeId) -> Result<Option<FoundDispute>, ProviderError> {
         match *self {}
     }
 

@@ -11,12 +11,14 @@
 //! | `close` | `POST /v1/checkout/sessions/{id}/expire`; where that is refused, a look |
 //! | `refund` | `POST /v1/refunds`, under a name made of the refund's; where that is refused, `find_refund` |
 //! | `find_refund` | `GET /v1/refunds`, by the name in the metadata |
+//! | `find_dispute` | `GET /v1/disputes/{id}`, with its PaymentIntent |
 //!
 //! No error and no `Debug` of this crate has a secret in it, nor a text of Stripe's that might.
 
 mod answer;
 mod client;
 mod currency;
+mod dispute;
 mod notice;
 mod provider;
 mod refund;

@@ -1,7 +1,7 @@
-//! Webhooks: messages of Stripe, of which the signature is believed, and besides that only which session or charge to
-//! look at.
+//! Webhooks: messages of Stripe, of which the signature is believed, and besides that only which session, charge or
+//! dispute to look at.
 
-use domain::{ChargeId, InvalidNotice, Notice, OrderId, SessionId, Timestamp};
+use domain::{ChargeId, DisputeId, InvalidNotice, Notice, OrderId, SessionId, Timestamp};
 use hmac::{Hmac, Mac};
 use plain_json::Json;
 use sha2::Sha256;
@@ -13,8 +13,14 @@ use crate::settings::{Secret, Settings};
 /// How far the moment of a signature may be away from now, in either direction, in milliseconds.
 const TOLERANCE: u64 = 300_000;
 
-/// The events that say that something has happened to a session, or to a refund: each of these, and what it is about.
-const UNDERSTOOD: [(&str, About); 8] = [
+/// The events that say that something has happened to a session, a refund or a dispute: each of these, and what it is
+/// about.
+const UNDERSTOOD: [(&str, About); 13] = [
+    ("charge.dispute.closed", About::Dispute),
+    ("charge.dispute.created", About::Dispute),
+    ("charge.dispute.funds_reinstated", About::Dispute),
+    ("charge.dispute.funds_withdrawn", About::Dispute),
+    ("charge.dispute.updated", About::Dispute),
     ("charge.refund.updated", About::Refund),
     ("charge.refunded", About::Charge),
     ("checkout.session.async_payment_failed", About::Session),
@@ -31,6 +37,7 @@ enum About {
     Session,
     Refund,
     Charge,
+    Dispute,
 }
 
 /// The events that have an effect.
@@ -73,6 +80,7 @@ pub(crate) fn read(settings: &Settings, signature: &str, body: &[u8], now: Times
         About::Session => about_session(object),
         About::Refund => about_charge(object, "refund"),
         About::Charge => about_charge(object, "charge"),
+        About::Dispute => about_dispute(object),
     });
     Ok(notice.unwrap_or(Notice::NotOurs))
 }
@@ -103,6 +111,12 @@ fn about_charge(object: Members<'_>, kind: &str) -> Option<Notice> {
     let charge = ChargeId::try_from(text(object, "payment_intent")?).ok();
     let charge = charge.filter(|id| is_object_id(id.as_str()))?;
     Some(Notice::Refund { order, charge })
+}
+
+/// What a message says about a dispute. Whether it is about a charge of this program's it does not say.
+fn about_dispute(dispute: Members<'_>) -> Option<Notice> {
+    let id = DisputeId::try_from(text(dispute, "id")?).ok().filter(|id| is_object_id(id.as_str()))?;
+    (text(dispute, "object")? == "dispute").then_some(Notice::Dispute(id))
 }
 
 /// Whether a message was signed with one of the secrets, and not long ago.

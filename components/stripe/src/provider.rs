@@ -2,13 +2,15 @@
 
 use std::cell::OnceCell;
 
+use domain::dispute::FoundDispute;
 use domain::{
-    ChargeId, Checkout, Environment, InvalidNotice, Notice, OpenSession, Provider, ProviderError, RefundId,
+    ChargeId, Checkout, DisputeId, Environment, InvalidNotice, Notice, OpenSession, Provider, ProviderError, RefundId,
     RefundState, Repayment, SessionId, SessionState, Timestamp,
 };
 
 use crate::client::{Ask, Client, Deadline, Failure, Form, Patience, Told};
 use crate::currency::Unit;
+use crate::dispute::{self, DISPUTES, Dispute};
 use crate::notice;
 use crate::refund::{MAX_PAGES, PAGE, Page, REFUND_ID, REFUNDS, Refund, further, refund_key};
 use crate::session::{EXPANDED, MADE_BY, ORDER_ID, SESSIONS, Session, THIS_SHOP, is_object_id, opening, opening_key};
@@ -141,6 +143,17 @@ impl<T: Transport, E: Environment> Provider for Stripe<T, E> {
 
     async fn find_refund(&self, charge: &ChargeId, refund: &RefundId) -> Result<Option<RefundState>, ProviderError> {
         self.find_refund_until(charge, refund, self.0.deadline()).await
+    }
+
+    async fn find_dispute(&self, dispute: &DisputeId) -> Result<Option<FoundDispute>, ProviderError> {
+        let path = format!("{DISPUTES}/{}", object_id(dispute.as_str())?);
+        let form = Form::default().with("expand[]", dispute::EXPANDED);
+        let ask = Ask { method: Method::Get, path: &path, form: &form, idempotency_key: None };
+        match self.0.ask::<Dispute>(ask, self.0.deadline()).await {
+            Ok(told) => told.answer.found(dispute),
+            Err(Failure::Missing(_)) => Ok(None),
+            Err(failure) => Err(failure.into()),
+        }
     }
 
     fn read_notice(&self, signature: &str, body: &[u8], now: Timestamp) -> Result<Notice, InvalidNotice> {

@@ -216,7 +216,7 @@ fn nonsense(text: &str) -> ProviderError {
 }
 
 /// A moment that Stripe says in seconds.
-fn moment(seconds: u64) -> Timestamp {
+pub(crate) fn moment(seconds: u64) -> Timestamp {
     seconds.saturating_mul(1000).into()
 }
 
@@ -364,7 +364,7 @@ impl Session {
 }
 
 /// A currency as Stripe writes it: in lower case.
-fn read_currency(text: &str) -> Option<Currency> {
+pub(crate) fn read_currency(text: &str) -> Option<Currency> {
     let lower = text.bytes().all(|byte| byte.is_ascii_lowercase());
     Currency::try_from(text.to_ascii_uppercase()).ok().filter(|_| lower)
 }

@@ -6,9 +6,10 @@
 
 use std::rc::Rc;
 
+use domain::dispute::FoundDispute;
 use domain::{
-    Charge, ChargeId, Checkout, InvalidNotice, Notice, OpenSession, OrderId, Provider, ProviderError, RefundId,
-    RefundState, Repayment, SessionId, SessionState, Timestamp,
+    Charge, ChargeId, Checkout, DisputeId, InvalidNotice, Notice, OpenSession, OrderId, Provider, ProviderError,
+    RefundId, RefundState, Repayment, SessionId, SessionState, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -310,6 +311,11 @@ impl Provider for Caller {
         let found = session.refund(refund);
         self.note(|| format!("find the refund {refund} of {charge}: {found:?}"));
         self.heard(is_heard, found)
+    }
+
+    /// No step disputes a charge: a dispute moves nothing in the shop.
+    async fn find_dispute(&self, _: &DisputeId) -> Result<Option<FoundDispute>, ProviderError> {
+        Ok(None)
     }
 
     fn read_notice(&self, _: &str, body: &[u8], _: Timestamp) -> Result<Notice, InvalidNotice> {

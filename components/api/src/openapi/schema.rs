@@ -255,7 +255,8 @@ inline_schemas! {
             OrderEvent::Placed.name(), OrderEvent::Paid.name(), OrderEvent::Cancelled.name(), OrderEvent::Expired.name(),
             OrderEvent::Rejected.name(), OrderEvent::RefundingLate.name(), OrderEvent::RefundedLate.name(),
             OrderEvent::LateRefundFailed.name(), OrderEvent::Fulfilled.name(), OrderEvent::Delivered.name(),
-            "refunding", "refunded", "refund_failed", "returned", "written_off"
+            "refunding", "refunded", "refund_failed", "returned", "written_off", "disputed", "dispute_won",
+            "dispute_lost"
         ]
     };
     /// How far the payment of an order has come.
@@ -276,6 +277,12 @@ inline_schemas! {
         "description": "How far a refund has come.",
         "enum": ["pending", "succeeded", "failed"],
         "examples": ["pending"]
+    };
+    /// How far a dispute has come.
+    DisputeStatus = {
+        "type": "string",
+        "description": "How far a dispute has come. `won`: the money stays with the shop. `lost`: the buyer has it.",
+        "enum": ["open", "won", "lost"]
     };
     /// A payment provider.
     ProviderName = { "type": "string", "description": "A payment provider.", "enum": ["stripe"] };

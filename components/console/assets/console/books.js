@@ -151,7 +151,7 @@ function count({ currency, currency_digits, payment, refunds = [], late_charges 
     if (status === 'pending') of.pending += amount;
   }
   for (const { refund, amount } of late_charges) if (refund === 'failed') of.failed += amount;
-  for (const { status, amount } of disputes) if (status === 'open' || status === 'lost') of.disputed += amount;
+  for (const one of disputes) if (one.status !== 'won' && one.currency === currency) of.disputed += one.amount;
 }
 
 function drawSums() {

@@ -553,7 +553,11 @@ function drawRecords() {
     ...(order.refunds ?? []).map((refund) => ({ at: refund.created_at, key: refundWords(refund), values: { amount: { amount: refund.amount, of: order } }, items: refund.items, reason: refund.reason, bad: refund.status === 'failed' })),
     ...(order.late_charges ?? []).map((late) => ({ at: late.recorded_at, key: `late_charge.${late.refund}`, values: { amount: { amount: late.amount, of: order } }, bad: late.refund === 'failed' })),
     ...(order.returns ?? []).map((back) => ({ at: back.at, key: back.done ? `goods_back.${back.to}` : 'trouble.return_undone', items: back.items, reason: back.reason, bad: !back.done })),
-    ...(order.disputes ?? []).map((dispute) => ({ at: dispute.at, key: `dispute.${dispute.status}`, values: { amount: { amount: dispute.amount, of: order } }, bad: dispute.status !== 'won' })),
+    ...(order.disputes ?? []).flatMap(({ status, amount, currency, opened_at, closed_at }) => {
+      const values = { amount: { amount, of: currency === order.currency ? order : { currency } } };
+      const decided = { at: closed_at, key: `dispute.${status}`, values, bad: status === 'lost' };
+      return [{ at: opened_at, key: 'dispute.open', values, bad: status === 'open' }, ...(closed_at ? [decided] : [])];
+    }),
   ].sort((one, other) => Date.parse(one.at) - Date.parse(other.at));
   $('order-records-part').hidden = records.length === 0;
   const names = new Map(order.items.map(({ item_id, name = item_id }) => [item_id, name]));

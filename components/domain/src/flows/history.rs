@@ -6,7 +6,8 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::flows::adjust::AdjustmentRecord;
 use crate::model::after_sale::{Destination, Return};
-use crate::model::ids::{ItemId, OrderId, RefundId, ReturnId};
+use crate::model::dispute::{Dispute, DisputeStatus};
+use crate::model::ids::{DisputeId, ItemId, OrderId, RefundId, ReturnId};
 use crate::model::item::Adjustment;
 use crate::model::order_state::{CloseReason, LateRefund, State};
 use crate::model::refund::Refund;
@@ -50,6 +51,12 @@ pub enum OrderEvent {
     Returned(ReturnId),
     /// Goods of it came back, and were written off. The order's view says which.
     WrittenOff(ReturnId),
+    /// The buyer has asked the bank for what was charged. The order's view says for how much.
+    Disputed(DisputeId),
+    /// A dispute was decided, and the money stays with the shop.
+    DisputeWon(DisputeId),
+    /// A dispute was decided, and the money is with the buyer.
+    DisputeLost(DisputeId),
 }
 
 impl OrderEvent {
@@ -71,6 +78,9 @@ impl OrderEvent {
             Self::Delivered => "delivered",
             Self::Returned(_) => "returned",
             Self::WrittenOff(_) => "written_off",
+            Self::Disputed(_) => "disputed",
+            Self::DisputeWon(_) => "dispute_won",
+            Self::DisputeLost(_) => "dispute_lost",
         }
     }
 }
@@ -138,9 +148,19 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
         let fulfilment = state.after_sale().fulfilment();
         let fulfilled = fulfilment.map(|out| (out.fulfilled_at, OrderEvent::Fulfilled));
         let delivered = fulfilment.and_then(|out| Some((out.delivered_at?, OrderEvent::Delivered)));
+        let disputed = |one: &Dispute| {
+            let decided = match one.status {
+                DisputeStatus::Open => None,
+                DisputeStatus::Won => Some(OrderEvent::DisputeWon(one.id.clone())),
+                DisputeStatus::Lost => Some(OrderEvent::DisputeLost(one.id.clone())),
+            };
+            let opened = (one.opened_at, OrderEvent::Disputed(one.id.clone()));
+            [Some(opened), one.closed_at.zip(decided)].into_iter().flatten()
+        };
+        let disputed = state.disputes().iter().flat_map(disputed);
+        let after_sale = fulfilled.into_iter().chain(delivered).chain(refunded).chain(returned).chain(disputed);
         // A late charge may be older than what decided the order.
-        let mut later: Vec<_> =
-            decided.into_iter().chain(late).chain(fulfilled).chain(delivered).chain(refunded).chain(returned).collect();
+        let mut later: Vec<_> = decided.into_iter().chain(late).chain(after_sale).collect();
         later.sort_by_key(|(at, _)| *at);
         let events = [(view.order.placed_at, OrderEvent::Placed)].into_iter().chain(later).collect();
         Ok(OrderHistory { view, events })

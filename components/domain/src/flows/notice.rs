@@ -1,5 +1,5 @@
-//! Messages of the payment provider: something has happened to a session or a refund. What that is, the provider is
-//! asked.
+//! Messages of the payment provider: something has happened to a session, a refund or a dispute. What that is, the
+//! provider is asked.
 
 use crate::engine::order_state::Transition;
 use crate::engine::payment::Answered;
@@ -8,7 +8,9 @@ use crate::engine::retry::Retry;
 use crate::engine::shop::Shop;
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::model::ids::OrderId;
+use crate::model::dispute::{Dispute, DisputeStatus};
+use crate::model::ids::{DisputeId, OrderId, SessionId};
+use crate::model::order_state::Event;
 use crate::model::session::RefundState;
 use crate::provider::{Notice, Provider};
 use crate::store::Store;
@@ -20,6 +22,9 @@ pub enum Noticed {
     Understood,
     /// It was about a charge of this order, and a refund of it has failed. A person has to see to it.
     RefundFailed(OrderId),
+    /// It was about a dispute about a charge of this order, which has come this far. A person has to see to one that is
+    /// open.
+    Disputed(OrderId, DisputeStatus),
     /// It was about something else. Nothing was done.
     NotOurs,
 }
@@ -34,17 +39,20 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
     /// come again.
     pub async fn notice(&self, signature: &str, body: &[u8]) -> Result<Noticed, Error> {
         let notice = self.provider()?.read_notice(signature, body, self.environment.now())?;
-        let (order, session) = match notice {
-            Notice::Session { order, session } => (order, session),
-            Notice::Refund { order, charge } => {
-                return Ok(match self.look_at_refunds(order, &charge).await? {
-                    Some(true) => Noticed::RefundFailed(order),
-                    Some(false) => Noticed::Understood,
-                    None => Noticed::NotOurs,
-                });
-            }
-            Notice::NotOurs => return Ok(Noticed::NotOurs),
-        };
+        match notice {
+            Notice::Session { order, session } => self.look_at_session(order, session).await,
+            Notice::Refund { order, charge } => Ok(match self.look_at_refunds(order, &charge).await? {
+                Some(true) => Noticed::RefundFailed(order),
+                Some(false) => Noticed::Understood,
+                None => Noticed::NotOurs,
+            }),
+            Notice::Dispute(dispute) => self.look_at_dispute(dispute).await,
+            Notice::NotOurs => Ok(Noticed::NotOurs),
+        }
+    }
+
+    /// Asks what a session is, and lets happen to its order what follows from that.
+    async fn look_at_session(&self, order: OrderId, session: SessionId) -> Result<Noticed, Error> {
         let mut attempts = self.attempts();
         loop {
             // An order is there before a session of it is opened: one that is not there is another shop's, or was
@@ -85,6 +93,39 @@ impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {
                 }
                 Transition::Retry(retry) => attempts.again(retry).await?,
                 Transition::Illegal => return Err(Error::TooManyLateCharges(session)),
+            }
+        }
+    }
+
+    /// Asks what a dispute is, and writes that down. It is written over no state but that which was read before the
+    /// provider was asked: what was written meanwhile may be newer.
+    async fn look_at_dispute(&self, id: DisputeId) -> Result<Noticed, Error> {
+        let provider = self.provider()?;
+        let Some(first) = provider.find_dispute(&id).await? else { return Ok(Noticed::NotOurs) };
+        let mut looked_at = None;
+        let mut attempts = self.attempts();
+        loop {
+            let Some((order, state)) = self.read_order(first.order).await? else { return Ok(Noticed::NotOurs) };
+            if !state.record.has_charge(&first.charge) {
+                // The message that says that it was charged may be lost.
+                let last = state.record.last_session().filter(|last| looked_at.as_ref() != Some(*last)).cloned();
+                let Some(last) = last else { return Ok(Noticed::NotOurs) };
+                self.look_at_session(order.order_id, last.clone()).await?;
+                looked_at = Some(last);
+                attempts.count()?;
+                continue;
+            }
+            // What was answered before the state was read may be older than what the state says.
+            let Some(found) = provider.find_dispute(&id).await? else { return Ok(Noticed::NotOurs) };
+            let (before, status) = (state.record.dispute(&id), found.status);
+            let dispute = Dispute::new(id.clone(), found, &order, before, self.environment.now());
+            if before == Some(&dispute) {
+                return Ok(Noticed::Understood);
+            }
+            match self.transition(&state, Event::Dispute(dispute), order.expires_at).await? {
+                // Where the record has no room for it, at least the log has it.
+                Transition::Done(_) | Transition::Illegal => return Ok(Noticed::Disputed(order.order_id, status)),
+                Transition::Retry(retry) => attempts.again(retry).await?,
             }
         }
     }

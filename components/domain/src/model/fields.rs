@@ -8,6 +8,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
 use crate::model::after_sale::{Destination, Return};
+use crate::model::dispute::{Dispute, DisputeStatus};
 use crate::model::fulfilment::{Fulfilment, Shipment};
 use crate::model::order::Lines;
 use crate::model::order_state::{CloseReason, LateRefund, OrderState, Record, Tag};
@@ -42,6 +43,7 @@ readable!(OrderState, OrderState::from_json);
 readable!(LateRefund, |json| late_refund(json).ok_or(NO_STATE));
 readable!(Refund, |json| refund(json).ok_or(NO_STATE));
 readable!(Return, |json| returned(json).ok_or(NO_STATE));
+readable!(Dispute, |json| dispute(json).ok_or(NO_STATE));
 readable!(Fulfilment, |json| fulfilment(json).ok_or(NO_STATE));
 
 /// The fields of an object.
@@ -125,6 +127,7 @@ fn record(json: &Json) -> Option<Record> {
         returns: fields.usual("returns", |json| list(json, returned))?,
         fulfilment: fields.optional("fulfilment", fulfilment)?,
         given_up: fields.usual("given_up", number)?,
+        disputes: fields.usual("disputes", |json| list(json, dispute))?,
     };
     fields.end(record)
 }
@@ -188,6 +191,24 @@ fn returned(json: &Json) -> Option<Return> {
         done: fields.usual("done", Json::as_flag)?,
     };
     fields.end(returned)
+}
+
+fn dispute(json: &Json) -> Option<Dispute> {
+    let mut fields = Fields::of(json)?;
+    let dispute = Dispute {
+        id: fields.required("id", text)?,
+        charge: fields.required("charge", text)?,
+        amount: fields.required("amount", number)?,
+        currency: fields.optional("currency", text)?,
+        status: fields.required("status", dispute_status)?,
+        opened_at: fields.required("opened_at", number)?,
+        closed_at: fields.optional("closed_at", number)?,
+    };
+    fields.end(dispute)
+}
+
+fn dispute_status(json: &Json) -> Option<DisputeStatus> {
+    named(json, &[("open", DisputeStatus::Open), ("won", DisputeStatus::Won), ("lost", DisputeStatus::Lost)])
 }
 
 /// Each with its item and how many of it.

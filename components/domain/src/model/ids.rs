@@ -184,6 +184,11 @@ provider_id! {
 }
 
 provider_id! {
+    /// The provider's name of a dispute about a charge.
+    DisputeId
+}
+
+provider_id! {
     /// The shop's own name of a refund. The provider makes one refund a name.
     RefundId
 }

@@ -4,6 +4,7 @@
 pub mod after_sale;
 pub mod amounts;
 pub mod cursor;
+pub mod dispute;
 mod fields;
 pub mod fulfilment;
 pub mod holds;

@@ -8,8 +8,9 @@ use serde::Serialize;
 
 use crate::model::after_sale::{AfterSale, AfterSaleEvent, Return, Stored};
 use crate::model::amounts::{Currency, Money};
+use crate::model::dispute::{Dispute, MAX_DISPUTES};
 use crate::model::fulfilment::Fulfilment;
-use crate::model::ids::{ChargeId, PaymentMethod, RefundId, SessionId};
+use crate::model::ids::{ChargeId, DisputeId, PaymentMethod, RefundId, SessionId};
 use crate::model::item::Settlement;
 use crate::model::order::Lines;
 use crate::model::refund::{ProviderRefund, Refund};
@@ -31,6 +32,8 @@ pub struct OrderState {
     state: State,
     /// Refunds of charges that did not pay the order, oldest first. Of one session each but the last has failed.
     late: Vec<LateRefund>,
+    /// Disputes about charges that are on record, oldest first by when they were put there.
+    disputes: Vec<Dispute>,
     /// Only of a paid order is there any. Most have none: it is apart, so that a state is not large.
     after_sale: Option<Box<AfterSale>>,
 }
@@ -214,6 +217,8 @@ pub enum Event {
         /// Now.
         at: Timestamp,
     },
+    /// The provider says what a dispute about a charge on record is.
+    Dispute(Dispute),
     /// Something happens to a paid order.
     AfterSale(AfterSaleEvent),
 }
@@ -225,8 +230,12 @@ pub struct Illegal;
 
 impl OrderState {
     /// The state of an order that was just placed.
-    pub const NEW: Self =
-        Self { state: State::Unpaid { confirmed: false, attempt: 0 }, late: Vec::new(), after_sale: None };
+    pub const NEW: Self = Self {
+        state: State::Unpaid { confirmed: false, attempt: 0 },
+        late: Vec::new(),
+        disputes: Vec::new(),
+        after_sale: None,
+    };
 
     /// What it is.
     pub fn get(&self) -> &State {
@@ -236,6 +245,16 @@ impl OrderState {
     /// Refunds of charges that did not pay the order, oldest first.
     pub fn late_refunds(&self) -> &[LateRefund] {
         &self.late
+    }
+
+    /// Disputes about charges of it.
+    pub fn disputes(&self) -> &[Dispute] {
+        &self.disputes
+    }
+
+    /// The dispute of this name.
+    pub(crate) fn dispute(&self, id: &DisputeId) -> Option<&Dispute> {
+        self.disputes.iter().find(|dispute| dispute.id == *id)
     }
 
     /// What happened to it since it was paid.
@@ -255,6 +274,7 @@ impl OrderState {
             (_, Event::ClaimRefund { late, at }) => return self.claim(&late, at),
             (_, Event::RetryRefund { failed, at }) => return self.retried(&failed, at),
             (_, Event::Refund { id, refund, at }) => return self.refunded(&id, refund, at),
+            (_, Event::Dispute(dispute)) => return self.disputed(dispute),
             (State::Paid(payment), Event::AfterSale(event)) => {
                 let after_sale = self.after_sale().apply(event, payment)?;
                 return Ok(Self { after_sale: Some(Box::new(after_sale)), ..self.clone() });
@@ -353,6 +373,25 @@ impl OrderState {
         Ok(Self { late, ..self.clone() })
     }
 
+    /// Writes down what a dispute is now.
+    fn disputed(&self, dispute: Dispute) -> Result<Self, Illegal> {
+        let mut next = self.clone();
+        match next.disputes.iter_mut().find(|before| before.id == dispute.id) {
+            Some(before) => *before = dispute,
+            None => next.disputes.push(dispute),
+        }
+        if next.has_valid_disputes() { Ok(next) } else { Err(Illegal) }
+    }
+
+    /// Whether its disputes are those of one order: no more than are kept, each once and about a charge on record.
+    fn has_valid_disputes(&self) -> bool {
+        let is_one = |(place, dispute): (usize, &Dispute)| {
+            let is_new = self.disputes.iter().take(place).all(|earlier| earlier.id != dispute.id);
+            is_new && dispute.is_valid() && self.has_charge(&dispute.charge)
+        };
+        self.disputes.len() <= MAX_DISPUTES && self.disputes.iter().enumerate().all(is_one)
+    }
+
     /// What becomes of the order's holds; none while it is undecided.
     pub fn settlement(&self) -> Option<Settlement> {
         match self.state {
@@ -420,6 +459,21 @@ impl OrderState {
     pub(crate) fn has_session(&self, session: &SessionId) -> bool {
         let reference = self.payment().and_then(|payment| payment.reference.as_ref());
         self.session().or(reference.map(|reference| &reference.session)) == Some(session)
+    }
+
+    /// Whether this charge is on record: it has paid the order, or goes back.
+    pub(crate) fn has_charge(&self, charge: &ChargeId) -> bool {
+        let reference = self.payment().and_then(|payment| payment.reference.as_ref());
+        reference.is_some_and(|reference| reference.charge == *charge)
+            || self.late.iter().any(|late| late.charge == *charge)
+    }
+
+    /// The session that was the last one on record, also of an order that is closed.
+    pub(crate) fn last_session(&self) -> Option<&SessionId> {
+        match &self.state {
+            State::AtProvider { session, .. } | State::Closed { session: Some(session), .. } => Some(session),
+            State::Unpaid { .. } | State::Paid(_) | State::Closed { session: None, .. } => None,
+        }
     }
 
     /// The last refund of the charge that was made in this session and did not pay the order.
@@ -529,6 +583,8 @@ pub(super) struct Record {
     pub(super) fulfilment: Option<Fulfilment>,
     #[serde(skip_serializing_if = "is_first")]
     pub(super) given_up: u32,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) disputes: Vec<Dispute>,
 }
 
 #[derive(Clone, Copy, Default, Serialize)]
@@ -549,10 +605,10 @@ fn is_first(attempt: &u32) -> bool {
 }
 
 impl From<OrderState> for Record {
-    fn from(OrderState { state, late, after_sale }: OrderState) -> Self {
+    fn from(OrderState { state, late, disputes, after_sale }: OrderState) -> Self {
         let Stored { refunds, returns, fulfilment, given_up } =
             after_sale.map_or_else(Default::default, |after_sale| after_sale.into_record());
-        let record = Self { late, refunds, returns, fulfilment, given_up, ..Self::default() };
+        let record = Self { late, refunds, returns, fulfilment, given_up, disputes, ..Self::default() };
         match state {
             State::Unpaid { confirmed, attempt } => Self { state: Tag::Unpaid, confirmed, attempt, ..record },
             State::AtProvider { attempt, session } => {
@@ -603,7 +659,7 @@ impl TryFrom<Record> for OrderState {
             }
             _ => return Err("no order has a state with just these fields"),
         };
-        let Record { late, refunds, returns, fulfilment, given_up, .. } = record;
+        let Record { late, refunds, returns, fulfilment, given_up, disputes, .. } = record;
         // Each has a name of its own: the first of a session that which follows from it.
         let wrong = |(number, one): (usize, &LateRefund)| {
             let before = late.get(..number).unwrap_or_default();
@@ -615,12 +671,11 @@ impl TryFrom<Record> for OrderState {
         }
         let stored = Stored { refunds, returns, fulfilment, given_up };
         let after_sale = AfterSale::from_record(stored).ok_or("no order has these refunds and returns")?;
-        if after_sale == *AfterSale::NONE {
-            return Ok(Self { state, late, after_sale: None });
-        }
-        if !matches!(state, State::Paid(_)) {
+        let after_sale = (after_sale != *AfterSale::NONE).then(|| Box::new(after_sale));
+        if after_sale.is_some() && !matches!(state, State::Paid(_)) {
             return Err("only of a paid order do goods and money go out or come back");
         }
-        Ok(Self { state, late, after_sale: Some(Box::new(after_sale)) })
+        let read = Self { state, late, disputes, after_sale };
+        if read.has_valid_disputes() { Ok(read) } else { Err("no order has these disputes") }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::model::after_sale::AfterSale;
+use crate::model::dispute::Dispute;
 use crate::model::ids::SessionId;
 use crate::model::order::Order;
 use crate::model::order_state::{CloseReason, LateRefund, OrderState, Payment, State};
@@ -76,6 +77,8 @@ pub struct OrderView {
     pub session: Option<SessionId>,
     /// Charges that did not pay it, and their refunds, oldest first. For the operator alone.
     pub late_refunds: Vec<LateRefund>,
+    /// Disputes about charges of it.
+    pub disputes: Vec<Dispute>,
     /// What happened to it since it was paid.
     pub after_sale: AfterSale,
 }
@@ -89,6 +92,7 @@ impl OrderView {
             payment: state.payment().cloned(),
             session: state.session().cloned(),
             late_refunds: state.late_refunds().to_vec(),
+            disputes: state.disputes().to_vec(),
             after_sale: state.after_sale().clone(),
         }
     }

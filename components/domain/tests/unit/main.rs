@@ -13,6 +13,7 @@
 mod after_sale;
 mod batch;
 mod conditions;
+mod disputes;
 mod inventory;
 mod item;
 mod item_record;

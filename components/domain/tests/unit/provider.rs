@@ -4,9 +4,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use domain::dispute::FoundDispute;
 use domain::{
-    Charge, ChargeId, Checkout, InvalidNotice, Money, Notice, OpenSession, OrderId, Provider, ProviderError, RefundId,
-    RefundState, Repayment, SessionId, SessionState, Timestamp,
+    Charge, ChargeId, Checkout, DisputeId, InvalidNotice, Money, Notice, OpenSession, OrderId, Provider, ProviderError,
+    RefundId, RefundState, Repayment, SessionId, SessionState, Timestamp,
 };
 
 /// What a session is.
@@ -36,6 +37,7 @@ struct Sessions {
     /// In the sequence in which they were opened, each with its order and attempt.
     all: Vec<(OrderId, u32, Session)>,
     refunds: BTreeMap<String, (ChargeId, Money, RefundState)>,
+    disputes: BTreeMap<DisputeId, FoundDispute>,
     calls: Vec<&'static str>,
     fault: Option<Fault>,
 }
@@ -115,6 +117,11 @@ impl FakeProvider {
         };
         self.set(number, Session::Paid(charge.clone()));
         charge
+    }
+
+    /// The provider says this of a dispute from now on.
+    pub fn dispute(&self, id: &str, found: FoundDispute) {
+        self.sessions.borrow_mut().disputes.insert(id.parse().unwrap(), found);
     }
 
     /// The provider forgets under which names it has opened sessions.
@@ -230,12 +237,19 @@ impl Provider for FakeProvider {
         self.call("find_refund", |sessions| sessions.refunds.get(refund.as_str()).map(|(.., state)| *state)).await
     }
 
-    /// The body of a message has the order and the session, or the charge.
+    async fn find_dispute(&self, dispute: &DisputeId) -> Result<Option<FoundDispute>, ProviderError> {
+        self.call("find_dispute", |sessions| sessions.disputes.get(dispute).cloned()).await
+    }
+
+    /// The body of a message has the order and the session, or the charge; or a dispute alone.
     fn read_notice(&self, signature: &str, body: &[u8], _: Timestamp) -> Result<Notice, InvalidNotice> {
         if signature != "signed" {
             return Err(InvalidNotice::Signature);
         }
         let text = std::str::from_utf8(body).map_err(|_| InvalidNotice::Unreadable)?;
+        if text.starts_with("dispute-") {
+            return Ok(Notice::Dispute(text.parse().map_err(|_| InvalidNotice::Unreadable)?));
+        }
         let Some((order, name)) = text.split_once(' ') else { return Ok(Notice::NotOurs) };
         let order = order.parse().map_err(|_| InvalidNotice::Unreadable)?;
         if name.starts_with("charge-") {

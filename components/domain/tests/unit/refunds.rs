@@ -1,6 +1,7 @@
 //! Money that goes back to buyers who have paid, with a provider and without one.
 
 use domain::after_sale::{Destination, MAX_RETURNS, ReturnedGoods};
+use domain::dispute::MAX_DISPUTES;
 use domain::fulfilment::{MAX_SHIPMENT_TEXT, MAX_TRACKING_URL, Shipment};
 use domain::order::{Lines, MAX_LINES};
 use domain::order_state::{MAX_LATE_REFUNDS, OrderState};
@@ -500,6 +501,12 @@ fn the_largest_state_of_an_order_fits_into_a_record() {
             "at": time, "refund": "succeeded"
         })
     };
+    let dispute = |number: usize| {
+        json!({
+            "id": format!("{number:0>255}"), "charge": "c".repeat(255), "amount": Money::MAX, "currency": "ABC",
+            "status": "lost", "opened_at": time, "closed_at": time
+        })
+    };
     let url = format!("https://example.com/{}", "a".repeat(MAX_TRACKING_URL - 20));
     let text = "\u{1f980}".repeat(MAX_SHIPMENT_TEXT);
     let record = json!({
@@ -512,7 +519,8 @@ fn the_largest_state_of_an_order_fits_into_a_record() {
             "shipment": { "carrier": text, "tracking_number": text, "tracking_url": url }, "fulfilled_at": time,
             "delivered_at": time
         },
-        "given_up": u32::MAX
+        "given_up": u32::MAX,
+        "disputes": (0..MAX_DISPUTES).map(dispute).collect::<Vec<_>>()
     });
     let state: OrderState = serde_json::from_value(record).unwrap();
     let bytes = serde_json::to_vec(&state).unwrap().len();

@@ -1,5 +1,6 @@
 //! The provider on a scripted transport: what it sends, and what it makes of each answer.
 
+mod disputes;
 mod money;
 mod notices;
 mod refunds;

@@ -187,6 +187,32 @@ fn the_documentation_names_each_event_that_has_an_effect() {
     }
 }
 
+#[test]
+fn the_events_of_a_dispute_say_which_to_look_at() {
+    let kinds: Vec<_> = events().filter(|kind| kind.starts_with("charge.dispute.")).collect();
+    assert_eq!(kinds.len(), 5, "those of Stripe's");
+    for kind in kinds {
+        let mut event = event(kind);
+        // A dispute does not say of which order it is.
+        event["data"]["object"] = json!({"id": "du_1", "object": "dispute", "payment_intent": INTENT, "metadata": {}});
+        assert_eq!(signed(&event.to_string()), Ok(Notice::Dispute("du_1".parse().unwrap())), "{kind}");
+        for (path, value) in [
+            ("/livemode", json!(true)),
+            ("/data/object", Value::Null),
+            ("/data/object/object", json!("charge")),
+            ("/data/object/id", Value::Null),
+            ("/data/object/id", json!("../1")),
+            ("/data/object/id", json!({"id": "du_1"})),
+        ] {
+            let mut other = event.clone();
+            *other.pointer_mut(path).unwrap() = value;
+            assert_eq!(signed(&other.to_string()), Ok(Notice::NotOurs), "{kind} {path}");
+        }
+        event["account"] = json!("acct_1");
+        assert_eq!(signed(&event.to_string()), Ok(Notice::NotOurs));
+    }
+}
+
 /// An event about a refund of the order's charge, or about the charge.
 fn refund_event(kind: &str) -> Value {
     let mut event = event(kind);
@@ -199,7 +225,8 @@ fn refund_event(kind: &str) -> Value {
 #[test]
 fn the_events_of_a_refund_say_which_charge_to_look_at() {
     let expected = Notice::Refund { order: ORDER.parse().unwrap(), charge: INTENT.parse().unwrap() };
-    let kinds: Vec<_> = events().filter(|kind| !kind.starts_with("checkout.session.")).collect();
+    let of_others = |kind: &&str| kind.starts_with("checkout.session.") || kind.starts_with("charge.dispute.");
+    let kinds: Vec<_> = events().filter(|kind| !of_others(kind)).collect();
     assert_eq!(kinds, ["charge.refund.updated", "charge.refunded", "refund.failed", "refund.updated"]);
     for kind in kinds {
         assert_eq!(signed(&refund_event(kind).to_string()), Ok(expected.clone()), "{kind}");
