@@ -239,6 +239,27 @@ fn paid(till: &Till, subject: &Subject) {
     till.must(&Request::pay(&subject.order), 200, "");
 }
 
+#[test]
+fn a_dispute_is_put_on_record() {
+    cut_off_everywhere(&Case {
+        prepare: |till, subject| {
+            paid(till, subject);
+            till.provider.dispute(&subject.session, Some(300), false).expect("the buyer was charged");
+        },
+        at_provider: true,
+        request: |till, subject| {
+            let disputes = till.provider.disputes();
+            let dispute = disputes.iter().find(|dispute| dispute.session == subject.session).expect("it is there");
+            till.event("charge.dispute.created", &dispute.id)
+        },
+        again: 200,
+        status: "paid",
+        charges: 1,
+        refunds: 0,
+        asks: 2,
+    });
+}
+
 /// Gives back some of what was paid for the order, and takes back what that was for.
 fn give_back(subject: &Subject, quantity: u64, item: &str) -> Request {
     let lines = json!([{ "item_id": item, "quantity": quantity }]);

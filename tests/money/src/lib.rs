@@ -7,8 +7,8 @@ mod till;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use records::reconcile::{Accounts, Charge, Difference, Made, Reading, differences};
-use stripe_stand_in::{Charged, RefundStatus, Refunded};
+use records::reconcile::{Accounts, Charge, Difference, Dispute, Made, Reading, differences};
+use stripe_stand_in::{Charged, DisputeStatus, Disputed, RefundStatus, Refunded};
 
 pub use till::{Till, signed};
 
@@ -22,6 +22,7 @@ pub fn audit(
     shop: impl IntoIterator<Item = (String, Vec<u8>)>,
     charged: &[Charged],
     refunded: &[Refunded],
+    disputed: &[Disputed],
 ) -> Vec<Difference> {
     let mut accounts = Accounts::default();
     for (key, value) in shop {
@@ -35,6 +36,17 @@ pub fn audit(
             has_succeeded: refund.status == RefundStatus::Succeeded,
         });
     }
+    let dispute = |one: &Disputed| Dispute {
+        id: one.id.clone(),
+        charge: one.intent.clone(),
+        amount: one.amount.unsigned_abs(),
+        status: match one.status {
+            DisputeStatus::Won | DisputeStatus::WarningClosed => "won",
+            DisputeStatus::Lost | DisputeStatus::Prevented => "lost",
+            _ => "open",
+        }
+        .to_owned(),
+    };
     let charge = |charged: &Charged| {
         let refunds = back.get(charged.id.as_str()).cloned().unwrap_or_default();
         let sum = |done: bool| refunds.iter().filter(|one| one.has_succeeded == done).map(|one| one.amount).sum();
@@ -46,6 +58,7 @@ pub fn audit(
             refunded: sum(true),
             refunding: sum(false),
             refunds,
+            disputes: disputed.iter().filter(|one| one.charge == charged.id).map(dispute).collect(),
         })
     };
     let charges: Vec<_> = charged.iter().filter_map(charge).collect();

@@ -202,7 +202,8 @@ impl Till {
 
     /// How the shop and its provider differ.
     pub fn audit(&self) -> Vec<Difference> {
-        audit(self.store.all(), &self.provider.charges(), &self.provider.refunds())
+        let (charges, refunds, disputes) = (self.provider.charges(), self.provider.refunds(), self.provider.disputes());
+        audit(self.store.all(), &charges, &refunds, &disputes)
     }
 
     /// Waits until the shop and its provider do not differ: webhooks may be on their way.

@@ -22,6 +22,8 @@ pub struct Account {
     pub late: Vec<Late>,
     /// Refunds of what was paid.
     pub refunds: Vec<Refund>,
+    /// Disputes about its charges.
+    pub disputes: Vec<Dispute>,
 }
 
 /// What an order has come to.
@@ -67,6 +69,27 @@ pub struct Refund {
     pub state: Option<String>,
 }
 
+/// A dispute about a charge: on the order's record, in the operator's list, or by the provider's own books.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Dispute {
+    /// The provider's name of it.
+    #[serde(alias = "dispute_id")]
+    pub id: String,
+    /// About which charge.
+    #[serde(alias = "charge_id")]
+    pub charge: String,
+    /// In minor units.
+    pub amount: u64,
+    /// `open`, `won` or `lost`.
+    pub status: String,
+}
+
+impl fmt::Display for Dispute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, ", {} about {} is {}", self.id, self.amount, self.status)
+    }
+}
+
 impl Account {
     /// The provider's names of the charges that are on record.
     pub fn charges(&self) -> impl Iterator<Item = &str> {
@@ -88,7 +111,7 @@ impl Account {
 
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { total, currency, payment, late, refunds } = self;
+        let Self { total, currency, payment, late, refunds, disputes } = self;
         match payment {
             Payment::Undecided { session: Some(session) } => write!(f, "it waits for {total} {currency} in {session}"),
             Payment::Undecided { session: None } => {
@@ -108,7 +131,8 @@ impl fmt::Display for Account {
         late.iter()
             .try_for_each(|late| write!(f, ", the refund of {} {}", late.charge, said(late.refund.as_deref())))?;
         let of_payment = |one: &Refund| write!(f, ", {} of {} {}", one.id, one.amount, said(one.state.as_deref()));
-        refunds.iter().try_for_each(of_payment)
+        refunds.iter().try_for_each(of_payment)?;
+        disputes.iter().try_for_each(|dispute| dispute.fmt(f))
     }
 }
 
@@ -144,6 +168,8 @@ pub struct Charge {
     pub refunding: u64,
     /// The refunds that make up both.
     pub refunds: Vec<Made>,
+    /// Disputes about it.
+    pub disputes: Vec<Dispute>,
 }
 
 /// A refund of a charge, by the provider's own books, that has not failed.
@@ -171,8 +197,9 @@ impl Charge {
 
 impl fmt::Display for Charge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, amount, currency, refunded, refunding, .. } = self;
+        let Self { id, amount, currency, refunded, refunding, disputes, .. } = self;
         write!(f, "{id} took {amount} {currency}")?;
+        disputes.iter().try_for_each(|dispute| dispute.fmt(f))?;
         match (refunded, refunding) {
             (0, 0) => Ok(()),
             (0, under_way) => write!(f, ", {under_way} are on their way back"),
@@ -208,6 +235,8 @@ pub enum Kind {
     RefundMissing,
     /// A charge has gone back, and the shop has not heard of it.
     RefundNotRecorded,
+    /// The provider says otherwise of a dispute than the shop.
+    DisputeDiffers,
     /// The order waits in a session that the provider does not have.
     NoSuchSession,
     /// A buyer was charged for an order that the shop does not have.
@@ -247,6 +276,9 @@ impl Kind {
             }
             Self::RefundMissing => "The refund has failed after all: give the money back in Stripe's dashboard.",
             Self::RefundNotRecorded => "The buyer has the money: nothing is owed. POST /sweep lets the shop ask again.",
+            Self::DisputeDiffers => {
+                "Send the dispute's last event again from Stripe's dashboard, and see that its events go to the shop."
+            }
             Self::NoSuchSession => {
                 "The account, or the key, is another one than that in which the session was opened: set the old key again."
             }
@@ -273,6 +305,7 @@ impl fmt::Display for Kind {
             Self::RefundUnfinished => "the refund is unfinished",
             Self::RefundMissing => "refunded on record, and not at the provider",
             Self::RefundNotRecorded => "refunded at the provider, and not on record",
+            Self::DisputeDiffers => "disputed otherwise than on record",
             Self::NoSuchSession => "in a session that the provider does not have",
             Self::NoSuchOrder => "charged, and the shop has no such order",
             Self::Unreadable => "its records cannot be read",
@@ -415,6 +448,19 @@ impl<'a> Compared<'a> {
             Payment::Void => stay.into_iter().for_each(|charge| self.charged(Kind::VoidAndCharged, charge)),
         }
         self.refunds(account, &charges);
+        self.disputes(account, &charges);
+    }
+
+    /// Compares the disputes of both sides, one by one.
+    fn disputes(&mut self, account: &Account, charges: &[&Charge]) {
+        let recorded = &account.disputes;
+        for charge in charges.iter().filter(|charge| charge.disputes.iter().any(|one| !recorded.contains(one))) {
+            self.charged(Kind::DisputeDiffers, charge);
+        }
+        let there: Vec<_> = charges.iter().flat_map(|charge| &charge.disputes).map(|one| &one.id).collect();
+        for dispute in recorded.iter().filter(|dispute| !there.contains(&&dispute.id)) {
+            self.add(Kind::DisputeDiffers, Some(&dispute.charge), format!("it has no {}", dispute.id));
+        }
     }
 
     /// Compares an order that is paid with the charge on its record.
@@ -526,6 +572,8 @@ struct State {
     late: Vec<Late>,
     #[serde(default)]
     refunds: Vec<Refund>,
+    #[serde(default)]
+    disputes: Vec<Dispute>,
 }
 
 impl Accounts {
@@ -553,7 +601,7 @@ impl Accounts {
         let Self { orders: records, mut states, mut unreadable } = self;
         let mut orders = BTreeMap::new();
         for (order, Order { total, currency }) in records {
-            let Some(State { fate, late, refunds }) = states.remove(&order) else {
+            let Some(State { fate, late, refunds, disputes }) = states.remove(&order) else {
                 unreadable.insert(order);
                 continue;
             };
@@ -563,7 +611,7 @@ impl Accounts {
                 Fate::Paid { amount, charge } => Payment::Paid { amount, charge },
                 Fate::Void {} => Payment::Void,
             };
-            orders.insert(order, Account { total, currency, payment, late, refunds });
+            orders.insert(order, Account { total, currency, payment, late, refunds, disputes });
         }
         unreadable.extend(states.into_keys());
         Reading { orders, unreadable }
@@ -582,6 +630,8 @@ pub struct Listed {
     late_charges: Vec<Late>,
     #[serde(default)]
     refunds: Vec<Refund>,
+    #[serde(default)]
+    disputes: Vec<Dispute>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -606,7 +656,7 @@ struct ListedPayment {
 
 impl From<Listed> for (Uuid, Account) {
     fn from(listed: Listed) -> Self {
-        let Listed { order_id, status, total, currency, payment, late_charges: late, refunds } = listed;
+        let Listed { order_id, status, total, currency, payment, late_charges: late, refunds, disputes } = listed;
         let payment = match (status, payment) {
             (Status::Placing | Status::Pending, payment) => {
                 Payment::Undecided { session: payment.and_then(|payment| payment.session_id) }
@@ -620,7 +670,7 @@ impl From<Listed> for (Uuid, Account) {
             }
             (Status::Cancelled | Status::Expired | Status::Rejected, _) => Payment::Void,
         };
-        (order_id, Account { total, currency, payment, late, refunds })
+        (order_id, Account { total, currency, payment, late, refunds, disputes })
     }
 }
 
@@ -633,7 +683,8 @@ mod tests {
     const ORDER: Uuid = Uuid::from_u128(7);
 
     fn account(payment: Payment) -> Account {
-        Account { total: 2000, currency: "CNY".to_owned(), payment, late: Vec::new(), refunds: Vec::new() }
+        let (late, refunds, disputes) = (Vec::new(), Vec::new(), Vec::new());
+        Account { total: 2000, currency: "CNY".to_owned(), payment, late, refunds, disputes }
     }
 
     fn paid() -> Account {
@@ -650,6 +701,7 @@ mod tests {
             refunded: 0,
             refunding: 0,
             refunds: Vec::new(),
+            disputes: Vec::new(),
         }
     }
 
@@ -782,6 +834,31 @@ mod tests {
     }
 
     #[test]
+    fn each_dispute_is_compared() {
+        let dispute = |id: &str, status: &str| Dispute {
+            id: id.to_owned(),
+            charge: "pi_1".to_owned(),
+            amount: 500,
+            status: status.to_owned(),
+        };
+        let found = |recorded: Vec<Dispute>, there: Vec<Dispute>| {
+            kinds(&Account { disputes: recorded, ..paid() }, &[Charge { disputes: there, ..charge("pi_1") }])
+        };
+        let (open, lost) = (dispute("du_1", "open"), dispute("du_1", "lost"));
+        assert_eq!(found(vec![open.clone()], vec![open.clone()]), []);
+        assert_eq!(found(vec![], vec![open.clone()]), [Kind::DisputeDiffers]);
+        assert_eq!(found(vec![open.clone()], vec![lost]), [Kind::DisputeDiffers]);
+        assert_eq!(found(vec![open.clone()], vec![]), [Kind::DisputeDiffers]);
+        let more = Dispute { amount: 501, ..open.clone() };
+        assert_eq!(found(vec![open.clone()], vec![more]), [Kind::DisputeDiffers]);
+        let second = dispute("du_2", "won");
+        assert_eq!(found(vec![second.clone(), open.clone()], vec![open.clone(), second]), []);
+        let disputed = Charge { disputes: vec![open], ..charge("pi_1") };
+        let said = &compared(&paid(), &[disputed])[0];
+        assert_eq!(said.provider, "pi_1 took 2000 CNY, du_1 about 500 is open");
+    }
+
+    #[test]
     fn what_was_under_way_is_no_difference() {
         let (before, after) = (account(Payment::Undecided { session: None }), paid());
         let charges = [charge("pi_1")];
@@ -801,7 +878,8 @@ mod tests {
         enter(format!("order:{ORDER}"), json!({ "order_id": ORDER, "lines": [], "total": 2000, "currency": "CNY" }));
         let state = json!({
             "state": "paid", "amount": 2000, "session": "cs", "charge": "pi_1", "late": late("charge"),
-            "refunds": [{ "id": "refund-1", "amount": 5, "at": 1, "state": "succeeded", "succeeded_at": 1 }]
+            "refunds": [{ "id": "refund-1", "amount": 5, "at": 1, "state": "succeeded", "succeeded_at": 1 }],
+            "disputes": [{ "id": "du_1", "charge": "pi_1", "amount": 7, "status": "open", "opened_at": 1 }]
         });
         enter(format!("payment:{ORDER}"), state);
         enter("inventory:order".to_owned(), json!("of no account"));
@@ -811,13 +889,18 @@ mod tests {
         let read = accounts.finish();
         let refund = vec![Late { charge: "pi_2".to_owned(), refund: Some("pending".to_owned()) }];
         let refunds = vec![Refund { id: "refund-1".to_owned(), amount: 5, state: Some("succeeded".to_owned()) }];
-        let expected = (ORDER, Account { late: refund, refunds, ..paid() });
+        let (id, charge, status) = ("du_1".to_owned(), "pi_1".to_owned(), "open".to_owned());
+        let disputes = vec![Dispute { id, charge, amount: 7, status }];
+        let expected = (ORDER, Account { late: refund, refunds, disputes, ..paid() });
         assert_eq!((read.orders, read.unreadable), (BTreeMap::from([expected.clone()]), [half, damaged].into()));
 
         let listed: Listed = serde_json::from_value(json!({
             "order_id": ORDER, "status": "fulfilled", "total": 2000, "currency": "CNY", "late_charges": late("charge_id"),
             "refunded": 5, "refunds": [{ "refund_id": "refund-1", "of": "payment", "amount": 5, "status": "succeeded" }],
-            "payment": { "status": "paid", "amount": 2000, "session_id": "cs", "charge_id": "pi_1" }
+            "payment": { "status": "paid", "amount": 2000, "session_id": "cs", "charge_id": "pi_1" },
+            "disputes": [{
+                "dispute_id": "du_1", "charge_id": "pi_1", "amount": 7, "currency": "CNY", "status": "open", "opened_at": "-"
+            }]
         }))
         .unwrap();
         assert_eq!(<(Uuid, Account)>::from(listed), expected);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::reconcile::{Charge, Made};
+use crate::reconcile::{Charge, Dispute, Made};
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -80,6 +80,23 @@ impl Entry for StripeRefund {
     }
 }
 
+#[derive(Deserialize)]
+struct StripeDispute {
+    id: String,
+    amount: u64,
+    currency: String,
+    charge: String,
+    status: String,
+}
+
+impl Entry for StripeDispute {
+    const PATH: &str = "/v1/disputes";
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
 /// An amount of Stripe's in minor units of ISO 4217: it counts these currencies otherwise.
 fn minor(currency: &str, amount: u64) -> Option<u64> {
     match currency {
@@ -113,8 +130,9 @@ impl Reader {
         }
         let currency = currency.to_ascii_uppercase();
         let amount = in_minor(&id, &currency, amount)?;
+        let (refunds, disputes) = (Vec::new(), Vec::new());
         self.charges
-            .insert(id, Charge { id: intent, order, amount, currency, refunded: 0, refunding: 0, refunds: Vec::new() });
+            .insert(id, Charge { id: intent, order, amount, currency, refunded: 0, refunding: 0, refunds, disputes });
         Ok(())
     }
 
@@ -131,6 +149,20 @@ impl Reader {
         let back = if has_succeeded { &mut charge.refunded } else { &mut charge.refunding };
         *back = back.saturating_add(amount);
         charge.refunds.push(Made { name: refund.metadata.get(REFUND_ID).cloned(), amount, has_succeeded });
+        Ok(())
+    }
+
+    /// Enters a dispute about a charge that was entered.
+    fn dispute(&mut self, dispute: StripeDispute) -> Result<()> {
+        let StripeDispute { id, amount, currency, charge, status } = dispute;
+        let Some(disputed) = self.charges.get_mut(&charge) else { return Ok(()) };
+        let amount = in_minor(&charge, &currency.to_ascii_uppercase(), amount)?;
+        let status = match status.as_str() {
+            "won" | "warning_closed" => "won",
+            "lost" | "prevented" => "lost",
+            _ => "open",
+        };
+        disputed.disputes.push(Dispute { id, charge: disputed.id.clone(), amount, status: status.to_owned() });
         Ok(())
     }
 
@@ -174,6 +206,7 @@ impl Account {
         self.each("", |charge: StripeCharge| reader.charge(charge, on_record))?;
         // The refunds last: one that is made meanwhile is seen.
         self.each("", |refund| reader.refund(refund))?;
+        self.each("", |dispute| reader.dispute(dispute))?;
         Ok(reader.finish())
     }
 
@@ -187,6 +220,7 @@ impl Account {
             let of_it = format!("&payment_intent={intent}");
             self.each(&of_it, |charge: StripeCharge| reader.charge(charge, intents))?;
             self.each(&of_it, |refund| reader.refund(refund))?;
+            self.each(&of_it, |dispute| reader.dispute(dispute))?;
         }
         Ok(reader.finish())
     }

@@ -6,6 +6,7 @@
 const TARGET: harness::Target = harness::Target::Local;
 
 mod buyers;
+mod disputes;
 mod hostile;
 mod notices;
 mod reconciling;

