@@ -23,7 +23,7 @@ fn each_request_of_payments_http_is_answered_as_it_expects() {
     let server = server.unwrap_or_else(|error| panic!("{error}"));
     let file = fs::read_to_string(root().join("tests/payments.http")).expect("payments.http can be read");
     assert!(file.contains(&format!("@standInKey = {}\n", stripe_stand_in::SECRET_KEY)));
-    send_all("payments.http", 20, &[("baseUrl", server.client.url()), ("standIn", provider.url())]);
+    send_all("payments.http", 22, &[("baseUrl", server.client.url()), ("standIn", provider.url())]);
     assert_eq!((provider.charges().len(), provider.refunds().len()), (4, 0), "two orders are paid, each time");
 }
 
