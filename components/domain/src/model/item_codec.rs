@@ -74,18 +74,19 @@ impl From<minicbor::decode::Error> for DecodeError {
 
 type Written = Result<(), minicbor::encode::Error<Infallible>>;
 
-/// The bytes that are being written. Nearly all that comes at once is a number: a few bytes, which are stored sooner
-/// than the call is made that would copy them.
+/// The bytes that are being written. Nearly all that comes at once is of a number: a few bytes, which are stored sooner
+/// than the call is made that would copy them, and sooner together than one by one.
 struct Bytes(Vec<u8>);
 
 impl minicbor::encode::Write for Bytes {
     type Error = Infallible;
 
     fn write_all(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
-        if bytes.len() <= size_of::<u64>() {
-            bytes.iter().for_each(|byte| self.0.push(*byte));
-        } else {
-            self.0.extend_from_slice(bytes);
+        match bytes {
+            [one] => self.0.push(*one),
+            [one, two] => self.0.extend([*one, *two]),
+            [one, two, three, four] => self.0.extend([*one, *two, *three, *four]),
+            _ => self.0.extend_from_slice(bytes),
         }
         Ok(())
     }
