@@ -149,7 +149,7 @@ pub(crate) fn adjustment(json: &[u8]) -> Result<Adjustment, Problem> {
     read(json, |object| {
         object.deny_unknown_fields(&["delta", "reason"]);
         let delta = object.required("delta", |value| {
-            let number = if let Json::Whole(number) = value { i64::try_from(*number).ok() } else { None };
+            let number = value.as_signed();
             number.ok_or(InvalidDelta).and_then(Delta::try_from).map_err(|error| error.to_string())
         });
         let reason = object.optional("reason", |value| {

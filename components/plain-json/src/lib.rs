@@ -17,8 +17,10 @@ pub type Object = BTreeMap<String, Json>;
 /// A JSON value.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Json {
-    /// An integer of at most 64 bits.
-    Whole(i128),
+    /// An integer of at most 64 bits that is not negative.
+    Whole(u64),
+    /// A negative integer of at most 64 bits.
+    Negative(i64),
     /// A string.
     Text(String),
     /// An array.
@@ -61,6 +63,16 @@ impl Json {
         if let Self::Object(object) = self { Some(object) } else { None }
     }
 
+    /// The members of an object, to take values out.
+    pub fn as_object_mut(&mut self) -> Option<&mut Object> {
+        if let Self::Object(object) = self { Some(object) } else { None }
+    }
+
+    /// Takes a string, and leaves an empty one.
+    pub fn take_text(&mut self) -> Option<String> {
+        if let Self::Text(text) = self { Some(std::mem::take(text)) } else { None }
+    }
+
     /// A string.
     pub fn as_text(&self) -> Option<&str> {
         if let Self::Text(text) = self { Some(text) } else { None }
@@ -68,7 +80,16 @@ impl Json {
 
     /// An integer that is not negative.
     pub fn as_number(&self) -> Option<u64> {
-        if let Self::Whole(number) = self { u64::try_from(*number).ok() } else { None }
+        if let Self::Whole(number) = self { Some(*number) } else { None }
+    }
+
+    /// An integer that may be negative.
+    pub fn as_signed(&self) -> Option<i64> {
+        match self {
+            Self::Whole(number) => (*number).try_into().ok(),
+            Self::Negative(number) => Some(*number),
+            _ => None,
+        }
     }
 
     /// `true` or `false`.
@@ -170,11 +191,11 @@ impl<'de> Deserialize<'de> for Json {
             }
 
             fn visit_u64<E>(self, number: u64) -> Result<Json, E> {
-                Ok(Json::Whole(number.into()))
+                Ok(Json::Whole(number))
             }
 
             fn visit_i64<E>(self, number: i64) -> Result<Json, E> {
-                Ok(Json::Whole(number.into()))
+                Ok(u64::try_from(number).map_or(Json::Negative(number), Json::Whole))
             }
 
             fn visit_f64<E>(self, _: f64) -> Result<Json, E> {
@@ -239,18 +260,19 @@ mod tests {
             ("20e-1", 2),
             ("0.2e1", 2),
             ("0.002e3", 2),
-            ("-2.0", -2),
             ("-0", 0),
             ("0.0", 0),
             ("0e400", 0),
             ("-0.000e-99999999999999999999", 0),
             ("1e18", 1_000_000_000_000_000_000),
             ("9007199254740993.0", 9_007_199_254_740_993),
-            ("18446744073709551615.0", i128::from(u64::MAX)),
-            ("-9223372036854775808.0", i128::from(i64::MIN)),
+            ("18446744073709551615.0", u64::MAX),
         ] {
             assert_eq!(parse(text), Ok(Json::Whole(number)), "{text}");
             assert_eq!(parse(&format!(" [{text}]")), Ok(Json::List(vec![Json::Whole(number)])), "{text}");
+        }
+        for (text, number) in [("-2.0", -2), ("-2", -2), ("-9223372036854775808.0", i64::MIN)] {
+            assert_eq!(parse(text), Ok(Json::Negative(number)), "{text}");
         }
         let long = format!("{}.{}e-60000", "2".to_owned() + &"0".repeat(60_000), "0".repeat(5_000));
         assert_eq!(parse(&long), Ok(Json::Whole(2)));

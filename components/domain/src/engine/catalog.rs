@@ -1,12 +1,14 @@
 //! The list of all items, and the items that a new shop has.
 
-use serde::{Deserialize, Serialize};
+use plain_json::Json;
+use serde::Serialize;
 
 use crate::engine::codec::{Read, decode, encode};
 use crate::engine::retry::Retry;
 use crate::engine::shop::Shop;
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::model::fields::{Fields, FromJson, list, text};
 use crate::model::ids::ItemId;
 use crate::model::item::Item;
 use crate::provider::Provider;
@@ -16,10 +18,17 @@ use crate::store::{Entry, Key, Store};
 pub const PRESET: [(&str, u64, u64); 3] = [("item1", 100, 1000), ("item2", 50, 2000), ("item3", 75, 1500)];
 
 /// All items, sorted by id. An item is entered here before it is created, so that no item is missing from the list.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, Serialize)]
 struct Catalog {
     items: Vec<ItemId>,
+}
+
+impl FromJson for Catalog {
+    fn from_json(json: &mut Json) -> Option<Self> {
+        let mut fields = Fields::of(json)?;
+        let catalog = Self { items: fields.required("items", |json| list(json, text))? };
+        fields.end(catalog)
+    }
 }
 
 impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {

@@ -3,9 +3,9 @@
 
 use plain_json::Json;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::error::Error;
+use crate::model::fields::FromJson;
 use crate::model::ids::OrderId;
 use crate::model::item::Item;
 use crate::model::order::Order;
@@ -26,10 +26,16 @@ pub(crate) fn encode(record: &impl Serialize) -> Result<Vec<u8>, Error> {
 }
 
 /// A record out of its bytes.
-pub(crate) fn decode<T: DeserializeOwned>(entry: Entry) -> Result<Read<T>, Error> {
-    match serde_json::from_slice(&entry.value) {
+pub(crate) fn decode<T: FromJson>(entry: Entry) -> Result<Read<T>, Error> {
+    read(entry, |json| T::from_json(json).ok_or("no such record was written like this"))
+}
+
+/// What `from_json` makes of a record.
+fn read<T>(entry: Entry, from_json: impl Fn(&mut Json) -> Result<T, &'static str>) -> Result<Read<T>, Error> {
+    let json = Json::read(&entry.value).map_err(|error| error.to_string());
+    match json.and_then(|mut json| from_json(&mut json).map_err(ToOwned::to_owned)) {
         Ok(record) => Ok(Read { entry, record }),
-        Err(error) => Err(Error::Unreadable { key: entry.physical_key, reason: error.to_string() }),
+        Err(reason) => Err(Error::Unreadable { key: entry.physical_key, reason }),
     }
 }
 
@@ -45,11 +51,7 @@ pub(crate) fn decode_order(entry: Entry, id: OrderId) -> Result<Order, Error> {
 
 /// The state of an order out of its bytes.
 pub(crate) fn decode_state(entry: Entry) -> Result<Read<OrderState>, Error> {
-    let json = Json::read(&entry.value).map_err(|error| error.to_string());
-    match json.and_then(|json| OrderState::from_json(&json).map_err(ToOwned::to_owned)) {
-        Ok(record) => Ok(Read { entry, record }),
-        Err(reason) => Err(Error::Unreadable { key: entry.physical_key, reason }),
-    }
+    read(entry, OrderState::from_json)
 }
 
 /// An item out of its bytes.

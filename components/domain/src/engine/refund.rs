@@ -13,7 +13,8 @@
 //! What an operator has asked for, a sweep does not know: it changes the state instead, so that the request, if it is
 //! there still, has to read it again, and lists its refund again before the next swap.
 
-use serde::{Deserialize, Serialize};
+use plain_json::Json;
+use serde::Serialize;
 
 use crate::engine::codec::{Read, decode, encode};
 use crate::engine::order_state::Transition;
@@ -23,6 +24,7 @@ use crate::engine::shop::Shop;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::model::after_sale::AfterSaleEvent;
+use crate::model::fields::{Fields, FromJson, number, text};
 use crate::model::ids::{ChargeId, OrderId, RefundId, SessionId};
 use crate::model::order::Order;
 use crate::model::order_state::{Event, OrderState};
@@ -32,8 +34,7 @@ use crate::provider::{Provider, ProviderError, Repayment};
 use crate::store::{Creation, Entry, Key, Store, StoreError, Swap};
 
 /// A refund of which the provider has not said how it ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Listed {
     /// Of which order.
     pub(crate) order: OrderId,
@@ -56,8 +57,7 @@ impl Listed {
 }
 
 /// All refunds of which the provider has not said how they ended.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct UnfinishedRefunds {
     /// Grows with each refund that is listed, also where it is there already.
     version: u64,
@@ -73,6 +73,27 @@ pub(crate) enum Followed {
     Finished(RefundState),
     /// There is none, nor will there be.
     Vain,
+}
+
+impl FromJson for Listed {
+    fn from_json(json: &mut Json) -> Option<Self> {
+        let mut fields = Fields::of(json)?;
+        let listed = Self {
+            order: fields.required("order", text)?,
+            session: fields.required("session", text)?,
+            refund: fields.required("refund", text)?,
+        };
+        fields.end(listed)
+    }
+}
+
+impl FromJson for UnfinishedRefunds {
+    fn from_json(json: &mut Json) -> Option<Self> {
+        let mut fields = Fields::of(json)?;
+        let list =
+            Self { version: fields.required("version", number)?, refunds: fields.required("refunds", Vec::from_json)? };
+        fields.end(list)
+    }
 }
 
 impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {

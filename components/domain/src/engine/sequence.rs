@@ -5,13 +5,15 @@ use std::cell::Cell;
 use std::ops::Range;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use plain_json::Json;
+use serde::Serialize;
 
 use crate::engine::codec::{Read, decode, encode};
 use crate::engine::retry::Retry;
 use crate::engine::shop::Shop;
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::model::fields::{Fields, FromJson, number, text};
 use crate::provider::Provider;
 use crate::store::{Key, Store, StoreError, Swap};
 
@@ -67,8 +69,7 @@ impl Block {
 }
 
 /// Which numbers are allocated.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Serialize)]
 pub(crate) struct Sequence {
     /// Tells the sequence of this shop from any other, so that a cursor means something only here.
     pub(crate) id: String,
@@ -76,6 +77,18 @@ pub(crate) struct Sequence {
     pub(crate) next: u64,
     /// A name of the allocation that was made last: it tells a request whose swap was not answered whether it was made.
     by: String,
+}
+
+impl FromJson for Sequence {
+    fn from_json(json: &mut Json) -> Option<Self> {
+        let mut fields = Fields::of(json)?;
+        let sequence = Self {
+            id: fields.required("id", text)?,
+            next: fields.required("next", number)?,
+            by: fields.required("by", text)?,
+        };
+        fields.end(sequence)
+    }
 }
 
 impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {

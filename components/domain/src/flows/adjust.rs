@@ -3,7 +3,8 @@
 //! An adjustment has a record of its own, for the history. It is written before the item is changed, so that every
 //! adjustment that was made has one; what is written of an adjustment that is then refused is removed.
 
-use serde::{Deserialize, Serialize};
+use plain_json::Json;
+use serde::Serialize;
 
 use crate::engine::codec::{Read, decode, encode};
 use crate::engine::condition::Condition;
@@ -14,6 +15,7 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::flows::stock_report::ItemView;
 use crate::model::amounts::Delta;
+use crate::model::fields::{Fields, FromJson, number, text};
 use crate::model::ids::{ItemId, KeyDigest};
 use crate::model::item::{AdjustError, Adjustment};
 use crate::model::time::Timestamp;
@@ -30,8 +32,7 @@ pub struct AdjustOutcome {
 }
 
 /// An adjustment, as it is kept for the history.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AdjustmentRecord {
     /// When it was asked for.
     pub at: Timestamp,
@@ -40,8 +41,21 @@ pub struct AdjustmentRecord {
     /// The operator's reason.
     pub reason: String,
     /// The item. Records of an earlier version do not name it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub item_id: Option<ItemId>,
+}
+
+impl FromJson for AdjustmentRecord {
+    fn from_json(json: &mut Json) -> Option<Self> {
+        let mut fields = Fields::of(json)?;
+        let record = Self {
+            at: fields.required("at", number)?,
+            delta: fields.required("delta", |json| json.as_signed())?,
+            reason: fields.required("reason", text)?,
+            item_id: fields.optional("item_id", text)?,
+        };
+        fields.end(record)
+    }
 }
 
 impl AdjustmentRecord {

@@ -6,7 +6,8 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use plain_json::Json;
+use serde::Serialize;
 
 use crate::engine::batch::Batch;
 use crate::engine::codec::{decode, encode};
@@ -15,6 +16,7 @@ use crate::engine::retry::Retry;
 use crate::engine::shop::Shop;
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::model::fields::{Fields, FromJson, flag, number};
 use crate::model::time::Timestamp;
 use crate::provider::Provider;
 use crate::store::{Entry, Key, Store, StoreError, Swap};
@@ -23,16 +25,27 @@ use crate::store::{Entry, Key, Store, StoreError, Swap};
 const SHARED_FOR: Duration = Duration::from_secs(1);
 
 /// The last probe of the store by any instance.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Serialize)]
 struct LastProbe {
     /// When it passed, or else when it began.
     at: Timestamp,
     /// Whether it passed. If not, it runs, or failed, or was cut off.
     passed: bool,
     /// Whether it passed as far as that goes in a store that has no room for a scratch record.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     full: bool,
+}
+
+impl FromJson for LastProbe {
+    fn from_json(json: &mut Json) -> Option<Self> {
+        let mut fields = Fields::of(json)?;
+        let last = Self {
+            at: fields.required("at", number)?,
+            passed: fields.required("passed", flag)?,
+            full: fields.usual("full", flag)?,
+        };
+        fields.end(last)
+    }
 }
 
 impl LastProbe {

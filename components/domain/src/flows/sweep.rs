@@ -20,7 +20,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use plain_json::Json;
+use serde::Serialize;
 
 use crate::engine::codec::{Read, decode, decode_order, encode};
 use crate::engine::payment::MAX_LOOKED_UP;
@@ -31,6 +32,7 @@ use crate::engine::side_by_side::side_by_side;
 use crate::engine::update_item::Update;
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::model::fields::{Fields, FromJson, number};
 use crate::model::ids::{ItemId, KeyDigest, OrderId};
 use crate::model::item::Item;
 use crate::model::order::Order;
@@ -89,8 +91,7 @@ pub struct Swept {
 }
 
 /// How far sweeps have come.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, Serialize)]
 struct Position {
     /// Of the orders under lower numbers only paid ones are left.
     below: u64,
@@ -120,6 +121,14 @@ struct Pass {
     removed: usize,
     /// Whether it has come to an order for which it is too early, or to the end.
     is_last: bool,
+}
+
+impl FromJson for Position {
+    fn from_json(json: &mut Json) -> Option<Self> {
+        let mut fields = Fields::of(json)?;
+        let position = Self { below: fields.required("below", number)? };
+        fields.end(position)
+    }
 }
 
 impl<S: Store, E: Environment, P: Provider> Shop<S, E, P> {

@@ -300,9 +300,9 @@ impl FromStr for OrderId {
 
     /// Takes the form that `Display` writes, and no other: one order has one name.
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        u128::from_str_radix(&text.replace('-', ""), 16)
+        Uuid::try_parse_ascii(text.as_bytes())
             .ok()
-            .map(|id| Self(Uuid::from_u128(id)))
+            .map(Self)
             .filter(|id| id.0.as_hyphenated().encode_lower(&mut Uuid::encode_buffer()) == text)
             .ok_or(InvalidId { expected: "an order id" })
     }
@@ -364,9 +364,10 @@ impl TryFrom<String> for KeyDigest {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let number = digits.then(|| u128::from_str_radix(&text, 16).ok()).flatten();
-        number.map(|number| Self(number.to_be_bytes())).ok_or("the digest of a key has 32 hexadecimal digits")
+        // A UUID without its hyphens is just that.
+        let digits = Some(&text).filter(|text| text.len() == 32);
+        let digest = digits.and_then(|digits| Uuid::try_parse_ascii(digits.as_bytes()).ok());
+        digest.map(|digest| Self(digest.into_bytes())).ok_or("the digest of a key has 32 hexadecimal digits")
     }
 }
 

@@ -5,7 +5,7 @@ pub mod after_sale;
 pub mod amounts;
 pub mod cursor;
 pub mod dispute;
-mod fields;
+pub(crate) mod fields;
 pub mod fulfilment;
 pub mod holds;
 pub mod ids;

@@ -1,7 +1,7 @@
 //! The record of an order: what was asked for, at which prices. It never changes; the order's state has a record of its
 //! own.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::model::amounts::{Currency, Money, Quantity};
 use crate::model::holds::Hold;
@@ -51,8 +51,7 @@ impl ExpectedPrices {
 
 /// Items and quantities: at least one, each item once, in the order of their ids. All requests go through the items of
 /// an order in this one sequence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Vec<(ItemId, Quantity)>")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Lines(Vec<(ItemId, Quantity)>);
 
 /// Lines that no order can have.
@@ -119,17 +118,16 @@ impl TryFrom<Vec<(ItemId, Quantity)>> for Lines {
 }
 
 /// An order as it was placed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Order {
     /// Its id.
     pub order_id: OrderId,
-    lines: Vec<Line>,
-    total: Money,
+    pub(super) lines: Vec<Line>,
+    pub(super) total: Money,
     /// The currency of every price in it.
     pub currency: Currency,
     /// The customer, in the client's words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub customer_id: Option<CustomerId>,
     /// When it was placed.
     pub placed_at: Timestamp,
@@ -137,13 +135,12 @@ pub struct Order {
     pub expires_at: Timestamp,
     /// The idempotency key that it was placed under, whose mapping goes when the order does. Orders of earlier versions
     /// do not say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    key: Option<KeyDigest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) key: Option<KeyDigest>,
 }
 
 /// One item of an order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Line {
     /// The item.
     pub item_id: ItemId,
@@ -152,7 +149,7 @@ pub struct Line {
     /// The price of one unit when the order was placed.
     pub unit_price: Money,
     /// What the item was called then. A payment provider is told it, and has to be told the same whenever it is asked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<ItemName>,
 }
 
