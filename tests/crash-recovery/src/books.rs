@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use harness::observed::{ItemNo, Line, Observed, Reply, Status, Stock};
+use harness::Answer;
+use harness::observed::{ItemNo, Items, Line, Observed, Reply, Status, Stock};
+
+use crate::after_sale::{AfterSale, Asked, Kind, Outcome, Progress, Tally};
 
 /// How many items are sold.
 pub const ITEMS: usize = 4;
@@ -34,6 +37,8 @@ pub struct Order {
     pub unsure: Vec<Decision>,
     /// The page of the payment provider where its buyer was sent to last.
     pub page: Option<String>,
+    /// What operators did since it was paid.
+    pub after_sale: AfterSale,
 }
 
 /// An adjustment of which it is not known whether it was made.
@@ -62,6 +67,10 @@ pub struct Books {
     pub with_provider: bool,
     /// The pages of the provider on which it has told a buyer that the payment was made.
     pub paid_on: Vec<String>,
+    /// What operators asked for and was not answered.
+    pub open: Vec<Asked>,
+    /// Refunds and returns of this round that are on record.
+    pub made: Vec<Asked>,
     ids: HashSet<String>,
     /// What is held, of each item, by orders whose client has no id and no key for them.
     lost: [i64; ITEMS],
@@ -88,7 +97,8 @@ impl Books {
             None => None,
         };
         let (status, unsure) = (Status::Pending, Vec::new());
-        self.orders.push(Order { lines, key, id, status, unsure, page: None });
+        let after_sale = AfterSale::default();
+        self.orders.push(Order { lines, key, id, status, unsure, page: None, after_sale });
     }
 
     /// The id of a new order that no other order has, and that can be paid or could have been.
@@ -148,10 +158,10 @@ impl Books {
             Decision::Cancel => Status::Cancelled,
         };
         let told = match (reply.as_ref().map(|reply| &reply.observed), decision) {
-            (Some(Observed::Order(status)), _) => Some(*status).filter(|status| *status == done),
+            (Some(Observed::Order(status)), _) => Some(fate(*status)).filter(|status| *status == done),
             (Some(Observed::NotPayable(status)), Decision::Pay)
             | (Some(Observed::NotCancellable(status)), Decision::Cancel) => {
-                Some(*status).filter(|status| ![Status::Pending, done].contains(status))
+                Some(fate(*status)).filter(|status| ![Status::Pending, done].contains(status))
             }
             (Some(_), _) => None,
             (None, _) => return self.orders[order].unsure.push(decision),
@@ -236,7 +246,8 @@ impl Books {
                 let lines = orders.flat_map(|order| &order.lines).filter(|line| line.item == item);
                 lines.map(|line| line.quantity).sum::<u64>()
             };
-            let (supplied, pending, paid) = (self.supply[item], of(Status::Pending), of(Status::Paid));
+            let (pending, paid) = (of(Status::Pending), of(Status::Paid));
+            let supplied = self.supply[item] + self.back(item, true).cast_signed();
             missing[item] = stock.missing(supplied, pending, paid).ok_or_else(|| {
                 format!("item {item}: {stock:?}, but {supplied} supplied, {pending} pending and {paid} paid")
             })?;
@@ -258,6 +269,68 @@ impl Books {
         }
     }
 
+    /// Notes what an operator was answered. `before` is how far the refund was known to have come when it was asked for.
+    pub fn operated(&mut self, asked: Asked, before: Option<Progress>, answer: &Option<Answer>) {
+        let Some(answer) = answer else { return self.open.push(asked) };
+        match self.orders[asked.order].after_sale.answered(&asked, before, answer) {
+            // A fulfilment that is said again would take the place of a later one.
+            Ok(Outcome::Done) if asked.kind == Kind::Fulfilment => {}
+            Ok(Outcome::Done) => self.made.push(asked),
+            Ok(Outcome::Refused) => {}
+            Err(why) => {
+                let known = &self.orders[asked.order];
+                let said = format!("{asked:?} about {known:?} was answered with {}: {why}", shown_as(answer));
+                self.contradiction(said);
+            }
+        }
+    }
+
+    /// Compares a paid order, as it is, with what operators were told.
+    pub fn compare_after_sale(&mut self, order: usize, answer: &Option<Answer>) {
+        let Some(answer) = answer else { return };
+        if let Err(why) = self.orders[order].after_sale.compare(&answer.value()) {
+            let contradiction = format!("{:?} is now {}: {why}", self.orders[order], shown_as(answer));
+            self.contradiction(contradiction);
+        }
+    }
+
+    /// Compares the books of the shop with what was told of its items.
+    pub fn compare_books(&mut self, items: &Items, answer: &Option<Answer>) {
+        let books = answer.as_ref().map(Answer::value).unwrap_or_default();
+        for item in 0..ITEMS {
+            let name = items.name(item);
+            let account = books["items"].as_array().and_then(|all| all.iter().find(|one| one["item_id"] == *name));
+            let Some(account) = account else {
+                self.contradiction(format!("{name} is not in the books: {books}"));
+                continue;
+            };
+            let paid = self.orders.iter().filter(|order| order.status == Status::Paid);
+            let lines = paid.flat_map(|order| &order.lines).filter(|line| line.item == item);
+            let sold: u64 = lines.map(|line| line.quantity).sum();
+            let [restocked, written_off] = [true, false].map(|to_stock| self.back(item, to_stock));
+            let received = self.supply[item].unsigned_abs();
+            let on_hand = received + restocked - sold;
+            let told = [received, sold, restocked + written_off, written_off, on_hand];
+            let is = ["received", "sold", "returned", "written_off", "on_hand"].map(|name| account[name].as_u64());
+            if is != told.map(Some) || account["balanced"] != true {
+                self.contradiction(format!("{account} is not what was told: {told:?}"));
+            }
+        }
+    }
+
+    /// How many of an item came back, into stock or written off.
+    fn back(&self, item: ItemNo, to_stock: bool) -> u64 {
+        let name = Items::default().name(item);
+        self.orders.iter().map(|order| order.after_sale.back(&name, to_stock)).sum()
+    }
+
+    /// How much operators have done.
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        self.orders.iter().for_each(|order| tally += order.after_sale.tally());
+        tally
+    }
+
     /// Notes a contradiction.
     pub fn contradiction(&mut self, what: String) {
         self.contradictions.push(what);
@@ -266,12 +339,12 @@ impl Books {
     /// The status of the order in a reply, if an order can have it in the end.
     fn status(&self, reply: &Option<Reply>) -> Option<Status> {
         match reply.as_ref()?.observed {
-            Observed::Order(status) => Some(status).filter(|status| self.can_stay(*status)),
+            Observed::Order(status) => Some(fate(status)).filter(|status| self.can_stay(*status)),
             _ => None,
         }
     }
 
-    /// Whether an acknowledged order can have this status. No goods are sent here, and no money is given back.
+    /// Whether an acknowledged order can have this fate.
     fn can_stay(&self, status: Status) -> bool {
         match status {
             Status::Pending | Status::Paid | Status::Cancelled => true,
@@ -279,6 +352,18 @@ impl Books {
             Status::Placing | Status::Rejected | Status::Fulfilled | Status::Refunded => false,
         }
     }
+}
+
+/// What an order with this status has come to. What operators do with one that is paid is another question.
+fn fate(status: Status) -> Status {
+    match status {
+        Status::Fulfilled | Status::Refunded => Status::Paid,
+        other => other,
+    }
+}
+
+fn shown_as(answer: &Answer) -> String {
+    format!("{} {}", answer.status, answer.value())
 }
 
 /// The stock in a reply.

@@ -5,21 +5,27 @@
 //!
 //! With a payment provider it is killed, too, alone or together with a server. Then what it has charged also has to be
 //! what is paid, order by order.
+//!
+//! Operators give money back, take goods back and send goods meanwhile. What they were told is there too, and what was
+//! given back by the records is what the provider has given back, refund by refund.
 
+pub mod after_sale;
 pub mod books;
 pub mod load;
 pub mod redis;
 mod till;
 
 use std::path::Path;
+use std::sync::Mutex;
 use std::thread::sleep;
 
 use anyhow::{Context, Result, bail, ensure};
 use fastrand::Rng;
-use harness::observed::{Items, Observed, Reply, Servers};
+use harness::observed::{Items, Observed, Reply, Servers, Status};
 use harness::process::{NEVER, Process, Program, Settings};
 use harness::store::{Database, Store};
 use harness::{Request, Target};
+use serde_json::Value;
 
 use crate::books::{Adjustment, Books, ITEMS, Order, SCARCE, shown};
 use crate::redis::Redis;
@@ -34,6 +40,12 @@ const FEW: i64 = 10;
 
 /// The most answers that clients get while a replica that will be promoted hears nothing more.
 const MAX_ANSWERS_APART: usize = 50;
+
+/// More sweeps than there can be anything to do for.
+const MAX_SWEEPS: usize = 20;
+
+/// How many times as often as there can be holds of an item it is changed, until what is told of it fits.
+const MORE_TURNS: u64 = 8;
 
 /// What is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +156,7 @@ impl Trial {
     /// All servers, as clients see them.
     fn clients(&self) -> Servers {
         let clients = self.servers.iter().map(|server| server.client().clone()).collect();
-        Servers { clients, items: Items("item".to_owned()) }
+        Servers { clients, items: Items::default() }
     }
 
     /// Puts load on the servers, kills one or their Redis in the middle of that, does `while_down` to its data, starts
@@ -227,12 +239,18 @@ impl Trial {
         self.lead_webhooks()?;
         if let Some(till) = &self.till {
             till.be_honest()?;
+            // It does that after a day, when no request of the day before is under way any more.
+            if self.rng.bool() {
+                till.wait_for_webhooks(&mut self.books)?;
+                till.provider.remote.forget_keys()?;
+            }
         }
 
         let servers = self.clients();
-        self.settle(&servers);
+        self.settle(&servers)?;
         self.come_to_rest(&servers)?;
         self.check(&servers, self.settled);
+        self.audit()?;
         self.settled = self.books.orders.len().saturating_sub(load::RECENT);
         Ok(())
     }
@@ -244,11 +262,24 @@ impl Trial {
         Ok(till.provider.remote.send_webhooks_to(server.client())?)
     }
 
-    /// Waits until every order is decided and every webhook was taken, and compares what was charged with what is paid.
+    /// Waits until every order is decided, every refund has come to its end and every webhook was taken, and sends once
+    /// more what operators asked for: it is done, and is not done again.
     fn come_to_rest(&mut self, servers: &Servers) -> Result<()> {
+        if let Some(till) = &mut self.till {
+            let orders = self.settled..self.books.orders.len();
+            till.come_to_rest(servers, &mut self.books, orders, &mut self.rng)?;
+        }
+        sweep(servers, &mut self.books)?;
+        for asked in std::mem::take(&mut self.books.made) {
+            load::ask(servers, &Mutex::new(&mut self.books), asked);
+        }
+        self.books.made.clear();
+        Ok(())
+    }
+
+    /// Compares what was charged with what is paid, and what was given back with what is on record.
+    fn audit(&mut self) -> Result<()> {
         let Some(till) = &mut self.till else { return Ok(()) };
-        let orders = self.settled..self.books.orders.len();
-        till.come_to_rest(servers, &mut self.books, orders, &mut self.rng)?;
         till.audit(&self.store, &mut self.books)
     }
 
@@ -258,8 +289,14 @@ impl Trial {
     }
 
     /// Compares once more everything that was ever told.
-    pub fn check_all(&mut self) {
+    pub fn check_all(&mut self) -> Result<()> {
         self.check(&self.clients(), 0);
+        self.audit()
+    }
+
+    /// Where the servers keep what they were told.
+    pub fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Takes the scarce item down to a few.
@@ -279,7 +316,11 @@ impl Trial {
     }
 
     /// Sends again what was not answered, and under their keys also the orders that were.
-    fn settle(&mut self, servers: &Servers) {
+    fn settle(&mut self, servers: &Servers) -> Result<()> {
+        // Whether a sweep comes before or after the request that is repeated, makes no difference.
+        if self.rng.bool() {
+            sweep(servers, &mut self.books)?;
+        }
         for adjustment in std::mem::take(&mut self.books.unsure) {
             let answer = send_adjustment(servers, &adjustment);
             self.books.adjusted(adjustment, &answer);
@@ -297,30 +338,43 @@ impl Trial {
                 self.books.repeated(number, &answer);
             }
         }
+        for asked in std::mem::take(&mut self.books.open) {
+            load::ask(servers, &Mutex::new(&mut self.books), asked);
+        }
+        for asked in std::mem::take(&mut self.books.open) {
+            self.books.contradiction(format!("{asked:?} is never answered"));
+        }
+        Ok(())
     }
 
     /// Compares the orders from this one on, and the stock, with what was told.
     fn check(&mut self, servers: &Servers, from: usize) {
         for number in from..self.books.orders.len() {
-            let answer = self.books.orders[number].id.as_ref().and_then(|id| servers.ask(&Request::show_order(id)));
-            self.books.unchanged(number, &answer);
+            let order = &self.books.orders[number];
+            let answer = order.id.as_ref().and_then(|id| servers.answer(&Request::show_order(id)));
+            self.books.unchanged(number, &answer.as_ref().map(|answer| servers.items.read(answer)));
+            if self.books.orders[number].status == Status::Paid {
+                self.books.compare_after_sale(number, &answer);
+            }
         }
         let stock = self.cleared_away(servers);
         self.books.compare(&stock);
+        self.books.compare_books(&servers.items, &servers.answer(&Request::get("/books").operator()));
     }
 
     /// The stock, once nothing more is missing of it than was before, or nothing more can be done about it.
     ///
     /// An order that was cut off while it was being refused or cancelled leaves holds that no client can ask for. They
     /// look like those of an order that was cut off while it was placed, which stay, and are gone some changes later:
-    /// each change of an item settles two holds, whose turn it is. So items are changed until none can be left that had
-    /// no turn.
+    /// each change of an item settles two holds, beginning at a random one. So items are changed as often as there can be
+    /// holds, and where that does not fit yet, some times more: then hardly any is left that had no turn.
     fn cleared_away(&mut self, servers: &Servers) -> Vec<Option<Reply>> {
         let look = || (0..ITEMS).map(|item| servers.ask(&servers.items.show(item))).collect::<Vec<_>>();
         let mut stock = look();
         let holds = stock.iter().filter_map(shown).map(|stock| stock.reserved).max().unwrap_or(0);
-        for delta in [1, -1].into_iter().cycle().zip(0..holds).map(|(delta, _)| delta) {
-            if self.books.is_nothing_more_missing(&stock) {
+        for (delta, number) in [1, -1].into_iter().cycle().zip(0..holds * MORE_TURNS) {
+            let had_turns = number >= holds && self.books.missing(&stock).is_ok();
+            if had_turns || self.books.is_nothing_more_missing(&stock) {
                 break;
             }
             for item in 0..ITEMS {
@@ -330,6 +384,20 @@ impl Trial {
         }
         stock
     }
+}
+
+/// The operator sweeps until nothing is due any more.
+fn sweep(servers: &Servers, books: &mut Books) -> Result<()> {
+    let mut last = Value::Null;
+    for _ in 0..MAX_SWEEPS {
+        last = servers.clients[0].send(&Request::post("/sweep").operator())?.value();
+        let counts = ["decided_payments", "unanswered", "unfinished_returns"];
+        if counts.iter().all(|count| last[*count] == 0) && last["more"] == false {
+            return Ok(());
+        }
+    }
+    books.contradiction(format!("sweeps come to no end: {last}"));
+    Ok(())
 }
 
 fn send_adjustment(servers: &Servers, adjustment: &Adjustment) -> Option<Reply> {

@@ -9,9 +9,10 @@ use std::time::Duration;
 use anyhow::Result;
 use fastrand::Rng;
 use harness::Request;
-use harness::observed::{Line, Reply, Servers};
+use harness::observed::{Line, PRICE, Reply, Servers, Status};
 use harness::provider::Remote;
 
+use crate::after_sale::{Asked, Kind, body};
 use crate::books::{Adjustment, Books, Decision, ITEMS, Order, SCARCE};
 
 const CLIENTS: usize = 8;
@@ -21,14 +22,15 @@ const MAX_PER_LINE: u64 = 3;
 /// Clients ask for one of this number of the latest orders.
 pub const RECENT: usize = 100;
 
-/// Of a hundred acts of clients this number is at the payment provider, where there is one.
-const AT_PROVIDER: u32 = 40;
+/// Most buyers are at this number of the latest pages, or have one of this number of the latest orders: in the others
+/// there is little left to pay.
+const LATEST: usize = 16;
 
 /// The number of buyers who are at the provider while the shop is down is less than this.
 const MAX_BUYERS: usize = 20;
 
 /// What the provider does wrong now and then.
-const FAULTS: [&str; 19] = [
+const FAULTS: [&str; 25] = [
     "drop-before*2",
     "drop-after*2",
     "drop-after@create*2",
@@ -48,10 +50,16 @@ const FAULTS: [&str; 19] = [
     "held*5",
     "never*5",
     "never@checkout.session.completed*3",
+    "drop-before@refund*2",
+    "drop-after@refund*4",
+    "error-before@refund*1",
+    "error-after@refund*2",
+    "refund-pending*5",
+    "refund-fails*2",
 ];
 
 /// It says that a session is closed, and charges its buyer all the same: that money has to go back.
-const LIE: &str = "closed-yet-payable@expire*4";
+pub const LIE: &str = "closed-yet-payable@expire*4";
 
 /// The server is killed after such a number of answers and a random time, so that it is not always between two.
 const ANSWERS: RangeInclusive<usize> = 1..=250;
@@ -77,9 +85,11 @@ pub fn until_killed(
             let (books, over, is_there, mut rng, answered) = (&books, &over, &is_there, rng.fork(), answered.clone());
             scope.spawn(move || {
                 while !over.load(Ordering::Relaxed) {
-                    let is_answered = match provider.filter(|_| rng.u32(..100) < AT_PROVIDER) {
-                        Some(provider) => at_provider(provider, books, &mut rng),
-                        None => request(servers, books, &mut rng),
+                    let is_answered = match (provider, rng.u32(..100)) {
+                        (Some(provider), ..35) => at_provider(provider, books, &mut rng),
+                        (Some(_), 35..50) => ask_to_pay(servers, books, &mut rng),
+                        (_, 80..) => operate(servers, books, &mut rng),
+                        _ => request(servers, books, &mut rng),
                     };
                     if is_answered {
                         // The one who counts may have enough.
@@ -114,8 +124,8 @@ pub fn buyers(provider: &Remote, books: &mut Books, rng: &mut Rng) {
 fn at_provider(provider: &Remote, books: &Mutex<&mut Books>, rng: &mut Rng) -> bool {
     let act = match rng.u32(..100) {
         ..5 => return set_faults(provider, rng),
-        5..7 => return provider.forget_keys().is_ok(),
-        7..60 => "pay",
+        5..10 => return settle_refund(provider, books, rng).unwrap_or(true),
+        10..60 => "pay",
         60..70 => "decline",
         70..80 => "pay-later",
         80..87 => "fail-later",
@@ -139,6 +149,17 @@ fn at_provider(provider: &Remote, books: &Mutex<&mut Books>, rng: &mut Rng) -> b
     true
 }
 
+/// A refund of one of the latest orders comes to its end, or fails after all. None if there is none.
+fn settle_refund(provider: &Remote, books: &Mutex<&mut Books>, rng: &mut Rng) -> Option<bool> {
+    let (_, order) = recent(&lock(books), rng, |order| order.after_sale.refund_ids().next().is_some())?;
+    let Ok(refunds) = provider.refunds() else { return Some(false) };
+    let refunds = refunds.iter().filter(|refund| refund.order == order.id);
+    let refund = rng.choice(refunds.collect::<Vec<_>>())?;
+    // One that is at its end stays as it is.
+    let _ = provider.settle_refund(&refund.id, rng.u32(..3) > 0);
+    Some(true)
+}
+
 /// Has the provider do something wrong a few times, in place of what it did wrong before.
 fn set_faults(provider: &Remote, rng: &mut Rng) -> bool {
     let faults = rng.choice(FAULTS).into_iter().chain(rng.bool().then_some(LIE));
@@ -154,13 +175,79 @@ pub fn decide(servers: &Servers, order: &Order, decision: Decision) -> Option<Re
     }
 }
 
+/// The buyer of one of the latest orders wants to pay it; false if that was not answered.
+fn ask_to_pay(servers: &Servers, books: &Mutex<&mut Books>, rng: &mut Rng) -> bool {
+    let order = {
+        let books = lock(books);
+        let first = books.orders.len().saturating_sub(LATEST);
+        rng.choice(first..books.orders.len()).map(|number| (number, books.orders[number].clone()))
+    };
+    let Some((number, order)) = order.filter(|(_, order)| order.id.is_some()) else { return false };
+    let answer = decide(servers, &order, Decision::Pay);
+    lock(books).asked(number, order.status, Decision::Pay, &answer);
+    answer.is_some()
+}
+
+/// An operator gives money back, takes goods back or sends goods, or asks again for what was not answered, or for what
+/// was; false if that was not answered.
+fn operate(servers: &Servers, books: &Mutex<&mut Books>, rng: &mut Rng) -> bool {
+    let asked = match rng.u32(..10) {
+        ..3 => take_one(&mut lock(books).open, rng),
+        3 => rng.choice(&lock(books).made).cloned(),
+        _ => None,
+    };
+    match asked.or_else(|| asks(servers, &mut lock(books), rng)) {
+        Some(asked) => ask(servers, books, asked),
+        None => request(servers, books, rng),
+    }
+}
+
+fn take_one(open: &mut Vec<Asked>, rng: &mut Rng) -> Option<Asked> {
+    (!open.is_empty()).then(|| open.swap_remove(rng.usize(..open.len())))
+}
+
+/// What an operator asks of one of the latest orders that are paid; none where there is none.
+fn asks(servers: &Servers, books: &mut Books, rng: &mut Rng) -> Option<Asked> {
+    let kind = match rng.u32(..10) {
+        ..5 => Kind::Refund,
+        5..8 => Kind::Return,
+        _ => Kind::Fulfilment,
+    };
+    let can = |order: &Order| order.status == Status::Paid && order.after_sale.can_ask(kind);
+    let (order, Order { lines, .. }) = recent(books, rng, can)?;
+    let key = format!("operator-{:016x}", rng.u64(..));
+    let line = rng.choice(&lines)?;
+    let (item, quantity) = (servers.items.name(line.item), rng.u64(1..=line.quantity));
+    let body = match (kind, rng.u32(..8)) {
+        (Kind::Refund, ..4) => body::amount(rng.u64(1..=PRICE)),
+        (Kind::Refund, 4..7) => body::items(&item, quantity, rng.bool()),
+        (Kind::Refund, _) => body::rest(rng.bool()),
+        (Kind::Return, ..6) => body::goods(&item, quantity, "stock"),
+        (Kind::Return, _) => body::goods(&item, quantity, "written_off"),
+        (Kind::Fulfilment, share) => body::shipment(&key, share == 0),
+    };
+    books.orders[order].after_sale.asks(kind);
+    Some(Asked { order, kind, key, body })
+}
+
+/// Sends what an operator asks for; false if that was not answered.
+pub fn ask(servers: &Servers, books: &Mutex<&mut Books>, asked: Asked) -> bool {
+    let (request, before) = {
+        let order = &lock(books).orders[asked.order];
+        (asked.request(order.id.as_deref().unwrap_or_default()), order.after_sale.progress(&asked.key))
+    };
+    let answer = servers.answer(&request);
+    lock(books).operated(asked, before, &answer);
+    answer.is_some()
+}
+
 /// Makes one request, whichever comes to mind; false if it was not answered.
 fn request(servers: &Servers, books: &Mutex<&mut Books>, rng: &mut Rng) -> bool {
     let key = format!("client-{:016x}", rng.u64(..));
-    let recent = recent(&lock(books), rng);
+    let recent = recent(&lock(books), rng, |_| true);
     let answer = match (rng.u32(..100), recent) {
-        (share @ 40..60, Some((number, order))) => {
-            let decision = if share < 52 { Decision::Pay } else { Decision::Cancel };
+        (40..60, Some((number, order))) => {
+            let decision = if rng.bool() { Decision::Pay } else { Decision::Cancel };
             let answer = decide(servers, &order, decision);
             lock(books).asked(number, order.status, decision, &answer);
             answer
@@ -196,18 +283,20 @@ fn request(servers: &Servers, books: &Mutex<&mut Books>, rng: &mut Rng) -> bool 
     answer.is_some()
 }
 
-/// One of the latest orders that were acknowledged.
-fn recent(books: &Books, rng: &mut Rng) -> Option<(usize, Order)> {
+/// One of the latest orders that were acknowledged and are like this.
+fn recent(books: &Books, rng: &mut Rng, is_like_this: impl Fn(&Order) -> bool) -> Option<(usize, Order)> {
     let first = books.orders.len().saturating_sub(RECENT);
-    let number = rng.usize(first..books.orders.len().max(first + 1));
-    let order = books.orders.get(number).filter(|order| order.id.is_some())?;
-    Some((number, order.clone()))
+    let of_these = |(_, order): &(usize, &Order)| order.id.is_some() && is_like_this(order);
+    let orders: Vec<_> = books.orders.iter().enumerate().skip(first).filter(of_these).collect();
+    rng.choice(orders).map(|(number, order)| (number, order.clone()))
 }
 
 /// The page of one of the latest orders whose buyers were sent to one.
 fn recent_page(books: &Books, rng: &mut Rng) -> Option<String> {
     let first = books.orders.len().saturating_sub(RECENT);
-    rng.choice(books.orders[first..].iter().filter_map(|order| order.page.as_ref()).collect::<Vec<_>>()).cloned()
+    let pages: Vec<_> = books.orders[first..].iter().filter_map(|order| order.page.as_ref()).collect();
+    let first = if rng.u32(..4) > 0 { pages.len().saturating_sub(LATEST) } else { 0 };
+    rng.choice(&pages[first..]).map(|page| (*page).clone())
 }
 
 fn lock<'a, 'b>(books: &'a Mutex<&'b mut Books>) -> MutexGuard<'a, &'b mut Books> {

@@ -64,7 +64,7 @@ fn main() -> Result<ExitCode> {
     for (number, victim) in (1..=kills).zip(victims.iter().cycle()) {
         trial.kill(*victim, |_| Ok(()))?;
         if number == kills {
-            trial.check_all();
+            trial.check_all()?;
         }
         let orders = trial.books.orders.len();
         if !trial.books.contradictions.is_empty() {
@@ -72,8 +72,9 @@ fn main() -> Result<ExitCode> {
             println!("killed {number} times: what clients were told and what is there contradict each other");
             return Ok(ExitCode::FAILURE);
         }
-        let charged = trial.figures().map_or_else(String::new, |figures| format!(", {figures}"));
-        println!("killed {number} times: {orders} orders are as clients were told{charged}");
+        let charged = trial.figures().map_or_else(String::new, |figures| format!("; {figures}"));
+        let operated = trial.books.tally();
+        println!("killed {number} times: {orders} orders are as clients were told; {operated}{charged}");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,6 @@
 //! The payment provider of a shop, and the comparison of what it has charged with what is paid.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
@@ -8,14 +9,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use fastrand::Rng;
-use harness::observed::{Servers, Status};
+use harness::observed::{PRICE, Servers, Status};
 use harness::{Request, Store, provider};
-use serde_json::Value;
-use stripe_stand_in::{RefundStatus, WebhookDelivery};
+use stripe_stand_in::{Charged, RefundStatus, Refunded, WebhookDelivery};
 use tempfile::TempDir;
 
-use crate::books::{Books, Decision};
-use crate::load;
+use crate::books::{Books, Decision, Order};
+use crate::{load, sweep};
 
 /// How long an unpaid order holds its stock: longer than most loads, and each round waits for it.
 pub const PAYMENT_WINDOW: Duration = Duration::from_secs(4);
@@ -25,8 +25,6 @@ pub const MAX_APART: Duration = Duration::from_millis(50);
 
 /// Turns a hang into a failure.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// More sweeps than there can be anything to do for.
-const MAX_SWEEPS: usize = 20;
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// What a provider has done.
@@ -36,14 +34,19 @@ pub struct Figures {
     pub sessions: usize,
     /// Charges that were made.
     pub charges: usize,
-    /// Refunds that were made.
+    /// Refunds that were made of charges that did not pay an order.
+    pub late: usize,
+    /// Refunds that were made of payments.
     pub refunds: usize,
+    /// Refunds that have failed.
+    pub failed: usize,
 }
 
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { sessions, charges, refunds } = self;
-        write!(f, "and what {charges} charges in {sessions} sessions have taken, but for {refunds} refunds, is paid")
+        let Self { sessions, charges, late, refunds, failed } = self;
+        write!(f, "what {charges} charges in {sessions} sessions have taken is paid, but for {late} that went back; ")?;
+        write!(f, "the provider's {refunds} refunds of payments are on record, and {failed} refunds have failed")
     }
 }
 
@@ -88,7 +91,10 @@ impl Till {
     ) -> Result<()> {
         sleep(PAYMENT_WINDOW);
         self.wait_for_webhooks(books)?;
+        // Buyers can pay a few of what it ends all the same, in the next round.
+        self.provider.remote.set_faults(&[load::LIE])?;
         sweep(servers, books)?;
+        self.provider.remote.set_faults(&[])?;
         self.wait_for_webhooks(books)?;
         // Buyers come back.
         for number in orders.clone() {
@@ -99,7 +105,11 @@ impl Till {
             let (before, answer) = (order.status, load::decide(servers, order, Decision::Pay));
             books.asked(number, before, Decision::Pay, &answer);
         }
+        self.settle_refunds(rng)?;
         self.repeat_webhooks(servers, books, rng)?;
+        sweep(servers, books)?;
+        self.retry_refunds(servers, books)?;
+        self.wait_for_webhooks(books)?;
         for number in orders {
             let Some(id) = &books.orders[number].id else { continue };
             let answer = servers.ask(&Request::show_order(id));
@@ -112,7 +122,7 @@ impl Till {
     }
 
     /// Waits until no payment is being processed, and each webhook was taken, or lost by a fault.
-    fn wait_for_webhooks(&self, books: &mut Books) -> Result<()> {
+    pub fn wait_for_webhooks(&self, books: &mut Books) -> Result<()> {
         let (remote, begun) = (&self.provider.remote, Instant::now());
         loop {
             let processing = remote.sessions()?.into_iter().filter(|session| session.processing).count();
@@ -127,6 +137,28 @@ impl Till {
             }
             sleep(PAUSE);
         }
+    }
+
+    /// Each refund that is pending comes to its end.
+    fn settle_refunds(&self, rng: &mut Rng) -> Result<()> {
+        for refund in self.provider.remote.refunds()? {
+            if refund.status == RefundStatus::Pending {
+                self.provider.remote.settle_refund(&refund.id, rng.u32(..4) > 0)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// An operator has the refunds made again that have failed and are of charges that did not pay their order.
+    fn retry_refunds(&self, servers: &Servers, books: &mut Books) -> Result<()> {
+        let (charges, refunds) = (self.provider.remote.charges()?, self.provider.remote.refunds()?);
+        for order in &books.orders {
+            let Some(id) = order.id.as_deref() else { continue };
+            if stay(id, order, &charges, &refunds) > usize::from(order.status == Status::Paid) {
+                servers.clients[0].send(&Request::post(format!("/orders/{id}/refunds/retry")).operator())?;
+            }
+        }
+        Ok(())
     }
 
     /// Sends all webhooks of this round once more, in any order.
@@ -152,46 +184,60 @@ impl Till {
         for difference in money::audit(store.all(), &charges, &refunds, &[]) {
             books.contradiction(difference.to_string());
         }
-        let stay = |order: &str| {
-            let of_order = charges.iter().filter(|charge| charge.order.as_deref() == Some(order));
-            of_order.filter(|charge| charge.refunded < charge.amount).count()
-        };
         let mut paid = 0;
         for number in 0..books.orders.len() {
             let order = &books.orders[number];
             let Some(id) = &order.id else { continue };
             let is_paid = order.status == Status::Paid;
             paid += usize::from(is_paid);
-            let stay = stay(id);
-            if stay != usize::from(is_paid) {
-                books.contradiction(format!("{order:?} was charged {stay} times"));
-            }
+            let stay = stay(id, order, &charges, &refunds);
+            let of_order: Vec<_> = refunds.iter().filter(|refund| refund.order == order.id).cloned().collect();
+            let differs = order.after_sale.compare_with(id, &of_order).err();
+            let contradictions = [
+                (stay != usize::from(is_paid)).then(|| format!("{order:?} was charged {stay} times")),
+                differs.map(|why| format!("{order:?}: {why}")),
+            ];
+            contradictions.into_iter().flatten().for_each(|what| books.contradiction(what));
         }
-        let all = charges.iter().filter(|charge| charge.refunded < charge.amount).count();
-        if all != paid {
-            books.contradiction(format!("{all} charges stay, and clients know of {paid} paid orders"));
+        let names: HashSet<_> = books.orders.iter().flat_map(|order| order.after_sale.refund_ids()).collect();
+        let is_of_payment =
+            |refund: &&Refunded| refund.metadata.get("refund_id").is_some_and(|id| names.contains(&**id));
+        let made = refunds.iter().filter(|refund| refund.status != RefundStatus::Failed);
+        let (of_payments, late): (Vec<_>, Vec<_>) = made.partition(is_of_payment);
+        let back: i64 = late.iter().map(|refund| refund.amount).sum();
+        let figures = Figures {
+            sessions: sessions.len(),
+            charges: charges.len(),
+            late: late.len(),
+            refunds: of_payments.len(),
+            failed: refunds.len() - late.len() - of_payments.len(),
+        };
+        let taken: i64 = charges.iter().map(|charge| charge.amount).sum();
+        let lines = books.orders.iter().filter(|order| order.status == Status::Paid).flat_map(|order| &order.lines);
+        let sold: u64 = lines.map(|line| line.quantity * PRICE).sum();
+        if taken - back != sold.cast_signed() {
+            books.contradiction(format!("{taken} were charged, {back} of it late, for {paid} paid orders of {sold}"));
         }
         for page in std::mem::take(&mut books.paid_on) {
             if !sessions.iter().any(|session| session.url == page && session.paid) {
                 books.contradiction(format!("a buyer has paid at {page}, of which the provider knows nothing"));
             }
         }
-        let refunds = refunds.iter().filter(|refund| refund.status == RefundStatus::Succeeded).count();
-        self.figures = Figures { sessions: sessions.len(), charges: charges.len(), refunds };
+        self.figures = figures;
         Ok(())
     }
 }
 
-/// The operator sweeps until nothing is due any more.
-fn sweep(servers: &Servers, books: &mut Books) -> Result<()> {
-    let mut last = Value::Null;
-    for _ in 0..MAX_SWEEPS {
-        last = servers.clients[0].send(&Request::post("/sweep").operator())?.value();
-        let idle = ["decided_payments", "unanswered"].iter().all(|count| last[*count] == 0);
-        if idle && last["more"] == false {
-            return Ok(());
-        }
-    }
-    books.contradiction(format!("sweeps come to no end: {last}"));
-    Ok(())
+/// How many charges stay with an order, but for what operators have given back.
+fn stay(id: &str, order: &Order, charges: &[Charged], refunds: &[Refunded]) -> usize {
+    let by_operators = |refund: &&Refunded| {
+        let name = refund.metadata.get("refund_id");
+        name.is_some_and(|name| order.after_sale.refund_ids().any(|id| id == name))
+    };
+    let stays = |charge: &&Charged| {
+        let of_charge = refunds.iter().filter(|refund| refund.charge == charge.id);
+        let made = of_charge.filter(|refund| refund.status != RefundStatus::Failed).filter(by_operators);
+        charge.refunded - made.map(|refund| refund.amount).sum::<i64>() < charge.amount
+    };
+    charges.iter().filter(|charge| charge.order.as_deref() == Some(id)).filter(stays).count()
 }

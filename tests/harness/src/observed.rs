@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{Answer, Client, Request};
 
 /// What each item costs: as much as any payment provider charges.
-const PRICE: u64 = 1000;
+pub const PRICE: u64 = 1000;
 
 /// An item, by its number among those of a test.
 pub type ItemNo = usize;
@@ -119,6 +119,12 @@ pub struct Reply {
 #[derive(Clone, Debug)]
 pub struct Items(pub String);
 
+impl Default for Items {
+    fn default() -> Self {
+        Self("item".to_owned())
+    }
+}
+
 impl Items {
     /// The name of an item.
     pub fn name(&self, item: ItemNo) -> String {
@@ -216,8 +222,13 @@ impl Servers {
     /// Sends a request and waits for the answer. None where there is none, or one that says that the server has failed:
     /// then it is unknown whether the request was done.
     pub fn ask(&self, request: &Request) -> Option<Reply> {
+        self.answer(request).map(|answer| self.items.read(&answer))
+    }
+
+    /// The same, with all that the answer says.
+    pub fn answer(&self, request: &Request) -> Option<Answer> {
         let answer = fastrand::choice(&self.clients)?.send(request).ok()?;
-        (answer.status < 500).then(|| self.items.read(&answer))
+        (answer.status < 500).then_some(answer)
     }
 
     /// Sends a request and hangs up after a while, answered or not. In any case it is unknown whether it arrived.

@@ -175,6 +175,15 @@ impl Remote {
         self.ask(&Request::post("/stand-in/release")).map(drop)
     }
 
+    /// A refund comes to its end: it is made, or fails, also where it was made already.
+    ///
+    /// # Errors
+    /// There is no answer, or it is at its end.
+    pub fn settle_refund(&self, id: &str, succeeds: bool) -> Result<(), Error> {
+        let act = if succeeds { "settle" } else { "fail" };
+        self.ask(&Request::post(format!("/stand-in/refunds/{id}/{act}"))).map(drop)
+    }
+
     /// What buyers were charged, the oldest first.
     ///
     /// # Errors

@@ -1,13 +1,16 @@
 //! The short form; and that it would notice.
 
+mod after_sale;
 mod books;
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use crash_recovery::after_sale::Tally;
 use crash_recovery::{Trial, Victim};
 use harness::process::Program;
 use harness::{Target, server};
+use serde_json::{Value, json};
 
 const KILLS: usize = 4;
 
@@ -80,10 +83,10 @@ fn kill_each(mut trial: Trial) {
         trial.kill(victim, |_| Ok(())).expect("what is killed can be started again");
         assert_eq!(trial.books.contradictions, [""; 0], "after the kill of {victim:?}");
     }
-    trial.check_all();
+    trial.check_all().expect("the provider tells what it has done");
     assert_eq!(trial.books.contradictions, [""; 0]);
     let figures = trial.figures().expect("there is a provider");
-    assert!(figures.charges > 0, "no buyer has paid: {figures:?}");
+    assert!(figures.charges > 0 && figures.refunds > 0, "hardly anything was done: {figures:?}");
 }
 
 fn kill_again_and_again(victim: Victim, mut trial: Trial) {
@@ -91,9 +94,11 @@ fn kill_again_and_again(victim: Victim, mut trial: Trial) {
         trial.kill(victim, |_| Ok(())).expect("the server can be killed and started again");
         assert_eq!(trial.books.contradictions, [""; 0], "after kill {kill}");
     }
-    trial.check_all();
+    trial.check_all().expect("the servers are there");
     assert_eq!(trial.books.contradictions, [""; 0]);
     assert!(trial.books.orders.len() > KILLS, "hardly anything was told: {:?}", trial.books.orders);
+    let Tally { refunds, returns, fulfilled, .. } = trial.books.tally();
+    assert!(refunds > 0 && returns > 0 && fulfilled > 0, "operators did hardly anything: {:?}", trial.books.tally());
 }
 
 #[test]
@@ -120,6 +125,32 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
         fs::copy(file.path(), to.join(file.file_name()))?;
     }
     Ok(())
+}
+
+#[test]
+fn a_refund_that_is_struck_from_the_records_is_noticed() {
+    for mut trial in [trial(Target::Local, 1, 3), till(Target::Local, 1, 3)] {
+        let order = loop {
+            trial.kill(Victim::Server, |_| Ok(())).expect("the server can be killed and started again");
+            assert_eq!(trial.books.contradictions, [""; 0]);
+            let orders = trial.books.orders.iter();
+            let refunded =
+                orders.filter(|order| order.after_sale.tally().refunds > 0).find_map(|order| order.id.clone());
+            if let Some(order) = refunded {
+                break order;
+            }
+        };
+        let key = format!("payment:{order}");
+        let state = trial.store().value(&key).expect("it is there");
+        let mut state: Value = serde_json::from_slice(&state).expect("it is JSON");
+        state["refunds"] = json!([]);
+        trial.store().replace(&key, state.to_string().as_bytes());
+        trial.check_all().expect("the shop is there");
+        let told = trial.books.contradictions.join("\n");
+        assert!(told.contains("refunds were told, and 0 are on record"), "{told}");
+        let is_at_provider = told.contains("paid, and the money has gone back");
+        assert_eq!(is_at_provider, trial.figures().is_some(), "{told}");
+    }
 }
 
 #[test]
