@@ -93,6 +93,23 @@ fn a_cancellation_closes_the_session_first() {
 }
 
 #[test]
+fn a_payer_is_given_no_page_of_an_order_that_was_cancelled_while_it_was_opened() {
+    let till = Till::open(crate::TARGET);
+    let order = till.order();
+    till.set_faults(&["slow=2000@create*1"]);
+    let paying = std::thread::scope(|scope| {
+        let paying = scope.spawn(|| till.send(&Request::pay(&order)));
+        till.eventually("the session is opened", || till.sessions(&order).len() == 1);
+        till.must(&Request::cancel(&order), 200, "");
+        paying.join().unwrap()
+    });
+    // Where the page was on record before the cancellation came, that has closed it.
+    let is_closed = till.provider.pay(&till.sessions(&order)[0].id).is_err();
+    assert!(paying.status == 409 || is_closed, "{paying:?}");
+    assert_eq!(till.status(&order), "cancelled");
+}
+
+#[test]
 fn a_cancellation_that_comes_after_the_charge_is_refused() {
     let till = Till::open(crate::TARGET);
     till.set_faults(&["never"]);

@@ -328,3 +328,66 @@ fn a_refund_of_a_payment_that_fails_at_once_is_failed() {
     till.agrees();
     assert_eq!(given_back(&till), [2000]);
 }
+
+#[test]
+fn a_refund_is_made_once_though_the_provider_has_forgotten_its_key() {
+    let till = Till::open(crate::TARGET);
+    let order = paid(&till);
+    // No message tells of it.
+    till.set_faults(&["drop-after@refund", "never"]);
+    assert_eq!(till.must(&give_back(&order, 700, "a"), 201, "").value()["status"], "pending");
+    assert_eq!(given_back(&till), [700]);
+    till.set_faults(&["never"]);
+    till.provider.forget_keys();
+    assert_eq!(till.must(&give_back(&order, 700, "a"), 201, "").value()["status"], "succeeded");
+    assert_eq!((given_back(&till), till.audit()), (vec![700], vec![]));
+
+    // The same of a charge that did not pay its order.
+    let till = Till::open(crate::TARGET);
+    till.set_faults(&["closed-yet-payable", "drop-after@refund", "never"]);
+    let (_, session) = late_charge(&till);
+    let event = till.event("checkout.session.completed", &session);
+    till.must(&event, 503, "payment_provider_unavailable");
+    assert_eq!(given_back(&till), [2000]);
+    till.set_faults(&["never"]);
+    till.provider.forget_keys();
+    till.must(&till.event("checkout.session.completed", &session), 200, "");
+    assert_eq!((given_back(&till), till.audit()), (vec![2000], vec![]));
+}
+
+#[test]
+fn a_sweep_carries_on_with_what_the_provider_did_not_give_back() {
+    let till = Till::open(crate::TARGET);
+    let order = paid(&till);
+    till.set_faults(&["unavailable@refund", "never"]);
+    assert_eq!(till.must(&give_back(&order, 700, "a"), 201, "").value()["status"], "pending");
+    assert_eq!(given_back(&till), [0; 0]);
+    till.set_faults(&["closed-yet-payable", "unavailable@refund", "never"]);
+    let (_, session) = late_charge(&till);
+    till.must(&till.event("checkout.session.completed", &session), 503, "payment_provider_unavailable");
+    till.set_faults(&["never"]);
+    till.sweep();
+    let mut back = given_back(&till);
+    back.sort_unstable();
+    assert_eq!((back, till.audit()), (vec![700, 2000], vec![]));
+    assert_eq!(refunds(&till, &order), [(700, "succeeded".to_owned())]);
+}
+
+#[test]
+fn an_order_keeps_its_goods_until_the_provider_says_that_its_session_is_closed() {
+    let till = Till::open(crate::TARGET);
+    let item = till.item(2);
+    let order = till.place(&item, 2);
+    let session = till.sent_to(&order);
+    for fault in ["unavailable", "drop-before"] {
+        till.set_faults(&[fault, "never"]);
+        let answer = till.send(&Request::cancel(&order));
+        assert_eq!(answer.status, 503, "{fault}: {answer:?}");
+        assert_eq!((till.status(&order).as_str(), till.available(&item)), ("pending", 0), "{fault}");
+    }
+    till.set_faults(&["never"]);
+    till.provider.pay(&session).unwrap();
+    till.must(&Request::cancel(&order), 409, "order_not_cancellable");
+    assert_eq!((till.status(&order).as_str(), till.audit()), ("paid", vec![]));
+    assert_eq!(till.provider.refunds(), []);
+}
