@@ -15,7 +15,7 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::flows::stock_report::ItemView;
 use crate::model::amounts::Delta;
-use crate::model::fields::{Fields, FromJson, number, text};
+use crate::model::fields::{Fields, FromJson, number, readable, text};
 use crate::model::ids::{ItemId, KeyDigest};
 use crate::model::item::{AdjustError, Adjustment};
 use crate::model::time::Timestamp;
@@ -57,6 +57,8 @@ impl FromJson for AdjustmentRecord {
         fields.end(record)
     }
 }
+
+readable!(AdjustmentRecord, |json| Self::from_json(json).ok_or("no adjustment was recorded like this"));
 
 impl AdjustmentRecord {
     /// Whether this is what an item remembers as `adjustment`.

@@ -4,8 +4,6 @@
 //! They are read as strictly as such a reader does: a field that is not known is refused, and one that is there twice.
 
 use plain_json::{Json, Object};
-use serde::de::Error;
-use serde::{Deserialize, Deserializer};
 
 use crate::model::after_sale::{Destination, Return};
 use crate::model::dispute::{Dispute, DisputeStatus};
@@ -82,13 +80,14 @@ fn customer(json: &mut Json) -> Option<CustomerId> {
 /// Makes a type readable by any reader of serde: examples and tests have these values in JSON of their own.
 macro_rules! readable {
     ($name:ident, $read:expr) => {
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                $read(&mut Json::deserialize(deserializer)?).map_err(D::Error::custom)
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $read(&mut plain_json::Json::deserialize(deserializer)?).map_err(serde::de::Error::custom)
             }
         }
     };
 }
+pub(crate) use readable;
 
 readable!(OrderState, OrderState::from_json);
 readable!(Order, |json| Order::from_json(json).ok_or("no order was placed like this"));
