@@ -3,7 +3,7 @@
 import { lookThrough } from './attention.js';
 import { $, arrange, element, write } from './dom.js';
 import { hush, money, number, onLanguage, say } from './language.js';
-import { day } from './listing.js';
+import { day, failedCharges, inDispute, lostInDispute } from './listing.js';
 import { clear } from './problem.js';
 import { read } from './session.js';
 import { all, entitle, folded, title } from './stock.js';
@@ -138,8 +138,9 @@ async function addUp() {
   drawSums();
 }
 
-function count({ currency, currency_digits, payment, refunds = [], late_charges = [], disputes = [] }) {
-  const of = sums.byCurrency.get(currency) ?? { currency, currency_digits, orders: 0, paid: 0, unmoved: 0, refunded: 0, pending: 0, failed: 0, disputed: 0 };
+function count(order) {
+  const { currency, currency_digits, payment, refunds = [] } = order;
+  const of = sums.byCurrency.get(currency) ?? { currency, currency_digits, orders: 0, paid: 0, unmoved: 0, refunded: 0, pending: 0, failed: 0, disputed: 0, lost: 0 };
   sums.byCurrency.set(currency, of);
   if (payment?.status === 'paid') {
     of.orders += 1;
@@ -150,8 +151,9 @@ function count({ currency, currency_digits, payment, refunds = [], late_charges 
     if (status === 'succeeded') of.refunded += amount;
     if (status === 'pending') of.pending += amount;
   }
-  for (const { refund, amount } of late_charges) if (refund === 'failed') of.failed += amount;
-  for (const one of disputes) if (one.status !== 'won' && one.currency === currency) of.disputed += one.amount;
+  for (const { amount } of failedCharges(order)) of.failed += amount;
+  of.disputed += inDispute(order);
+  of.lost += lostInDispute(order);
 }
 
 function drawSums() {
@@ -163,13 +165,14 @@ function drawSums() {
   }
   say(note, sums.whole ? 'sums.looked' : 'attention.looking', { n: sums.looked });
   if (!sums.whole) return list.replaceChildren();
-  const rows = [...sums.byCurrency.values()].filter(({ orders, failed }) => orders > 0 || failed > 0);
+  const rows = [...sums.byCurrency.values()].filter(({ orders, failed, disputed }) => orders > 0 || failed > 0 || disputed > 0);
   list.replaceChildren(
     ...rows.flatMap((of) => {
       const amounts = [
         ['paid', of.paid],
         ['refunded', of.refunded],
-        ['kept', of.paid - of.refunded],
+        ...(of.lost > 0 ? [['lost', of.lost]] : []),
+        ['kept', of.paid - of.refunded - of.lost],
         // What there is only sometimes.
         ...['unmoved', 'pending', 'failed', 'disputed'].filter((kind) => of[kind] > 0).map((kind) => [kind, of[kind]]),
       ];

@@ -146,17 +146,51 @@ export function showTroubles(list, order) {
 }
 
 /** What of an order a person has to see to: what the payment provider has refused, and what was cut off. */
-export function troubles({ status, payment, expires_at, refunds = [], late_charges = [], disputes = [], returns = [] }) {
+export function troubles(order) {
+  const { status, payment, expires_at, refunds = [], disputes = [], returns = [] } = order;
   const found = [];
+  // Of goods that are still here the operator has to decide whether they go out.
+  const unsent = isUnsent(order);
   const at = now() ?? Date.now();
-  // A refund that was made again after it had failed is one that failed no more.
-  if (refunds.at(-1)?.status === 'failed') found.push('trouble.refund_failed');
-  if (late_charges.some(({ refund }) => refund === 'failed')) found.push('trouble.late_refund_failed');
-  if (disputes.some((dispute) => dispute.status === 'open')) found.push('trouble.dispute_open');
-  if (disputes.some((dispute) => dispute.status === 'lost')) found.push('trouble.dispute_lost');
+  // A refund that was made again after it had failed is one that failed no more, and of what the bank has given there is none.
+  const last = refunds.at(-1);
+  if (last?.status === 'failed' && last.amount <= kept(order)) found.push('trouble.refund_failed');
+  if (failedCharges(order).length > 0) found.push('trouble.late_refund_failed');
+  if (disputes.some((dispute) => dispute.status === 'open')) found.push(unsent ? 'trouble.dispute_open_unsent' : 'trouble.dispute_open');
+  if (disputes.some((dispute) => dispute.status === 'lost')) found.push(unsent ? 'trouble.dispute_lost_unsent' : 'trouble.dispute_lost');
   if (returns.some(({ done }) => !done)) found.push('trouble.return_undone');
   if (status === 'pending' && payment?.status === 'at_provider' && at > Date.parse(expires_at) + STUCK_MS) found.push('trouble.payment_stuck');
   return found;
+}
+
+/** The charges that did not pay the order and are with the shop still. Each try to give one back is listed: the last one counts. */
+export function failedCharges({ late_charges = [] }) {
+  const last = new Map(late_charges.map((late) => [late.session_id, late]));
+  return [...last.values()].filter(({ refund }) => refund === 'failed');
+}
+
+/** Whether goods of the order are to be sent: it is paid, and not all of them came back before. */
+function isUnsent({ status, items, returns = [] }) {
+  const back = counted(returns);
+  return status === 'paid' && items.some(({ item_id, quantity }) => quantity > (back.get(item_id) ?? 0));
+}
+
+/** How much the buyer has asked the bank for, without an outcome yet. */
+export const inDispute = (order) => disputedAmount(order, ({ status }) => status === 'open');
+
+/** How much of what paid the order the bank has given to the buyer. A charge that did not pay it was no income before. */
+export const lostInDispute = (order) => disputedAmount(order, ({ status, charge_id }) => status === 'lost' && charge_id === order.payment?.charge_id);
+
+/** How much of what paid the order is with the shop: neither given back, nor about to be, nor lost. */
+export function kept(order) {
+  const { payment, refunds = [] } = order;
+  const given = refunds.filter(({ status }) => status !== 'failed').reduce((sum, { amount }) => sum + amount, 0);
+  return (payment?.amount ?? 0) - given - lostInDispute(order);
+}
+
+/** Of disputes in the order's own currency: no charge in another one has paid it. */
+function disputedAmount({ currency, disputes = [] }, counts) {
+  return disputes.filter((one) => one.currency === currency && counts(one)).reduce((sum, { amount }) => sum + amount, 0);
 }
 
 /** How many of each item of an order, as `lines` of several add up. */

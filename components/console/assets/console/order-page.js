@@ -5,7 +5,7 @@ import { carryOut, isRunning, unanswered } from './actions.js';
 import { $, element, foreign } from './dom.js';
 import { Mistake, form, major, minor, plain, point, text, whole } from './forms.js';
 import { hush, money, name, number, onLanguage, say } from './language.js';
-import { counted, showTroubles } from './listing.js';
+import { counted, failedCharges, inDispute, kept, lostInDispute, showTroubles } from './listing.js';
 import { happened, shortId, time } from './orders.js';
 import { clear } from './problem.js';
 import { read, refused, request } from './session.js';
@@ -183,8 +183,10 @@ function drawLines() {
   const sums = [['form.total', order.total]];
   if (isPaid()) {
     const rest = refundable();
-    sums.push(['one.given_back', order.payment.amount - rest], ['one.kept', rest]);
+    const lost = lostInDispute(order);
+    sums.push(['one.given_back', order.payment.amount - rest], ...(lost > 0 ? [['one.lost', lost]] : []), ['one.kept', kept(order)]);
   }
+  if (inDispute(order) > 0) sums.push(['one.disputed', inDispute(order)]);
   $('order-sums').replaceChildren(...sums.map(([key, amount]) => element('div', {}, said(key, {}, 'dt'), element('dd', {}, amountOf(amount)))));
 }
 
@@ -197,7 +199,7 @@ const ACTIONS = {
   refund: { key: () => 'one.refund', can: () => isPaid() && refundable() > 0, make: makeRefund },
   take: { key: () => 'one.take_back', can: () => isPaid() && left(returned()).length > 0, make: makeReturn },
   cancel: { key: () => 'order.cancel', can: () => ['placing', 'pending'].includes(order.status), make: makeCancelling },
-  again: { key: () => 'one.refund_again', can: () => failedCharges().length > 0, make: makeAgain },
+  again: { key: () => 'one.refund_again', can: () => failedCharges(order).length > 0, make: makeAgain },
 };
 
 function canSend() {
@@ -206,8 +208,6 @@ function canSend() {
 
 /** The lines of which something is left, with how many that are. */
 const left = (gone) => order.items.map((line) => ({ ...line, quantity: line.quantity - (gone.get(line.item_id) ?? 0) })).filter(({ quantity }) => quantity > 0);
-
-const failedCharges = () => (order.late_charges ?? []).filter(({ refund }) => refund === 'failed');
 
 function drawActions() {
   const place = $('order-actions');
@@ -324,6 +324,7 @@ function makeRefund() {
   const node = element(
     'form',
     { class: 'act', novalidate: true },
+    ...((order.disputes ?? []).some(({ status }) => status !== 'won') ? [said('one.refund_disputed', {}, 'p', { class: 'bad' })] : []),
     element(
       'fieldset',
       {},
@@ -549,14 +550,16 @@ function makeAgain() {
 // What was done.
 
 function drawRecords() {
+  const failed = new Set(failedCharges(order));
   const records = [
     ...(order.refunds ?? []).map((refund) => ({ at: refund.created_at, key: refundWords(refund), values: { amount: { amount: refund.amount, of: order } }, items: refund.items, reason: refund.reason, bad: refund.status === 'failed' })),
-    ...(order.late_charges ?? []).map((late) => ({ at: late.recorded_at, key: `late_charge.${late.refund}`, values: { amount: { amount: late.amount, of: order } }, bad: late.refund === 'failed' })),
+    ...(order.late_charges ?? []).map((late) => ({ at: late.recorded_at, key: late.refund === 'failed' && !failed.has(late) ? 'late_charge.tried' : `late_charge.${late.refund}`, values: { amount: { amount: late.amount, of: order } }, bad: failed.has(late) })),
     ...(order.returns ?? []).map((back) => ({ at: back.at, key: back.done ? `goods_back.${back.to}` : 'trouble.return_undone', items: back.items, reason: back.reason, bad: !back.done })),
-    ...(order.disputes ?? []).flatMap(({ status, amount, currency, opened_at, closed_at }) => {
+    ...(order.disputes ?? []).flatMap(({ dispute_id, status, amount, currency, opened_at, closed_at }) => {
       const values = { amount: { amount, of: currency === order.currency ? order : { currency } } };
       const decided = { at: closed_at, key: `dispute.${status}`, values, bad: status === 'lost' };
-      return [{ at: opened_at, key: 'dispute.open', values, bad: status === 'open' }, ...(closed_at ? [decided] : [])];
+      // The id is what the operator looks for at the provider.
+      return [{ at: opened_at, key: 'dispute.open', values, reason: dispute_id, bad: status === 'open' }, ...(closed_at ? [decided] : [])];
     }),
   ].sort((one, other) => Date.parse(one.at) - Date.parse(other.at));
   $('order-records-part').hidden = records.length === 0;
