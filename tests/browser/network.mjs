@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 
-import { ask, available, fill, place, says, scenario, shows, stockOf, until } from './support.mjs';
+import { ask, available, fill, pass, place, says, scenario, shows, stockOf, until, withClock } from './support.mjs';
 
 const LOST = { expected: ['net::ERR_FAILED'] };
 
@@ -61,7 +61,7 @@ scenario('each press is an order of its own', {}, async (open) => {
 });
 
 scenario('a press while an order is on its way does nothing', {}, async (open) => {
-  const page = await open();
+  const page = await open(withClock);
   let go;
   const gate = new Promise((resolve) => (go = resolve));
   const keys = await watchOrders(page, async (route) => {
@@ -75,7 +75,7 @@ scenario('a press while an order is on its way does nothing', {}, async (open) =
   await page.locator('#customer').press('Enter');
   go();
   await says(page.locator('#outcome'), 'is placed');
-  await page.waitForTimeout(500);
+  await pass(page, 10_000);
   assert.equal(keys.length, 1);
 });
 
@@ -99,7 +99,7 @@ scenario('a shop that is busy gets the order again', { expected: ['status of 503
 });
 
 scenario('an order that failed in the shop keeps its key, and is not sent by itself', { expected: ['status of 500'] }, async (open) => {
-  const page = await open();
+  const page = await open(withClock);
   const before = await stockOf('item1');
   const keys = await watchOrders(page, async (route, turn) => {
     if (turn > 1) return route.continue();
@@ -116,7 +116,7 @@ scenario('an order that failed in the shop keeps its key, and is not sent by its
   await says(page.locator('#form-error'), 'A record in the store is damaged.');
   await page.reload();
   await page.locator('#stock-list li').first().waitFor();
-  await page.waitForTimeout(1_000);
+  await pass(page, 10_000);
   assert.equal(keys.length, 1);
   await place(page, { item1: 2 });
   assert.equal(keys[1], keys[0]);
@@ -160,8 +160,13 @@ scenario('the server goes away and comes back, and nothing that was typed is los
 
 scenario('a page that is opened before the server is there fills when it comes', LOST, async (open) => {
   let away = true;
-  const opened = open({ before: (page) => page.route('**/inventory', (route) => (away ? route.abort() : route.continue())) });
-  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  let asked = 0;
+  const answer = (route) => {
+    asked += 1;
+    return away ? route.abort() : route.continue();
+  };
+  const opened = open({ before: (page) => page.route('**/inventory', answer) });
+  await until('it was asked for again', () => asked > 1);
   away = false;
   const page = await opened;
   assert.ok((await page.locator('#stock-list li').count()) >= 3);
@@ -191,16 +196,28 @@ scenario('a shop that cannot work says why', { expected: ['status of 503'] }, as
 });
 
 scenario('stock is asked for every second or two, and not sent when it is the same', {}, async (open) => {
-  const page = await open();
+  const page = await open(withClock);
   const answers = [];
-  page.on('response', (response) => response.url().endsWith('/inventory') && answers.push(response.status()));
-  await page.waitForTimeout(6_000);
-  assert.ok(answers.length >= 3 && answers.length <= 6, `${answers.length} in 6 seconds`);
+  let asked = 0;
+  const isAbout = (url) => url.endsWith('/inventory');
+  // Time stands still while an answer is awaited, however long that takes.
+  await page.clock.pauseAt(Date.now() + 5_000);
+  page.on('request', (request) => isAbout(request.url()) && (asked += 1));
+  page.on('response', (response) => isAbout(response.url()) && answers.push(response.status()));
+  const now = () => page.evaluate(() => performance.now());
+  const start = await now();
+  await until('it was asked for often', async () => {
+    if (asked <= answers.length) await page.clock.runFor(250);
+    return answers.length >= 10 || answers.length;
+  });
+  const pause = ((await now()) - start) / answers.length;
+  assert.ok(pause > 1_000 && pause < 2_500, `one in ${pause} ms`);
   assert.deepEqual([...new Set(answers)], [304]);
 });
 
 scenario('nothing is asked for while nobody looks', {}, async (open) => {
   const page = await open({
+    ...withClock,
     script: () => {
       window.away = false;
       Object.defineProperty(document, 'hidden', { get: () => window.away });
@@ -214,10 +231,10 @@ scenario('nothing is asked for while nobody looks', {}, async (open) => {
     }, away);
   await look(true);
   // What was on its way.
-  await page.waitForTimeout(1_000);
+  await page.waitForTimeout(500);
   const asked = [];
   page.on('request', (request) => asked.push(request.url()));
-  await page.waitForTimeout(4_000);
+  await pass(page, 30_000);
   assert.deepEqual(asked, []);
   await look(false);
   await until('it is asked at once', () => asked.length > 0, 1_000);

@@ -1,4 +1,16 @@
 // What the tests have in common: the browser, a page that is watched, and the shop asked directly.
+//
+// They run on a running new shop, of whose stock they take some:
+//
+//     ./install && npm ci
+//     BASE_URL=http://127.0.0.1:3000 OPERATOR_TOKEN=please-let-me-in npm test
+//
+// BASE_URL_SHORT names a second server, whose payment window is 3 seconds; STOREFRONT the origin that the first one has
+// as `allowed_origins`, like http://127.0.0.1:8000, where the tests serve a page; SCREENSHOTS a folder for pictures.
+// PROVIDER_URL and PROVIDER_KEY are the address and the key of a stand-in for Stripe, BASE_URL_PROVIDER a server that is paid
+// through it, and BASE_URL_PROVIDER_SHORT another one, whose payment window is a few seconds. BASE_URL_DAMAGED and
+// DAMAGED_ORDER are a server and one of its orders whose record cannot be read. What is not named is skipped; `cargo test -p
+// checks browser` names all of it.
 
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
@@ -14,24 +26,28 @@ const required = (name) => {
 };
 
 /**
- * The server under test, its operator's token, a server whose payment window is 3 seconds, and the origin that the server
- * under test has as `allowed_origins`: an address of this machine where nothing is served yet.
+ * The server under test, its operator's token, a server whose payment window is 3 seconds, one that has an order whose record is
+ * damaged, and the origin that the server under test has as `allowed_origins`: an address of this machine where nothing is
+ * served yet.
  */
 export const BASE = required('BASE_URL');
 export const TOKEN = required('OPERATOR_TOKEN');
-export const SHORT = process.env.BASE_URL_SHORT?.replace(/\/$/, '');
-export const STOREFRONT = process.env.STOREFRONT?.replace(/\/$/, '');
+const address = (name) => process.env[name]?.replace(/\/$/, '');
+export const [SHORT, DAMAGED, STOREFRONT] = ['BASE_URL_SHORT', 'BASE_URL_DAMAGED', 'STOREFRONT'].map(address);
+export const DAMAGED_ORDER = process.env.DAMAGED_ORDER;
 const PICTURES = process.env.SCREENSHOTS;
 
 /**
  * A shop whose payment provider is a stand-in, one whose payment window is a few seconds as well, and the stand-in itself
  * with its key.
  */
-const address = (name) => process.env[name]?.replace(/\/$/, '');
 export const [PAID_SHOP, BRIEF_SHOP, PROVIDER] = ['BASE_URL_PROVIDER', 'BASE_URL_PROVIDER_SHORT', 'PROVIDER_URL'].map(address);
 const KEY = process.env.PROVIDER_KEY;
 /** Why what needs the provider is skipped, or false. */
 export const NO_PROVIDER = PAID_SHOP && PROVIDER && KEY ? false : 'BASE_URL_PROVIDER, PROVIDER_URL or PROVIDER_KEY is not set';
+
+/** How the ids of items begin of which the server under test cuts the first return off, as a crash would. */
+export const CUT_OFF = process.env.CUT_OFF;
 
 /** How long a page may take for anything. */
 const PATIENCE_MS = 30_000;
@@ -145,9 +161,26 @@ export async function until(sentence, check, patience = PATIENCE_MS) {
     const found = await check();
     if (found === true) return;
     if (Date.now() > end) assert.fail(`${sentence}; found: ${JSON.stringify(found)}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await new Promise((resolve) => setTimeout(resolve, 25));
   }
 }
+
+/** The option of `open` by which the time of a page is the test's: it goes on by itself, and faster where a test lets it. */
+export const withClock = { before: (page) => page.clock.install() };
+
+/** Lets time pass in a page that was opened `withClock`. */
+export async function pass(page, milliseconds) {
+  // In steps, so that answers come in between, as they would.
+  for (let passed = 0; passed < milliseconds; passed += 500) await page.clock.runFor(500);
+}
+
+/** Lets time pass in it until something holds. */
+export const passUntil = (page, sentence, check) =>
+  until(sentence, async () => {
+    const found = await check();
+    if (found !== true) await page.clock.runFor(500);
+    return found;
+  });
 
 /** Text as it is read: without the characters that only keep directions apart. */
 export const plain = (text) => text.replace(/[\u2068\u2069]/g, '').replace(/\u00a0/g, ' ');
@@ -221,6 +254,23 @@ export async function enterItem(page, fields) {
   await page.locator('#new-form button').click();
 }
 
+/** Opens the operator's page of an order by its address. */
+export async function orderAt(open, id, options = {}) {
+  const page = await open({ path: `/#operator/orders/${id}`, ...options });
+  await signIn(page);
+  await page.locator('#order-history li').first().waitFor();
+  return page;
+}
+
+/** What the operator asks for in another window. */
+export async function post(path, body, base = BASE) {
+  const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json', 'idempotency-key': `${fresh()}${fresh()}` };
+  const answer = await fetch(base + path, { method: 'POST', headers, body: JSON.stringify(body) });
+  assert.equal(answer.status, 201, await answer.text());
+}
+
+export const takeBack = (id, item_id, body = {}, base = BASE) => post(`/orders/${id}/returns`, { items: [{ item_id, quantity: 1 }], ...body }, base);
+
 /** The row of an item in the operator's stock. */
 export const goodsRow = (page, item) => page.locator('#goods-rows > tr', { has: page.getByText(item, { exact: true }) });
 
@@ -258,8 +308,8 @@ const axe = createRequire(import.meta.url)('axe-core');
 
 /** Fails with all that axe-core finds. */
 export async function accessible(page, state) {
-  await page.evaluate(axe.source);
-  const { violations, passes } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations', 'passes'] }));
+  if (!(await page.evaluate(() => 'axe' in globalThis))) await page.evaluate(axe.source);
+  const { violations, passes } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
   const found = violations.flatMap(({ id, nodes }) => nodes.map((node) => `${state}: ${id} at ${node.target}: ${node.failureSummary}`));
   assert.deepEqual(found, []);
   assert.ok(passes.some(({ id }) => id === 'color-contrast'), 'contrast was looked at');

@@ -1,31 +1,36 @@
 //! A served shop with a fresh store.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use harness::server::Settings;
 use harness::{Request, Server, Store, Target};
-use host::Stats;
+use host::{Stats, StoreHook};
 use serde_json::Value;
 
 pub struct Shop {
     pub server: Server,
-    _store: Store,
+    pub store: Store,
 }
 
 impl Shop {
     /// Serves the application with these variables on top of a token.
     pub fn open(variables: &[(&str, &str)]) -> Self {
-        Self::open_at(None, variables)
+        Self::open_with(None, None, variables)
     }
 
-    /// Serves it at this port of this machine.
-    pub fn open_at(port: Option<u16>, variables: &[(&str, &str)]) -> Self {
+    /// Serves it with this between its components and their store, and at this port of this machine.
+    pub fn open_with(hook: Option<Arc<dyn StoreHook>>, port: Option<u16>, variables: &[(&str, &str)]) -> Self {
         let store = Store::new(Target::Local).expect("there is a store");
         // What a request costs differs in a new instance. So instances stay, however slow the machine is.
         let idle_timeout = Some(Duration::from_secs(3600));
-        let settings = Settings { port, idle_timeout, ..Settings::with_variables(variables) };
+        let settings = Settings { hook, port, idle_timeout, ..Settings::with_variables(variables) };
         let server = Server::start(&store, settings).unwrap_or_else(|error| panic!("{error}"));
-        Self { server, _store: store }
+        Self { server, store }
+    }
+
+    pub fn url(&self) -> String {
+        self.server.client.url()
     }
 
     pub fn get(&self, path: &str) -> Value {
