@@ -158,8 +158,9 @@ pub(crate) struct OrderJson<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "openapi", schemars(extend("minItems" = 1, "maxItems" = MAX_RETURNS)))]
     returns: Vec<ReturnJson<'a>>,
-    /// Charges of the payment provider that did not pay the order, oldest first: they go back to the buyer. In the
-    /// operator's list alone, and absent if there are none.
+    /// Charges of the payment provider that did not pay the order, oldest first: they go back to the buyer. One whose
+    /// refund has failed and was tried again is there once for each try. In the operator's list alone, and absent if
+    /// there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = MAX_LATE_REFUNDS)))]
     late_charges: Vec<LateChargeJson<'a>>,
