@@ -405,7 +405,7 @@ fn money_goes_back_with_the_goods_or_without_and_the_order_says_how_much() {
         assert!(!String::from_utf8_lossy(&history.body).contains("broken"), "{history}");
         let rows = shop.get(format!("/orders?format=csv&order_id={}", order.order_id)).operator().send();
         let rows = String::from_utf8_lossy(&rows.body).into_owned();
-        assert!(rows.contains(",refunded\r\n") && rows.trim_end().ends_with(",2000"), "{rows}");
+        assert!(rows.contains(",refunded,disputed\r\n") && rows.trim_end().ends_with(",2000,"), "{rows}");
         let account = account(&shop, &item);
         assert_eq!((account.sold, account.returned, account.on_hand), (4, 1, 7));
     });

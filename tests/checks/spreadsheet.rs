@@ -106,7 +106,7 @@ fn a_spreadsheet_shows_every_cell_as_it_was_meant_and_executes_none() {
     assert_eq!(rows.len(), placed.len() + 1);
     for (id, customer, names, method) in &placed {
         let row = rows.iter().find(|row| row[0].0 == *id).unwrap_or_else(|| panic!("{customer:?} is not there"));
-        assert_eq!(row.len(), 11, "{row:?}");
+        assert_eq!(row.len(), 12, "{row:?}");
         for (column, meant) in [(4, *customer), (5, names), (8, *method)] {
             let (shown, is_text) = &row[column];
             assert!(*is_text, "{meant:?} became {shown:?}");
