@@ -2,7 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use domain::ProviderError;
 use plain_json::{Json, Object};
+
+/// An answer of which this is wrong.
+pub(crate) fn nonsense(text: &str) -> ProviderError {
+    ProviderError::Nonsense(text.to_owned())
+}
 
 /// What a value of an answer is read as.
 pub(crate) trait Answer: Sized {

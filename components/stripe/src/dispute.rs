@@ -6,7 +6,7 @@ use domain::dispute::{DisputeStatus, FoundDispute};
 use domain::{ChargeId, DisputeId, ProviderError};
 use plain_json::Json;
 
-use crate::answer::{Answer, Expandable, Members};
+use crate::answer::{Answer, Expandable, Members, nonsense};
 use crate::currency::Unit;
 use crate::session::{MADE_BY, ORDER_ID, THIS_SHOP, is_object_id, moment, read_currency};
 
@@ -55,10 +55,6 @@ impl Answer for Intent {
         let members = Members::of(json)?;
         Some(Self { id: members.required("id")?, metadata: members.optional("metadata")? })
     }
-}
-
-fn nonsense(text: &str) -> ProviderError {
-    ProviderError::Nonsense(text.to_owned())
 }
 
 impl Dispute {

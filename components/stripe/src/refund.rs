@@ -6,7 +6,7 @@ use domain::{ChargeId, ProviderError, RefundId, RefundState};
 use plain_json::Json;
 use sha2::{Digest, Sha256};
 
-use crate::answer::{Answer, Expandable, Members};
+use crate::answer::{Answer, Expandable, Members, nonsense};
 use crate::session::is_object_id;
 
 /// The path of all refunds.
@@ -81,10 +81,6 @@ impl Answer for Page {
             has_more: members.required("has_more")?,
         })
     }
-}
-
-fn nonsense(text: &str) -> ProviderError {
-    ProviderError::Nonsense(text.to_owned())
 }
 
 impl Refund {

@@ -10,7 +10,7 @@ use domain::{
 use plain_json::Json;
 use sha2::{Digest, Sha256};
 
-use crate::answer::{Answer, Expandable, Members};
+use crate::answer::{Answer, Expandable, Members, nonsense};
 use crate::client::Form;
 use crate::currency::Unit;
 use crate::settings::{Return, Settings};
@@ -209,10 +209,6 @@ impl Answer for MethodDetails {
     fn read(json: &Json) -> Option<Self> {
         Some(Self { kind: Members::of(json)?.optional("type")? })
     }
-}
-
-fn nonsense(text: &str) -> ProviderError {
-    ProviderError::Nonsense(text.to_owned())
 }
 
 /// A moment that Stripe says in seconds.
